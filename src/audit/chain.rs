@@ -108,7 +108,7 @@ pub struct Record<'a> {
 
 /// Why a line is not a sound record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flaw {
+pub enum RecordFlaw {
     /// It is not a whole record: a write was cut off, or it never was one.
     Torn,
     /// It has the form of a record, and its hash is not that of its bytes.
@@ -116,17 +116,18 @@ pub enum Flaw {
 }
 
 /// Opens one line (without its newline).
-pub fn open(line: &[u8]) -> Result<Record<'_>, Flaw> {
+pub fn open(line: &[u8]) -> Result<Record<'_>, RecordFlaw> {
     // No record has a zero byte. A disk that lost power leaves them where a write was not carried
     // out.
-    let text = std::str::from_utf8(line).ok().filter(|it| !it.contains('\0')).ok_or(Flaw::Torn)?;
-    let (body, hash) = split_hash(text).ok_or(Flaw::Torn)?;
+    let text =
+        std::str::from_utf8(line).ok().filter(|it| !it.contains('\0')).ok_or(RecordFlaw::Torn)?;
+    let (body, hash) = split_hash(text).ok_or(RecordFlaw::Torn)?;
     if hex(&Sha256::digest(body.as_bytes())) != hash {
-        return Err(Flaw::Altered);
+        return Err(RecordFlaw::Altered);
     }
-    let members: Value = serde_json::from_str(text).map_err(|_| Flaw::Altered)?;
-    let seq = members["seq"].as_u64().ok_or(Flaw::Altered)?;
-    let previous = members["prev"].as_str().ok_or(Flaw::Altered)?.to_owned();
+    let members: Value = serde_json::from_str(text).map_err(|_| RecordFlaw::Altered)?;
+    let seq = members["seq"].as_u64().ok_or(RecordFlaw::Altered)?;
+    let previous = members["prev"].as_str().ok_or(RecordFlaw::Altered)?.to_owned();
     let head = Head { seq, hash: hash.to_owned() };
     Ok(Record { head, previous, members, signed: split_mac(body) })
 }

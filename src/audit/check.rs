@@ -1,8 +1,8 @@
 //! A check of a log that is under way: one line at a time, in bounded memory.
 
 use super::anchor::{Statement, Statements};
-use super::chain::{Flaw, Head, Record, open};
-use super::hmac_check::{UNSIGNED, Vouching};
+use super::chain::{Head, Record, RecordFlaw, open};
+use super::hmac_check::{HmacCheck, UNSIGNED};
 use super::keys::Signer;
 use super::note::{ALTERED, heads};
 use super::pending::Pending;
@@ -25,7 +25,7 @@ pub enum Line<'a> {
 
 /// Whether there is any use in reading on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub enum ReadOn {
     /// No break so far.
     GoOn,
     /// There is one.
@@ -37,23 +37,23 @@ pub struct Check<'a> {
     demands: Demands<'a>,
     report: Report,
     pending: Pending,
-    vouching: Vouching<'a, At>,
+    vouching: HmacCheck<'a, RecordPlace>,
     /// The demanded record has been seen.
     has_head: bool,
     /// The first record, when those before it are not here and nothing vouches for their end.
-    headless: Option<(At, u64)>,
-    at: At,
+    headless: Option<(RecordPlace, u64)>,
+    at: RecordPlace,
     /// Lines that are no record: excused when the next record is a gap that carries their digest.
-    torn: Option<(At, Torn)>,
+    torn: Option<(RecordPlace, Torn)>,
     /// The reason that stands for the torn lines when nothing excuses them.
     flaw: &'static str,
     /// A last line without an end: excused when the log goes on in another file.
-    cut: Option<At>,
+    cut: Option<RecordPlace>,
 }
 
 /// A place in a file.
 #[derive(Debug, Clone, Default)]
-struct At {
+struct RecordPlace {
     file: String,
     line: usize,
 }
@@ -68,10 +68,10 @@ impl<'a> Check<'a> {
             demands,
             report: Report { anchored, ..Report::default() },
             pending: Pending::default(),
-            vouching: Vouching::new(demands.keys),
+            vouching: HmacCheck::new(demands.keys),
             has_head: false,
             headless: None,
-            at: At::default(),
+            at: RecordPlace::default(),
             torn: None,
             flaw: TORN,
             cut: None,
@@ -88,13 +88,13 @@ impl<'a> Check<'a> {
 
     /// The next file.
     pub fn begin(&mut self, name: &str) {
-        self.at = At { file: name.to_owned(), line: 0 };
+        self.at = RecordPlace { file: name.to_owned(), line: 0 };
     }
 
     /// The next line.
-    pub fn line(&mut self, line: Line<'_>) -> Next {
+    pub fn line(&mut self, line: Line<'_>) -> ReadOn {
         if self.report.broken.is_some() {
-            return Next::Stop;
+            return ReadOn::Stop;
         }
         let bytes = match line {
             Line::More(bytes) => return self.tear_on(bytes),
@@ -105,19 +105,21 @@ impl<'a> Check<'a> {
             }
             Line::Whole(bytes) => bytes,
             Line::Cut(bytes) => {
-                self.cut = Some(At { line: self.at.line + 1, ..self.at.clone() });
+                self.cut = Some(RecordPlace { line: self.at.line + 1, ..self.at.clone() });
                 bytes
             }
         };
         self.at.line += 1;
         match open(bytes) {
             Ok(record) => self.record(&record, bytes),
-            Err(Flaw::Torn) => self.tear(bytes),
-            Err(Flaw::Altered) => self.fail("its hash is not that of its bytes: it was altered"),
+            Err(RecordFlaw::Torn) => self.tear(bytes),
+            Err(RecordFlaw::Altered) => {
+                self.fail("its hash is not that of its bytes: it was altered")
+            }
         }
     }
 
-    fn record(&mut self, record: &Record<'_>, bytes: &[u8]) -> Next {
+    fn record(&mut self, record: &Record<'_>, bytes: &[u8]) -> ReadOn {
         if let Some((_, torn)) = &self.torn
             && !torn.is_told_by(record)
         {
@@ -141,31 +143,31 @@ impl<'a> Check<'a> {
             self.cut = None;
         }
         self.take(record);
-        Next::GoOn
+        ReadOn::GoOn
     }
 
-    fn tear(&mut self, bytes: &[u8]) -> Next {
+    fn tear(&mut self, bytes: &[u8]) -> ReadOn {
         let torn = self.torn.get_or_insert_with(|| (self.at.clone(), Torn::default()));
         torn.1.add_line(bytes);
-        Next::GoOn
+        ReadOn::GoOn
     }
 
-    fn tear_on(&mut self, bytes: &[u8]) -> Next {
+    fn tear_on(&mut self, bytes: &[u8]) -> ReadOn {
         if let Some((_, torn)) = &mut self.torn {
             torn.add(bytes);
         }
-        Next::GoOn
+        ReadOn::GoOn
     }
 
     /// The first bad line is the first torn one, if there is one.
-    fn fail(&mut self, reason: &str) -> Next {
+    fn fail(&mut self, reason: &str) -> ReadOn {
         let at = self.torn.take().map_or_else(|| self.at.clone(), |it| it.0);
         let seq = self.report.head.as_ref().map_or(1, |it| it.seq + 1);
         self.break_at(at, seq, reason);
-        Next::Stop
+        ReadOn::Stop
     }
 
-    fn break_at(&mut self, at: At, seq: u64, reason: &str) {
+    fn break_at(&mut self, at: RecordPlace, seq: u64, reason: &str) {
         let reason = reason.to_owned();
         self.report.broken = Some(Break { file: at.file, line: at.line, seq, reason });
     }
@@ -297,7 +299,7 @@ impl<'a> Check<'a> {
         let told = |it: &Statement| (it.head.seq, format!(", which were anchored at {}", it.time));
         let anchored = last.filter(|it| it.head.seq > seq).map(told);
         if let Some((wanted, why)) = wanted.into_iter().chain(anchored).max() {
-            let at = At { line: 0, ..self.at.clone() };
+            let at = RecordPlace { line: 0, ..self.at.clone() };
             let reason = match wanted > seq {
                 true => format!("records {} to {wanted} are missing at the end{why}", seq + 1),
                 false => format!("record {wanted} is not among those that were named"),

@@ -9,7 +9,7 @@ pub(super) const UNSIGNED: &str = "its HMAC is missing or made with another key"
 
 /// The HMACs so far. `P` is a place in a file.
 #[derive(Debug)]
-pub(super) struct Vouching<'a, P> {
+pub(super) struct HmacCheck<'a, P> {
     /// Absent: HMACs are not checked.
     keys: Option<&'a Keys>,
     has_macs: bool,
@@ -20,7 +20,7 @@ pub(super) struct Vouching<'a, P> {
     is_signed_by_others: bool,
 }
 
-impl<'a, P: Clone> Vouching<'a, P> {
+impl<'a, P: Clone> HmacCheck<'a, P> {
     pub(super) fn new(keys: Option<&'a Keys>) -> Self {
         let keys = keys.filter(|it| !it.is_empty());
         Self { keys, has_macs: false, due: None, unsigned: None, is_signed_by_others: false }

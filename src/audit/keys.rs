@@ -7,7 +7,7 @@ use sha2::Sha256;
 
 use super::chain::{Head, Record};
 use super::entry::{Entry, hex};
-use super::note::Note;
+use super::note::LogNote;
 
 /// Fewest bytes of a key that signs: as many as the hash has.
 pub const KEY_MIN: usize = 32;
@@ -174,12 +174,12 @@ impl Keys {
         &self,
         standing: &Signer,
         previous: &Head,
-        note: &Note,
-    ) -> Result<Option<(Entry, &Key)>, Standoff> {
+        note: &LogNote,
+    ) -> Result<Option<(Entry, &Key)>, KeyError> {
         match (&self.signing, standing) {
             (None, Signer::Nobody) => Ok(None),
-            (None, Signer::Known(_) | Signer::Unknown(_)) => Err(Standoff::Unsigned),
-            (Some(_), Signer::Unknown(_)) => Err(Standoff::UnknownKey),
+            (None, Signer::Known(_) | Signer::Unknown(_)) => Err(KeyError::Unsigned),
+            (Some(_), Signer::Unknown(_)) => Err(KeyError::UnknownKey),
             // The first record of a log tells by itself that it is signed.
             (Some(_), Signer::Nobody) if previous.seq == 0 => Ok(None),
             (Some(key), Signer::Nobody) => {
@@ -207,7 +207,7 @@ impl Keys {
 
 /// Why nothing can be added to a log with the keys at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standoff {
+pub enum KeyError {
     /// It is signed, and new records would not be.
     Unsigned,
     /// It is signed with a key that is not at hand.

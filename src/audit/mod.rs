@@ -22,15 +22,15 @@ mod report;
 mod tail;
 mod verify;
 
-pub use chain::{Draft, Flaw, Head, RECORD_MAX, Record, open, seal};
-pub use check::{Check, Line, Next};
+pub use chain::{Draft, Head, RECORD_MAX, Record, RecordFlaw, open, seal};
+pub use check::{Check, Line, ReadOn};
 pub use entry::{
     Actor, By, Cause, Entry, Kind, Owner, Seen, Sight, Source, Subject, Verdict, shrink,
 };
-pub use keys::{KEY_MIN, Key, KeyId, Keys, ShortKey, Signer, Standoff};
-pub use note::{Damage, Harm, Note};
+pub use keys::{KEY_MIN, Key, KeyError, KeyId, Keys, ShortKey, Signer};
+pub use note::{Damage, DamageKind, LogNote};
 pub use report::{Anchored, Break, GAPS_MAX, Gap, Macs, Report, Unfinished};
-pub use tail::{Ending, Last, Tail, Torn, Whole, read_tail};
+pub use tail::{Ending, LastRecord, Tail, Torn, Whole, read_tail};
 pub use verify::{Demands, File, first_seq, verify};
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ pub(super) const LOST: &str = "records lost";
 
 /// Who writes such a record, when and for whom.
 #[derive(Debug, Clone)]
-pub struct Note {
+pub struct LogNote {
     /// When.
     pub time: Timestamp,
     /// Who.
@@ -29,7 +29,7 @@ pub struct Note {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
     /// What was done to them.
-    pub harm: Harm,
+    pub harm: DamageKind,
     /// The last record that this process knows to have been in the log.
     pub known: Head,
     /// The last one that is there now.
@@ -38,7 +38,7 @@ pub struct Damage {
 
 /// What was done to records.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Harm {
+pub enum DamageKind {
     /// They are not there, or not as they were; the reason.
     Altered(String),
     /// The file was emptied in place.
@@ -50,26 +50,26 @@ pub enum Harm {
 impl Damage {
     /// Whether records are not there, or not as they were.
     pub fn is_altered(&self) -> bool {
-        matches!(self.harm, Harm::Altered(_))
+        matches!(self.harm, DamageKind::Altered(_))
     }
 
     /// One sentence without full stop.
     pub fn sentence(&self) -> String {
         let known = &self.known;
         match (&self.harm, &self.found) {
-            (Harm::Emptied, _) => format!("the audit file was emptied; it stood at {known}"),
-            (Harm::Removed, _) => format!("the audit file was deleted; it stood at {known}"),
-            (Harm::Altered(reason), Some(found)) => format!(
+            (DamageKind::Emptied, _) => format!("the audit file was emptied; it stood at {known}"),
+            (DamageKind::Removed, _) => format!("the audit file was deleted; it stood at {known}"),
+            (DamageKind::Altered(reason), Some(found)) => format!(
                 "the audit log was cut or changed: it stood at {known} and stands at {found} ({reason})"
             ),
-            (Harm::Altered(reason), None) => {
+            (DamageKind::Altered(reason), None) => {
                 format!("the audit log was cut or changed: it stood at {known} ({reason})")
             }
         }
     }
 }
 
-impl Note {
+impl LogNote {
     /// Something happened to the log.
     pub(super) fn event(&self, act: &str, detail: &str) -> Entry {
         Entry {
@@ -102,9 +102,9 @@ impl Note {
     /// The gap record after the records of this process were changed.
     pub fn damaged(&self, damage: &Damage) -> Entry {
         let act = match damage.harm {
-            Harm::Altered(_) => ALTERED,
-            Harm::Emptied => "log emptied",
-            Harm::Removed => "log removed",
+            DamageKind::Altered(_) => ALTERED,
+            DamageKind::Emptied => "log emptied",
+            DamageKind::Removed => "log removed",
         };
         let head = |it: &Head| json!({ "head": it.to_string() });
         Entry {

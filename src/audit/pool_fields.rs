@@ -9,7 +9,7 @@ use crate::domain::pool::{NO_PROXY, Pool, PoolChange, PoolDetail, PoolSpec};
 use crate::plan::are_same_specs;
 
 /// One field: its name in the manifests, what a change asks for it, and how it stands.
-struct Field {
+struct AuditedField {
     key: &'static str,
     asked: fn(&PoolChange) -> Option<Value>,
     live: fn(&PoolSpec) -> Value,
@@ -17,7 +17,7 @@ struct Field {
 
 macro_rules! plain {
     ($key:literal, $field:ident) => {
-        Field {
+        AuditedField {
             key: $key,
             asked: |it| it.$field.clone().map(Value::from),
             live: |it| Value::from(it.$field.clone()),
@@ -25,8 +25,8 @@ macro_rules! plain {
     };
 }
 
-const FIELDS: [Field; 16] = [
-    Field {
+const FIELDS: [AuditedField; 16] = [
+    AuditedField {
         key: "labels",
         asked: |it| it.labels.as_ref().map(labels),
         live: |it| labels(&it.labels),
@@ -42,18 +42,18 @@ const FIELDS: [Field; 16] = [
     plain!("runner_group", runner_group),
     plain!("bootstrap_timeout", bootstrap_timeout_min),
     plain!("priority", priority),
-    Field {
+    AuditedField {
         key: "template",
         asked: |it| it.template_id.map(Value::from),
         live: |it| it.template_id.map_or(Value::Null, Value::from),
     },
-    Field {
+    AuditedField {
         key: "proxy",
         asked: |it| it.proxy_id.map(|id| proxy(Some(id).filter(|it| *it != NO_PROXY))),
         live: |it| proxy(it.proxy_id),
     },
     plain!("enable_shell", enable_shell),
-    Field {
+    AuditedField {
         key: SPECS,
         asked: |it| it.extra_specs.clone().map(Value::Object),
         live: |it| Value::Object(it.extra_specs.clone()),
@@ -75,7 +75,7 @@ fn labels(labels: &Labels) -> Value {
 /// The asked fields that do not stand in `spec` as asked. `extra_specs` stand as asked when they
 /// mean the same: PostgreSQL gives them back in another order, and numbers in another spelling.
 pub fn missing(change: &PoolChange, spec: &PoolSpec) -> Vec<&'static str> {
-    let differs = |it: &&Field| match (it.key, &change.extra_specs) {
+    let differs = |it: &&AuditedField| match (it.key, &change.extra_specs) {
         (SPECS, Some(asked)) => !are_same_specs(asked, &spec.extra_specs),
         _ => (it.asked)(change).is_some_and(|asked| asked != (it.live)(spec)),
     };
@@ -142,7 +142,7 @@ pub fn all(spec: &PoolSpec) -> Value {
     all
 }
 
-fn image(value: impl Fn(&Field) -> Option<Value>) -> Value {
+fn image(value: impl Fn(&AuditedField) -> Option<Value>) -> Value {
     let mut map = Map::new();
     for field in &FIELDS {
         if let Some(value) = value(field) {

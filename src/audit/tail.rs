@@ -12,7 +12,7 @@ use super::keys::{Keys, Signer};
 
 /// The last sound record of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Last {
+pub struct LastRecord {
     /// Its place in the chain.
     pub head: Head,
     /// Who signs what follows it.
@@ -23,7 +23,7 @@ pub struct Last {
     pub line: Range<usize>,
 }
 
-impl Last {
+impl LastRecord {
     /// Before the first record.
     pub fn start() -> Self {
         Self { head: Head::start(), signer: Signer::Nobody, written: None, line: 0..0 }
@@ -49,14 +49,14 @@ pub enum Tail {
     /// A sound record ends it; its newline may be missing.
     Sound {
         /// That record.
-        last: Last,
+        last: LastRecord,
         /// Whether the newline is there.
         ending: Ending,
     },
     /// Something else ends it, after this record.
     Torn {
         /// The last sound record; absent when the file has none.
-        last: Option<Last>,
+        last: Option<LastRecord>,
         /// The bytes behind it, the newline before them and the one at their end aside.
         bytes: Vec<u8>,
         /// Whether a newline ends that.
@@ -68,7 +68,7 @@ pub enum Tail {
 
 impl Tail {
     /// The last sound record, if there is one.
-    pub fn last(&self) -> Option<&Last> {
+    pub fn last(&self) -> Option<&LastRecord> {
         match self {
             Self::Sound { last, .. } => Some(last),
             Self::Torn { last, .. } => last.as_ref(),
@@ -204,12 +204,12 @@ pub fn read_tail(bytes: &[u8], is_whole: Whole, keys: &Keys) -> Tail {
 }
 
 /// The last sound record.
-fn last_sound(text: &[u8], keys: &Keys) -> Option<Last> {
+fn last_sound(text: &[u8], keys: &Keys) -> Option<LastRecord> {
     let mut end = text.len();
     loop {
         let start = text[..end].iter().rposition(|it| *it == b'\n').map_or(0, |at| at + 1);
         if let Ok(record) = open(&text[start..end]) {
-            return Some(Last::of(&record, keys, start..end));
+            return Some(LastRecord::of(&record, keys, start..end));
         }
         end = start.checked_sub(1)?;
     }
@@ -217,8 +217,8 @@ fn last_sound(text: &[u8], keys: &Keys) -> Option<Last> {
 
 /// The last sound record before a hole that no record tells of: what stands behind a hole was
 /// written by the call that the power cut off, and it continues records that are not there.
-fn after_holes(text: &[u8], keys: &Keys) -> Option<Last> {
-    let mut found: Option<Last> = None;
+fn after_holes(text: &[u8], keys: &Keys) -> Option<LastRecord> {
+    let mut found: Option<LastRecord> = None;
     let mut torn: Option<Torn> = None;
     let mut start = 0;
     for line in text.split(|it| *it == b'\n') {
@@ -231,7 +231,7 @@ fn after_holes(text: &[u8], keys: &Keys) -> Option<Last> {
         };
         match record.filter(is_taken) {
             Some(record) => {
-                found = Some(Last::of(&record, keys, start..start + line.len()));
+                found = Some(LastRecord::of(&record, keys, start..start + line.len()));
                 torn = None;
             }
             None => torn.get_or_insert_default().add_line(line),

@@ -17,7 +17,7 @@ use crate::audit::anchor::{About, AnchorKey};
 use crate::config::{AuditAnchor, WebhookUrl};
 use crate::domain::name::FleetName;
 use crate::domain::text::quote;
-use crate::host::book::Book;
+use crate::host::audit_destination::AuditDestination;
 use crate::host::clock::Clock;
 use crate::host::{anchor, state_dir};
 use crate::notify::{ReceiverApi, ReceiverEndpoint, WebhookClient};
@@ -95,15 +95,22 @@ pub fn fault(place: &str, why: &str) -> String {
 
 /// Anchors the records of an `apply`, in bounded time; a failure is a warning. A log that
 /// `--audit` names is left out: the statements are about that of `watch.audit`.
-pub async fn anchor_apply(survey: &PreparedPlan, args: &ApplyArgs, book: &Book, cx: Context<'_>) {
+pub async fn anchor_apply(
+    survey: &PreparedPlan,
+    args: &ApplyArgs,
+    book: &AuditDestination,
+    cx: Context<'_>,
+) {
     let Ok(file) = survey.loaded.fleet_file() else { return };
     let Some(watch) = &file.watch else { return };
-    let (Some(settings), Book::File(ledger)) = (&watch.audit_anchor, book) else { return };
+    let (Some(settings), AuditDestination::File(audit_file)) = (&watch.audit_anchor, book) else {
+        return;
+    };
     let is_own_log = args.audit.is_none() || args.audit == watch.audit;
-    let Some(head) = ledger.head().filter(|_| is_own_log) else { return };
+    let Some(head) = audit_file.head().filter(|_| is_own_log) else { return };
     let allowed = cx.settings.secret_options(survey.loaded.places.base());
     let work = async {
-        let anchor = Anchor::open(settings, &file.fleet, ledger.path(), &allowed)
+        let anchor = Anchor::open(settings, &file.fleet, audit_file.path(), &allowed)
             .await
             .map_err(|failure| failure.message)?;
         let results = anchor.deliver(&anchor.sign(&head, Clock::Real.now())).await;

@@ -8,7 +8,7 @@ use tracing::info;
 use crate::domain::name::{PoolId, PoolName, RunnerName};
 use crate::domain::owners::{NameResolution, Owners};
 use crate::event::StepOutcome;
-use crate::host::book::Book;
+use crate::host::audit_destination::AuditDestination;
 use crate::host::signals::{Signal, Signals};
 use crate::reconcile::apply::apply;
 use crate::reconcile::options::ApplyOptions;
@@ -64,7 +64,7 @@ enum Prepared {
         survey: Box<PreparedPlan>,
         writer: Box<Writer>,
         /// Where the writes are recorded.
-        book: Book,
+        book: AuditDestination,
         /// Pools whose outdated idle runners are replaced.
         rotate: Vec<PoolName>,
     },

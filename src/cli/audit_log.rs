@@ -9,8 +9,8 @@ use tracing::info;
 use crate::audit::{Cause, Key, Keys};
 use crate::domain::secret::SecretRef;
 use crate::domain::text::code;
-use crate::host::audit_file::{Folders, Ledger, LedgerError, Scribe};
-use crate::host::book::Book;
+use crate::host::audit_destination::AuditDestination;
+use crate::host::audit_file::{AuditFile, AuditFileError, Folders, RecordWriter};
 use crate::host::clock::Clock;
 use crate::host::state_dir::{self, AUDIT_FILE};
 use crate::plan::saved;
@@ -36,11 +36,15 @@ pub async fn warrant(
         decision: None,
     };
     let actor = state_dir::actor();
-    let book = if args.no_audit { Book::Off } else { book(survey, args, cx).await? };
+    let book = if args.no_audit { AuditDestination::Off } else { book(survey, args, cx).await? };
     Ok(AuditContext { book, actor, cause, clock: Clock::Real, line: survey.fleet.line() })
 }
 
-async fn book(survey: &PreparedPlan, args: &ApplyArgs, cx: Context<'_>) -> Result<Book, Failure> {
+async fn book(
+    survey: &PreparedPlan,
+    args: &ApplyArgs,
+    cx: Context<'_>,
+) -> Result<AuditDestination, Failure> {
     let watch = survey.loaded.fleet_file()?.watch.as_ref();
     let named = AuditFileSettings {
         path: args.audit.clone().or_else(|| watch?.audit.clone()),
@@ -50,13 +54,13 @@ async fn book(survey: &PreparedPlan, args: &ApplyArgs, cx: Context<'_>) -> Resul
     };
     let help = named.help;
     let book = open(named, survey.loaded.places.base(), cx).await?;
-    if let Book::File(ledger) = &book {
-        ledger.find_room().map_err(|error| refusal(&error, help))?;
+    if let AuditDestination::File(audit_file) = &book {
+        audit_file.find_room().map_err(|error| refusal(&error, help))?;
     }
     Ok(book)
 }
 
-fn refusal(error: &LedgerError, help: &'static str) -> Failure {
+fn refusal(error: &AuditFileError, help: &'static str) -> Failure {
     Failure::refused(format!("{error}: nothing was changed")).help(help)
 }
 
@@ -77,18 +81,18 @@ pub async fn open(
     named: AuditFileSettings<'_>,
     base: PathBuf,
     cx: Context<'_>,
-) -> Result<Book, Failure> {
+) -> Result<AuditDestination, Failure> {
     let (path, folders) = match named.path {
         Some(path) => (path, Folders::Leave),
         None => (in_state_folder(named.help)?, Folders::Create),
     };
     let allowed = cx.settings.secret_options(base);
     let keys = keys(named.key, named.previous_keys, &allowed).await?;
-    let scribe = Scribe { actor: state_dir::actor(), clock: Clock::Real, keys };
-    let ledger =
-        Ledger::open(&path, scribe, folders).map_err(|error| refusal(&error, named.help))?;
+    let writer = RecordWriter { actor: state_dir::actor(), clock: Clock::Real, keys };
+    let audit_file =
+        AuditFile::open(&path, writer, folders).map_err(|error| refusal(&error, named.help))?;
     info!(event = "step", "recording in {}", code(path.display().to_string()));
-    Ok(Book::File(Arc::new(ledger)))
+    Ok(AuditDestination::File(Arc::new(audit_file)))
 }
 
 /// The keys behind these references. Fails (3) when the one that signs is too short.

@@ -14,7 +14,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use crate::domain::text;
 use crate::host;
-use crate::host::atomic_write::{End, end_of};
+use crate::host::atomic_write::{WriteTarget, end_of};
 use crate::host::clock::Clock;
 use crate::host::signals::{Signal, Signals};
 use crate::render::words::count;
@@ -164,8 +164,8 @@ fn check_files(file: &Path) -> Result<(), Failure> {
     for path in [file, &password_file(file)] {
         let quoted = text::quote(&path.display().to_string());
         match end_of(path).with_context(|| format!("cannot write {quoted}"))? {
-            End::File(_) => {}
-            End::Stream(_) => {
+            WriteTarget::File(_) => {}
+            WriteTarget::Stream(_) => {
                 return Err(Failure::usage(format!("`--write-config` cannot write to {quoted}"))
                     .help("name a file: the password is written to FILE.password beside it"));
             }

@@ -21,7 +21,7 @@ const LINKS_MAX: usize = 40;
 
 /// Where a path leads once its symbolic links are followed.
 #[derive(Debug, PartialEq, Eq)]
-pub enum End {
+pub enum WriteTarget {
     /// A regular file, or nothing yet.
     File(PathBuf),
     /// A terminal, a pipe, a character device, or a file that a process has open.
@@ -33,26 +33,30 @@ pub enum End {
 /// a pipe or a character device is written to. Anything else is an error and stays as it is.
 pub fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     match end_of(path)? {
-        End::File(end) => disk::put(&end, text, mode),
-        End::Stream(end) => open_stream(&end)?.write_all(text.as_bytes()),
+        WriteTarget::File(end) => disk::put(&end, text, mode),
+        WriteTarget::Stream(end) => open_stream(&end)?.write_all(text.as_bytes()),
     }
 }
 
 /// Follows the symbolic links of `path`. Errors when it leads to a folder, a socket or a block
 /// device, and where the kernel would not follow it.
-pub fn end_of(path: &Path) -> io::Result<End> {
+pub fn end_of(path: &Path) -> io::Result<WriteTarget> {
     let end = follow(path)?;
     let there = match symlink_metadata(&end) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(End::File(end)),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(WriteTarget::File(end)),
         there => there?,
     };
     let kind = metadata(&end)?.file_type();
     let is_stream = kind.is_fifo() || kind.is_char_device();
     // A link that is left is one of /proc: it stands for an open file and not for a path.
     if is_stream || (there.is_symlink() && kind.is_file()) || own_stream(&end).is_some() {
-        return Ok(End::Stream(end));
+        return Ok(WriteTarget::Stream(end));
     }
-    if kind.is_file() { Ok(End::File(end)) } else { Err(io::Error::other("not a regular file")) }
+    if kind.is_file() {
+        Ok(WriteTarget::File(end))
+    } else {
+        Err(io::Error::other("not a regular file"))
+    }
 }
 
 /// `path` with its last component's symbolic links followed, up to one of /proc: what that one

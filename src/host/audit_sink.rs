@@ -1,8 +1,8 @@
-//! The audit file of a program that goes on when the file cannot be written. One thread writes, so
-//! that neither a slow disk nor a process that holds the file's lock keeps the program waiting for
-//! longer than its patience; what is lost by that is counted, and a record says so.
+//! Writes the audit file of `watch` on a thread of its own, so that neither a slow disk nor another
+//! process that holds the lock delays scaling for longer than the configured patience. Records that
+//! are lost that way are counted, and a gap record says how many.
 
-mod manner;
+mod options;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -13,116 +13,129 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use super::audit_file::{Appended, Ledger, LedgerError, Scribe};
-use crate::audit::{Cause, Damage, Draft, Entry, Head, Kind, Note};
+use super::audit_file::{Appended, AuditFile, AuditFileError, RecordWriter};
+use crate::audit::{Cause, Damage, Draft, Entry, Head, Kind, LogNote};
 
-pub use manner::{Ear, Kept, Manner, Rule};
+pub use options::{RecordPolicy, SinkEvent, SinkListener, SinkOptions};
 
-/// Between two tries to lock the file.
+/// The pause between two attempts to lock the file.
 const LOCK_WAIT: Duration = Duration::from_millis(20);
 
-/// How much is brought to the disk at once, in bytes. The more, the less a slow `fsync` matters;
-/// [`super::rotation::TAIL_MAX`] must hold more.
+/// The most bytes that are written with one `fsync`. The larger, the less a slow `fsync` matters;
+/// [`super::rotation::TAIL_MAX`] must be larger than this.
 const BATCH_MAX: usize = 1 << 20;
 
-/// The same while it is unknown whether anything can be written: a full disk may have room for it.
+/// The same limit after a failed write: a full disk may still have room for this much.
 const PROBE_MAX: usize = 16 << 10;
 
-/// Records of writes that may wait. A write waits for its record, so there are no more than that.
+/// The most records that writes may wait for. Each write waits for its own, so this is never reached
+/// by writes alone.
 const URGENT_MAX: usize = 1_024;
 
-/// A ledger that never keeps its owner waiting for long.
-pub struct Diary {
-    shared: Arc<Shared>,
-    /// Ends with the thread.
+/// An audit file with its own writer thread.
+pub struct AuditSink {
+    shared: Arc<SinkShared>,
+    /// Completes when the thread ends.
     ended: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
-struct Shared {
-    ledger: Arc<Ledger>,
+struct SinkShared {
+    audit_file: Arc<AuditFile>,
     cause: Cause,
-    manner: Manner,
-    ear: Ear,
-    inbox: Mutex<Inbox>,
-    bell: Condvar,
+    options: SinkOptions,
+    listener: SinkListener,
+    queue: Mutex<SinkQueue>,
+    wakeup: Condvar,
 }
 
-/// What waits to be written.
+/// The records that wait to be written, and how the last attempts ended.
 #[derive(Default)]
-struct Inbox {
+struct SinkQueue {
     /// Records that a write waits for.
-    urgent: VecDeque<Urgent>,
+    urgent: VecDeque<UrgentRecord>,
     others: VecDeque<Draft>,
-    /// Size of `others`.
+    /// The size of `others` in bytes.
     bytes: usize,
-    missing: Missing,
-    trouble: Option<Trouble>,
+    missing: MissingRecords,
+    failure: Option<WriteFailure>,
     is_closing: bool,
-    /// Records that this process had written were changed, or are gone.
+    /// Records that this process had written were found changed or missing.
     is_altered: bool,
-    /// The last try has failed.
+    /// The last attempt before the end has failed.
     is_over: bool,
     head: Option<Head>,
 }
 
-struct Urgent {
+struct UrgentRecord {
     draft: Draft,
-    /// Dropped by a writer that has waited long enough.
+    /// The receiver is dropped when the write has waited long enough.
     reply: oneshot::Sender<Result<Head, String>>,
 }
 
-/// Records that are not in the file, since the last one that tells of such.
+/// Records that were lost since the last gap record.
 #[derive(Default)]
-struct Missing {
+struct MissingRecords {
     count: u64,
     since: Option<Timestamp>,
 }
 
-/// Why nothing can be written.
-struct Trouble {
+/// Why the file cannot be written at the moment.
+struct WriteFailure {
     why: String,
     since: Instant,
     retry_at: Instant,
-    /// It has lasted long enough to be told.
+    /// It has lasted long enough to be reported.
     is_told: bool,
 }
 
-/// What is written at once.
-struct Load {
-    /// About what is missing, or that the file can be written again.
+/// The records that are written with one `fsync`.
+struct WriteBatch {
+    /// A record about lost records, or about the file being writable again.
     note: Option<Draft>,
-    /// How many records the note says are missing.
+    /// How many lost records the note reports.
     missing: u64,
-    urgent: Vec<Urgent>,
+    urgent: Vec<UrgentRecord>,
     others: Vec<Draft>,
 }
 
-impl fmt::Debug for Diary {
+impl fmt::Debug for AuditSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Diary").field(&self.shared.ledger).finish_non_exhaustive()
+        f.debug_tuple("AuditSink").field(&self.shared.audit_file).finish_non_exhaustive()
     }
 }
 
-impl Diary {
-    /// Begins to write. `cause` stands in the records about the log itself. Fails when the system
-    /// has no thread to give.
-    pub fn start(ledger: Arc<Ledger>, cause: Cause, manner: Manner, ear: Ear) -> io::Result<Self> {
-        let head = ledger.head();
-        let inbox = Mutex::new(Inbox { head, ..Inbox::default() });
-        let shared = Arc::new(Shared { ledger, cause, manner, ear, inbox, bell: Condvar::new() });
+impl AuditSink {
+    /// Starts the writer thread. `cause` is the cause of the records about the log itself. Fails when
+    /// the system refuses a thread.
+    pub fn start(
+        audit_file: Arc<AuditFile>,
+        cause: Cause,
+        options: SinkOptions,
+        listener: SinkListener,
+    ) -> io::Result<Self> {
+        let head = audit_file.head();
+        let queue = Mutex::new(SinkQueue { head, ..SinkQueue::default() });
+        let shared = Arc::new(SinkShared {
+            audit_file,
+            cause,
+            options,
+            listener,
+            queue,
+            wakeup: Condvar::new(),
+        });
         let (ending, ended) = oneshot::channel();
         let writer = Arc::clone(&shared);
         std::thread::Builder::new().name("audit".into()).spawn(move || {
             writer.write_all();
-            // Nobody may be waiting for it.
+            // The receiver may be gone already.
             let _ = ending.send(());
         })?;
         Ok(Self { shared, ended: Mutex::new(Some(ended)) })
     }
 
-    /// The file below.
-    pub fn ledger(&self) -> &Ledger {
-        &self.shared.ledger
+    /// The file that is written to.
+    pub fn audit_file(&self) -> &AuditFile {
+        &self.shared.audit_file
     }
 
     /// What stands in its own records as their cause.
@@ -132,34 +145,34 @@ impl Diary {
 
     /// The place of the last record that is known to be in the log.
     pub fn head(&self) -> Option<Head> {
-        self.shared.inbox().head.clone()
+        self.shared.queue().head.clone()
     }
 
     /// So many records are not in the file and not told of in it yet.
     pub fn missing(&self) -> u64 {
-        self.shared.inbox().missing.count
+        self.shared.queue().missing.count
     }
 
     /// Whether records that this process had written were found changed or missing.
     pub fn is_altered(&self) -> bool {
-        self.shared.inbox().is_altered
+        self.shared.queue().is_altered
     }
 
     /// Writes the record of a write, and waits for it no longer than its patience. Brings its place;
-    /// nothing when it is lost. Errors under [`Rule::Required`] instead of losing it.
-    pub async fn append(&self, entry: &Entry) -> Result<Option<Head>, LedgerError> {
+    /// nothing when it is lost. Errors under [`RecordPolicy::Required`] instead of losing it.
+    pub async fn append(&self, entry: &Entry) -> Result<Option<Head>, AuditFileError> {
         let shared = &self.shared;
-        (shared.ear)(&Kept::Asked(entry));
+        (shared.listener)(&SinkEvent::Requested(entry));
         let answer = match shared.hand_in(entry.into()) {
             Ok(answer) => answer,
             Err(why) => return shared.give_up(why),
         };
-        match tokio::time::timeout(shared.manner.patience, answer).await {
+        match tokio::time::timeout(shared.options.patience, answer).await {
             Ok(Ok(Ok(head))) => Ok(Some(head)),
             Ok(Ok(Err(why))) => shared.give_up(why),
             // The thread counts what it finds withdrawn.
             Ok(Err(_)) | Err(_) => {
-                let path = shared.ledger.path().display();
+                let path = shared.audit_file.path().display();
                 shared.give_up(format!("the audit file `{path}` was not written in time"))
             }
         }
@@ -168,15 +181,15 @@ impl Diary {
     /// Takes records that nothing waits for.
     pub fn enqueue(&self, entries: &[Entry]) {
         let drafts: Vec<Draft> = entries.iter().map(Draft::from).collect();
-        let mut inbox = self.shared.inbox();
-        inbox.bytes += drafts.iter().map(Draft::size).sum::<usize>();
-        inbox.others.extend(drafts);
-        self.shared.bell.notify_one();
+        let mut queue = self.shared.queue();
+        queue.bytes += drafts.iter().map(Draft::size).sum::<usize>();
+        queue.others.extend(drafts);
+        self.shared.wakeup.notify_one();
     }
 
     /// Whether more can be taken without holding too much in memory.
     pub fn has_room(&self) -> bool {
-        self.shared.inbox().bytes < self.shared.manner.waiting_max
+        self.shared.queue().bytes < self.shared.options.waiting_max
     }
 
     /// Writes what waits, for at most so long; brings how many records are left.
@@ -187,186 +200,186 @@ impl Diary {
             // What is left is told by the number.
             let _ = tokio::time::timeout(patience, ended).await;
         }
-        let inbox = self.shared.inbox();
-        inbox.others.len() + inbox.urgent.len()
+        let queue = self.shared.queue();
+        queue.others.len() + queue.urgent.len()
     }
 }
 
-impl Drop for Diary {
+impl Drop for AuditSink {
     fn drop(&mut self) {
         self.shared.close();
     }
 }
 
-impl Shared {
-    fn inbox(&self) -> MutexGuard<'_, Inbox> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+impl SinkShared {
+    fn queue(&self) -> MutexGuard<'_, SinkQueue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn close(&self) {
-        let mut inbox = self.inbox();
-        inbox.is_closing = true;
-        if let Some(trouble) = &mut inbox.trouble {
+        let mut queue = self.queue();
+        queue.is_closing = true;
+        if let Some(failure) = &mut queue.failure {
             // Once more, and no more if that fails.
-            trouble.retry_at = Instant::now();
+            failure.retry_at = Instant::now();
         }
-        self.bell.notify_one();
+        self.wakeup.notify_one();
     }
 
     /// Errors when there is no use in waiting.
     fn hand_in(&self, draft: Draft) -> Result<oneshot::Receiver<Result<Head, String>>, String> {
-        let mut inbox = self.inbox();
-        let told = inbox.trouble.as_ref().filter(|it| it.is_told).map(|it| it.why.clone());
-        let full = (inbox.urgent.len() >= URGENT_MAX).then(|| "too many records wait".to_owned());
+        let mut queue = self.queue();
+        let told = queue.failure.as_ref().filter(|it| it.is_told).map(|it| it.why.clone());
+        let full = (queue.urgent.len() >= URGENT_MAX).then(|| "too many records wait".to_owned());
         if let Some(why) = told.or(full) {
-            self.miss(&mut inbox, &draft, &why);
+            self.miss(&mut queue, &draft, &why);
             return Err(why);
         }
         let (reply, answer) = oneshot::channel();
-        inbox.urgent.push_back(Urgent { draft, reply });
-        self.bell.notify_one();
+        queue.urgent.push_back(UrgentRecord { draft, reply });
+        self.wakeup.notify_one();
         Ok(answer)
     }
 
-    /// A record is not written. An intent under [`Rule::Required`] is none that is missing: nothing
+    /// A record is not written. An intent under [`RecordPolicy::Required`] is none that is missing: nothing
     /// is sent then.
-    fn miss(&self, inbox: &mut Inbox, draft: &Draft, why: &str) {
-        (self.ear)(&Kept::Lost(why));
-        if (self.manner.rule, draft.kind) != (Rule::Required, Kind::Intent) {
-            inbox.missing.count += 1;
-            inbox.missing.since.get_or_insert(draft.time);
+    fn miss(&self, queue: &mut SinkQueue, draft: &Draft, why: &str) {
+        (self.listener)(&SinkEvent::Lost(why));
+        if (self.options.rule, draft.kind) != (RecordPolicy::Required, Kind::Intent) {
+            queue.missing.count += 1;
+            queue.missing.since.get_or_insert(draft.time);
         }
     }
 
-    fn give_up(&self, why: String) -> Result<Option<Head>, LedgerError> {
-        match self.manner.rule {
-            Rule::GoOn => Ok(None),
-            Rule::Required => Err(LedgerError::Unwritable(why)),
+    fn give_up(&self, why: String) -> Result<Option<Head>, AuditFileError> {
+        match self.options.rule {
+            RecordPolicy::BestEffort => Ok(None),
+            RecordPolicy::Required => Err(AuditFileError::Unwritable(why)),
         }
     }
 
     /// The thread.
     fn write_all(&self) {
-        while let Some(load) = self.next() {
-            let drafts: Vec<&Draft> = load.drafts().collect();
-            match self.ledger.append_all(&drafts, &self.cause) {
-                Ok(appended) => self.settle(load, appended),
-                Err(error) => self.fail(load, &error),
+        while let Some(batch) = self.next() {
+            let drafts: Vec<&Draft> = batch.drafts().collect();
+            match self.audit_file.append_all(&drafts, &self.cause) {
+                Ok(appended) => self.settle(batch, appended),
+                Err(error) => self.fail(batch, &error),
             }
         }
     }
 
     /// Waits for something to write; nothing at the end.
-    fn next(&self) -> Option<Load> {
-        let mut inbox = self.inbox();
+    fn next(&self) -> Option<WriteBatch> {
+        let mut queue = self.queue();
         loop {
-            self.drop_withdrawn(&mut inbox);
+            self.drop_withdrawn(&mut queue);
             let now = Instant::now();
-            let wait = match &inbox.trouble {
-                Some(trouble) if trouble.retry_at > now => trouble.retry_at - now,
-                None if inbox.is_empty() => self.manner.retry,
-                Some(_) | None => return Some(self.load(&mut inbox)),
+            let wait = match &queue.failure {
+                Some(failure) if failure.retry_at > now => failure.retry_at - now,
+                None if queue.is_empty() => self.options.retry,
+                Some(_) | None => return Some(self.batch(&mut queue)),
             };
-            if inbox.is_closing && (inbox.is_empty() || inbox.is_over) {
+            if queue.is_closing && (queue.is_empty() || queue.is_over) {
                 return None;
             }
-            let woken = self.bell.wait_timeout(inbox, wait);
-            inbox = woken.unwrap_or_else(PoisonError::into_inner).0;
+            let woken = self.wakeup.wait_timeout(queue, wait);
+            queue = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     /// Counts the records that a write has stopped waiting for.
-    fn drop_withdrawn(&self, inbox: &mut Inbox) {
+    fn drop_withdrawn(&self, queue: &mut SinkQueue) {
         let (withdrawn, kept) =
-            std::mem::take(&mut inbox.urgent).into_iter().partition(|it| it.reply.is_closed());
-        inbox.urgent = kept;
-        let withdrawn: VecDeque<Urgent> = withdrawn;
+            std::mem::take(&mut queue.urgent).into_iter().partition(|it| it.reply.is_closed());
+        queue.urgent = kept;
+        let withdrawn: VecDeque<UrgentRecord> = withdrawn;
         for it in withdrawn {
-            self.miss(inbox, &it.draft, "it was not written in time");
+            self.miss(queue, &it.draft, "it was not written in time");
         }
     }
 
-    fn load(&self, inbox: &mut Inbox) -> Load {
-        let note = self.note(inbox);
-        let urgent: Vec<Urgent> = inbox.urgent.drain(..).collect();
-        let most = if inbox.is_stuck() { PROBE_MAX } else { BATCH_MAX };
+    fn batch(&self, queue: &mut SinkQueue) -> WriteBatch {
+        let note = self.note(queue);
+        let urgent: Vec<UrgentRecord> = queue.urgent.drain(..).collect();
+        let most = if queue.is_stuck() { PROBE_MAX } else { BATCH_MAX };
         let (mut others, mut size) = (Vec::new(), 0);
         while size < most
-            && let Some(draft) = inbox.others.pop_front()
+            && let Some(draft) = queue.others.pop_front()
         {
             size += draft.size();
             others.push(draft);
         }
-        inbox.bytes -= size;
-        Load { note, missing: inbox.missing.count, urgent, others }
+        queue.bytes -= size;
+        WriteBatch { note, missing: queue.missing.count, urgent, others }
     }
 
     /// What must be said before anything else.
-    fn note(&self, inbox: &Inbox) -> Option<Draft> {
-        let Scribe { actor, clock, .. } = self.ledger.scribe();
-        let note = Note { time: clock.now(), actor: actor.clone(), cause: self.cause.clone() };
-        let why = inbox.trouble.as_ref().map_or("they came too late", |it| it.why.as_str());
-        match (&inbox.missing, self.manner.rule) {
-            (Missing { count: 1.., since }, _) => {
-                Some((&note.lost(inbox.missing.count, *since, why)).into())
+    fn note(&self, queue: &SinkQueue) -> Option<Draft> {
+        let RecordWriter { actor, clock, .. } = self.audit_file.writer();
+        let note = LogNote { time: clock.now(), actor: actor.clone(), cause: self.cause.clone() };
+        let why = queue.failure.as_ref().map_or("they came too late", |it| it.why.as_str());
+        match (&queue.missing, self.options.rule) {
+            (MissingRecords { count: 1.., since }, _) => {
+                Some((&note.lost(queue.missing.count, *since, why)).into())
             }
             // Only a record shows whether the file can be written.
-            (_, Rule::Required) if inbox.is_stuck() => Some((&note.free(why)).into()),
-            (_, Rule::GoOn | Rule::Required) => None,
+            (_, RecordPolicy::Required) if queue.is_stuck() => Some((&note.free(why)).into()),
+            (_, RecordPolicy::BestEffort | RecordPolicy::Required) => None,
         }
     }
 
-    fn settle(&self, load: Load, appended: Appended) {
-        appended.rotated.iter().for_each(|it| (self.ear)(&Kept::Rotated(it)));
-        appended.damage.iter().for_each(|it| (self.ear)(&Kept::Damaged(it)));
-        appended.kinds.iter().for_each(|it| (self.ear)(&Kept::Written(*it)));
-        let mut inbox = self.inbox();
-        let heads = appended.heads.into_iter().skip(usize::from(load.note.is_some()));
-        for (urgent, head) in load.urgent.into_iter().zip(heads) {
+    fn settle(&self, batch: WriteBatch, appended: Appended) {
+        appended.rotated.iter().for_each(|it| (self.listener)(&SinkEvent::Rotated(it)));
+        appended.damage.iter().for_each(|it| (self.listener)(&SinkEvent::Altered(it)));
+        appended.kinds.iter().for_each(|it| (self.listener)(&SinkEvent::Written(*it)));
+        let mut queue = self.queue();
+        let heads = appended.heads.into_iter().skip(usize::from(batch.note.is_some()));
+        for (urgent, head) in batch.urgent.into_iter().zip(heads) {
             // A write that waits no longer does without the number.
             let _ = urgent.reply.send(Ok(head));
         }
-        inbox.head = Some(appended.head);
-        inbox.is_altered |= appended.damage.as_ref().is_some_and(Damage::is_altered);
-        inbox.missing.count -= load.missing;
-        if inbox.missing.count == 0 {
-            inbox.missing.since = None;
+        queue.head = Some(appended.head);
+        queue.is_altered |= appended.damage.as_ref().is_some_and(Damage::is_altered);
+        queue.missing.count -= batch.missing;
+        if queue.missing.count == 0 {
+            queue.missing.since = None;
         }
-        let was_told = inbox.trouble.take().is_some_and(|it| it.is_told);
+        let was_told = queue.failure.take().is_some_and(|it| it.is_told);
         // Told without the lock: who hears it may wait for one who waits for the lock.
-        drop(inbox);
+        drop(queue);
         if was_told {
-            (self.ear)(&Kept::Free);
+            (self.listener)(&SinkEvent::WritableAgain);
         }
     }
 
-    fn fail(&self, load: Load, error: &LedgerError) {
-        let mut inbox = self.inbox();
+    fn fail(&self, batch: WriteBatch, error: &AuditFileError) {
+        let mut queue = self.queue();
         let (now, why) = (Instant::now(), error.to_string());
-        inbox.bytes += load.others.iter().map(Draft::size).sum::<usize>();
-        load.others.into_iter().rev().for_each(|it| inbox.others.push_front(it));
-        let is_locked = matches!(error, LedgerError::Locked(_));
+        queue.bytes += batch.others.iter().map(Draft::size).sum::<usize>();
+        batch.others.into_iter().rev().for_each(|it| queue.others.push_front(it));
+        let is_locked = matches!(error, AuditFileError::Locked(_));
         let mut refused = Vec::new();
-        for urgent in load.urgent.into_iter().rev() {
+        for urgent in batch.urgent.into_iter().rev() {
             if is_locked {
-                inbox.urgent.push_front(urgent);
+                queue.urgent.push_front(urgent);
             } else {
-                self.miss(&mut inbox, &urgent.draft, &why);
+                self.miss(&mut queue, &urgent.draft, &why);
                 refused.push(urgent.reply);
             }
         }
-        let before = inbox.trouble.take();
+        let before = queue.failure.take();
         let since = before.as_ref().map_or(now, |it| it.since);
         let was_told = before.is_some_and(|it| it.is_told);
-        let is_told = was_told || !is_locked || now - since >= self.manner.patience;
-        let retry_at = now + if is_locked { LOCK_WAIT } else { self.manner.retry };
-        inbox.trouble = Some(Trouble { why: why.clone(), since, retry_at, is_told });
-        inbox.is_over = inbox.is_closing && is_told;
-        drop(inbox);
+        let is_told = was_told || !is_locked || now - since >= self.options.patience;
+        let retry_at = now + if is_locked { LOCK_WAIT } else { self.options.retry };
+        queue.failure = Some(WriteFailure { why: why.clone(), since, retry_at, is_told });
+        queue.is_over = queue.is_closing && is_told;
+        drop(queue);
         if is_told && !was_told {
-            (self.ear)(&Kept::Stuck(&why));
+            (self.listener)(&SinkEvent::Unwritable(&why));
         }
-        // Last, so that the cause is reported before the write that was refused goes on.
+        // LastRecord, so that the cause is reported before the write that was refused goes on.
         for reply in refused {
             // The receiver is gone when the write has stopped waiting: it knows already.
             let _ = reply.send(Err(why.clone()));
@@ -374,18 +387,18 @@ impl Shared {
     }
 }
 
-impl Inbox {
+impl SinkQueue {
     fn is_empty(&self) -> bool {
         self.urgent.is_empty() && self.others.is_empty() && self.missing.count == 0
     }
 
     /// Whether it has been told that nothing can be written.
     fn is_stuck(&self) -> bool {
-        self.trouble.as_ref().is_some_and(|it| it.is_told)
+        self.failure.as_ref().is_some_and(|it| it.is_told)
     }
 }
 
-impl Load {
+impl WriteBatch {
     fn drafts(&self) -> impl Iterator<Item = &Draft> {
         self.note.iter().chain(self.urgent.iter().map(|it| &it.draft)).chain(&self.others)
     }

@@ -271,7 +271,7 @@ mod records {
 
     use super::*;
     use crate::audit::{Cause, Check, Demands, Draft, Entry, Keys, Kind, Subject};
-    use crate::host::audit_file::{Folders, Ledger, Scribe};
+    use crate::host::audit_file::{AuditFile, Folders, RecordWriter};
     use crate::host::clock::Clock;
     use crate::host::{logs, state_dir};
 
@@ -296,11 +296,11 @@ mod records {
 
     /// Another process that writes records with one call, and says so.
     fn write(path: &Path, details: &[&str]) {
-        let scribe =
-            Scribe { actor: state_dir::actor(), clock: Clock::Real, keys: Keys::default() };
-        let ledger = Ledger::open(path, scribe, Folders::Leave).unwrap();
+        let writer =
+            RecordWriter { actor: state_dir::actor(), clock: Clock::Real, keys: Keys::default() };
+        let audit_file = AuditFile::open(path, writer, Folders::Leave).unwrap();
         let drafts: Vec<Draft> = details.iter().map(|it| (&entry(it)).into()).collect();
-        ledger.append_all(&drafts.iter().collect::<Vec<_>>(), &Cause::default()).unwrap();
+        audit_file.append_all(&drafts.iter().collect::<Vec<_>>(), &Cause::default()).unwrap();
         details.iter().for_each(|it| said(it));
     }
 

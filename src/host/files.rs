@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use super::walk::{End, Folder, Found, Identity, Links, Refusal};
+use super::walk::{Folder, FoundFile, Identity, Links, PathEnd, Refusal};
 use crate::config::{Code, FILE_MAX, Problem, SourceFile, TOTAL_MAX};
 
 /// A path to start reading at, and how far it is trusted.
@@ -41,7 +41,7 @@ impl Start {
         }
     }
 
-    fn open(&self) -> Result<End, Refusal> {
+    fn open(&self) -> Result<PathEnd, Refusal> {
         match self {
             Self::Named(path) => Folder::trusted(Path::new(""))?.walk(path, Links::Followed),
             Self::Below { folder, rest } => Folder::trusted(folder)?.walk(rest, Links::Refused),
@@ -77,13 +77,13 @@ pub fn read_pools(starts: &[Start]) -> Pools {
 pub fn read_fleet(start: &Start) -> Result<SourceFile, Problem> {
     let path = start.path();
     let bytes = match start.open() {
-        Ok(End::File(found)) if found.is_linked && !is_yaml(&found.name) => {
+        Ok(PathEnd::File(found)) if found.is_linked && !is_yaml(&found.name) => {
             let message = "the link leads to a file that is no YAML file by its name";
             let problem = Problem::of_file(Code::NotByName, shown(&path), message);
             return Err(problem.with_help("name the file itself: `--config FILE`"));
         }
-        Ok(End::File(found)) => content(&found).map(|it| it.0),
-        Ok(End::Folder(_)) => Err(Refusal::NotAFile("a folder")),
+        Ok(PathEnd::File(found)) => content(&found).map(|it| it.0),
+        Ok(PathEnd::Folder(_)) => Err(Refusal::NotAFile("a folder")),
         Err(refusal) => Err(refusal),
     };
     match bytes {
@@ -130,8 +130,8 @@ impl Reader {
     fn start(&mut self, start: &Start) {
         let path = start.path();
         match start.open() {
-            Ok(End::Folder(folder)) => self.folder(&path, &folder),
-            Ok(End::File(found)) => self.file(&path, &found),
+            Ok(PathEnd::Folder(folder)) => self.folder(&path, &folder),
+            Ok(PathEnd::File(found)) => self.file(&path, &found),
             Err(refusal) => {
                 let help = match refusal {
                     Refusal::Link => format!(
@@ -179,22 +179,22 @@ impl Reader {
 
     fn entry(&mut self, path: &Path, folder: &Folder, name: &OsStr, level: Level) {
         match folder.walk(Path::new(name), Links::Beneath) {
-            Ok(End::File(_)) if !is_yaml(name) && is_almost_yaml(name) => {
+            Ok(PathEnd::File(_)) if !is_yaml(name) && is_almost_yaml(name) => {
                 let message = "this name is no pool file's: its ending is in capitals";
                 let problem = Problem::of_file(Code::NotByName, shown(path), message);
                 self.refuse(problem.with_help(BY_NAME));
             }
             // What is no pool file by its name is not looked into, readable or not.
-            Ok(End::File(_)) if !is_yaml(name) => self.pools.unread.push(shown(path)),
+            Ok(PathEnd::File(_)) if !is_yaml(name) => self.pools.unread.push(shown(path)),
             Err(Refusal::NotAFile(_)) if !is_yaml(name) => self.pools.unread.push(shown(path)),
             Err(Refusal::Outside) if !is_yaml(name) && folder.leads_to_a_file(name) => {
                 self.pools.unread.push(shown(path));
             }
-            Ok(End::File(found)) => self.file(path, &found),
-            Ok(End::Folder(inner)) if inner.is(folder) => {
+            Ok(PathEnd::File(found)) => self.file(path, &found),
+            Ok(PathEnd::Folder(inner)) if inner.is(folder) => {
                 self.refuse(problem(Refusal::Circle, path));
             }
-            Ok(End::Folder(inner)) if level == Level::Top => {
+            Ok(PathEnd::Folder(inner)) if level == Level::Top => {
                 let before = (self.met, self.pools.unread.len());
                 self.entries(path, &inner, Level::Team);
                 // As an empty folder a team's submodule shows that was not fetched.
@@ -202,7 +202,7 @@ impl Reader {
                     self.pools.unread.push(format!("{}/", shown(path)));
                 }
             }
-            Ok(End::Folder(_)) => {
+            Ok(PathEnd::Folder(_)) => {
                 let message = "folders this deep are not read";
                 let problem = Problem::of_file(Code::TooDeep, shown(path), message);
                 self.refuse(problem.with_help("move its pool files one folder up"));
@@ -219,7 +219,7 @@ impl Reader {
         }
     }
 
-    fn file(&mut self, path: &Path, found: &Found) {
+    fn file(&mut self, path: &Path, found: &FoundFile) {
         if self.total > TOTAL_MAX {
             // Said once, by the file that was too much; no more is read.
             return;
@@ -265,7 +265,7 @@ fn is_yaml(name: &OsStr) -> bool {
 }
 
 /// The whole file, and which one it is.
-fn content(found: &Found) -> Result<(Vec<u8>, Identity), Refusal> {
+fn content(found: &FoundFile) -> Result<(Vec<u8>, Identity), Refusal> {
     let (file, identity) = found.open()?;
     let mut bytes = Vec::new();
     file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(Refusal::Io)?;

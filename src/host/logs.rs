@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::rotation::{TAIL_MIN, open_regular};
-use crate::audit::{Check, Head, Keys, Line, Next, RECORD_MAX, first_seq, open as open_record};
+use crate::audit::{Check, Head, Keys, Line, RECORD_MAX, ReadOn, first_seq, open as open_record};
 
 /// How much is read at once, in bytes.
 const READ_MAX: usize = 256 * 1024;
@@ -129,7 +129,7 @@ pub fn each_line(
 
 /// What a search for a record has found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
+pub enum SearchResult {
     /// One of this time.
     At(Timestamp),
     /// None in what was searched.
@@ -140,7 +140,12 @@ pub enum Found {
 
 /// The time of the last record for whose members `is` holds, and that the keys vouch for, in the
 /// last so many bytes of a file. Blocks.
-pub fn last_time(path: &Path, most: usize, keys: &Keys, is: impl Fn(&Value) -> bool) -> Found {
+pub fn last_time(
+    path: &Path,
+    most: usize,
+    keys: &Keys,
+    is: impl Fn(&Value) -> bool,
+) -> SearchResult {
     let read = || {
         let file = File::open(path)?;
         let start = file.metadata()?.len().saturating_sub(most as u64);
@@ -155,9 +160,9 @@ pub fn last_time(path: &Path, most: usize, keys: &Keys, is: impl Fn(&Value) -> b
         record.members["time"].as_str()?.parse().ok()
     };
     match bytes.rsplit(|it| *it == b'\n').find_map(time) {
-        Some(time) => Found::At(time),
-        None if bytes.is_empty() => Found::Empty,
-        None => Found::Nothing,
+        Some(time) => SearchResult::At(time),
+        None if bytes.is_empty() => SearchResult::Empty,
+        None => SearchResult::Nothing,
     }
 }
 
@@ -219,7 +224,7 @@ pub(super) fn feed(file: &File, part: Range<u64>, check: &mut Check<'_>) -> io::
             };
             is_long &= text.is_none();
             line.clear();
-            if next == Next::Stop {
+            if next == ReadOn::Stop {
                 return Ok(());
             }
         }

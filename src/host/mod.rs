@@ -4,21 +4,21 @@
 
 pub mod anchor;
 pub mod atomic_write;
+pub mod audit_destination;
 pub mod audit_file;
 pub mod audit_sink;
-pub mod book;
+mod checkpoint;
 pub mod clock;
 #[cfg(test)]
 mod crash;
 mod disk;
 pub mod files;
+mod log_end;
 pub mod logs;
 pub mod malloc_tuning;
-mod mark;
-pub mod own;
 mod rotation;
+pub mod self_check;
 pub mod signals;
-mod standing;
 pub mod state_dir;
 pub mod systemd;
 mod walk;

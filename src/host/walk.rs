@@ -63,7 +63,7 @@ pub(super) struct Folder(Vec<Rc<OwnedFd>>);
 
 /// A regular file that has been found and not been opened.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct FoundFile {
     folder: Rc<OwnedFd>,
     /// Its own name, behind every link that led to it.
     pub(super) name: OsString,
@@ -73,9 +73,9 @@ pub(super) struct Found {
 
 /// What stands at the end of a path.
 #[derive(Debug)]
-pub(super) enum End {
+pub(super) enum PathEnd {
     /// A regular file.
-    File(Found),
+    File(FoundFile),
     /// A folder.
     Folder(Folder),
 }
@@ -93,8 +93,8 @@ impl Folder {
     }
 
     /// Follows a path from here.
-    pub(super) fn walk(&self, path: &Path, links: Links) -> Result<End, Refusal> {
-        let mut way = Way { chain: self.0.clone(), todo: Vec::new(), links, followed: 0 };
+    pub(super) fn walk(&self, path: &Path, links: Links) -> Result<PathEnd, Refusal> {
+        let mut way = PathWalk { chain: self.0.clone(), todo: Vec::new(), links, followed: 0 };
         way.push(path)?;
         way.walk()
     }
@@ -136,7 +136,7 @@ impl Folder {
     }
 }
 
-impl Found {
+impl FoundFile {
     /// Opens it, and judges by the handle that it is a regular file still. Never waits for a pipe.
     pub(super) fn open(&self) -> Result<(File, Identity), Refusal> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -153,7 +153,7 @@ impl Found {
 }
 
 /// A path that is being followed.
-struct Way {
+struct PathWalk {
     chain: Vec<Rc<OwnedFd>>,
     /// What is still to be done, the next one last.
     todo: Vec<OsString>,
@@ -161,7 +161,7 @@ struct Way {
     followed: usize,
 }
 
-impl Way {
+impl PathWalk {
     /// Puts a path before what is still to be done.
     fn push(&mut self, path: &Path) -> Result<(), Refusal> {
         let mut steps = Vec::new();
@@ -181,7 +181,7 @@ impl Way {
         Ok(())
     }
 
-    fn walk(mut self) -> Result<End, Refusal> {
+    fn walk(mut self) -> Result<PathEnd, Refusal> {
         while let Some(name) = self.todo.pop() {
             if name == ".." {
                 self.up()?;
@@ -193,12 +193,16 @@ impl Way {
                 FileType::Directory => self.chain.push(Rc::new(step)),
                 _ if self.todo.is_empty() => {
                     let folder = self.chain.pop().expect("a chain has its first folder");
-                    return Ok(End::File(Found { folder, name, is_linked: self.followed > 0 }));
+                    return Ok(PathEnd::File(FoundFile {
+                        folder,
+                        name,
+                        is_linked: self.followed > 0,
+                    }));
                 }
                 _ => return Err(Errno::NOTDIR.into()),
             }
         }
-        Ok(End::Folder(Folder(self.chain)))
+        Ok(PathEnd::Folder(Folder(self.chain)))
     }
 
     fn step(&self, name: &OsStr) -> Result<OwnedFd, Refusal> {

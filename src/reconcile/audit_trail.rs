@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use super::write_outcome::WriteError;
 use crate::audit::{Actor, Cause, Entry, Head, Kind, Subject, Verdict};
 use crate::domain::fleet::ReleaseLine;
-use crate::host::audit_file::LedgerError;
-use crate::host::book::Book;
+use crate::host::audit_destination::AuditDestination;
+use crate::host::audit_file::AuditFileError;
 use crate::host::clock::Clock;
 
 /// How long to wait for a lock on the audit file. Other processes hold it for one `fsync` each.
@@ -22,7 +22,7 @@ const LOCK_WAIT: Duration = Duration::from_millis(20);
 #[derive(Debug, Clone)]
 pub struct AuditContext {
     /// The audit log that receives the records.
-    pub book: Book,
+    pub book: AuditDestination,
     /// Who makes the writes.
     pub actor: Actor,
     /// Why the writes are made.
@@ -108,7 +108,7 @@ impl AuditTrail {
         loop {
             match self.context.book.append(entry.clone()).await {
                 Ok(head) => return Ok(head),
-                Err(LedgerError::Locked(_)) if Instant::now() < deadline => {
+                Err(AuditFileError::Locked(_)) if Instant::now() < deadline => {
                     tokio::time::sleep(LOCK_WAIT).await;
                 }
                 Err(error) => return Err(error.to_string()),

@@ -11,7 +11,7 @@ use assert_cmd::Command;
 use runnerctl::audit::{
     Actor, Cause, Demands, Entry, File, Head, Key, Keys, Kind, Subject, verify,
 };
-use runnerctl::host::audit_file::{Folders, Ledger, LedgerError, Scribe};
+use runnerctl::host::audit_file::{AuditFile, AuditFileError, Folders, RecordWriter};
 use runnerctl::host::clock::Clock;
 use secrecy::SecretString;
 use serde_json::Value;
@@ -21,10 +21,10 @@ fn actor() -> Actor {
 }
 
 /// The log of one who is called ada.
-pub(crate) fn ledger(path: &Path, key: Option<&str>) -> Ledger {
+pub(crate) fn audit_file(path: &Path, key: Option<&str>) -> AuditFile {
     let key = key.map(|it| Key::new(SecretString::from(it)));
-    let scribe = Scribe { actor: actor(), clock: Clock::Real, keys: Keys::new(key, vec![]) };
-    Ledger::open(path, scribe, Folders::Leave).unwrap()
+    let writer = RecordWriter { actor: actor(), clock: Clock::Real, keys: Keys::new(key, vec![]) };
+    AuditFile::open(path, writer, Folders::Leave).unwrap()
 }
 
 /// A record that says so, and nothing else.
@@ -46,11 +46,11 @@ pub(crate) fn entry(detail: &str) -> Entry {
 }
 
 /// Appends, and asks again while somebody else has the file.
-fn append(ledger: &Ledger, detail: &str) -> Head {
+fn append(audit_file: &AuditFile, detail: &str) -> Head {
     loop {
-        match ledger.append(&entry(detail)) {
+        match audit_file.append(&entry(detail)) {
             Ok(head) => return head,
-            Err(LedgerError::Locked(_)) => std::thread::yield_now(),
+            Err(AuditFileError::Locked(_)) => std::thread::yield_now(),
             Err(error) => panic!("{error}"),
         }
     }
@@ -69,7 +69,7 @@ fn run(folder: &Path, line: &[&str]) -> (i32, String, String) {
 fn rotated_files_are_one_chain_whoever_wrote_last() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.jsonl");
-    let (watch, apply) = (ledger(&path, None), ledger(&path, None));
+    let (watch, apply) = (audit_file(&path, None), audit_file(&path, None));
     append(&watch, "1");
     // The other process writes last, then the file is rotated.
     let archived = append(&apply, "2");
@@ -79,7 +79,7 @@ fn rotated_files_are_one_chain_whoever_wrote_last() {
     fs::rename(&path, folder.path().join("audit.jsonl.1")).unwrap();
     // A process that begins after a rotation, with an empty file made for it.
     fs::write(&path, "").unwrap();
-    let head = append(&ledger(&path, None), "4");
+    let head = append(&audit_file(&path, None), "4");
     assert_eq!(head.seq, 4);
     let names = ["audit.jsonl", "audit.jsonl.1", "audit.jsonl.2"];
     let (code, stdout, stderr) = run(folder.path(), &names);
@@ -116,7 +116,7 @@ fn rotated_files_are_one_chain_whoever_wrote_last() {
 fn a_torn_end_of_a_rotated_file_is_told_of_in_the_next() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.jsonl");
-    let log = ledger(&path, None);
+    let log = audit_file(&path, None);
     append(&log, "1");
     let mut file = OpenOptions::new().append(true).open(&path).unwrap();
     file.write_all(br#"{"v":1,"seq":2,"#).unwrap();
@@ -131,7 +131,7 @@ fn a_torn_end_of_a_rotated_file_is_told_of_in_the_next() {
 fn every_byte_that_changes_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.jsonl");
-    let log = ledger(&path, Some("key"));
+    let log = audit_file(&path, Some("key"));
     for detail in ["1", "2", "3"] {
         append(&log, detail);
     }
@@ -155,7 +155,7 @@ fn every_byte_that_changes_is_found() {
 fn keys_and_heads_are_checked_from_the_command_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.jsonl");
-    let log = ledger(&path, Some("secret"));
+    let log = audit_file(&path, Some("secret"));
     append(&log, "1");
     let head = append(&log, "2");
     let key = folder.path().join("key");
@@ -185,7 +185,7 @@ fn keys_and_heads_are_checked_from_the_command_line() {
 fn json_is_one_document() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.jsonl");
-    append(&ledger(&path, None), "1");
+    append(&audit_file(&path, None), "1");
     let (code, stdout, _) = run(folder.path(), &["audit.jsonl", "-o", "json"]);
     let document: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!((code, &document["whole"], &document["records"]), (0, &true.into(), &1.into()));
@@ -233,7 +233,7 @@ const WRITER: &str = "RUNNERCTL_TEST_AUDIT_WRITER";
 #[test]
 fn the_writer() {
     let Ok(path) = std::env::var(WRITER) else { return };
-    let log = ledger(Path::new(&path), None);
+    let log = audit_file(Path::new(&path), None);
     let count: usize = std::env::var("RUNNERCTL_TEST_RECORDS").unwrap().parse().unwrap();
     for _ in 0..count {
         println!("seq {}", append(&log, &"x".repeat(150)).seq);
@@ -295,7 +295,7 @@ fn what_was_said_to_be_written_is_there_after_a_kill() {
     file.write_all(br#"{"v":1,"seq":"#).unwrap();
     let (code, stdout, _) = run(folder.path(), &["audit.jsonl"]);
     assert_eq!(code, 1, "{stdout}");
-    let head = append(&ledger(&path, None), "after");
+    let head = append(&audit_file(&path, None), "after");
     assert!(head.seq > said, "{} {said}", head.seq);
     let (code, stdout, _) = run(folder.path(), &["audit.jsonl"]);
     assert_eq!(code, 0, "{stdout}");
@@ -324,7 +324,7 @@ fn a_disk_that_is_full_leaves_a_whole_log() {
     assert!(!output.status.success() && text.contains("File too large"), "{text}");
     let length = path.metadata().unwrap().len();
     assert!(length <= 4_096 && length > 3_000, "{length}");
-    append(&ledger(&path, None), "there is room again");
+    append(&audit_file(&path, None), "there is room again");
     let (code, stdout, _) = run(folder.path(), &["audit.jsonl"]);
     assert_eq!(code, 0, "{stdout}");
 }

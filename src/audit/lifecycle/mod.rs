@@ -25,10 +25,10 @@ use crate::domain::job::{Job, JobStatus};
 use crate::domain::name::{FleetName, RunnerName};
 use crate::domain::runner::Runner;
 use crate::scaling::RowChange;
-pub use coverage::{Last, Stream};
-use coverage::{STARTED, Watch};
-use record_builder::Pen;
-use runner_history::{Claim, Life, Place, Stage};
+use coverage::{Coverage, STARTED};
+pub use coverage::{LastSign, Stream};
+use record_builder::RecordBuilder;
+use runner_history::{DeleteRequest, RecordOrder, RunnerHistory, RunnerState};
 use settings::Settings;
 
 /// The command that stands in the cause of these records.
@@ -56,13 +56,13 @@ const EVENT_PATIENCE: SignedDuration = SignedDuration::from_secs(5);
 /// throughout; GARM's own times stand inside the records.
 #[derive(Debug)]
 pub struct Lifecycle {
-    pen: Pen,
-    runners: HashMap<String, Life>,
-    past: HashMap<String, Past>,
+    builder: RecordBuilder,
+    runners: HashMap<String, RunnerHistory>,
+    past: HashMap<String, GoneRunner>,
     /// Of runners and past ones.
     names: HashMap<RunnerName, String>,
     settings: Settings,
-    watch: Watch,
+    watch: Coverage,
     /// Runners that we have asked GARM to delete.
     claims: BTreeMap<RunnerName, Timestamp>,
     /// What a read has shown before an event: when it did.
@@ -74,8 +74,8 @@ pub struct Lifecycle {
 
 /// A runner that is gone.
 #[derive(Debug)]
-struct Past {
-    life: Life,
+struct GoneRunner {
+    life: RunnerHistory,
     /// The number of the read before which it went.
     read: u64,
     /// Reads since that list it all the same.
@@ -84,7 +84,7 @@ struct Past {
 
 /// How something came to be known, and when.
 #[derive(Debug, Clone, Copy)]
-struct Moment {
+struct EventTime {
     source: Source,
     now: Timestamp,
 }
@@ -111,12 +111,12 @@ impl Lifecycle {
     /// Nothing is known yet. `actor` is who writes, `fleet` whose pools are ours.
     pub fn new(actor: Actor, fleet: FleetName) -> Self {
         Self {
-            pen: Pen::new(actor, fleet),
+            builder: RecordBuilder::new(actor, fleet),
             runners: HashMap::new(),
             past: HashMap::new(),
             names: HashMap::new(),
             settings: Settings::default(),
-            watch: Watch::default(),
+            watch: Coverage::default(),
             claims: BTreeMap::new(),
             awaited: HashMap::new(),
             heard: BTreeMap::new(),
@@ -126,13 +126,13 @@ impl Lifecycle {
 
     /// The watching begins: the time from the last record of it to the first full read is a gap,
     /// which that read tells of.
-    pub fn begin(&mut self, last: Last, now: Timestamp) -> Vec<Entry> {
-        self.watch.begin(last, &self.pen, now)
+    pub fn begin(&mut self, last: LastSign, now: Timestamp) -> Vec<Entry> {
+        self.watch.begin(last, &self.builder, now)
     }
 
     /// The watching ends as it should.
     pub fn end(&mut self, now: Timestamp) -> Vec<Entry> {
-        vec![self.pen.log(now, "watch stopped", Value::Null)]
+        vec![self.builder.log(now, "watch stopped", Value::Null)]
     }
 
     /// Whether the log tells of a gap that has not ended.
@@ -142,7 +142,7 @@ impl Lifecycle {
 
     /// The stream of events has come, gone, or lost some.
     pub fn stream(&mut self, stream: &Stream<'_>, now: Timestamp) -> Vec<Entry> {
-        self.watch.hear(stream, &self.pen, now)
+        self.watch.hear(stream, &self.builder, now)
     }
 
     /// A write of ours, as it is recorded: the intent before it is sent, the outcome after.
@@ -162,9 +162,9 @@ impl Lifecycle {
 
     /// A full read: what it shows and no event has told, what is gone, what stayed unknown.
     pub fn read(&mut self, fleet: &Fleet, now: Timestamp) -> Vec<Entry> {
-        let moment = Moment { source: Source::Resync, now };
+        let moment = EventTime { source: Source::Resync, now };
         let mut entries = self.missed(now);
-        self.settings.read(fleet, &self.pen, moment, &mut entries);
+        self.settings.read(fleet, &self.builder, moment, &mut entries);
         for job in &fleet.jobs {
             self.see_job(job);
         }
@@ -173,29 +173,33 @@ impl Lifecycle {
         }
         self.lose_unlisted(fleet, moment, &mut entries);
         self.tell_unseen(now, &mut entries);
-        entries.extend(self.watch.read(&self.pen, now));
+        entries.extend(self.watch.read(&self.builder, now));
         self.forget(now);
         entries
     }
 
     /// An event, also one that shows nothing new: that it came is something to know.
     pub fn changed(&mut self, change: &RowChange, now: Timestamp) -> Vec<Entry> {
-        let moment = Moment { source: Source::Event, now };
+        let moment = EventTime { source: Source::Event, now };
         let mut entries = Vec::new();
         self.watch.heard(now);
         match change {
             RowChange::Runner(runner) => self.see_runner(runner, moment, &mut entries),
             RowChange::RunnerGone(id) => self.lose_runner(id, moment, &mut entries),
             RowChange::Job(job) => self.see_job(job),
-            RowChange::Pool(pool) => self.settings.see_pool(pool, &self.pen, moment, &mut entries),
-            RowChange::PoolGone(id) => self.settings.lose_pool(id, &self.pen, moment, &mut entries),
+            RowChange::Pool(pool) => {
+                self.settings.see_pool(pool, &self.builder, moment, &mut entries)
+            }
+            RowChange::PoolGone(id) => {
+                self.settings.lose_pool(id, &self.builder, moment, &mut entries)
+            }
             // A job's row goes with its runner, or long after it.
             RowChange::JobGone(_) => {}
         }
         entries
     }
 
-    fn see_runner(&mut self, runner: &Runner, moment: Moment, entries: &mut Vec<Entry>) {
+    fn see_runner(&mut self, runner: &Runner, moment: EventTime, entries: &mut Vec<Entry>) {
         match moment.source {
             Source::Event => {
                 self.awaited.remove(&runner.id);
@@ -203,14 +207,14 @@ impl Lifecycle {
             Source::Resync if self.is_echo(runner) => return,
             Source::Resync => {}
         }
-        let stage = Stage::of(runner);
-        let claim = Claim::of(self.claims.get(&runner.name));
+        let stage = RunnerState::of(runner);
+        let claim = DeleteRequest::of(self.claims.get(&runner.name));
         if let Some(past) = self.past.get_mut(&runner.id) {
             // Whatever it says was before the end.
-            if past.life.place(runner.updated_at, &stage) != Place::Known {
+            if past.life.place(runner.updated_at, &stage) != RecordOrder::KnownPool {
                 let seen = (By::Garm, Sight::Late);
                 let subject = self.settings.subject(&runner.id, &past.life);
-                entries.push(self.pen.runner(moment, subject, seen, (None, &stage, runner)));
+                entries.push(self.builder.runner(moment, subject, seen, (None, &stage, runner)));
             }
             return;
         }
@@ -220,27 +224,33 @@ impl Lifecycle {
         let place = life.place(runner.updated_at, &stage);
         let subject = self.settings.subject(&runner.id, life);
         match place {
-            Place::Known => {}
-            Place::Late => {
+            RecordOrder::KnownPool => {}
+            RecordOrder::Late => {
                 let seen = (By::Garm, Sight::Late);
-                entries.push(self.pen.runner(moment, subject, seen, (None, &stage, runner)));
+                entries.push(self.builder.runner(moment, subject, seen, (None, &stage, runner)));
             }
-            Place::Next => {
+            RecordOrder::Next => {
                 let (before, by) = life.enter(stage.clone(), runner, claim);
                 let sight = match moment.source {
                     Source::Event if transitions::follows(&before, &stage) => Sight::Whole,
                     Source::Event | Source::Resync => Sight::Reconstructed,
                 };
                 let change = (Some((&before, &*life)), &stage, runner);
-                entries.push(self.pen.runner(moment, subject, (by, sight), change));
+                entries.push(self.builder.runner(moment, subject, (by, sight), change));
                 self.awaits(&runner.id, moment);
             }
         }
     }
 
     /// The first time that a runner is seen.
-    fn meet(&mut self, runner: &Runner, stage: &Stage, moment: Moment, entries: &mut Vec<Entry>) {
-        let life = Life::new(runner, stage);
+    fn meet(
+        &mut self,
+        runner: &Runner,
+        stage: &RunnerState,
+        moment: EventTime,
+        entries: &mut Vec<Entry>,
+    ) {
+        let life = RunnerHistory::new(runner, stage);
         let subject = self.settings.subject(&runner.id, &life);
         let is_start = moment.source == Source::Resync && !self.watch.has_read();
         // Nobody but GARM can create one: there is no such call.
@@ -249,7 +259,7 @@ impl Lifecycle {
             (false, true) if moment.source == Source::Event => (By::Garm, Sight::Whole),
             (false, _) => (By::Garm, Sight::Reconstructed),
         };
-        entries.push(self.pen.first(moment, subject, (by, sight), (stage, runner, is_start)));
+        entries.push(self.builder.first(moment, subject, (by, sight), (stage, runner, is_start)));
         self.names.insert(runner.name.clone(), runner.id.clone());
         self.runners.insert(runner.id.clone(), life);
         if !is_start {
@@ -269,24 +279,24 @@ impl Lifecycle {
         false
     }
 
-    fn lose_runner(&mut self, id: &str, moment: Moment, entries: &mut Vec<Entry>) {
+    fn lose_runner(&mut self, id: &str, moment: EventTime, entries: &mut Vec<Entry>) {
         if moment.source == Source::Event {
             self.awaited.remove(id);
         }
         let Some(mut life) = self.runners.remove(id) else { return };
-        let claim = Claim::of(self.claims.remove(&life.name).as_ref());
+        let claim = DeleteRequest::of(self.claims.remove(&life.name).as_ref());
         let by = life.leave(claim);
         let sight = match moment.source {
             Source::Event if life.stage.is_last() => Sight::Whole,
             Source::Event | Source::Resync => Sight::Reconstructed,
         };
         let subject = self.settings.subject(id, &life);
-        entries.push(self.pen.gone(moment, subject, (by, sight), &life));
-        self.past.insert(id.to_owned(), Past { life, read: self.watch.reads(), echoes: 0 });
+        entries.push(self.builder.gone(moment, subject, (by, sight), &life));
+        self.past.insert(id.to_owned(), GoneRunner { life, read: self.watch.reads(), echoes: 0 });
         self.awaits(id, moment);
     }
 
-    fn lose_unlisted(&mut self, fleet: &Fleet, moment: Moment, entries: &mut Vec<Entry>) {
+    fn lose_unlisted(&mut self, fleet: &Fleet, moment: EventTime, entries: &mut Vec<Entry>) {
         let listed: BTreeSet<&str> = fleet.runners.iter().map(|it| it.id.as_str()).collect();
         let mut lost: Vec<String> =
             self.runners.keys().filter(|it| !listed.contains(it.as_str())).cloned().collect();
@@ -316,7 +326,7 @@ impl Lifecycle {
     }
 
     /// An event of what this read has shown should still come, or has been lost.
-    fn awaits(&mut self, id: &str, moment: Moment) {
+    fn awaits(&mut self, id: &str, moment: EventTime) {
         if moment.source == Source::Resync && self.watch.is_whole() {
             self.awaited.insert(id.to_owned(), moment.now);
         }
@@ -333,7 +343,7 @@ impl Lifecycle {
         self.awaited.retain(|_, since| !is_due(since));
         let Some(until) = due.iter().max() else { return Vec::new() };
         let from = due.iter().min().and_then(|it| self.watch.read_before(*it));
-        vec![self.pen.missed(now, (from, Some(*until)), due.len())]
+        vec![self.builder.missed(now, (from, Some(*until)), due.len())]
     }
 
     /// A job names a runner that neither event nor read has shown: it came and went.
@@ -345,7 +355,7 @@ impl Lifecycle {
             }
             // Before the first read nothing was watched: the gap at the start says so.
             if self.watch.has_read() {
-                entries.push(self.pen.unseen(now, &name, job));
+                entries.push(self.builder.unseen(now, &name, job));
             }
             if self.told.len() >= UNSEEN_MAX {
                 self.told.clear();

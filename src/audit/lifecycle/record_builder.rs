@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::entry::{Actor, By, Cause, Entry, Kind, Owner, Seen, Sight, Subject};
-use super::runner_history::{Life, Stage};
+use super::runner_history::{RunnerHistory, RunnerState};
 use super::transitions::act;
-use super::{COMMAND, Moment};
+use super::{COMMAND, EventTime};
 use crate::domain::name::{FleetName, RunnerName};
 use crate::domain::pool::Pool;
 use crate::domain::runner::Runner;
@@ -14,19 +14,19 @@ use crate::domain::text::{count, quote};
 
 /// Writes entries: who, for which fleet.
 #[derive(Debug)]
-pub(super) struct Pen {
+pub(super) struct RecordBuilder {
     actor: Actor,
     pub(super) fleet: FleetName,
 }
 
 /// A runner or a pool, and whose it is.
 #[derive(Debug)]
-pub(super) struct Owned(pub(super) Subject, pub(super) Owner);
+pub(super) struct OwnedSubject(pub(super) Subject, pub(super) Owner);
 
 /// A span of time, as far as its ends are known.
 pub(super) type Span = (Option<Timestamp>, Option<Timestamp>);
 
-impl Pen {
+impl RecordBuilder {
     pub(super) fn new(actor: Actor, fleet: FleetName) -> Self {
         Self { actor, fleet }
     }
@@ -39,10 +39,10 @@ impl Pen {
     /// A runner has gone on from one stage to another.
     pub(super) fn runner(
         &self,
-        moment: Moment,
-        subject: Owned,
+        moment: EventTime,
+        subject: OwnedSubject,
         seen: (By, Sight),
-        (before, stage, runner): (Option<(&Stage, &Life)>, &Stage, &Runner),
+        (before, stage, runner): (Option<(&RunnerState, &RunnerHistory)>, &RunnerState, &Runner),
     ) -> Entry {
         let mut after = shown(stage);
         after["garm_time"] = json!(runner.updated_at.to_string());
@@ -64,10 +64,10 @@ impl Pen {
     /// A runner is seen for the first time.
     pub(super) fn first(
         &self,
-        moment: Moment,
-        subject: Owned,
+        moment: EventTime,
+        subject: OwnedSubject,
         seen: (By, Sight),
-        (stage, runner, is_start): (&Stage, &Runner, bool),
+        (stage, runner, is_start): (&RunnerState, &Runner, bool),
     ) -> Entry {
         let mut entry = self.runner(moment, subject, seen, (None, stage, runner));
         if let Some(after) = &mut entry.after {
@@ -80,10 +80,10 @@ impl Pen {
     /// GARM lists it no more.
     pub(super) fn gone(
         &self,
-        moment: Moment,
-        subject: Owned,
+        moment: EventTime,
+        subject: OwnedSubject,
         seen: (By, Sight),
-        life: &Life,
+        life: &RunnerHistory,
     ) -> Entry {
         let mut before = shown(&life.stage);
         add(&mut before, "last_job", life.job);
@@ -94,12 +94,12 @@ impl Pen {
     /// Something has happened in the fleet.
     pub(super) fn event(
         &self,
-        moment: Moment,
+        moment: EventTime,
         act: &str,
-        subject: Owned,
+        subject: OwnedSubject,
         (by, sight): (By, Sight),
     ) -> Entry {
-        let Owned(subject, owner) = subject;
+        let OwnedSubject(subject, owner) = subject;
         let owner = Some(owner).filter(|_| subject != Subject::Controller);
         let seen = Seen { by, owner, source: moment.source, sight };
         Entry { seen: Some(seen), subject, ..self.entry(moment.now, Kind::Event, act) }
@@ -163,7 +163,7 @@ pub(super) fn times((from, until): Span) -> Value {
     json!({ "from": time(from), "until": time(until) })
 }
 
-fn shown(stage: &Stage) -> Value {
+fn shown(stage: &RunnerState) -> Value {
     let mut value = json!({
         "status": quote(stage.status.word()),
         "runner_status": quote(stage.runner_status.word()),
@@ -172,7 +172,7 @@ fn shown(stage: &Stage) -> Value {
     value
 }
 
-fn ending(life: &Life) -> Option<String> {
+fn ending(life: &RunnerHistory) -> Option<String> {
     Some(quote(&life.conclusion)).filter(|it| !it.is_empty())
 }
 

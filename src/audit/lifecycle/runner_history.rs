@@ -14,7 +14,7 @@ const HISTORY_MAX: usize = 32;
 
 /// What of a row is worth a record when it changes. Heartbeats are not.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stage {
+pub(super) struct RunnerState {
     pub(super) status: Status,
     pub(super) runner_status: RunnerStatus,
     pub(super) job: Option<i64>,
@@ -22,7 +22,7 @@ pub(super) struct Stage {
     pub(super) has_shell: bool,
 }
 
-impl Stage {
+impl RunnerState {
     pub(super) fn of(runner: &Runner) -> Self {
         Self {
             status: runner.status.clone(),
@@ -53,9 +53,9 @@ impl Stage {
 
 /// Where a row belongs among those that are recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum RecordOrder {
     /// It says nothing new.
-    Known,
+    KnownPool,
     /// After them all.
     Next,
     /// Before one of them, and none of them says it.
@@ -64,10 +64,10 @@ pub(super) enum Place {
 
 /// One runner.
 #[derive(Debug)]
-pub(super) struct Life {
+pub(super) struct RunnerHistory {
     pub(super) name: RunnerName,
     pub(super) pool: Option<PoolId>,
-    pub(super) stage: Stage,
+    pub(super) stage: RunnerState,
     /// Of the newest row, on GARM's clock.
     pub(super) updated_at: Timestamp,
     /// The last job that it carried.
@@ -80,8 +80,8 @@ pub(super) struct Life {
     history: Vec<(Timestamp, u64)>,
 }
 
-impl Life {
-    pub(super) fn new(runner: &Runner, stage: &Stage) -> Self {
+impl RunnerHistory {
+    pub(super) fn new(runner: &Runner, stage: &RunnerState) -> Self {
         Self {
             name: runner.name.clone(),
             pool: runner.pool.clone(),
@@ -95,14 +95,14 @@ impl Life {
     }
 
     /// Where a row belongs; a row that is not known is from now on.
-    pub(super) fn place(&mut self, at: Timestamp, stage: &Stage) -> Place {
+    pub(super) fn place(&mut self, at: Timestamp, stage: &RunnerState) -> RecordOrder {
         let digest = stage.digest();
         if at >= self.updated_at && *stage == self.stage {
             self.updated_at = at;
-            return Place::Known;
+            return RecordOrder::KnownPool;
         }
         if self.history.contains(&(at, digest)) {
-            return Place::Known;
+            return RecordOrder::KnownPool;
         }
         let place = self.history.partition_point(|it| it.0 <= at);
         if at < self.updated_at {
@@ -111,18 +111,23 @@ impl Life {
             let mut near = near.into_iter().flatten().filter_map(|it| self.history.get(it));
             let is_before_all = place == 0 && self.history.len() >= HISTORY_MAX;
             if is_before_all || near.any(|it| it.1 == digest) {
-                return Place::Known;
+                return RecordOrder::KnownPool;
             }
         }
         self.history.insert(place, (at, digest));
         if self.history.len() > HISTORY_MAX {
             self.history.remove(0);
         }
-        if at < self.updated_at { Place::Late } else { Place::Next }
+        if at < self.updated_at { RecordOrder::Late } else { RecordOrder::Next }
     }
 
     /// Goes on to the next stage: the one before, and who did it.
-    pub(super) fn enter(&mut self, stage: Stage, runner: &Runner, claim: Claim) -> (Stage, By) {
+    pub(super) fn enter(
+        &mut self,
+        stage: RunnerState,
+        runner: &Runner,
+        claim: DeleteRequest,
+    ) -> (RunnerState, By) {
         let was_leaving = self.stage.status.is_leaving();
         let before = std::mem::replace(&mut self.stage, stage);
         self.updated_at = runner.updated_at;
@@ -140,16 +145,16 @@ impl Life {
 
     /// Who has it removed: whoever has marked it, else we if we have asked for it, else GARM if
     /// its job is over, else nobody can tell.
-    pub(super) fn leave(&mut self, claim: Claim) -> By {
+    pub(super) fn leave(&mut self, claim: DeleteRequest) -> By {
         if let Some(by) = self.left_by {
             return by;
         }
         let is_done =
             self.stage.runner_status == RunnerStatus::Terminated || !self.conclusion.is_empty();
         let by = match (claim, is_done) {
-            (Claim::Ours, _) => By::Us,
-            (Claim::None, true) => By::Garm,
-            (Claim::None, false) => By::Unknown,
+            (DeleteRequest::Ours, _) => By::Us,
+            (DeleteRequest::None, true) => By::Garm,
+            (DeleteRequest::None, false) => By::Unknown,
         };
         self.left_by = Some(by);
         by
@@ -158,12 +163,12 @@ impl Life {
 
 /// Whether we have asked GARM to delete it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Claim {
+pub(super) enum DeleteRequest {
     Ours,
     None,
 }
 
-impl Claim {
+impl DeleteRequest {
     pub(super) fn of(found: Option<&Timestamp>) -> Self {
         if found.is_some() { Self::Ours } else { Self::None }
     }

@@ -9,9 +9,9 @@ use serde_json::{Map, Value, json};
 
 use super::super::entry::{By, Entry, Owner, Sight, Subject};
 use super::super::pool_fields::{self, SPECS};
-use super::record_builder::{Owned, Pen};
-use super::runner_history::Life;
-use super::{CLAIM_AGE, Moment};
+use super::record_builder::{OwnedSubject, RecordBuilder};
+use super::runner_history::RunnerHistory;
+use super::{CLAIM_AGE, EventTime};
 use crate::domain::fleet::{Controller, Fleet};
 use crate::domain::name::{PoolId, PoolName};
 use crate::domain::pool::{Pool, PoolDetail};
@@ -26,16 +26,16 @@ const GONE_MAX: usize = 1_024;
 /// Pools and controller, as they were last seen.
 #[derive(Debug, Default)]
 pub(super) struct Settings {
-    pools: BTreeMap<PoolId, Known>,
+    pools: BTreeMap<PoolId, KnownPool>,
     gone: VecDeque<PoolId>,
     controller: Option<Value>,
     /// By pool; those to GARM itself under nothing.
-    asked: HashMap<Option<PoolId>, VecDeque<Asked>>,
+    asked: HashMap<Option<PoolId>, VecDeque<RequestedChange>>,
     has_read: bool,
 }
 
 #[derive(Debug)]
-struct Known {
+struct KnownPool {
     name: Option<PoolName>,
     owner: Owner,
     /// Every field, `extra_specs` by digest.
@@ -45,7 +45,7 @@ struct Known {
 
 /// A write of ours.
 #[derive(Debug)]
-struct Asked {
+struct RequestedChange {
     at: Timestamp,
     /// The fields that were asked for; nothing for a deletion.
     fields: Option<Value>,
@@ -53,7 +53,7 @@ struct Asked {
 
 impl Settings {
     /// A runner's subject, and whose it is.
-    pub(super) fn subject(&self, id: &str, life: &Life) -> Owned {
+    pub(super) fn subject(&self, id: &str, life: &RunnerHistory) -> OwnedSubject {
         let pool = life.pool.as_ref().and_then(|it| self.pools.get(it));
         let subject = Subject::Instance {
             id: id.to_owned(),
@@ -61,7 +61,7 @@ impl Settings {
             pool: pool.and_then(|it| it.name.clone()),
             pool_id: life.pool.clone(),
         };
-        Owned(subject, pool.map_or(Owner::Others, |it| it.owner))
+        OwnedSubject(subject, pool.map_or(Owner::Others, |it| it.owner))
     }
 
     /// An intent of ours.
@@ -80,26 +80,26 @@ impl Settings {
         if asked.len() >= ASKED_MAX {
             asked.pop_front();
         }
-        asked.push_back(Asked { at: entry.time, fields: entry.after.clone() });
+        asked.push_back(RequestedChange { at: entry.time, fields: entry.after.clone() });
     }
 
     pub(super) fn read(
         &mut self,
         fleet: &Fleet,
-        pen: &Pen,
-        moment: Moment,
+        builder: &RecordBuilder,
+        moment: EventTime,
         entries: &mut Vec<Entry>,
     ) {
-        self.see_controller(&fleet.controller, pen, moment, entries);
+        self.see_controller(&fleet.controller, builder, moment, entries);
         // What a read lists is there, whatever an event has said before.
         self.gone.clear();
         for pool in &fleet.pools {
-            self.see_pool(pool, pen, moment, entries);
+            self.see_pool(pool, builder, moment, entries);
         }
         let is_lost = |id: &&PoolId| fleet.pool(id).is_none();
         let lost: Vec<PoolId> = self.pools.keys().filter(is_lost).cloned().collect();
         for id in lost {
-            self.lose_pool(&id, pen, moment, entries);
+            self.lose_pool(&id, builder, moment, entries);
         }
         self.has_read = true;
     }
@@ -107,17 +107,17 @@ impl Settings {
     fn see_controller(
         &mut self,
         controller: &Controller,
-        pen: &Pen,
-        moment: Moment,
+        builder: &RecordBuilder,
+        moment: EventTime,
         entries: &mut Vec<Entry>,
     ) {
         let image = controller_image(controller);
         let Some(before) = self.controller.replace(image.clone()) else { return };
         let changed = self.unexplained(None, &before, &image);
         if !changed.is_empty() {
-            let subject = Owned(Subject::Controller, Owner::Others);
+            let subject = OwnedSubject(Subject::Controller, Owner::Others);
             let entry =
-                pen.event(moment, "controller changed", subject, (By::Unknown, Sight::Whole));
+                builder.event(moment, "controller changed", subject, (By::Unknown, Sight::Whole));
             entries.push(difference(entry, &changed, &before, &image));
         }
     }
@@ -125,32 +125,33 @@ impl Settings {
     pub(super) fn see_pool(
         &mut self,
         pool: &Pool,
-        pen: &Pen,
-        moment: Moment,
+        builder: &RecordBuilder,
+        moment: EventTime,
         entries: &mut Vec<Entry>,
     ) {
         let known = self.pools.get(&pool.id);
         if self.gone.contains(&pool.id) || known.is_some_and(|it| it.updated_at > pool.updated_at) {
             return;
         }
-        let fresh = Known {
-            name: pool.owned_name(&pen.fleet),
-            owner: pen.owner(pool),
+        let fresh = KnownPool {
+            name: pool.owned_name(&builder.fleet),
+            owner: builder.owner(pool),
             image: image(pool, known),
             updated_at: pool.updated_at,
         };
-        let subject = Owned(subject(&pool.id, fresh.name.as_ref()), fresh.owner);
+        let subject = OwnedSubject(subject(&pool.id, fresh.name.as_ref()), fresh.owner);
         match known {
             None if moment.source == super::Source::Resync && !self.has_read => {}
             None => {
-                let entry = pen.event(moment, "pool created", subject, (By::Unknown, Sight::Whole));
+                let entry =
+                    builder.event(moment, "pool created", subject, (By::Unknown, Sight::Whole));
                 entries.push(Entry { after: Some(fresh.image.clone()), ..entry });
             }
             Some(known) => {
                 let changed = self.unexplained(Some(&pool.id), &known.image, &fresh.image);
                 if !changed.is_empty() {
                     let seen = (By::Unknown, Sight::Whole);
-                    let entry = pen.event(moment, "pool changed", subject, seen);
+                    let entry = builder.event(moment, "pool changed", subject, seen);
                     entries.push(difference(entry, &changed, &known.image, &fresh.image));
                 }
             }
@@ -161,8 +162,8 @@ impl Settings {
     pub(super) fn lose_pool(
         &mut self,
         id: &PoolId,
-        pen: &Pen,
-        moment: Moment,
+        builder: &RecordBuilder,
+        moment: EventTime,
         entries: &mut Vec<Entry>,
     ) {
         let Some(known) = self.pools.remove(id) else { return };
@@ -174,8 +175,8 @@ impl Settings {
         let asked = self.asked.get(&Some(id.clone()));
         let is_ours = asked.is_some_and(|it| it.iter().any(|it| it.fields.is_none()));
         let by = if is_ours { By::Us } else { By::Unknown };
-        let owned = Owned(subject, known.owner);
-        let entry = pen.event(moment, "pool gone", owned, (by, Sight::Whole));
+        let owned = OwnedSubject(subject, known.owner);
+        let entry = builder.event(moment, "pool gone", owned, (by, Sight::Whole));
         entries.push(Entry { before: Some(known.image), ..entry });
     }
 
@@ -204,7 +205,7 @@ impl Settings {
 }
 
 /// Every field as far as it was read: what GARM's lists leave out is as it was.
-fn image(pool: &Pool, known: Option<&Known>) -> Value {
+fn image(pool: &Pool, known: Option<&KnownPool>) -> Value {
     let mut image = pool_fields::all(&pool.spec);
     if pool.detail == PoolDetail::Listed {
         image[SPECS] = known.map_or(Value::Null, |it| it.image[SPECS].clone());

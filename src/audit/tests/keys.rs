@@ -116,9 +116,9 @@ fn a_log_is_continued_only_with_its_key_at_hand() {
     let standoff =
         |keys: &Keys, signer: &Signer| keys.succession(signer, &at, &note()).unwrap_err();
     let known = Signer::Known(old.id().clone());
-    assert_eq!(standoff(&Keys::default(), &Signer::Unknown(None)), Standoff::Unsigned);
-    assert_eq!(standoff(&Keys::checking(vec![old.clone()]), &known), Standoff::Unsigned);
-    assert_eq!(standoff(&by(&new), &Signer::Unknown(None)), Standoff::UnknownKey);
+    assert_eq!(standoff(&Keys::default(), &Signer::Unknown(None)), KeyError::Unsigned);
+    assert_eq!(standoff(&Keys::checking(vec![old.clone()]), &known), KeyError::Unsigned);
+    assert_eq!(standoff(&by(&new), &Signer::Unknown(None)), KeyError::UnknownKey);
 }
 
 #[test]

@@ -39,8 +39,8 @@ fn entry(kind: Kind, detail: &str) -> Entry {
     }
 }
 
-fn note() -> Note {
-    Note { time: Timestamp::UNIX_EPOCH, actor: actor(), cause: Cause::default() }
+fn note() -> LogNote {
+    LogNote { time: Timestamp::UNIX_EPOCH, actor: actor(), cause: Cause::default() }
 }
 
 fn log(records: usize, key: Option<&Key>) -> (String, Head) {
@@ -200,7 +200,7 @@ fn a_gap_is_open_until_it_is_closed_or_its_watch_ends() {
 #[test]
 fn a_log_that_was_cut_while_it_was_written_is_broken_where_that_is_told() {
     let head = |seq: u64| Head { seq, hash: "ab".repeat(32) };
-    let harm = Harm::Altered("record 9 is not in its place any more".into());
+    let harm = DamageKind::Altered("record 9 is not in its place any more".into());
     let damage = Damage { harm, known: head(9), found: Some(head(2)) };
     let report = of(&[entry(Kind::Event, ""), note().damaged(&damage)]);
     let hash = "ab".repeat(32);
@@ -209,7 +209,7 @@ fn a_log_that_was_cut_while_it_was_written_is_broken_where_that_is_told() {
     );
     assert_eq!(broken(&report), (2, 2, reason.as_str()));
     // What was emptied or deleted goes on where it was: its older part is missing or archived.
-    for harm in [Harm::Emptied, Harm::Removed] {
+    for harm in [DamageKind::Emptied, DamageKind::Removed] {
         let damage = Damage { harm, known: head(1), found: None };
         let report = of(&[entry(Kind::Event, ""), note().damaged(&damage)]);
         assert_eq!((report.broken, report.gap_count), (None, 1));

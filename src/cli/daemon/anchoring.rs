@@ -12,7 +12,7 @@ use crate::audit::Head;
 use crate::cli::anchor::{Anchor, fault};
 use crate::cli::failure::Failure;
 use crate::cli::log::LogLine;
-use crate::host::book::Book;
+use crate::host::audit_destination::AuditDestination;
 use crate::host::clock::Clock;
 use crate::metrics::Counter;
 use crate::notify::Attachment;
@@ -36,14 +36,15 @@ impl AnchorSchedule {
     /// when its key or address cannot be used.
     pub(super) async fn open(
         setup: &DaemonConfig,
-        book: &Book,
+        book: &AuditDestination,
         allowed: &secrets::ResolveOptions,
         wires: AlertWiring,
     ) -> Result<Option<Self>, Failure> {
-        let (Some(settings), Book::Diary(diary)) = (&setup.watch.audit_anchor, book) else {
+        let (Some(settings), AuditDestination::Sink(sink)) = (&setup.watch.audit_anchor, book)
+        else {
             return Ok(None);
         };
-        let log = diary.ledger().path();
+        let log = sink.audit_file().path();
         let anchor = Anchor::open(settings, &setup.file.fleet, log, allowed).await?;
         for place in anchor.places() {
             let outcomes = ["delivered", "failed"];

@@ -17,15 +17,15 @@ use super::alerting::AlertInputs;
 use super::anchoring::AnchorSchedule;
 use super::audit_listener::AuditListener;
 use super::mtls_schedule::MtlsRound;
-use crate::audit::lifecycle::{Last, Lifecycle, Stream, shows_watching};
+use crate::audit::lifecycle::{LastSign, Lifecycle, Stream, shows_watching};
 use crate::audit::{Cause, Entry, Head, Keys, Kind, Subject};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::log::LogLine;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::FleetName;
-use crate::host::audit_sink::{Diary, Kept, Manner, Rule};
-use crate::host::book::Book;
+use crate::host::audit_destination::AuditDestination;
+use crate::host::audit_sink::{AuditSink, RecordPolicy, SinkEvent, SinkOptions};
 use crate::host::clock::Clock;
 use crate::host::{logs, state_dir};
 use crate::metrics::MetricsState;
@@ -60,14 +60,14 @@ pub(super) struct AuditFeed(Option<Arc<AuditFeedState>>);
 
 struct AuditFeedState {
     lifecycle: Arc<Mutex<Lifecycle>>,
-    diary: Arc<Diary>,
+    sink: Arc<AuditSink>,
     /// Events have not been taken in since the last one that was.
     has_skipped: AtomicBool,
 }
 
 /// What the task beside needs.
 pub(super) struct AuditHeadTask {
-    diary: Arc<Diary>,
+    sink: Arc<AuditSink>,
     /// Where files ended that were renamed.
     ended: mpsc::Receiver<Head>,
     pub(super) anchor: Option<AnchorSchedule>,
@@ -78,7 +78,7 @@ pub(super) struct AuditFeedContext<'a> {
     pub(super) fleet: &'a FleetName,
     pub(super) metrics: Arc<MetricsState>,
     pub(super) facts: Arc<AlertInputs>,
-    pub(super) rule: Rule,
+    pub(super) rule: RecordPolicy,
     /// Where the loop is held while nothing can be recorded.
     pub(super) orders: mpsc::Sender<WatchCommand>,
 }
@@ -87,10 +87,10 @@ impl AuditFeed {
     /// Records into the file of `book`; returns the book that the loop's writes go to, and the work
     /// of the task. Nothing is recorded where the book is no file.
     pub(super) fn open(
-        book: Book,
+        book: AuditDestination,
         desk: AuditFeedContext<'_>,
-    ) -> Result<(Self, Book, Option<AuditHeadTask>), Failure> {
-        let Book::File(ledger) = book else { return Ok((Self(None), book, None)) };
+    ) -> Result<(Self, AuditDestination, Option<AuditHeadTask>), Failure> {
+        let AuditDestination::File(audit_file) = book else { return Ok((Self(None), book, None)) };
         let actor = state_dir::actor();
         let lifecycle = Arc::new(Mutex::new(Lifecycle::new(actor, desk.fleet.clone())));
         let cause = Cause {
@@ -98,23 +98,23 @@ impl AuditFeed {
             fleet: Some(desk.fleet.to_string()),
             ..Cause::default()
         };
-        let last = last_sign(ledger.path(), &ledger.scribe().keys, desk.fleet);
-        let manner = Manner::usual(desk.rule);
+        let last = last_sign(audit_file.path(), &audit_file.writer().keys, desk.fleet);
+        let options = SinkOptions::usual(desk.rule);
         let (ends, ended) = mpsc::channel(ROTATIONS_MAX);
         let ear = AuditListener::new(desk, Arc::clone(&lifecycle), ends);
-        let ear = Box::new(move |it: &Kept<'_>| ear.hear(it));
-        let diary = Diary::start(ledger, cause, manner, ear).map_err(|error| {
+        let ear = Box::new(move |it: &SinkEvent<'_>| ear.hear(it));
+        let sink = AuditSink::start(audit_file, cause, options, ear).map_err(|error| {
             Failure::new(
                 Exit::Failed,
                 format!("cannot start the thread of the audit file: {error}"),
             )
         })?;
-        let diary = Arc::new(diary);
+        let sink = Arc::new(sink);
         let has_skipped = AtomicBool::new(false);
-        let inner = AuditFeedState { lifecycle, diary: Arc::clone(&diary), has_skipped };
+        let inner = AuditFeedState { lifecycle, sink: Arc::clone(&sink), has_skipped };
         inner.tell(|it, now| it.begin(last, now));
-        let work = AuditHeadTask { diary: Arc::clone(&diary), ended, anchor: None };
-        Ok((Self(Some(Arc::new(inner))), Book::Diary(diary), Some(work)))
+        let work = AuditHeadTask { sink: Arc::clone(&sink), ended, anchor: None };
+        Ok((Self(Some(Arc::new(inner))), AuditDestination::Sink(sink), Some(work)))
     }
 
     pub(super) fn read(&self, fleet: &Fleet) {
@@ -133,15 +133,15 @@ impl AuditFeed {
 
     /// Whether more may wait to be written. The next full read makes up for what is passed over.
     fn has_room(&self) -> bool {
-        self.0.as_ref().is_none_or(|it| it.diary.has_room())
+        self.0.as_ref().is_none_or(|it| it.sink.has_room())
     }
 
     /// How the recording stands; absent where nothing is recorded.
     pub(super) fn standing(&self) -> Option<Recording> {
         let inner = self.0.as_ref()?;
         let has_open_gap = held(&inner.lifecycle).has_open_gap();
-        let diary = &inner.diary;
-        Some(Recording { has_open_gap, missing: diary.missing(), is_altered: diary.is_altered() })
+        let sink = &inner.sink;
+        Some(Recording { has_open_gap, missing: sink.missing(), is_altered: sink.is_altered() })
     }
 
     pub(super) fn trouble(&self, incident: &Incident) {
@@ -224,7 +224,7 @@ impl AuditFeedState {
             subject,
             before: None,
             after: None,
-            cause: self.diary.cause().clone(),
+            cause: self.sink.cause().clone(),
             seen: None,
             intent: None,
             verdict: None,
@@ -248,11 +248,11 @@ impl AuditFeedState {
         let now = Clock::Real.now();
         let mut lifecycle = held(&self.lifecycle);
         if self.has_skipped.swap(false, Ordering::Relaxed) {
-            self.diary.enqueue(&lifecycle.stream(&Stream::Overflow, now));
+            self.sink.enqueue(&lifecycle.stream(&Stream::Overflow, now));
         }
         let entries = of(&mut lifecycle, now);
         if !entries.is_empty() {
-            self.diary.enqueue(&entries);
+            self.sink.enqueue(&entries);
         }
     }
 }
@@ -265,7 +265,7 @@ impl AuditHeadTask {
             () = self.beat() => {}
             () = stop.cancelled() => {}
         }
-        let left = self.diary.close(LAST_PATIENCE).await;
+        let left = self.sink.close(LAST_PATIENCE).await;
         if left > 0 {
             let text = format!("{} could not be written in time", count(left, "audit record"));
             let help = "the next `watch` tells of the time as a gap";
@@ -273,7 +273,7 @@ impl AuditHeadTask {
         }
         self.say_head();
         // What is not delivered by then is not: the next `watch` states where the log stands.
-        let _ = tokio::time::timeout(ANCHOR_PATIENCE, self.state(self.diary.head())).await;
+        let _ = tokio::time::timeout(ANCHOR_PATIENCE, self.state(self.sink.head())).await;
     }
 
     async fn beat(&mut self) {
@@ -286,7 +286,7 @@ impl AuditHeadTask {
                     self.state(Some(ended)).await;
                 }
                 () = sleep_until(anchor_at), if self.anchor.is_some() => {
-                    anchor_at = Instant::now() + self.state(self.diary.head()).await;
+                    anchor_at = Instant::now() + self.state(self.sink.head()).await;
                 }
             }
         }
@@ -303,7 +303,7 @@ impl AuditHeadTask {
     }
 
     fn say_head(&self) {
-        if let Some(head) = self.diary.head() {
+        if let Some(head) = self.sink.head() {
             stands_at(&head).emit();
         }
     }
@@ -315,12 +315,12 @@ fn stands_at(head: &Head) -> LogLine {
 }
 
 /// The last record that shows this fleet being watched, and that the keys vouch for.
-fn last_sign(path: &Path, keys: &Keys, fleet: &FleetName) -> Last {
+fn last_sign(path: &Path, keys: &Keys, fleet: &FleetName) -> LastSign {
     let is_sign = |it: &serde_json::Value| shows_watching(it, fleet);
     match logs::last_time(path, TAIL_MAX, keys, is_sign) {
-        logs::Found::At(time) => Last::At(time),
-        logs::Found::Nothing => Last::Unknown,
-        logs::Found::Empty => Last::None,
+        logs::SearchResult::At(time) => LastSign::At(time),
+        logs::SearchResult::Nothing => LastSign::Unknown,
+        logs::SearchResult::Empty => LastSign::None,
     }
 }
 

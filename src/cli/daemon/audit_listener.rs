@@ -11,7 +11,7 @@ use super::audit_feed::{AuditFeedContext, held};
 use crate::audit::lifecycle::Lifecycle;
 use crate::audit::{Damage, Head, Kind};
 use crate::cli::log::LogLine;
-use crate::host::audit_sink::{Kept, Rule};
+use crate::host::audit_sink::{RecordPolicy, SinkEvent};
 use crate::host::clock::Clock;
 use crate::metrics::{Counter, MetricsState};
 use crate::reconcile::watch::{HoldReason, WatchCommand};
@@ -22,7 +22,7 @@ pub(super) struct AuditListener {
     lifecycle: Arc<Mutex<Lifecycle>>,
     metrics: Arc<MetricsState>,
     facts: Arc<AlertInputs>,
-    rule: Rule,
+    rule: RecordPolicy,
     orders: mpsc::Sender<WatchCommand>,
     ends: mpsc::Sender<Head>,
 }
@@ -37,33 +37,33 @@ impl AuditListener {
         Self { lifecycle, metrics, facts, rule, orders, ends }
     }
 
-    pub(super) fn hear(&self, it: &Kept<'_>) {
+    pub(super) fn hear(&self, it: &SinkEvent<'_>) {
         match it {
-            Kept::Asked(entry) => match entry.kind {
+            SinkEvent::Requested(entry) => match entry.kind {
                 Kind::Intent | Kind::Outcome => held(&self.lifecycle).wrote(entry),
                 Kind::Event | Kind::Gap => {}
             },
-            Kept::Rotated(ended) => {
+            SinkEvent::Rotated(ended) => {
                 let text =
                     format!("the audit log goes on in a new file; the one before ends at {ended}");
                 self.say(Level::INFO, text);
                 // With several at once the last ones are enough.
                 let _ = self.ends.try_send((*ended).clone());
             }
-            Kept::Damaged(damage) => self.damaged(damage),
-            Kept::Written(kind) => {
+            SinkEvent::Altered(damage) => self.damaged(damage),
+            SinkEvent::Written(kind) => {
                 self.metrics.count(Counter::AuditRecord { kind: kind.word() });
                 if *kind == Kind::Gap {
                     self.metrics.count(Counter::AuditGap);
                     self.facts.note_gap(Clock::Real.now());
                 }
             }
-            Kept::Lost(_) => {
+            SinkEvent::Lost(_) => {
                 self.metrics.count(Counter::AuditWriteError);
                 self.facts.note_gap(Clock::Real.now());
             }
-            Kept::Stuck(why) => self.stuck(why),
-            Kept::Free => self.free(),
+            SinkEvent::Unwritable(why) => self.stuck(why),
+            SinkEvent::WritableAgain => self.free(),
         }
     }
 
@@ -85,10 +85,10 @@ impl AuditListener {
         self.metrics.count(Counter::AuditWriteError);
         self.facts.note_gap(Clock::Real.now());
         match self.rule {
-            Rule::GoOn => {
+            RecordPolicy::BestEffort => {
                 self.say(Level::ERROR, format!("{why}: scaling goes on without a record"));
             }
-            Rule::Required => {
+            RecordPolicy::Required => {
                 self.say(
                     Level::ERROR,
                     format!("{why}: nothing is written to GARM until it can be"),
@@ -100,13 +100,15 @@ impl AuditListener {
 
     fn free(&self) {
         let text = match self.rule {
-            Rule::GoOn => {
+            RecordPolicy::BestEffort => {
                 "the audit file can be written again; what was lost is on record as a gap"
             }
-            Rule::Required => "the audit file can be written again: writing to GARM goes on",
+            RecordPolicy::Required => {
+                "the audit file can be written again: writing to GARM goes on"
+            }
         };
         self.say(Level::INFO, text.to_owned());
-        if self.rule == Rule::Required {
+        if self.rule == RecordPolicy::Required {
             self.order(WatchCommand::Go(HoldReason::Unrecorded));
         }
     }

@@ -11,8 +11,8 @@ use tracing::Level;
 
 use super::setup::DaemonConfig;
 use crate::cli::requirements;
-use crate::host::book::Book;
-use crate::host::own;
+use crate::host::audit_destination::AuditDestination;
+use crate::host::self_check;
 use crate::monitor::IsolationSummary;
 use crate::monitor::compliance::{
     AuditFact, ComplianceFacts, CredentialFact, MtlsFact, NetworkFacts, Recording, Requirement,
@@ -142,11 +142,11 @@ impl ComplianceReport {
 }
 
 /// Verifies the audit log; nothing if there is none or it exceeds [`AUDIT_MAX`].
-pub(super) async fn audited(book: &Book) -> Option<AuditFact> {
-    let Book::Diary(diary) = book else { return None };
-    let diary = Arc::clone(diary);
+pub(super) async fn audited(book: &AuditDestination) -> Option<AuditFact> {
+    let AuditDestination::Sink(sink) = book else { return None };
+    let sink = Arc::clone(sink);
     let work = move || {
-        let Ok(own) = own::check(diary.ledger(), AUDIT_MAX) else { return None };
+        let Ok(own) = self_check::check(sink.audit_file(), AUDIT_MAX) else { return None };
         let own = own?;
         Some(match (own.report.broken, own.unvouched) {
             (Some(it), _) => AuditFact::Broken(format!("line {}: {}", it.line, it.reason)),

@@ -24,8 +24,8 @@ use crate::cli::log::LogLine;
 use crate::cli::require_mtls;
 use crate::config::WatchSettings;
 use crate::garm::{GarmClient, Http, tls};
-use crate::host::audit_sink::Rule;
-use crate::host::book::Book;
+use crate::host::audit_destination::AuditDestination;
+use crate::host::audit_sink::RecordPolicy;
 use crate::host::clock::Clock;
 use crate::metrics::{
     Certificates, Counter, HealthLimits, InstrumentedTransport, MetricsState, bind,
@@ -54,7 +54,7 @@ pub(super) struct DaemonParts {
     pub(super) client: Arc<GarmClient>,
     /// The client's door, where certificates are renewed.
     pub(super) http: Arc<Http>,
-    pub(super) book: Book,
+    pub(super) book: AuditDestination,
     pub(super) records: AuditFeed,
     /// What is to be done beside the records; taken by the service.
     pub(super) work: Option<AuditHeadTask>,
@@ -130,16 +130,20 @@ fn wires(setup: &DaemonConfig, metrics: &Arc<MetricsState>) -> AlertWiring {
 
 /// The records of the runners' lives and of the loop's writes, and the anchor of them.
 async fn record(
-    book: Book,
+    book: AuditDestination,
     (setup, allowed): (&DaemonConfig, &secrets::ResolveOptions),
     wires: &AlertWiring,
     orders: mpsc::Sender<WatchCommand>,
-) -> Result<(AuditFeed, Book, Option<AuditHeadTask>), Failure> {
+) -> Result<(AuditFeed, AuditDestination, Option<AuditHeadTask>), Failure> {
     let desk = AuditFeedContext {
         fleet: &setup.file.fleet,
         metrics: Arc::clone(&wires.metrics),
         facts: Arc::clone(&wires.facts),
-        rule: if setup.watch.audit_required { Rule::Required } else { Rule::GoOn },
+        rule: if setup.watch.audit_required {
+            RecordPolicy::Required
+        } else {
+            RecordPolicy::BestEffort
+        },
         orders,
     };
     let (records, book, mut work) = AuditFeed::open(book, desk)?;
@@ -184,9 +188,13 @@ async fn listen(args: &WatchArgs, watch: &WatchSettings) -> Result<Option<TcpLis
 }
 
 /// What writes nothing to GARM records nothing either: the log is of the `watch` that acts.
-async fn book(args: &WatchArgs, setup: &DaemonConfig, cx: Context<'_>) -> Result<Book, Failure> {
+async fn book(
+    args: &WatchArgs,
+    setup: &DaemonConfig,
+    cx: Context<'_>,
+) -> Result<AuditDestination, Failure> {
     match args.writes() {
-        Writes::Withheld => Ok(Book::Off),
+        Writes::Withheld => Ok(AuditDestination::Off),
         Writes::Sent => {
             let named = AuditFileSettings {
                 path: setup.watch.audit.clone(),
@@ -227,8 +235,8 @@ impl DaemonParts {
             ),
         );
         self.greet_listener();
-        if let Book::Diary(diary) = &self.book {
-            let path = diary.ledger().path().display();
+        if let AuditDestination::Sink(sink) = &self.book {
+            let path = sink.audit_file().path().display();
             say(Level::INFO, format!("every write and every runner is recorded in {path}"));
         }
         if self.settings.writes == Writes::Withheld {

@@ -15,7 +15,7 @@ use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolName;
 use crate::event::SilentListener;
 use crate::garm::{GarmClient, events};
-use crate::host::book::Book;
+use crate::host::audit_destination::AuditDestination;
 use crate::host::clock::Clock;
 use crate::monitor::IsolationFinding;
 use crate::plan;
@@ -185,7 +185,10 @@ async fn without_loop(desired: &Desired, pool: &PoolName) -> Result<BurstFigures
     let alone = Desired { controller: ControllerSettings::default(), ..desired.clone() };
     let fleet = ground.read().await?;
     let plan = plan::plan(&alone, &fleet, &plan::PlanOptions::default());
-    let writer = Writer::new(Arc::clone(&client), warrant(Book::Off, clock, &fleet, &alone.fleet));
+    let writer = Writer::new(
+        Arc::clone(&client),
+        warrant(AuditDestination::Off, clock, &fleet, &alone.fleet),
+    );
     apply(&plan, &writer, &ApplyOptions::default(), &SilentListener).await;
     play(&ground).await
 }

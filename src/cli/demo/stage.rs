@@ -17,7 +17,7 @@ use crate::domain::fleet::Fleet;
 use crate::domain::name::{FleetName, PoolName};
 use crate::event::{ApplyEvent, ApplyListener};
 use crate::garm::{GarmClient, Method, Request, Transport};
-use crate::host::book::Book;
+use crate::host::audit_destination::AuditDestination;
 use crate::host::clock::Clock;
 use crate::plan::{self, Plan};
 use crate::reconcile::apply::apply;
@@ -53,7 +53,7 @@ pub(super) struct DemoStage<'a> {
     client: Arc<GarmClient>,
     clock: Clock,
     began: Timestamp,
-    book: Book,
+    book: AuditDestination,
     fleet_file: SourceFile,
     pools: SourceFile,
 }
@@ -93,7 +93,12 @@ pub(super) fn ask() -> FleetRequest {
 }
 
 /// The leave to write, in the name of the story.
-pub(super) fn warrant(book: Book, clock: Clock, fleet: &Fleet, owner: &FleetName) -> AuditContext {
+pub(super) fn warrant(
+    book: AuditDestination,
+    clock: Clock,
+    fleet: &Fleet,
+    owner: &FleetName,
+) -> AuditContext {
     let actor = Actor {
         user: "demo".into(),
         host: String::new(),
@@ -122,7 +127,7 @@ impl<'a> DemoStage<'a> {
             login,
             clock: Clock::starting_at(began),
             began,
-            book: Book::memory(),
+            book: AuditDestination::memory(),
             fleet_file: source("runnerctl.yaml", fleet_file),
             pools: source("pools/team.yaml", "pools: []\n"),
         }
@@ -280,10 +285,12 @@ impl<'a> DemoStage<'a> {
             (it.log().iter().filter(ended).count(), it.killed_jobs().len())
         });
         let text = match &self.book {
-            Book::Memory(memory) => {
+            AuditDestination::Memory(memory) => {
                 memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner).text.clone()
             }
-            Book::File(_) | Book::Diary(_) | Book::Off => String::new(),
+            AuditDestination::File(_) | AuditDestination::Sink(_) | AuditDestination::Off => {
+                String::new()
+            }
         };
         let file = audit::File { name: "demo", bytes: text.as_bytes() };
         let report = audit::verify(&[file], audit::Demands::default());

@@ -7,15 +7,15 @@ use secrecy::SecretString;
 use super::*;
 use crate::audit::{self, Demands, Kind, Subject, verify};
 
-fn scribe() -> Scribe {
+fn writer() -> RecordWriter {
     let actor = Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0.1.0".into() };
-    Scribe { actor, clock: Clock::Real, keys: Keys::default() }
+    RecordWriter { actor, clock: Clock::Real, keys: Keys::default() }
 }
 
 fn entry(detail: &str) -> Entry {
     Entry {
         time: Timestamp::UNIX_EPOCH,
-        actor: scribe().actor,
+        actor: writer().actor,
         kind: Kind::Intent,
         act: "create pool".into(),
         subject: Subject::Log,
@@ -29,8 +29,8 @@ fn entry(detail: &str) -> Entry {
     }
 }
 
-fn open(path: &Path) -> Ledger {
-    Ledger::open(path, scribe(), Folders::Leave).unwrap()
+fn open(path: &Path) -> AuditFile {
+    AuditFile::open(path, writer(), Folders::Leave).unwrap()
 }
 
 /// Records, gaps, and the line that is bad.
@@ -57,12 +57,12 @@ fn records_of_two_writers_make_one_chain_for_their_owner_alone() {
 fn asking_for_room_leaves_the_file_as_it_is() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("a.jsonl");
-    let ledger = open(&path);
-    ledger.append(&entry("one")).unwrap();
+    let audit_file = open(&path);
+    audit_file.append(&entry("one")).unwrap();
     let before = std::fs::read(&path).unwrap();
-    ledger.find_room().unwrap();
+    audit_file.find_room().unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), before);
-    ledger.append(&entry("two")).unwrap();
+    audit_file.append(&entry("two")).unwrap();
     assert_eq!(check(&path), (2, 0, None));
 }
 
@@ -73,12 +73,12 @@ fn many_threads_share_one_file() {
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                let ledger = open(&path);
+                let audit_file = open(&path);
                 let mut left = 10;
                 while left > 0 {
-                    match ledger.append(&entry("x")) {
+                    match audit_file.append(&entry("x")) {
                         Ok(_) => left -= 1,
-                        Err(LedgerError::Locked(_)) => std::thread::yield_now(),
+                        Err(AuditFileError::Locked(_)) => std::thread::yield_now(),
                         Err(error) => panic!("{error}"),
                     }
                 }
@@ -98,13 +98,13 @@ fn a_torn_end_is_told_of_and_the_chain_goes_on() {
         let mut file = disk::open(&path).unwrap();
         disk::append(&mut file, br#"{"v":1,"seq":"#).unwrap();
     }
-    let ledger = open(&path);
-    ledger.append(&entry("x")).unwrap();
+    let audit_file = open(&path);
+    audit_file.append(&entry("x")).unwrap();
     assert_eq!(check(&path), (7, 3, None));
     // Only the newline was lost: nothing is missing.
     let whole = std::fs::read(&path).unwrap();
     std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
-    ledger.append(&entry("x")).unwrap();
+    audit_file.append(&entry("x")).unwrap();
     assert_eq!(check(&path), (8, 3, None));
 }
 
@@ -112,9 +112,9 @@ fn a_torn_end_is_told_of_and_the_chain_goes_on() {
 fn an_altered_end_is_not_excused() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("a.jsonl");
-    let ledger = open(&path);
-    ledger.append(&entry("one")).unwrap();
-    ledger.append(&entry("two")).unwrap();
+    let audit_file = open(&path);
+    audit_file.append(&entry("one")).unwrap();
+    audit_file.append(&entry("two")).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replace("two", "2")).unwrap();
     // Also by a process that has not seen what stood there.
@@ -126,10 +126,10 @@ fn an_altered_end_is_not_excused() {
 fn after_a_rotation_the_chain_goes_on_in_the_new_file() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("a.jsonl");
-    let ledger = open(&path);
-    ledger.append(&entry("x")).unwrap();
+    let audit_file = open(&path);
+    audit_file.append(&entry("x")).unwrap();
     std::fs::rename(&path, temporary.path().join("a.jsonl.1")).unwrap();
-    let head = ledger.append(&entry("x")).unwrap();
+    let head = audit_file.append(&entry("x")).unwrap();
     // By itself the new file lacks what is before it.
     assert_eq!((head.seq, check(&path)), (2, (1, 0, Some(1))));
 }
@@ -140,7 +140,7 @@ fn what_is_not_an_audit_file_is_not_written_to() {
     let path = temporary.path().join("notes.txt");
     std::fs::write(&path, "my notes\n").unwrap();
     let refused = |path: &Path| {
-        let error = Ledger::open(path, scribe(), Folders::Leave).unwrap_err().to_string();
+        let error = AuditFile::open(path, writer(), Folders::Leave).unwrap_err().to_string();
         error.replace(&temporary.path().display().to_string(), "DIR")
     };
     insta::assert_snapshot!(
@@ -157,16 +157,17 @@ fn what_is_not_an_audit_file_is_not_written_to() {
     );
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "my notes\n");
     let below = temporary.path().join("made/a.jsonl");
-    Ledger::open(&below, scribe(), Folders::Create).unwrap();
+    AuditFile::open(&below, writer(), Folders::Create).unwrap();
 }
 
 #[test]
 fn a_full_disk_is_an_error() {
-    let ledger = Ledger { path: "/dev/full".into(), scribe: scribe(), mind: Mutex::default() };
-    assert!(matches!(ledger.append(&entry("x")), Err(LedgerError::NotAFile(_))));
+    let audit_file =
+        AuditFile { path: "/dev/full".into(), writer: writer(), state: Mutex::default() };
+    assert!(matches!(audit_file.append(&entry("x")), Err(AuditFileError::NotAFile(_))));
     let mut full = std::fs::OpenOptions::new().append(true).open("/dev/full").unwrap();
     insta::assert_snapshot!(
-        ledger.write(&mut full, b"x").unwrap_err(),
+        audit_file.write(&mut full, b"x").unwrap_err(),
         @"cannot write to the audit file `/dev/full`: No space left on device (os error 28)"
     );
 }
@@ -175,12 +176,12 @@ fn a_full_disk_is_an_error() {
 fn a_held_file_asks_for_another_attempt() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("a.jsonl");
-    let ledger = open(&path);
+    let audit_file = open(&path);
     let holder = File::open(&path).unwrap();
     holder.lock().unwrap();
-    assert!(matches!(ledger.append(&entry("x")), Err(LedgerError::Locked(_))));
+    assert!(matches!(audit_file.append(&entry("x")), Err(AuditFileError::Locked(_))));
     drop(holder);
-    ledger.append(&entry("x")).unwrap();
+    audit_file.append(&entry("x")).unwrap();
 }
 
 /// What the last write found, in the words of its record; the break that a check finds, and the
@@ -189,13 +190,13 @@ fn a_held_file_asks_for_another_attempt() {
 fn damaged(tamper: impl Fn(&Path), expected: (&str, Option<usize>)) {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("a.jsonl");
-    let ledger = open(&path);
+    let audit_file = open(&path);
     for detail in ["one", "two", "three"] {
-        ledger.append(&entry(detail)).unwrap();
+        audit_file.append(&entry(detail)).unwrap();
     }
-    let known = ledger.head().unwrap();
+    let known = audit_file.head().unwrap();
     tamper(&path);
-    let appended = ledger.append_all(&[&(&entry("four")).into()], &Cause::default()).unwrap();
+    let appended = audit_file.append_all(&[&(&entry("four")).into()], &Cause::default()).unwrap();
     let damage = appended.damage.expect("the damage is found");
     assert_eq!(damage.known, known);
     let text = std::fs::read_to_string(&path).unwrap();
@@ -210,7 +211,7 @@ fn damaged(tamper: impl Fn(&Path), expected: (&str, Option<usize>)) {
     let report = verify(&[audit::File { name: "log", bytes }], Demands::default());
     assert_eq!(report.broken.map(|it| it.line), expected.1, "{text}");
     // It is told once: from here on the log is what this process knows it to be.
-    let next = ledger.append_all(&[&(&entry("five")).into()], &Cause::default()).unwrap();
+    let next = audit_file.append_all(&[&(&entry("five")).into()], &Cause::default()).unwrap();
     assert_eq!(next.damage, None);
 }
 
@@ -260,8 +261,8 @@ fn records_of_others_between_two_of_ours_are_no_damage() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("a.jsonl");
     let (one, two) = (open(&path), open(&path));
-    let append = |ledger: &Ledger| {
-        let appended = ledger.append_all(&[&(&entry("x")).into()], &Cause::default()).unwrap();
+    let append = |audit_file: &AuditFile| {
+        let appended = audit_file.append_all(&[&(&entry("x")).into()], &Cause::default()).unwrap();
         assert_eq!(appended.damage, None);
     };
     append(&one);
@@ -287,20 +288,20 @@ fn records_of_others_between_two_of_ours_are_no_damage() {
 fn a_file_that_was_compressed_is_not_a_deleted_one() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("a.jsonl");
-    let ledger = open(&path);
-    let head = ledger.append(&entry("x")).unwrap();
+    let audit_file = open(&path);
+    let head = audit_file.append(&entry("x")).unwrap();
     let packed = temporary.path().join("a.jsonl.1.gz");
     std::fs::write(&packed, "").unwrap();
     std::fs::remove_file(&path).unwrap();
-    let appended = ledger.append_all(&[&(&entry("y")).into()], &Cause::default()).unwrap();
+    let appended = audit_file.append_all(&[&(&entry("y")).into()], &Cause::default()).unwrap();
     assert_eq!((appended.damage, appended.rotated), (None, Some(head)));
 }
 
-fn keyed(path: &Path, signing: &str, earlier: &[&str]) -> Result<Ledger, LedgerError> {
+fn keyed(path: &Path, signing: &str, earlier: &[&str]) -> Result<AuditFile, AuditFileError> {
     let key = |it: &&str| Key::new(SecretString::from(it.repeat(32)));
     let signing = Some(key(&signing));
     let keys = Keys::new(signing, earlier.iter().map(key).collect());
-    Ledger::open(path, Scribe { keys, ..scribe() }, Folders::Leave)
+    AuditFile::open(path, RecordWriter { keys, ..writer() }, Folders::Leave)
 }
 
 fn check_with(path: &Path, keys: &[&str]) -> Option<(usize, String)> {
@@ -326,10 +327,10 @@ fn keys_are_added_and_changed_by_the_process_that_has_them() {
     assert_eq!(check_with(&path, &["a"]).unwrap().0, 4);
     // The one that has only the old key cannot go on, and damages nothing.
     let error = old.append(&entry("too late")).unwrap_err();
-    assert!(matches!(error, LedgerError::OtherKey(_)), "{error}");
+    assert!(matches!(error, AuditFileError::OtherKey(_)), "{error}");
     assert_eq!(check_with(&path, &["a", "b"]), None);
-    let refused = |ledger: Result<Ledger, LedgerError>| {
-        let error = ledger.unwrap_err().to_string();
+    let refused = |audit_file: Result<AuditFile, AuditFileError>| {
+        let error = audit_file.unwrap_err().to_string();
         error.replace(&temporary.path().display().to_string(), "DIR")
     };
     insta::assert_snapshot!(
@@ -337,7 +338,7 @@ fn keys_are_added_and_changed_by_the_process_that_has_them() {
         @"the records in `DIR/a.jsonl` are signed with another key: name it under `watch.previous_audit_keys`, or restart the process that has the old key"
     );
     insta::assert_snapshot!(
-        refused(Ledger::open(&path, scribe(), Folders::Leave)),
+        refused(AuditFile::open(&path, writer(), Folders::Leave)),
         @"the records in `DIR/a.jsonl` have an HMAC, and there is no key: name it with `watch.audit_key`"
     );
 }
@@ -346,14 +347,14 @@ fn keys_are_added_and_changed_by_the_process_that_has_them() {
 fn records_that_were_added_without_the_key_are_told_of() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("a.jsonl");
-    let ledger = keyed(&path, "a", &[]).unwrap();
-    let head = ledger.append(&entry("one")).unwrap();
+    let audit_file = keyed(&path, "a", &[]).unwrap();
+    let head = audit_file.append(&entry("one")).unwrap();
     let (line, _) = audit::seal(&entry("forged"), &head, None);
     edit(&path, |text| format!("{text}{line}"));
-    let appended = ledger.append_all(&[&(&entry("two")).into()], &Cause::default()).unwrap();
+    let appended = audit_file.append_all(&[&(&entry("two")).into()], &Cause::default()).unwrap();
     assert_eq!(
         appended.damage.unwrap().harm,
-        audit::Harm::Altered("its HMAC is missing or made with another key".into())
+        audit::DamageKind::Altered("its HMAC is missing or made with another key".into())
     );
     assert_eq!(check_with(&path, &["a"]).unwrap().0, 2);
 }
@@ -365,9 +366,10 @@ fn a_clock_that_was_set_back_is_a_record() {
     let at = |time: &str| {
         let clock =
             Clock::Virtual { epoch: time.parse().unwrap(), began: tokio::time::Instant::now() };
-        let ledger = Ledger::open(&path, Scribe { clock, ..scribe() }, Folders::Leave).unwrap();
+        let audit_file =
+            AuditFile::open(&path, RecordWriter { clock, ..writer() }, Folders::Leave).unwrap();
         let entry = Entry { time: time.parse().unwrap(), ..entry("x") };
-        ledger.append(&entry).unwrap();
+        audit_file.append(&entry).unwrap();
     };
     at("2026-01-02T10:00:00Z");
     at("2026-01-02T10:00:00Z");
@@ -382,13 +384,13 @@ fn a_clock_that_was_set_back_is_a_record() {
 
 #[test]
 fn a_running_process_notices_a_clock_that_is_set_back_by_less_than_it_has_waited() {
-    let ledger = open(&tempfile::tempdir().unwrap().path().join("a.jsonl"));
+    let audit_file = open(&tempfile::tempdir().unwrap().path().join("a.jsonl"));
     let time: Timestamp = "2026-01-02T10:00:00Z".parse().unwrap();
     let minute = std::time::Duration::from_secs(60);
     let wrote = Instant::now().checked_sub(minute).map(|it| (time, it));
-    let mind = Mind { wrote, ..Mind::default() };
+    let state = FileState { wrote, ..FileState::default() };
     let seconds = |it: i64| time + SignedDuration::from_secs(it);
-    assert_eq!(ledger.set_back(seconds(60), &mind, None), None);
-    let (_, by) = ledger.set_back(seconds(30), &mind, None).unwrap();
+    assert_eq!(audit_file.set_back(seconds(60), &state, None), None);
+    let (_, by) = audit_file.set_back(seconds(30), &state, None).unwrap();
     assert_eq!(by.as_secs(), 30);
 }

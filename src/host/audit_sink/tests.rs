@@ -26,38 +26,38 @@ fn entry(act: &str) -> Entry {
     }
 }
 
-/// A diary in a folder, and what it tells.
+/// A sink in a folder, and what it tells.
 struct Bench {
     folder: tempfile::TempDir,
-    diary: Diary,
+    sink: AuditSink,
     told: Arc<Mutex<Vec<String>>>,
 }
 
-fn bench(rule: Rule) -> Bench {
+fn bench(rule: RecordPolicy) -> Bench {
     let folder = tempfile::tempdir().unwrap();
-    let scribe = Scribe { actor: actor(), clock: Clock::Real, keys: Keys::default() };
+    let writer = RecordWriter { actor: actor(), clock: Clock::Real, keys: Keys::default() };
     let path = folder.path().join("a.jsonl");
-    let ledger = Arc::new(Ledger::open(&path, scribe, Folders::Leave).unwrap());
+    let audit_file = Arc::new(AuditFile::open(&path, writer, Folders::Leave).unwrap());
     let told: Arc<Mutex<Vec<String>>> = Arc::default();
     let noted = Arc::clone(&told);
-    let ear: Ear = Box::new(move |it| {
+    let listener: SinkListener = Box::new(move |it| {
         let line = match it {
-            Kept::Asked(_) => return,
-            Kept::Rotated(ended) => format!("rotated {}", ended.seq),
-            Kept::Damaged(damage) => format!("damaged {}", damage.known.seq),
-            Kept::Written(kind) => format!("written {}", kind.word()),
-            Kept::Lost(_) => "lost".to_owned(),
-            Kept::Stuck(_) => "stuck".to_owned(),
-            Kept::Free => "free".to_owned(),
+            SinkEvent::Requested(_) => return,
+            SinkEvent::Rotated(ended) => format!("rotated {}", ended.seq),
+            SinkEvent::Altered(damage) => format!("damaged {}", damage.known.seq),
+            SinkEvent::Written(kind) => format!("written {}", kind.word()),
+            SinkEvent::Lost(_) => "lost".to_owned(),
+            SinkEvent::Unwritable(_) => "stuck".to_owned(),
+            SinkEvent::WritableAgain => "free".to_owned(),
         };
         noted.lock().unwrap().push(line);
     });
     let patience = Duration::from_millis(100);
     // Long enough that no attempt falls between two statements of a test.
     let retry = Duration::from_millis(700);
-    let manner = Manner { rule, patience, retry, waiting_max: 64 << 10 };
-    let diary = Diary::start(ledger, Cause::default(), manner, ear).unwrap();
-    Bench { folder, diary, told }
+    let options = SinkOptions { rule, patience, retry, waiting_max: 64 << 10 };
+    let sink = AuditSink::start(audit_file, Cause::default(), options, listener).unwrap();
+    Bench { folder, sink, told }
 }
 
 impl Bench {
@@ -81,7 +81,7 @@ impl Bench {
     }
 
     async fn append(&self, act: &str) -> Option<u64> {
-        self.diary.append(&entry(act)).await.unwrap().map(|it| it.seq)
+        self.sink.append(&entry(act)).await.unwrap().map(|it| it.seq)
     }
 
     /// Waits for the thread to say so.
@@ -94,7 +94,7 @@ impl Bench {
     }
 
     async fn closed(&self) {
-        assert_eq!(self.diary.close(Duration::from_secs(20)).await, 0);
+        assert_eq!(self.sink.close(Duration::from_secs(20)).await, 0);
     }
 }
 
@@ -123,16 +123,16 @@ impl Blocked {
 
 #[tokio::test]
 async fn what_a_write_could_not_record_is_told_of_as_soon_as_there_is_room() {
-    let bench = bench(Rule::GoOn);
+    let bench = bench(RecordPolicy::BestEffort);
     assert_eq!(bench.append("one").await, Some(1));
     let blocked = Blocked::new(&bench.path());
     assert_eq!(bench.append("two").await, None);
     assert_eq!(bench.append("three").await, None);
-    assert_eq!(bench.diary.missing(), 2);
+    assert_eq!(bench.sink.missing(), 2);
     blocked.end();
     // Nothing more has to happen for that.
     bench.until_told("free").await;
-    assert_eq!((bench.diary.missing(), bench.append("four").await), (0, Some(3)));
+    assert_eq!((bench.sink.missing(), bench.append("four").await), (0, Some(3)));
     let (acts, report) = bench.read();
     assert_eq!(acts, ["one", "records lost", "four"]);
     assert_eq!((report.lost, report.broken), (2, None));
@@ -142,14 +142,14 @@ async fn what_a_write_could_not_record_is_told_of_as_soon_as_there_is_room() {
 
 #[tokio::test]
 async fn what_no_write_waits_for_is_kept_until_there_is_room() {
-    let bench = bench(Rule::GoOn);
+    let bench = bench(RecordPolicy::BestEffort);
     let acts =
         |from: usize, to: usize| (from..to).map(|it| entry(&it.to_string())).collect::<Vec<_>>();
     bench.append("first").await;
     let blocked = Blocked::new(&bench.path());
-    bench.diary.enqueue(&acts(0, 100));
+    bench.sink.enqueue(&acts(0, 100));
     bench.until_told("stuck").await;
-    bench.diary.enqueue(&acts(100, 3_000));
+    bench.sink.enqueue(&acts(100, 3_000));
     blocked.end();
     bench.closed().await;
     let (found, report) = bench.read();
@@ -160,11 +160,11 @@ async fn what_no_write_waits_for_is_kept_until_there_is_room() {
 
 #[tokio::test]
 async fn a_held_lock_keeps_a_write_waiting_for_its_patience_and_no_longer() {
-    let bench = bench(Rule::GoOn);
+    let bench = bench(RecordPolicy::BestEffort);
     bench.append("one").await;
     let holder = File::open(bench.path()).unwrap();
     holder.lock().unwrap();
-    bench.diary.enqueue(&[entry("a runner")]);
+    bench.sink.enqueue(&[entry("a runner")]);
     let begun = Instant::now();
     assert_eq!(bench.append("two").await, None);
     let waited = begun.elapsed();
@@ -182,7 +182,7 @@ async fn a_held_lock_keeps_a_write_waiting_for_its_patience_and_no_longer() {
 
 #[tokio::test]
 async fn a_lock_that_is_held_for_a_moment_loses_nothing() {
-    let bench = bench(Rule::GoOn);
+    let bench = bench(RecordPolicy::BestEffort);
     bench.append("one").await;
     let holder = File::open(bench.path()).unwrap();
     holder.lock().unwrap();
@@ -193,18 +193,18 @@ async fn a_lock_that_is_held_for_a_moment_loses_nothing() {
 
 #[tokio::test]
 async fn where_records_are_required_a_write_is_refused_and_nothing_is_missing() {
-    let bench = bench(Rule::Required);
+    let bench = bench(RecordPolicy::Required);
     bench.append("one").await;
     let blocked = Blocked::new(&bench.path());
     for _ in 0..2 {
-        let error = bench.diary.append(&entry("two")).await.unwrap_err().to_string();
+        let error = bench.sink.append(&entry("two")).await.unwrap_err().to_string();
         assert!(error.ends_with("and `watch.audit_required` is set"), "{error}");
     }
-    assert_eq!(bench.diary.missing(), 0);
+    assert_eq!(bench.sink.missing(), 0);
     // What was sent already is another matter.
     let outcome = Entry { kind: Kind::Outcome, ..entry("outcome") };
-    bench.diary.append(&outcome).await.unwrap_err();
-    assert_eq!(bench.diary.missing(), 1);
+    bench.sink.append(&outcome).await.unwrap_err();
+    assert_eq!(bench.sink.missing(), 1);
     blocked.end();
     bench.until_told("free").await;
     bench.append("three").await;
@@ -213,10 +213,10 @@ async fn where_records_are_required_a_write_is_refused_and_nothing_is_missing() 
 
 #[tokio::test]
 async fn where_records_are_required_a_record_shows_that_they_can_be_written_again() {
-    let bench = bench(Rule::Required);
+    let bench = bench(RecordPolicy::Required);
     bench.append("one").await;
     let blocked = Blocked::new(&bench.path());
-    bench.diary.append(&entry("two")).await.unwrap_err();
+    bench.sink.append(&entry("two")).await.unwrap_err();
     blocked.end();
     bench.until_told("free").await;
     let (acts, report) = bench.read();
@@ -226,11 +226,11 @@ async fn where_records_are_required_a_record_shows_that_they_can_be_written_agai
 
 #[tokio::test]
 async fn the_record_of_a_write_goes_before_those_that_nothing_waits_for() {
-    let bench = bench(Rule::GoOn);
+    let bench = bench(RecordPolicy::BestEffort);
     bench.append("one").await;
     let holder = File::open(bench.path()).unwrap();
     holder.lock().unwrap();
-    bench.diary.enqueue(&[entry("a runner"), entry("another")]);
+    bench.sink.enqueue(&[entry("a runner"), entry("another")]);
     let (two, ()) = tokio::join!(bench.append("two"), async { drop(holder) });
     bench.closed().await;
     let acts = bench.read().0;
@@ -241,13 +241,13 @@ async fn the_record_of_a_write_goes_before_those_that_nothing_waits_for() {
 
 #[tokio::test]
 async fn what_waits_has_a_bound() {
-    let bench = bench(Rule::GoOn);
+    let bench = bench(RecordPolicy::BestEffort);
     bench.append("one").await;
     let holder = File::open(bench.path()).unwrap();
     holder.lock().unwrap();
     let mut count = 0;
-    while bench.diary.has_room() {
-        bench.diary.enqueue(&[entry("a runner")]);
+    while bench.sink.has_room() {
+        bench.sink.enqueue(&[entry("a runner")]);
         count += 1;
     }
     assert!((50..500).contains(&count), "{count}");
@@ -255,7 +255,7 @@ async fn what_waits_has_a_bound() {
 
 #[tokio::test]
 async fn a_log_that_was_cut_under_a_running_diary_is_told_of() {
-    let bench = bench(Rule::GoOn);
+    let bench = bench(RecordPolicy::BestEffort);
     for act in ["one", "two", "three"] {
         bench.append(act).await;
     }
@@ -272,7 +272,7 @@ async fn a_log_that_was_cut_under_a_running_diary_is_told_of() {
 
 #[tokio::test]
 async fn a_new_file_is_told_of_with_the_end_of_the_one_before() {
-    let bench = bench(Rule::GoOn);
+    let bench = bench(RecordPolicy::BestEffort);
     bench.append("one").await;
     fs::rename(bench.path(), bench.folder.path().join("a.jsonl.1")).unwrap();
     bench.append("two").await;

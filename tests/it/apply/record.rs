@@ -2,8 +2,8 @@
 
 use runnerctl::audit::{Actor, Demands, File, Keys, verify};
 use runnerctl::event::SilentListener;
-use runnerctl::host::audit_file::{Folders, Ledger, Scribe};
-use runnerctl::host::book::Book;
+use runnerctl::host::audit_destination::AuditDestination;
+use runnerctl::host::audit_file::{AuditFile, Folders, RecordWriter};
 use runnerctl::host::clock::Clock;
 use runnerctl::reconcile::apply::apply;
 use runnerctl::reconcile::options::ApplyOptions;
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use crate::support::apply::{ApplyRig, plan, told};
 
-fn ledger(path: &std::path::Path) -> Book {
+fn audit_file(path: &std::path::Path) -> AuditDestination {
     let actor = Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0".into() };
-    let scribe = Scribe { actor, clock: Clock::Real, keys: Keys::default() };
-    Book::File(Ledger::open(path, scribe, Folders::Leave).unwrap().into())
+    let writer = RecordWriter { actor, clock: Clock::Real, keys: Keys::default() };
+    AuditDestination::File(AuditFile::open(path, writer, Folders::Leave).unwrap().into())
 }
 
 #[tokio::test(start_paused = true)]
@@ -22,9 +22,9 @@ async fn runs_at_once_share_one_file_that_verifies() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("audit.jsonl");
     let mut rig = ApplyRig::new().await;
-    rig.book = ledger(&path);
+    rig.book = audit_file(&path);
     let one = rig.writer(rig.door());
-    rig.book = ledger(&path);
+    rig.book = audit_file(&path);
     let two = rig.writer(rig.door());
     let steps: Vec<_> = ["a", "b", "c", "d"].map(|it| rig.create(it)).into();
     let plan = plan(steps);
@@ -45,7 +45,7 @@ async fn a_write_that_cannot_be_recorded_is_not_made() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("audit.jsonl");
     let mut rig = ApplyRig::new().await;
-    rig.book = ledger(&path);
+    rig.book = audit_file(&path);
     std::fs::write(&path, "somebody else's\n").unwrap();
     let told = rig.apply(vec![rig.create("default")]).await;
     assert_eq!(told.len(), 1);
@@ -56,7 +56,7 @@ async fn a_write_that_cannot_be_recorded_is_not_made() {
 #[tokio::test(start_paused = true)]
 async fn without_a_book_nothing_is_recorded_and_all_is_done() {
     let mut rig = ApplyRig::new().await;
-    rig.book = Book::Off;
+    rig.book = AuditDestination::Off;
     assert_eq!(rig.apply(vec![rig.create("default")]).await, ["default create done"]);
 }
 

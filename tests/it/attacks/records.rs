@@ -7,13 +7,13 @@ use std::path::Path;
 
 use runnerctl::audit::Head;
 
-use crate::audit::{entry, ledger};
+use crate::audit::{audit_file, entry};
 use crate::cli::bench::Bench;
 
 /// Writes records of these details; the head.
 fn write(path: &Path, key: Option<&str>, details: &[&str]) -> Head {
-    let ledger = ledger(path, key);
-    details.iter().map(|it| ledger.append(&entry(it)).unwrap()).last().unwrap()
+    let audit_file = audit_file(path, key);
+    details.iter().map(|it| audit_file.append(&entry(it)).unwrap()).last().unwrap()
 }
 
 const TRUE: &[&str] = &["made", "deleted by eve", "made again"];

@@ -68,7 +68,7 @@ fn until_said(stage: &Stage, text: &str) {
 
 /// A chain that is sound by itself, made by somebody who has no key.
 fn forge(stage: &Stage, name: &str, records: usize) {
-    let log = crate::audit::ledger(&stage.path(name), None);
+    let log = crate::audit::audit_file(&stage.path(name), None);
     (0..records).for_each(|_| drop(log.append(&crate::audit::entry("anew")).unwrap()));
 }
 

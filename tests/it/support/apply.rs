@@ -12,7 +12,7 @@ use runnerctl::domain::name::{PoolId, PoolName};
 use runnerctl::domain::pool::{Pool, PoolChange, PoolSpec};
 use runnerctl::event::{ApplyEvent, ApplyListener, StepOutcome};
 use runnerctl::garm::{GarmClient, GarmLogin, Request, ResponseFuture, Transport};
-use runnerctl::host::book::Book;
+use runnerctl::host::audit_destination::AuditDestination;
 use runnerctl::host::clock::Clock;
 use runnerctl::plan::{Action, Consent, Creation, Operation, Plan, Resource, Step};
 use runnerctl::reconcile::apply::apply;
@@ -31,7 +31,7 @@ pub(crate) struct ApplyRig {
     pub(crate) memory: Arc<InMemoryWorld>,
     pub(crate) client: GarmClient,
     pub(crate) entity: EntityKey,
-    pub(crate) book: Book,
+    pub(crate) book: AuditDestination,
 }
 
 /// A list of pools takes its time for each byte, every other request the same.
@@ -77,7 +77,7 @@ impl ApplyRig {
         let client = memory.client();
         let entity = client.entities(EntityKind::Organization).await.unwrap().remove(0).key;
         memory.with(World::forget_requests);
-        Self { memory, client, entity, book: Book::memory() }
+        Self { memory, client, entity, book: AuditDestination::memory() }
     }
 
     /// The transport to GARM, without anything in between.
@@ -204,8 +204,10 @@ impl ApplyRig {
 
     pub(crate) fn log(&self) -> String {
         match &self.book {
-            Book::Memory(memory) => memory.lock().unwrap().text.clone(),
-            Book::File(_) | Book::Diary(_) | Book::Off => String::new(),
+            AuditDestination::Memory(memory) => memory.lock().unwrap().text.clone(),
+            AuditDestination::File(_) | AuditDestination::Sink(_) | AuditDestination::Off => {
+                String::new()
+            }
         }
     }
 }

@@ -18,7 +18,7 @@ use runnerctl::domain::pool::{Pool, PoolChange, PoolDetail, PoolSpec};
 use runnerctl::domain::runner::Runner;
 use runnerctl::garm::events::StreamLimits;
 use runnerctl::garm::{GarmClient, GarmError, GarmLogin, Transport};
-use runnerctl::host::book::Book;
+use runnerctl::host::audit_destination::AuditDestination;
 use runnerctl::host::clock::Clock;
 use runnerctl::metrics::{HealthLimits, MetricsState, PoolGauges, Snapshot};
 use runnerctl::monitor::IsolationFinding;
@@ -184,7 +184,7 @@ impl LoopRig {
     ) -> RunningLoop {
         let heard = Arc::new(Heard::default());
         let (orders, inbox) = mpsc::channel(8);
-        let book = Book::memory();
+        let book = AuditDestination::memory();
         let (audience, log) = (Arc::clone(&heard), book.clone());
         let task = tokio::spawn(async move {
             let actor =
@@ -348,7 +348,7 @@ pub(crate) struct RunningLoop {
     pub(crate) heard: Arc<Heard>,
     orders: mpsc::Sender<WatchCommand>,
     task: JoinHandle<Result<WatchEnd, GarmError>>,
-    log: Book,
+    log: AuditDestination,
 }
 
 impl RunningLoop {
@@ -378,8 +378,10 @@ impl RunningLoop {
 
     pub(crate) fn log(&self) -> String {
         match &self.log {
-            Book::Memory(memory) => memory.lock().unwrap().text.clone(),
-            Book::File(_) | Book::Diary(_) | Book::Off => String::new(),
+            AuditDestination::Memory(memory) => memory.lock().unwrap().text.clone(),
+            AuditDestination::File(_) | AuditDestination::Sink(_) | AuditDestination::Off => {
+                String::new()
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ mod rows;
 use jiff::Timestamp;
 
 use super::super::entry::{Actor, Entry, Kind, Sight, Subject};
-use super::{Last, Lifecycle, Stream};
+use super::{LastSign, Lifecycle, Stream};
 use crate::domain::fleet::Fleet;
 use crate::domain::name::FleetName;
 use crate::domain::runner::Runner;
@@ -18,7 +18,7 @@ fn actor() -> Actor {
 /// A log that begins, nothing known.
 fn fresh() -> Lifecycle {
     let mut log = Lifecycle::new(actor(), FleetName::new("acme").unwrap());
-    assert_eq!(told(&log.begin(Last::None, at(0))), ["event watch started"]);
+    assert_eq!(told(&log.begin(LastSign::None, at(0))), ["event watch started"]);
     log
 }
 

@@ -225,7 +225,7 @@ fn a_lost_stream_is_an_open_gap_until_a_read_after_it_is_back() {
 #[test]
 fn the_time_before_the_start_is_a_gap_that_the_first_read_closes() {
     let mut log = Lifecycle::new(actor(), FleetName::new("acme").unwrap());
-    assert_eq!(told(&log.begin(Last::At(at(-500)), at(0))), ["event watch started"]);
+    assert_eq!(told(&log.begin(LastSign::At(at(-500)), at(0))), ["event watch started"]);
     assert_eq!(log.stream(&Stream::Connected, at(1)), []);
     // More events than could be taken in, before there was anything to compare them with.
     assert_eq!(log.stream(&Stream::Overflow, at(1)), []);
@@ -243,7 +243,7 @@ fn the_time_before_the_start_is_a_gap_that_the_first_read_closes() {
 #[test]
 fn a_first_read_without_a_stream_closes_one_gap_and_opens_another() {
     let mut log = Lifecycle::new(actor(), FleetName::new("acme").unwrap());
-    log.begin(Last::Unknown, at(0));
+    log.begin(LastSign::Unknown, at(0));
     log.stream(&Stream::Connected, at(1));
     assert_eq!(log.stream(&Stream::Lost("gone"), at(1)), []);
     let found = log.read(&listed(2, vec![]), at(2));
@@ -262,7 +262,7 @@ fn what_a_watch_says_before_its_first_read_is_no_sign_that_the_fleet_was_watched
         let (line, _) = seal(entry, &Head::start(), None);
         super::super::shows_watching(&serde_json::from_str(&line).unwrap(), &fleet)
     };
-    let started = log.begin(Last::At(at(-500)), at(0));
+    let started = log.begin(LastSign::At(at(-500)), at(0));
     assert!(!shows(&started[0]));
     log.stream(&Stream::Connected, at(1));
     let read = log.read(&listed(2, vec![]), at(2));

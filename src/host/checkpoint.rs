@@ -1,4 +1,4 @@
-//! The last record that this process knows to be in the log, and whether the log still continues it.
+//! The last record that this process wrote or saw, and the check that the log still continues it.
 
 use std::fs::File;
 use std::io;
@@ -9,17 +9,17 @@ use jiff::Timestamp;
 
 use super::logs;
 use super::rotation::{self, is_same_file};
-use crate::audit::{Check, Demands, Harm, Head, Keys, Last, Signer, open};
+use crate::audit::{Check, DamageKind, Demands, Head, Keys, LastRecord, Signer, open};
 
-/// A record and its place.
+/// A known record and its place in a file.
 #[derive(Debug)]
-pub(super) struct Mark {
+pub(super) struct Checkpoint {
     pub(super) head: Head,
     /// Who signs what follows it.
     pub(super) signer: Signer,
-    /// When another process has written it, and on which machine.
+    /// When and on which machine it was written, if by another process.
     pub(super) written: Option<(Timestamp, String)>,
-    /// The file that it is in, under whatever name.
+    /// The file that holds it, even after a rename.
     pub(super) file: File,
     /// Where its line begins in the file.
     pub(super) start: u64,
@@ -27,24 +27,24 @@ pub(super) struct Mark {
     pub(super) end: u64,
 }
 
-/// What has become of the log since the mark.
+/// What has happened to the log since the checkpoint.
 #[derive(Debug)]
-pub(super) struct Course {
-    /// What is wrong: it does not continue the mark.
-    pub(super) harm: Option<Harm>,
-    /// It goes on with another key, which is not at hand.
+pub(super) struct Continuation {
+    /// Set if the log does not continue the checkpoint.
+    pub(super) harm: Option<DamageKind>,
+    /// The log goes on with a key that this process does not have.
     pub(super) is_signed_by_others: bool,
     /// The last file with records, when the one under the log's own name has none.
     pub(super) before: Option<File>,
     /// Whether nothing was added.
     pub(super) is_unchanged: bool,
-    /// The last record that continues the mark, and who signs what follows it.
+    /// The last record that continues the checkpoint, and who signs what follows it.
     pub(super) last: (Head, Signer),
 }
 
-impl Mark {
+impl Checkpoint {
     /// The record that ends a file; `offset` is where the bytes begin in which it was found.
-    pub(super) fn of(last: &Last, file: File, offset: u64) -> Self {
+    pub(super) fn of(last: &LastRecord, file: File, offset: u64) -> Self {
         let at = |it: usize| offset + it as u64;
         let (start, end) = (at(last.line.start), at(last.line.end) + 1);
         Self {
@@ -68,13 +68,18 @@ impl Mark {
         Ok(open(&line).is_ok_and(|it| it.head == self.head))
     }
 
-    /// Reads on from the mark to the end of the log, of which `file` is under its own name, and
+    /// Reads on from the checkpoint to the end of the log, of which `file` is under its own name, and
     /// checks that every record continues the one before. Errors with `WouldBlock` when a process
     /// is still writing to a file that was renamed.
-    pub(super) fn course(&self, path: &Path, file: &File, keys: &Keys) -> io::Result<Course> {
+    pub(super) fn continuation(
+        &self,
+        path: &Path,
+        file: &File,
+        keys: &Keys,
+    ) -> io::Result<Continuation> {
         let length = file.metadata()?.len();
         let is_same = is_same_file(&self.file, file)?;
-        let mut course = Course {
+        let mut continuation = Continuation {
             harm: None,
             is_signed_by_others: false,
             before: None,
@@ -82,16 +87,16 @@ impl Mark {
             last: (self.head.clone(), self.signer.clone()),
         };
         if is_same && length == 0 {
-            course.harm = Some(Harm::Emptied);
+            continuation.harm = Some(DamageKind::Emptied);
         } else if !self.is_in_place()? {
             let reason = format!("record {} is not in its place any more", self.head.seq);
-            course.harm = Some(Harm::Altered(reason));
+            continuation.harm = Some(DamageKind::Altered(reason));
         } else if is_same && length <= self.end {
-            course.is_unchanged = true;
+            continuation.is_unchanged = true;
         } else {
-            self.read_on(path, file, keys, &mut course)?;
+            self.read_on(path, file, keys, &mut continuation)?;
         }
-        Ok(course)
+        Ok(continuation)
     }
 
     fn read_on(
@@ -99,7 +104,7 @@ impl Mark {
         path: &Path,
         file: &File,
         keys: &Keys,
-        course: &mut Course,
+        continuation: &mut Continuation,
     ) -> io::Result<()> {
         let is_same = is_same_file(&self.file, file)?;
         let length = file.metadata()?.len();
@@ -118,16 +123,16 @@ impl Mark {
             check.begin("");
             logs::feed(file, *from..file.metadata()?.len(), &mut check)?;
         }
-        course.before = files.pop().map(|it| it.0).filter(|_| length == 0);
-        course.is_signed_by_others = check.is_signed_by_others();
+        continuation.before = files.pop().map(|it| it.0).filter(|_| length == 0);
+        continuation.is_signed_by_others = check.is_signed_by_others();
         let is_removed = !is_same && rotation::is_removed(&self.file, path)?;
-        course.harm = match check.broken() {
-            Some(_) if course.is_signed_by_others => None,
-            Some(reason) => Some(Harm::Altered(reason.to_owned())),
-            None => Some(Harm::Removed).filter(|_| is_removed),
+        continuation.harm = match check.broken() {
+            Some(_) if continuation.is_signed_by_others => None,
+            Some(reason) => Some(DamageKind::Altered(reason.to_owned())),
+            None => Some(DamageKind::Removed).filter(|_| is_removed),
         };
         if let Some(last) = check.last() {
-            course.last = last;
+            continuation.last = last;
         }
         Ok(())
     }

@@ -1,0 +1,58 @@
+//! The destination of audit records: a file, the sink of `watch`, memory, or nowhere.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::audit_file::{AuditFile, AuditFileError};
+use super::audit_sink::AuditSink;
+use crate::audit::{self, Entry, Head};
+
+/// Where the records of writes to GARM go.
+#[derive(Debug, Clone)]
+pub enum AuditDestination {
+    /// A file; a write whose record fails is not sent.
+    File(Arc<AuditFile>),
+    /// The sink of `watch`, which decides by its policy what a failure means.
+    Sink(Arc<AuditSink>),
+    /// Lines in memory, for the demo and for tests.
+    Memory(Arc<Mutex<MemoryLog>>),
+    /// Nowhere (`--no-audit`).
+    Off,
+}
+
+/// A log that is kept in memory.
+#[derive(Debug)]
+pub struct MemoryLog {
+    /// All records, as they would stand in a file.
+    pub text: String,
+    head: Head,
+}
+
+impl AuditDestination {
+    /// An empty log in memory.
+    pub fn memory() -> Self {
+        Self::Memory(Arc::new(Mutex::new(MemoryLog { text: String::new(), head: Head::start() })))
+    }
+
+    /// Appends one record and returns its head, or nothing where none is kept. After
+    /// [`AuditFileError::Locked`] the caller tries again.
+    pub async fn append(&self, entry: Entry) -> Result<Option<Head>, AuditFileError> {
+        match self {
+            Self::File(audit_file) => {
+                let audit_file = Arc::clone(audit_file);
+                tokio::task::spawn_blocking(move || audit_file.append(&entry))
+                    .await
+                    .expect("append does not panic, and nobody aborts it")
+                    .map(Some)
+            }
+            Self::Sink(sink) => sink.append(&entry).await,
+            Self::Memory(memory) => {
+                let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+                let (line, head) = audit::seal(&entry, &memory.head, None);
+                memory.text.push_str(&line);
+                memory.head = head.clone();
+                Ok(Some(head))
+            }
+            Self::Off => Ok(None),
+        }
+    }
+}
