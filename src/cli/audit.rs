@@ -26,7 +26,7 @@ pub async fn run(args: &AuditArgs, cx: Context<'_>) -> Result<Exit, Failure> {
 
 async fn verify(args: &VerifyArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let logs = logs::open(&args.files).map_err(Failure::input)?;
-    if logs.iter().all(logs::Log::is_empty) && args.head.is_none() {
+    if logs.iter().all(logs::LogFile::is_empty) && args.head.is_none() {
         let names: Vec<&str> = logs.iter().map(|it| it.name.as_str()).collect();
         return Err(Failure::input(format!("there is no record in {}", names.join(", "))));
     }

@@ -20,7 +20,7 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// One file that is to be checked.
 #[derive(Debug)]
-pub struct Log {
+pub struct LogFile {
     /// Its name, for people.
     pub name: String,
     file: File,
@@ -31,7 +31,7 @@ pub struct Log {
 
 /// Opens the files, in the order in which they are to be checked; a file that is named twice is
 /// checked once. Errors with what is wrong with one, in words.
-pub fn open(paths: &[impl AsRef<Path>]) -> Result<Vec<Log>, String> {
+pub fn open(paths: &[impl AsRef<Path>]) -> Result<Vec<LogFile>, String> {
     let mut places: Vec<(u64, u64)> = Vec::new();
     let mut logs = Vec::new();
     for path in paths {
@@ -49,11 +49,11 @@ pub fn open(paths: &[impl AsRef<Path>]) -> Result<Vec<Log>, String> {
 }
 
 /// Opens one file, as [`open`] does.
-pub(super) fn open_own(path: &Path) -> io::Result<Log> {
+pub(super) fn open_own(path: &Path) -> io::Result<LogFile> {
     open_one(path).map(|it| it.0)
 }
 
-fn open_one(path: &Path) -> io::Result<(Log, (u64, u64))> {
+fn open_one(path: &Path) -> io::Result<(LogFile, (u64, u64))> {
     let file = open_regular(path)?;
     // Whoever writes holds the lock until the line is whole. A file system without locks, or one
     // that is not let go: then what is there is checked.
@@ -67,7 +67,7 @@ fn open_one(path: &Path) -> io::Result<(Log, (u64, u64))> {
     }
     let first_seq = first_seq(&start);
     let name = path.display().to_string();
-    let log = Log { name, file, length: metadata.len(), first_seq };
+    let log = LogFile { name, file, length: metadata.len(), first_seq };
     Ok((log, (metadata.dev(), metadata.ino())))
 }
 
@@ -166,7 +166,7 @@ pub fn last_time(
     }
 }
 
-impl Log {
+impl LogFile {
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.length == 0

@@ -28,7 +28,7 @@ use crate::scaling::RowChange;
 use coverage::{Coverage, STARTED};
 pub use coverage::{LastSign, Stream};
 use record_builder::RecordBuilder;
-use runner_history::{DeleteRequest, RecordOrder, RunnerHistory, RunnerState};
+use runner_history::{DeleteRequest, RecordOrder, RecordedState, RunnerHistory};
 use settings::Settings;
 
 /// The command that stands in the cause of these records.
@@ -207,7 +207,7 @@ impl Lifecycle {
             Source::Resync if self.is_echo(runner) => return,
             Source::Resync => {}
         }
-        let stage = RunnerState::of(runner);
+        let stage = RecordedState::of(runner);
         let claim = DeleteRequest::of(self.claims.get(&runner.name));
         if let Some(past) = self.past.get_mut(&runner.id) {
             // Whatever it says was before the end.
@@ -246,7 +246,7 @@ impl Lifecycle {
     fn meet(
         &mut self,
         runner: &Runner,
-        stage: &RunnerState,
+        stage: &RecordedState,
         moment: EventTime,
         entries: &mut Vec<Entry>,
     ) {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::entry::{Actor, By, Cause, Entry, Kind, Owner, Seen, Sight, Subject};
-use super::runner_history::{RunnerHistory, RunnerState};
+use super::runner_history::{RecordedState, RunnerHistory};
 use super::transitions::act;
 use super::{COMMAND, EventTime};
 use crate::domain::name::{FleetName, RunnerName};
@@ -42,7 +42,11 @@ impl RecordBuilder {
         moment: EventTime,
         subject: OwnedSubject,
         seen: (By, Sight),
-        (before, stage, runner): (Option<(&RunnerState, &RunnerHistory)>, &RunnerState, &Runner),
+        (before, stage, runner): (
+            Option<(&RecordedState, &RunnerHistory)>,
+            &RecordedState,
+            &Runner,
+        ),
     ) -> Entry {
         let mut after = shown(stage);
         after["garm_time"] = json!(runner.updated_at.to_string());
@@ -67,7 +71,7 @@ impl RecordBuilder {
         moment: EventTime,
         subject: OwnedSubject,
         seen: (By, Sight),
-        (stage, runner, is_start): (&RunnerState, &Runner, bool),
+        (stage, runner, is_start): (&RecordedState, &Runner, bool),
     ) -> Entry {
         let mut entry = self.runner(moment, subject, seen, (None, stage, runner));
         if let Some(after) = &mut entry.after {
@@ -163,7 +167,7 @@ pub(super) fn times((from, until): Span) -> Value {
     json!({ "from": time(from), "until": time(until) })
 }
 
-fn shown(stage: &RunnerState) -> Value {
+fn shown(stage: &RecordedState) -> Value {
     let mut value = json!({
         "status": quote(stage.status.word()),
         "runner_status": quote(stage.runner_status.word()),

@@ -14,7 +14,7 @@ const HISTORY_MAX: usize = 32;
 
 /// What of a row is worth a record when it changes. Heartbeats are not.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct RunnerState {
+pub(super) struct RecordedState {
     pub(super) status: Status,
     pub(super) runner_status: RunnerStatus,
     pub(super) job: Option<i64>,
@@ -22,7 +22,7 @@ pub(super) struct RunnerState {
     pub(super) has_shell: bool,
 }
 
-impl RunnerState {
+impl RecordedState {
     pub(super) fn of(runner: &Runner) -> Self {
         Self {
             status: runner.status.clone(),
@@ -67,7 +67,7 @@ pub(super) enum RecordOrder {
 pub(super) struct RunnerHistory {
     pub(super) name: RunnerName,
     pub(super) pool: Option<PoolId>,
-    pub(super) stage: RunnerState,
+    pub(super) stage: RecordedState,
     /// Of the newest row, on GARM's clock.
     pub(super) updated_at: Timestamp,
     /// The last job that it carried.
@@ -81,7 +81,7 @@ pub(super) struct RunnerHistory {
 }
 
 impl RunnerHistory {
-    pub(super) fn new(runner: &Runner, stage: &RunnerState) -> Self {
+    pub(super) fn new(runner: &Runner, stage: &RecordedState) -> Self {
         Self {
             name: runner.name.clone(),
             pool: runner.pool.clone(),
@@ -95,7 +95,7 @@ impl RunnerHistory {
     }
 
     /// Where a row belongs; a row that is not known is from now on.
-    pub(super) fn place(&mut self, at: Timestamp, stage: &RunnerState) -> RecordOrder {
+    pub(super) fn place(&mut self, at: Timestamp, stage: &RecordedState) -> RecordOrder {
         let digest = stage.digest();
         if at >= self.updated_at && *stage == self.stage {
             self.updated_at = at;
@@ -124,10 +124,10 @@ impl RunnerHistory {
     /// Goes on to the next stage: the one before, and who did it.
     pub(super) fn enter(
         &mut self,
-        stage: RunnerState,
+        stage: RecordedState,
         runner: &Runner,
         claim: DeleteRequest,
-    ) -> (RunnerState, By) {
+    ) -> (RecordedState, By) {
         let was_leaving = self.stage.status.is_leaving();
         let before = std::mem::replace(&mut self.stage, stage);
         self.updated_at = runner.updated_at;

@@ -1,11 +1,11 @@
 //! Which state of a runner directly follows which (GARM.md §e).
 
-use super::runner_history::RunnerState;
+use super::runner_history::RecordedState;
 use crate::domain::runner::{RunnerStatus, Status};
 
 /// Whether nothing can have passed between the two: one of the two states goes one step, the
 /// other stays. A step that is not in the tables counts as a jump.
-pub(super) fn follows(before: &RunnerState, after: &RunnerState) -> bool {
+pub(super) fn follows(before: &RecordedState, after: &RecordedState) -> bool {
     let is_status_same = before.status == after.status;
     let is_runner_same = before.runner_status == after.runner_status;
     match (is_status_same, is_runner_same) {
@@ -46,7 +46,7 @@ fn runner(before: &RunnerStatus, after: &RunnerStatus) -> bool {
 }
 
 /// What a row says has happened, in words.
-pub(super) fn act(stage: &RunnerState) -> &'static str {
+pub(super) fn act(stage: &RecordedState) -> &'static str {
     match &stage.status {
         Status::PendingCreate => "runner pending",
         Status::Creating => "runner creating",
