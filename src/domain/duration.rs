@@ -151,7 +151,10 @@ mod tests {
 
     #[test]
     fn the_error_names_the_bound_that_applies() {
-        assert_eq!(parse_within("9223372036s", GARM_BACKOFF_MAX_S).unwrap().as_secs(), 9_223_372_036);
+        assert_eq!(
+            parse_within("9223372036s", GARM_BACKOFF_MAX_S).unwrap().as_secs(),
+            9_223_372_036
+        );
         let error = parse_within("9223372037s", GARM_BACKOFF_MAX_S).unwrap_err();
         assert_eq!(error.to_string(), "the duration can be at most 106751d23h47m16s");
     }
