@@ -74,6 +74,12 @@ class Side:
     def live(self):
         return {pool: len(self.site.instances(it)) for pool, it in self.pools.items()}
 
+    def left(self):
+        """Runners that are left, without those whose VMs hang: they stay until `boot_grace` is over."""
+        hangs = {"pending", "installing"}
+        return {pool: sum(it["status"] != "running" or it["runner_status"] not in hangs
+                          for it in self.site.instances(id)) for pool, id in self.pools.items()}
+
     def queue(self, jobs, ids):
         for second, label, count, duration in jobs:
             time.sleep(max(0, self.began + second - time.time()))
@@ -241,10 +247,10 @@ def main():
                 print(f"FINDING round {number}: {finding}", flush=True)
             # Half of the rounds begin before the last one's runners have gone.
             if draw.random() < 0.5:
-                rest = lambda: all(live <= IDLE[pool] for pool, live in sides[0].live().items())
+                rest = lambda: all(left <= IDLE[pool] for pool, left in sides[0].left().items())
                 if not until("the runners to be gone", rest, 300):
                     findings += 1
-                    print(f"FINDING round {number}: left over: {sides[0].live()}", flush=True)
+                    print(f"FINDING round {number}: left over: {sides[0].left()}", flush=True)
         watch.process.send_signal(signal.SIGTERM)
         code = watch.process.wait(30)
         verified, words = watch.audit()

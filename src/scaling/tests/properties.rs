@@ -131,8 +131,9 @@ proptest! {
         for it in first_look(&sight) {
             let (counts, rules) = (&it.inputs.counts, &it.rules);
             let retired = u32::try_from(it.retire.len()).unwrap();
+            // GARM may rebuild the runner that makes room for a probe: the new one is the probe.
             if rules.makes_room(counts) {
-                prop_assert!(retired <= 1 && it.level <= counts.garm_idle, "{it:#?}");
+                prop_assert!(retired <= 1, "{it:#?}");
                 continue;
             }
             let up = counts.active + counts.idle;
