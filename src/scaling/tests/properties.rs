@@ -210,11 +210,14 @@ proptest! {
         let (_, now) = pass(&mut sight, &mut heard, ScalingState::new(), &run);
         // Only an index that received the events knows since when a busy runner had been idle, and how
         // long another one took to boot.
-        let pools = heard.entities().values().flat_map(|it| &it.pools);
-        let mut runners = pools.flat_map(|it| &it.runners);
-        prop_assume!(runners.all(|it| it.passed_over.is_none() && it.overdue_at.is_none()));
         sight.fleet.observed_at = now;
-        let read = evaluate(&mut fleet_index(&sight), ScalingState::new(), now).0;
+        let mut first = fleet_index(&sight);
+        for index in [&heard, &first] {
+            let pools = index.entities().values().flat_map(|it| &it.pools);
+            let mut runners = pools.flat_map(|it| &it.runners);
+            prop_assume!(runners.all(|it| it.passed_over.is_none() && it.overdue_at.is_none()));
+        }
+        let read = evaluate(&mut first, ScalingState::new(), now).0;
         // At first sight a row does not show since when its runner is leaving.
         let at_first_sight = |decisions: &[Arc<Decision>]| -> Vec<Decision> {
             let mut decisions: Vec<_> = decisions.iter().map(|it| it.as_ref().clone()).collect();

@@ -209,3 +209,11 @@ fn an_overdue_runner_leaves_the_floor_to_be_made_up_for() {
     let decision = scene.look(30);
     assert_eq!((decision.reason, decision.rules.dead, decision.level), (Reason::Floor, 1, 3));
 }
+
+#[test]
+fn a_loop_that_starts_again_finds_the_same_runners_overdue() {
+    let mut fresh = Scene::without_floor();
+    fresh.runners = overtaken().runners;
+    assert_eq!(fresh.look(29).inputs.counts.overdue, 0);
+    assert_eq!(fresh.wait(30).inputs.counts.overdue, 1);
+}
