@@ -98,4 +98,23 @@ mod tests {
             assert_eq!(first_to_expire(&[operators.clone(), path]).unwrap_err().got, got);
         }
     }
+
+    /// Made by `openssl ca -gencrl`, which writes version 1 unless extensions are configured.
+    #[test]
+    fn a_list_of_version_1_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("v1.crl");
+        std::fs::write(&path, V1).unwrap();
+        let ends = first_to_expire(&[path]).unwrap().unwrap();
+        assert_eq!(ends.at.to_string(), "2030-01-01T00:00:00Z");
+    }
+
+    const V1: &str = "\
+-----BEGIN X509 CRL-----
+MIGRMDkwCgYIKoZIzj0EAwIwDTELMAkGA1UEAwwCY2EXDTIwMDEwMTAwMDAwMFoX
+DTMwMDEwMTAwMDAwMFowCgYIKoZIzj0EAwIDSAAwRQIhANb83mbqiaSqjkfu0ide
+23pY7txQDUbbYPCLEXAgYClmAiAz39xYwLIjdi4Sa4Q3FD2Zu7pAZKU+7R5Xl4qD
+tTzP6w==
+-----END X509 CRL-----
+";
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use x509_cert::Certificate;
-use x509_cert::crl::CertificateList;
+use x509_cert::der::asn1::AnyRef;
 use x509_cert::der::oid::ObjectIdentifier;
-use x509_cert::der::{Decode, Encode};
+use x509_cert::der::{Decode, Encode, Tag, Tagged};
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage};
 use x509_cert::time::Time;
 
@@ -52,10 +52,22 @@ pub(super) fn public_key(der: &[u8]) -> Option<Vec<u8>> {
     certificate.tbs_certificate().subject_public_key_info().to_der().ok()
 }
 
-/// When a DER revocation list (RFC 5280 §5.1) ends, if it does; `None` if it is not a list.
+/// When a DER revocation list (RFC 5280 §5.1) ends, if it does; `None` if it is not a list. The
+/// library's own type requires a version, which lists of version 1 (`openssl ca -gencrl`) omit.
 pub(super) fn list_ends(der: &[u8]) -> Option<Option<Timestamp>> {
-    let list: CertificateList = CertificateList::from_der(der).ok()?;
-    Some(list.tbs_cert_list.next_update.map(timestamp))
+    let list = Vec::<AnyRef<'_>>::from_der(der).ok()?;
+    let body = list.first()?.to_der().ok()?;
+    let fields = Vec::<AnyRef<'_>>::from_der(&body).ok()?;
+    let mut fields = fields.iter().skip_while(|it| it.tag() == Tag::Integer);
+    let [_algorithm, _issuer] = [fields.next()?, fields.next()?];
+    let time = |it: &AnyRef<'_>| Time::from_der(&it.to_der().ok()?).ok().map(timestamp);
+    let _this_update = time(fields.next()?)?;
+    match fields.next() {
+        Some(it) if matches!(it.tag(), Tag::UtcTime | Tag::GeneralizedTime) => {
+            Some(Some(time(it)?))
+        }
+        Some(_) | None => Some(None),
+    }
 }
 
 /// The last hours of the year 9999, which stand for "never", are beyond jiff's range.
