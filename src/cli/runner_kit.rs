@@ -118,9 +118,9 @@ mod tests {
         let mtls = "runner_mtls: { cert: c, key: 'env:K', ca: c }";
         check(
             mtls,
-            &["RC0807 a.yaml:3:62 pool `b`: `runner_mtls` does not go together with GARM's agent \
-               mode, which this entity is in: the agent calls home without the certificate, and can \
-               read its key"],
+            &["RC0807 a.yaml:3:62 pool `b`: `runner_mtls` cannot be used with GARM's agent mode, \
+               which this entity is in: the agent connects without the certificate, and can read its \
+               key"],
         );
         check("", &[]);
         check("policy: { networks: { must_not_reach: ['a:1'] } }", &[]);

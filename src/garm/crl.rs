@@ -92,7 +92,7 @@ mod tests {
         let none = write("none.crl", "no list\n");
         for (path, got) in [
             (cut, "its PEM is truncated or invalid"),
-            (none, "it holds no revocation list in PEM"),
+            (none, "it contains no PEM revocation list"),
             (folder.path().join("absent"), "No such file or directory (os error 2)"),
         ] {
             assert_eq!(first_to_expire(&[operators.clone(), path]).unwrap_err().got, got);

@@ -209,8 +209,8 @@ mod tests {
         std::fs::write(made.folder.path().join("runner.pem"), server).unwrap();
         check_certificate(
             &made,
-            "is not for clients: its extended key usage leaves `clientAuth` out; use a client \
-             certificate, not a server's",
+            "is not for clients: its extended key usage lacks `clientAuth`; use a client certificate, \
+             not a server's",
         );
     }
 }

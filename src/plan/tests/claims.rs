@@ -260,7 +260,7 @@ fn what_garm_cannot_clear_is_blocked() {
     check(
         &desired([cleared]),
         &with([live(&pool("a"))]),
-        &["blocked a [runner_prefix] GARM cannot clear `runner_prefix`: it takes an empty text \
-             for \"unchanged\""],
+        &["blocked a [runner_prefix] GARM cannot clear `runner_prefix`: it reads an empty string \
+             as \"unchanged\""],
     );
 }

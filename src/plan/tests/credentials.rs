@@ -108,7 +108,7 @@ fn what_is_not_ours_or_cannot_be_ours_is_blocked() {
     blocked(
         credential(2, "App", "made by hand"),
         "blocked app [] a credential with this name exists, but does not have this fleet's mark",
-        "declare another name, or give it to this fleet: `garm-cli github credentials update 2 \
+        "declare another name, or assign it to this fleet: `garm-cli github credentials update 2 \
          --description runnerctl=acme`",
     );
     blocked(

@@ -149,8 +149,10 @@ fn what_would_stop_every_install_is_said_before() {
     check_notes(
         &ready("one", 90),
         http,
-        &["GARM tells runners to come to `http://garm.example.com/api/v1/metadata`, which asks \
-           nobody for a certificate"],
+        &[
+            "GARM sends runners to `http://garm.example.com/api/v1/metadata`, where no certificate is \
+           requested",
+        ],
     );
     check_notes(
         &ready("one", 13),

@@ -283,13 +283,14 @@ fn raising_the_backoff_names_the_pools_that_it_slows_and_is_blocked_for_those_of
     there.pools.push(relabelled(&by_hand, "y", &["linux", "theirs"]));
     let step = first(&wanted, &there);
     assert_eq!((step.action, &step.work), (Action::Blocked, &Operation::Nothing));
-    assert!(step.reason.contains("slows 1 enabled pool that this fleet does not own: `y`"));
+    let delays = "delays jobs of 1 enabled pool that this fleet does not own: `y`";
+    assert!(step.reason.contains(delays), "{}", step.reason);
     let said = format!("a job for `y` (not this fleet's) {slow}");
     assert!(step.consequences.contains(&said), "{:?}", step.consequences);
     let mut shared = wanted.clone();
     shared.controller.shared = true;
     assert_eq!(first(&shared, &there).action, Action::Update);
-    // One that is switched off is not slowed, and a shorter backoff slows nobody.
+    // One that is switched off is not slowed, and a shorter backoff slows no pool.
     there.pools.last_mut().unwrap().spec.enabled = false;
     assert_eq!(first(&wanted, &there).action, Action::Update);
     there.pools.last_mut().unwrap().spec.enabled = true;
