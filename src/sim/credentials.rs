@@ -3,7 +3,6 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use pkcs1::RsaPrivateKeyRef;
-use x509_cert::der::pem::decode_vec;
 
 use super::body::Body;
 use super::entity::CredentialsRow;
@@ -203,8 +202,7 @@ impl GitHubApp {
         if self.key.is_empty() {
             return invalid("missing private_key_bytes");
         }
-        // Go's decoder does not look at the label of the first PEM block.
-        let Ok((_, der)) = decode_vec(&self.key) else {
+        let Some(der) = first_block(&self.key) else {
             return invalid("invalid private_key_bytes");
         };
         let key = RsaPrivateKeyRef::try_from(der.as_slice()).map_err(|_| ApiRefusal::Server)?;
@@ -213,4 +211,13 @@ impl GitHubApp {
         let Self { app_id, installation_id, .. } = self;
         Ok(format!("app {app_id}, installation {installation_id}, key …{print}"))
     }
+}
+
+/// The first PEM block, as Go's decoder reads it: whatever its label and the length of its lines.
+fn first_block(pem: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(pem).ok()?;
+    let (_, rest) = text.split_once("-----BEGIN ")?;
+    let (_, rest) = rest.split_once("-----\n")?;
+    let (digits, _) = rest.split_once("-----END ")?;
+    STANDARD.decode(digits.split_whitespace().collect::<String>()).ok()
 }

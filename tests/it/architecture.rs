@@ -101,8 +101,9 @@ const LIBRARIES: &[(&str, &[&str])] = &[
 /// not here: optional features put it into the lock file, and only `deny.toml` sees the graph.
 const BANNED: &[&str] = &["serde_yml", "unsafe-libyaml", "openssl-sys", "native-tls", "protobuf"];
 
-/// Longest file before its tests, in lines.
-const FILE_MAX: usize = 400;
+/// Longest file before its tests, in lines. Most have at most 400; a file that is one whole, such as
+/// a table or a state with all its transitions, may be longer.
+const FILE_MAX: usize = 600;
 
 /// Every finding in one source.
 fn findings(source: &Source) -> Vec<String> {

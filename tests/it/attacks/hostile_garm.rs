@@ -145,7 +145,7 @@ fn lists_without_end_cost_bounded_memory() {
     for (body, expected) in [
         (minimal, "more than 20000 entries"),
         (odd, "more than 20000 entries"),
-        (long, "the answer has more than 16777216 bytes"),
+        (long, "the response has more than 16777216 bytes"),
     ] {
         let (code, err) = plan_in_little_memory(&bench(&with_answer("/instances", body)));
         assert!(code == Some(4) && err.contains(expected), "{code:?}: {err}");
