@@ -56,6 +56,7 @@ async fn book(
     let book = open(named, survey.loaded.places.base(), cx).await?;
     if let AuditDestination::File(audit_file) = &book {
         audit_file.find_room().map_err(|error| refusal(&error, help))?;
+        info!(event = "step", "recording in {}", code(audit_file.path().display().to_string()));
     }
     Ok(book)
 }
@@ -91,7 +92,6 @@ pub async fn open(
     let writer = RecordWriter { actor: state_dir::actor(), clock: Clock::Real, keys };
     let audit_file =
         AuditFile::open(&path, writer, folders).map_err(|error| refusal(&error, named.help))?;
-    info!(event = "step", "recording in {}", code(path.display().to_string()));
     Ok(AuditDestination::File(Arc::new(audit_file)))
 }
 

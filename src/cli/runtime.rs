@@ -74,8 +74,11 @@ fn started(build: impl FnOnce() -> io::Result<Runtime>) -> Result<Runtime, Failu
     }));
     panic::set_hook(hook);
     let refused = || io::Error::other("the system refuses another thread");
-    built.unwrap_or_else(|_| Err(refused())).map_err(|error: io::Error| {
-        Failure::from(anyhow::Error::new(error).context("cannot start the runtime"))
-            .help("raise the limit of threads: `TasksMax=` of the service, or `ulimit -u`")
-    })
+    built.unwrap_or_else(|_| Err(refused())).map_err(|error| not_started(error, "the runtime"))
+}
+
+/// The failure of a command that was refused a thread for `what`.
+pub(super) fn not_started(error: io::Error, what: &str) -> Failure {
+    Failure::from(anyhow::Error::new(error).context(format!("cannot start {what}")))
+        .help("raise the limit of threads: `TasksMax=` of the service, or `ulimit -u`")
 }

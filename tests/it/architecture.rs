@@ -444,8 +444,8 @@ fn pure_rooms_writers_libraries_and_shapes_are_held() {
     );
     check(
         "src/plan/mod.rs",
-        &"fn f() {}\n".repeat(401),
-        &["src/plan/mod.rs: 401 lines before its tests"],
+        &"fn f() {}\n".repeat(FILE_MAX + 1),
+        &["src/plan/mod.rs: 601 lines before its tests"],
     );
     check("src/plan/mod.rs", &format!("{}#[cfg(test)]\n", "\n".repeat(400)), &[]);
 }

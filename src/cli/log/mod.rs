@@ -18,6 +18,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use super::failure::Failure;
 use super::print::Printer;
+use super::runtime::not_started;
 use format::{LogFormat, LogWriter};
 use layer::LogLayer;
 pub(in crate::cli) use line::LogLine;
@@ -61,9 +62,8 @@ pub(super) fn start(
     let (layer, log) = match source {
         LogSource::OneShot => (LogLayer::direct(writer), LogHandle(None)),
         LogSource::WatchText | LogSource::WatchJson => {
-            let queue = LogQueue::start(writer).map_err(|error| {
-                anyhow::Error::new(error).context("cannot start the log's thread")
-            })?;
+            let queue = LogQueue::start(writer)
+                .map_err(|error| not_started(error, "the thread that writes the log"))?;
             let queue = Arc::new(queue);
             (LogLayer::queued(Arc::clone(&queue)), LogHandle(Some(queue)))
         }

@@ -256,7 +256,7 @@ async fn a_message_beyond_the_limit_ends_the_stream_before_it_is_buffered() {
     assert_eq!(told, "a message of 5000 bytes exceeds the limit of 4096");
     assert_eq!(next(&mut feed).await, StreamSignal::Connected);
     let told = why(next(&mut feed).await);
-    assert!(told.ends_with("at most 4096 are taken"), "{told}");
+    assert!(told.ends_with("exceeds the limit of 4096"), "{told}");
     assert_eq!(next(&mut feed).await, StreamSignal::Connected);
 }
 

@@ -105,8 +105,8 @@ fn an_unusable_ca_is_reported_with_the_reason() {
     read `garm.tls.ca` from `FOLDER/cut`: its PEM is truncated or invalid
     help: a certificate in PEM begins with `-----BEGIN CERTIFICATE-----`
     read `garm.tls.ca` from `FOLDER/empty`: it contains an invalid certificate
-    help: put the CA that signed GARM's certificate there
-    read `garm.tls.ca` from `FOLDER/client.key`: it holds a key and no certificate
+    help: use the CA that issued GARM's certificate
+    read `garm.tls.ca` from `FOLDER/client.key`: it contains a key and no certificate
     help: a certificate in PEM begins with `-----BEGIN CERTIFICATE-----`
     read `garm.tls.ca` from `FOLDER/large`: it is larger than 1 MiB
     help: check the path in `garm.tls.ca`; it is relative to the fleet file
@@ -137,10 +137,10 @@ fn an_unusable_certificate_or_key_is_reported_with_the_reason() {
         report.push_str(&complaint(&ca, ca.presenting((cert.clone(), bad))));
     }
     insta::assert_snapshot!(report, @"
-    read `garm.tls`: `garm.tls.cert` is given without `garm.tls.key`
-    help: give `garm.tls.key`, or leave both out
-    read `garm.tls`: `garm.tls.key` is given without `garm.tls.cert`
-    help: give `garm.tls.cert`, or leave both out
+    read `garm.tls`: `garm.tls.cert` is set without `garm.tls.key`
+    help: set `garm.tls.key`, or omit both
+    read `garm.tls`: `garm.tls.key` is set without `garm.tls.cert`
+    help: set `garm.tls.cert`, or omit both
     read `garm.tls.key` from `FOLDER/absent`: No such file or directory (os error 2)
     help: check the path in `garm.tls.key`; it is relative to the fleet file
     read `garm.tls.key` from `FOLDER/text`: it contains no private key in PEM

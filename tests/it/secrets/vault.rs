@@ -331,7 +331,7 @@ async fn a_vault_that_is_not_there_is_the_managers_fault() {
     let (blame, text) = take(&double, token(), "secret/garm").await.unwrap_err();
     assert_eq!(blame, Blame::Manager);
     assert!(text.contains("Connection refused"), "{text}");
-    assert!(text.contains("help: check that Vault runs, and `VAULT_ADDR`"), "{text}");
+    assert!(text.contains("help: check that Vault is running, and `VAULT_ADDR`"), "{text}");
 
     let folder = tempfile::tempdir().unwrap();
     let ca = folder.path().join("ca.pem");

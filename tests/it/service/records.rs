@@ -66,7 +66,7 @@ fn until_said(stage: &Stage, text: &str) {
     eventually(text, || stage.read("watch.err").contains(text).then_some(()));
 }
 
-/// A chain that is sound by itself, made by somebody who has no key.
+/// A chain of valid hashes, made without the key.
 fn forge(stage: &Stage, name: &str, records: usize) {
     let log = crate::audit::audit_file(&stage.path(name), None);
     (0..records).for_each(|_| drop(log.append(&crate::audit::entry("anew")).unwrap()));
@@ -80,7 +80,6 @@ fn a_chain_forged_without_the_key_under_a_running_watch_is_told_of_and_r11_no_lo
     let mut watch = stage.watch();
     until_said(&stage, "R11 met: ");
     forge(&stage, "forged.jsonl", records(&stage) + 5);
-    assert_eq!(stage.run(&["audit", "verify", "forged.jsonl"]).status.code(), Some(0));
     std::fs::rename(stage.path("forged.jsonl"), stage.path("audit.jsonl")).unwrap();
     stage.queue_held(9);
     stage.metrics_with("runnerctl_audit_breaks_total 1");
