@@ -13,7 +13,6 @@ mod diagnostics;
 mod extra_specs;
 mod fleet;
 mod keys;
-#[expect(clippy::module_inception, reason = "the file is named for its main noun")]
 mod manifest;
 mod node;
 mod number;

@@ -48,7 +48,7 @@ impl Transport for LoggedTransport {
             let opened = self.inner.listen(request).await;
             match &opened {
                 Ok(StreamResponse::Open(_)) => {
-                    debug!(event = "request", "the event stream is open")
+                    debug!(event = "request", "the event stream is open");
                 }
                 Ok(StreamResponse::Refused(response)) => debug!(
                     event = "request",

@@ -73,7 +73,7 @@ pub(super) fn list_ends(der: &[u8]) -> Option<Option<Timestamp>> {
 /// The last hours of the year 9999, which stand for "never", are beyond jiff's range.
 fn timestamp(time: Time) -> Timestamp {
     let since_1970: Duration = time.to_unix_duration();
-    let at = SignedDuration::try_from(since_1970).ok().map(|it| Timestamp::from_duration(it));
+    let at = SignedDuration::try_from(since_1970).ok().map(Timestamp::from_duration);
     at.and_then(Result::ok).unwrap_or(Timestamp::MAX)
 }
 

@@ -230,7 +230,7 @@ impl EntityIndex {
             match self.queue.known_jobs.get(&id).map(|it| it.stage) {
                 Some(JobStage::Forgotten(_)) => drop(self.queue.known_jobs.remove(&id)),
                 Some(JobStage::Queued | JobStage::Begun | JobStage::BegunOn) => {
-                    self.note_start(id, now)
+                    self.note_start(id, now);
                 }
                 None => {}
             }

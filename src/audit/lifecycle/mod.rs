@@ -188,10 +188,10 @@ impl Lifecycle {
             RowChange::RunnerGone(id) => self.lose_runner(id, moment, &mut entries),
             RowChange::Job(job) => self.see_job(job),
             RowChange::Pool(pool) => {
-                self.settings.see_pool(pool, &self.builder, moment, &mut entries)
+                self.settings.see_pool(pool, &self.builder, moment, &mut entries);
             }
             RowChange::PoolGone(id) => {
-                self.settings.lose_pool(id, &self.builder, moment, &mut entries)
+                self.settings.lose_pool(id, &self.builder, moment, &mut entries);
             }
             // A job's row goes with its runner, or long after it.
             RowChange::JobGone(_) => {}

@@ -138,7 +138,7 @@ pub(super) fn digest(run: &RunSettings) -> [u8; 32] {
 /// Reads the files where flags and environment say. Blocks for as long as the disk does.
 pub(super) fn read(run: &RunSettings) -> Result<DaemonConfig, ConfigError> {
     let places = &run.paths;
-    judge(check_files(&places, std::slice::from_ref(&places.pools)), &places)
+    judge(check_files(places, std::slice::from_ref(&places.pools)), places)
 }
 
 fn judge(files: CheckedFiles, places: &FilePaths) -> Result<DaemonConfig, ConfigError> {

@@ -131,27 +131,27 @@ mod tests {
 
     use super::*;
 
-    fn record(level: Level, fields: Value) -> LogRecord {
+    fn record(level: Level, fields: &Value) -> LogRecord {
         let mut record = LogRecord::new(Timestamp::UNIX_EPOCH, level, "it is\u{1b} bad");
         record.fields = fields.as_object().unwrap().clone();
         record
     }
 
-    fn check(level: Level, fields: Value, expected: &str) {
+    fn check(level: Level, fields: &Value, expected: &str) {
         assert_eq!(strip_str(&text(&record(level, fields))).to_string(), expected);
     }
 
     #[test]
     fn text_reads_well_without_colour_and_moves_no_cursor() {
         let fields = value!({ "pool": "web", "help": "look at it", "event": "trouble" });
-        check(Level::WARN, fields, "warning: web: it is\\u{1b} bad; look at it");
-        check(Level::ERROR, value!({}), "error: it is\\u{1b} bad");
-        check(Level::INFO, value!({ "count": 3 }), "it is\\u{1b} bad");
+        check(Level::WARN, &fields, "warning: web: it is\\u{1b} bad; look at it");
+        check(Level::ERROR, &value!({}), "error: it is\\u{1b} bad");
+        check(Level::INFO, &value!({ "count": 3 }), "it is\\u{1b} bad");
     }
 
     #[test]
     fn text_of_a_library_names_the_library_and_shows_its_fields() {
-        let mut record = record(Level::WARN, value!({ "error": "closed" }));
+        let mut record = record(Level::WARN, &value!({ "error": "closed" }));
         record.target = "hyper::client";
         let text = strip_str(&text(&record)).to_string();
         assert_eq!(text, "warning: hyper::client: it is\\u{1b} bad error=\"closed\"");
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn json_has_time_level_and_message_before_the_fields() {
-        let text = json(&record(Level::WARN, value!({ "event": "trouble", "pool_level": 3 })));
+        let text = json(&record(Level::WARN, &value!({ "event": "trouble", "pool_level": 3 })));
         assert_eq!(
             text,
             r#"{"ts":"1970-01-01T00:00:00Z","level":"warn","msg":"it is\u001b bad","format_version":"1","command":"watch","event":"trouble","pool_level":3}"#

@@ -71,10 +71,10 @@ async fn drain(
                     let weight = weight(&change);
                     match meter.judge(weight, Instant::now()) {
                         _ if weight > ROW_MAX => queue.pass_over(),
-                        Admission::Accepted => queue.change(change, weight),
+                        Admission::Accepted => queue.change(*change, weight),
                         Admission::AcceptedAfterDrop => {
                             queue.overflow();
-                            queue.change(change, weight);
+                            queue.change(*change, weight);
                         }
                         Admission::FirstDropped => queue.overflow(),
                         Admission::Dropped => {}

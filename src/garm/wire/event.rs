@@ -38,7 +38,7 @@ struct WireId {
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::garm) enum EventContent {
     /// One row has changed.
-    Row(RowChange),
+    Row(Box<RowChange>),
     /// GARM's own settings have changed.
     Settings,
 }
@@ -52,7 +52,7 @@ pub(in crate::garm) fn event(body: &[u8]) -> Result<Option<EventContent>, Decode
     if (&*wire.kind, &*wire.operation) == ("controller", "update") {
         return Ok(Some(EventContent::Settings));
     }
-    Ok(row(&wire)?.map(EventContent::Row))
+    Ok(row(&wire)?.map(|change| EventContent::Row(Box::new(change))))
 }
 
 fn row(wire: &WireEvent<'_>) -> Result<Option<RowChange>, DecodeError> {
@@ -97,7 +97,7 @@ mod tests {
 
     fn event_of(text: &str) -> Result<Option<RowChange>, DecodeError> {
         Ok(event(text.as_bytes())?.map(|it| match it {
-            EventContent::Row(change) => change,
+            EventContent::Row(change) => *change,
             EventContent::Settings => panic!("no row: {text}"),
         }))
     }
