@@ -3,6 +3,7 @@
 
 mod source;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -317,6 +318,33 @@ fn the_walls_stand() {
     assert!(all.len() > 30, "the walk finds the sources: {}", all.len());
     let found: Vec<String> = all.iter().flat_map(findings).collect();
     assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+/// The types that a source declares, without those of traits and their implementations.
+fn types(source: &Source) -> impl Iterator<Item = &str> {
+    const KEYWORDS: [&str; 5] = ["struct ", "enum ", "trait ", "type ", "union "];
+    source.code.lines().filter_map(|line| {
+        let line = match line.strip_prefix("pub") {
+            Some(rest) if rest.starts_with('(') => rest.split_once(") ")?.1,
+            Some(rest) => rest.strip_prefix(' ')?,
+            None => line,
+        };
+        let rest = KEYWORDS.iter().find_map(|it| line.strip_prefix(it))?;
+        rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()
+    })
+}
+
+/// One word stands for one idea: a reader who has seen a type anywhere knows it everywhere.
+#[test]
+fn a_type_name_is_declared_once() {
+    let all = sources("src");
+    let mut places: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for source in &all {
+        types(source).for_each(|name| places.entry(name).or_default().push(&source.path));
+    }
+    assert!(places.len() > 500, "the walk finds the types: {}", places.len());
+    places.retain(|_, places| places.len() > 1);
+    assert!(places.is_empty(), "declared more than once: {places:#?}");
 }
 
 #[test]
