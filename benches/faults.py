@@ -31,7 +31,7 @@ CALM = {"webhook_drop_rate": 0.0, "webhook_delay_s": 0.0, "create_fail_rate": 0.
         "online_delay_s": 0.1, "assign": True, "assign_delay_s": 1.5, "api_fail_rate": 0.0,
         "api_fail_status": 500, "boot_delay_s": 5.0, "boot_jitter_s": 1.0}
 # Faults that end with the runners they hit, not with the minute.
-NOBODY = {"create_fail_next": 0, "boot_fail_next": 0, "boot_hang_next": 0, "offline_next": 0}
+NO_RUNNER_FAULTS = {"create_fail_next": 0, "boot_fail_next": 0, "boot_hang_next": 0, "offline_next": 0}
 
 # What goes wrong: settings of the simulated GitHub and cloud, or a signal to a process.
 FAULTS = {
@@ -58,7 +58,7 @@ class Side:
 
     def __init__(self, path, backoff, name):
         self.site, self.name, self.pools = Site(path, backoff), name, {}
-        self.site.github("/config", CALM | NOBODY)
+        self.site.github("/config", CALM | NO_RUNNER_FAULTS)
         for pool, label in LABEL.items():
             labels = [f"faults-{label}"] + ([f"runnerctl=faults/{pool}"] if name == "ours" else [])
             spec = {"provider_name": self.site.it["providers"][0], "image": "ubuntu-24.04", "flavor": "m5.large",
@@ -143,7 +143,7 @@ def load(draw):
 
 
 def break_things(chosen, draw, sides, watch, seed):
-    settings = {"seed": seed} | NOBODY
+    settings = {"seed": seed} | NO_RUNNER_FAULTS
     for name in chosen:
         what = FAULTS[name](draw)
         if isinstance(what, dict):

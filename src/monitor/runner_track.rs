@@ -103,7 +103,7 @@ impl RunnerTrack {
                  a busy runner is not removed"
             ),
             (false, false) => format!(
-                "{job} had ended {lived} before it was last seen, and nobody deletes it: {state}"
+                "{job} had ended {lived} before it was last seen, and its deletion has not begun: {state}"
             ),
         }
     }

@@ -246,7 +246,7 @@ impl DaemonParts {
             LogLine::warn("start", expiry).help(RENEW).emit();
         }
         if file.receivers.is_empty() && self.settings.course == RunMode::Steady {
-            LogLine::warn("start", "no alert reaches anybody: there is no receiver")
+            LogLine::warn("start", "alerts are sent nowhere: there is no receiver")
                 .help("name one under `receivers` in the fleet file")
                 .emit();
         }

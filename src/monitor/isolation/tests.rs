@@ -106,7 +106,7 @@ fn a_runner_that_outlives_its_job_is_to_be_removed_until_it_is_gone() {
         assert_eq!(read(&mut it, now, vec![row("running/idle")], vec![done.clone()]), [], "{now}");
     }
     let found = read(&mut it, 180, vec![row("running/idle")], vec![done.clone()]);
-    let evidence = "job 1001 had ended 2m before it was last seen, and nobody deletes it: \
+    let evidence = "job 1001 had ended 2m before it was last seen, and its deletion has not begun: \
                     `running/idle`";
     let expected = finding(FindingKind::OutlivedJob, "r", 180, evidence);
     assert_eq!(found, [IsolationFinding { remedy: Remedy::Remove, ..expected }]);

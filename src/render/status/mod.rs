@@ -291,7 +291,7 @@ pub fn impatience(backoff: Duration, delays: impl Iterator<Item = Duration>) -> 
     })
 }
 
-/// The sentence about pools that nobody scales while GARM's own backoff is long. `pools` are the
+/// The sentence about pools that runnerctl does not scale while GARM's own backoff is long. `pools` are the
 /// names and the `scale_up_delay` of those that are enabled and not scaled.
 pub fn left_to_garm<'a>(
     backoff: Duration,
@@ -303,7 +303,7 @@ pub fn left_to_garm<'a>(
     let names: Vec<String> = names.into_iter().map(text::code).collect();
     (!names.is_empty()).then(|| {
         format!(
-            "nobody scales {}: only GARM starts runners for their jobs, each after {} \
+            "runnerctl does not scale {}: only GARM starts runners for their jobs, each after {} \
              (`minimum_job_age_backoff`)",
             text::few(&names, 5),
             span(backoff)
