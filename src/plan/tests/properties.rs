@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use super::build::{acme, name};
 use super::model::{carry_out, writes};
@@ -60,6 +61,10 @@ fn shuffled(desired: &Desired, fleet: &Fleet, by: usize) -> (Desired, Fleet) {
 }
 
 proptest! {
+    // The same cases in every run, so that a run judges the change and not its luck; more of them,
+    // and so other ones, with `PROPTEST_CASES`.
+    #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(17), ..ProptestConfig::default() })]
+
     #[test]
     fn the_order_of_the_input_never_changes_a_plan((desired, fleet) in some_case(), by in 0..7_usize) {
         let (other_desired, other_fleet) = shuffled(&desired, &fleet, by);
