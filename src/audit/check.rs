@@ -253,7 +253,7 @@ impl<'a> Check<'a> {
 
     /// The last sound record, and who signs what follows it.
     pub fn last(&self) -> Option<(Head, Signer)> {
-        let signer = self.vouching.due().cloned().unwrap_or(Signer::Nobody);
+        let signer = self.vouching.due().cloned().unwrap_or(Signer::Unsigned);
         Some((self.report.head.clone()?, signer))
     }
 

@@ -40,10 +40,10 @@ impl<'a, P: Clone> HmacCheck<'a, P> {
     ///
     /// | due | signed by | |
     /// |---|---|---|
-    /// | anybody (the first record) | nobody, or a known key | taken |
-    /// | nobody | nobody | taken: a later record must vouch for it |
-    /// | nobody | a known key, the record begins the signing | taken, with all before it |
-    /// | a key | the same key | taken |
+    /// | not known (the first record) | no key, or a known key | accepted |
+    /// | no key | no key | accepted: a later record must vouch for it |
+    /// | no key | a known key, the record begins the signing | accepted, with all before it |
+    /// | a key | the same key | accepted |
     /// | | else | refused |
     pub(super) fn take(&mut self, record: &Record<'_>, place: &P) -> Result<(), String> {
         self.has_macs |= record.signed.is_some();
@@ -52,20 +52,20 @@ impl<'a, P: Clone> HmacCheck<'a, P> {
         let begins = Succession::of(record) == Some(Succession::Begins);
         let is_due = match (&self.due, &signer) {
             (_, Signer::Unknown(_)) | (Some(Signer::Unknown(_)), _) => false,
-            (None, Signer::Nobody | Signer::Known(_)) => true,
-            (Some(Signer::Nobody), Signer::Nobody) => true,
-            (Some(Signer::Nobody), Signer::Known(_)) => begins,
+            (None, Signer::Unsigned | Signer::Known(_)) => true,
+            (Some(Signer::Unsigned), Signer::Unsigned) => true,
+            (Some(Signer::Unsigned), Signer::Known(_)) => begins,
             (Some(Signer::Known(due)), Signer::Known(id)) => due == id,
-            (Some(Signer::Known(_)), Signer::Nobody) => false,
+            (Some(Signer::Known(_)), Signer::Unsigned) => false,
         };
         if !is_due {
             return Err(UNSIGNED.to_owned());
         }
         match signer {
-            Signer::Nobody if self.unsigned.is_none() => {
+            Signer::Unsigned if self.unsigned.is_none() => {
                 self.unsigned = Some((place.clone(), record.head.seq));
             }
-            Signer::Nobody | Signer::Unknown(_) => {}
+            Signer::Unsigned | Signer::Unknown(_) => {}
             Signer::Known(_) => self.unsigned = None,
         }
         let next = keys.signer_after(record);

@@ -95,8 +95,8 @@ pub struct Keys {
 /// Who signed a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Signer {
-    /// Nobody: it has no HMAC.
-    Nobody,
+    /// No key: the record has no HMAC.
+    Unsigned,
     /// The holder of this key, which is at hand.
     Known(KeyId),
     /// The holder of another key; its name, where the log tells it.
@@ -137,13 +137,13 @@ impl Keys {
     pub fn due(&self, signer: &Signer) -> Option<&Key> {
         match signer {
             Signer::Known(id) => self.find(id),
-            Signer::Nobody | Signer::Unknown(_) => None,
+            Signer::Unsigned | Signer::Unknown(_) => None,
         }
     }
 
     /// Who signed a record.
     pub(super) fn signer(&self, record: &Record<'_>) -> Signer {
-        let Some((signed, mac)) = record.signed else { return Signer::Nobody };
+        let Some((signed, mac)) = record.signed else { return Signer::Unsigned };
         let found = self.all().find(|it| is_same(&it.mac(signed), mac));
         found.map_or(Signer::Unknown(None), |it| Signer::Known(it.id.clone()))
     }
@@ -153,7 +153,7 @@ impl Keys {
         self.is_empty() || matches!(self.signer(record), Signer::Known(_))
     }
 
-    /// Who signs what follows a record: whoever signed it, or the key that it names.
+    /// The signer of the records after this one: its own signer, or the key that it names.
     pub(super) fn signer_after(&self, record: &Record<'_>) -> Signer {
         match (self.signer(record), Succession::of(record)) {
             (Signer::Known(_), Some(Succession::To { id, proof })) => {
@@ -177,12 +177,12 @@ impl Keys {
         note: &LogNote,
     ) -> Result<Option<(Entry, &Key)>, KeyError> {
         match (&self.signing, standing) {
-            (None, Signer::Nobody) => Ok(None),
+            (None, Signer::Unsigned) => Ok(None),
             (None, Signer::Known(_) | Signer::Unknown(_)) => Err(KeyError::Unsigned),
             (Some(_), Signer::Unknown(_)) => Err(KeyError::UnknownKey),
             // The first record of a log tells by itself that it is signed.
-            (Some(_), Signer::Nobody) if previous.seq == 0 => Ok(None),
-            (Some(key), Signer::Nobody) => {
+            (Some(_), Signer::Unsigned) if previous.seq == 0 => Ok(None),
+            (Some(key), Signer::Unsigned) => {
                 let after = json!({ "key": key.id.to_string() });
                 let detail = "the records from here on have an HMAC, made with this key";
                 Ok(Some((Entry { after: Some(after), ..note.event(KEY_ADDED, detail) }, key)))

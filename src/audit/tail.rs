@@ -26,7 +26,7 @@ pub struct LastRecord {
 impl LastRecord {
     /// Before the first record.
     pub fn start() -> Self {
-        Self { head: Head::start(), signer: Signer::Nobody, written: None, line: 0..0 }
+        Self { head: Head::start(), signer: Signer::Unsigned, written: None, line: 0..0 }
     }
 
     fn of(record: &Record<'_>, keys: &Keys, line: Range<usize>) -> Self {

@@ -227,7 +227,7 @@ impl AuditFile {
         let _ = file.unlock();
         let end = length + batch.text.len() as u64;
         let head = batch.head.clone();
-        let signer = key.map_or(Signer::Nobody, |it| Signer::Known(it.id().clone()));
+        let signer = key.map_or(Signer::Unsigned, |it| Signer::Known(it.id().clone()));
         let start = end - batch.last_line as u64;
         state.checkpoint =
             Some(Checkpoint { head: head.clone(), signer, written: None, file, start, end });

@@ -10,7 +10,7 @@ fn key(letter: &str) -> Key {
 
 /// A log that is written by one who has these keys at hand, from one stretch to the next.
 fn written(stretches: &[(&Keys, usize)]) -> String {
-    let (mut text, mut head, mut signer) = (String::new(), Head::start(), Signer::Nobody);
+    let (mut text, mut head, mut signer) = (String::new(), Head::start(), Signer::Unsigned);
     for (keys, records) in stretches {
         let change = keys.succession(&signer, &head, &note()).unwrap();
         let change = change.map(|(entry, key)| (entry, Some(key)));

@@ -21,7 +21,7 @@ fn the_end_of_a_file_is_found_whatever_stands_there() {
     let bytes = text.as_bytes();
     assert_eq!(tail(b""), Tail::Empty);
     let Tail::Sound { last, ending } = tail(bytes) else { panic!() };
-    assert_eq!((&last.head, &last.signer, ending), (&head, &Signer::Nobody, Ending::Newline));
+    assert_eq!((&last.head, &last.signer, ending), (&head, &Signer::Unsigned, Ending::Newline));
     assert_eq!(last.written.unwrap().1, "box");
     assert_eq!(&bytes[last.line], text.lines().nth(1).unwrap().as_bytes());
     let whole = bytes.len();
