@@ -2,6 +2,7 @@
 //! process that holds the lock delays scaling for longer than the configured patience. Records that
 //! are lost that way are counted, and a gap record says how many.
 
+mod batch;
 mod options;
 
 use std::collections::VecDeque;
@@ -16,6 +17,7 @@ use tokio::sync::oneshot;
 use super::audit_file::{Appended, AuditFile, AuditFileError, RecordWriter};
 use crate::audit::{Cause, Damage, Draft, Entry, Head, Kind, LogNote};
 
+use batch::{UrgentRecord, WriteBatch};
 pub use options::{RecordPolicy, SinkEvent, SinkListener, SinkOptions};
 
 /// The pause between two attempts to lock the file.
@@ -66,12 +68,6 @@ struct SinkQueue {
     head: Option<Head>,
 }
 
-struct UrgentRecord {
-    draft: Draft,
-    /// The receiver is dropped when the write has waited long enough.
-    reply: oneshot::Sender<Result<Head, String>>,
-}
-
 /// Records that were lost since the last gap record.
 #[derive(Default)]
 struct MissingRecords {
@@ -86,16 +82,6 @@ struct WriteFailure {
     retry_at: Instant,
     /// It has lasted long enough to be reported.
     is_told: bool,
-}
-
-/// The records that are written with one `fsync`.
-struct WriteBatch {
-    /// A record about lost records, or about the file being writable again.
-    note: Option<Draft>,
-    /// How many lost records the note reports.
-    missing: u64,
-    urgent: Vec<UrgentRecord>,
-    others: Vec<Draft>,
 }
 
 impl fmt::Debug for AuditSink {
@@ -395,12 +381,6 @@ impl SinkQueue {
     /// Whether it has been told that nothing can be written.
     fn is_stuck(&self) -> bool {
         self.failure.as_ref().is_some_and(|it| it.is_told)
-    }
-}
-
-impl WriteBatch {
-    fn drafts(&self) -> impl Iterator<Item = &Draft> {
-        self.note.iter().chain(self.urgent.iter().map(|it| &it.draft)).chain(&self.others)
     }
 }
 

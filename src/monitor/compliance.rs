@@ -6,8 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use super::finding::IsolationSummary;
 use super::finding::{FindingKind, RequirementImpact};
-use super::isolation::IsolationSummary;
 use crate::domain::proof::Proof;
 use crate::domain::text::{code, count, few};
 

@@ -1,5 +1,7 @@
 //! A finding of the isolation auditor.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use crate::domain::name::{PoolId, PoolName, RunnerName};
@@ -117,4 +119,15 @@ pub struct IsolationFinding {
     pub remedy: Remedy,
     /// When it was found, on GARM's clock.
     pub at: Timestamp,
+}
+
+/// What has been watched so far, for the report on the requirements.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IsolationSummary {
+    /// Since when; absent before the first reading.
+    pub since: Option<Timestamp>,
+    /// Runners of ours that had a job and were seen to go.
+    pub jobs: u64,
+    /// Findings, by kind.
+    pub findings: BTreeMap<FindingKind, u64>,
 }

@@ -8,13 +8,13 @@
 //! So a time is only ever measured between two things that were seen, and begins anew after a
 //! break: nothing is concluded from what was missed.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::below_min::BelowMinTracker;
-use super::finding::{FindingKind, IsolationFinding, Remedy};
+use super::finding::{FindingKind, IsolationFinding, IsolationSummary, Remedy};
 use super::runner_track::RunnerTrack;
 use super::vm_reuse::{VmHistory, VmRunner};
 use crate::domain::fleet::Fleet;
@@ -40,17 +40,6 @@ const STRAYS_MAX: usize = 4_096;
 
 /// Most providers that are remembered as told of.
 const PROVIDERS_MAX: usize = 256;
-
-/// What has been watched so far, for the report on the requirements.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct IsolationSummary {
-    /// Since when; absent before the first reading.
-    pub since: Option<Timestamp>,
-    /// Runners of ours that had a job and were seen to go.
-    pub jobs: u64,
-    /// Findings, by kind.
-    pub findings: BTreeMap<FindingKind, u64>,
-}
 
 /// Watches the runners of one fleet's pools, retired ones included.
 #[derive(Debug, Clone)]

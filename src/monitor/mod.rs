@@ -16,6 +16,6 @@ mod runner_track;
 mod vm_reuse;
 
 pub use alerts::{AlertRules, AlertStatus, AlertTransition, SeriesValue, SeriesValues};
-pub use finding::{FindingKind, IsolationFinding, Remedy};
-pub use isolation::{IsolationAuditor, IsolationSummary};
+pub use finding::{FindingKind, IsolationFinding, IsolationSummary, Remedy};
+pub use isolation::IsolationAuditor;
 pub use rolling_count::RollingCount;

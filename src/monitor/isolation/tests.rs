@@ -1,5 +1,7 @@
 //! Each finding provoked, and what looks like one and is none.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::scaling::ScalePolicies;
 use crate::scaling::testing::{at, fleet, job, policy, pool, runner, secs};
