@@ -6,8 +6,7 @@ use crate::config::{self, DeclaredPool, FleetFile, Manifest, Severity, SourceFil
 use crate::domain::entity::{EntityKey, EntityKind};
 use crate::domain::fleet::{Fleet, ReleaseLine};
 use crate::domain::name::PoolId;
-use crate::domain::text;
-use crate::domain::text::code;
+use crate::domain::text::{self, LISTED_MAX, code};
 use crate::garm::{GarmClient, UnknownPoolData};
 use crate::host::clock::Clock;
 use crate::host::files;
@@ -24,9 +23,6 @@ use super::load::{missing_fleet_file, stop_at};
 use super::paths::FilePaths;
 use super::prepare::log_fleet;
 use super::spinner::reading;
-
-/// Most names in one remark.
-const SHOWN: usize = 5;
 
 /// A pool that says nothing: with `defaults` merged it tells what an imported pool need not say.
 const PROBE: &str = "pools: [{ name: probe, instance_type: probe, max_runners: 1 }]\n";
@@ -119,7 +115,7 @@ impl UndeclarableSettings {
             .map(|it| code(&it.name))
             .collect();
         if !odd.is_empty() {
-            let names = text::few(&odd, SHOWN);
+            let names = text::list(&odd, LISTED_MAX);
             warn(format!(
                 "`extra_specs` of {names} are no mapping in GARM: YAML cannot say them, and they stay as they are until it says others"
             ));
@@ -129,8 +125,7 @@ impl UndeclarableSettings {
             warn(format!("{pools} of whole Gitea servers cannot be declared, and are left out"));
         }
         if !self.unknown.keys.is_empty() {
-            let keys: Vec<String> = self.unknown.keys.iter().map(code).collect();
-            let keys = text::few(&keys, SHOWN);
+            let keys = text::list(self.unknown.keys.iter().map(code), LISTED_MAX);
             warn(format!(
                 "this GARM's pools have {keys}, which this version does not know: it is left alone, and lost when a pool is replaced"
             ));
@@ -205,7 +200,7 @@ fn tell(drafts: &[PoolDraft], taken: &[&PoolDraft], cx: Context<'_>) {
             "{} `extra_specs` of {} is written out whole and may hold secrets: look before you \
              commit it",
             paint(WARNING, "warning:"),
-            text::few(&with_specs, SHOWN),
+            text::list(&with_specs, LISTED_MAX),
         ));
     }
     if !taken.is_empty() {

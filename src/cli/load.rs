@@ -4,7 +4,7 @@ use crate::config::{self, DeclaredPool, FleetFile, Manifest, Problem, Severity, 
 use crate::domain::desired::{Desired, Scope};
 use crate::domain::entity::EntityKind;
 use crate::domain::name::PoolName;
-use crate::domain::text::{code, few};
+use crate::domain::text::{code, list};
 use crate::host::files::{self, Pools, Start};
 use crate::plan::{self, RunnerKit};
 use crate::policy::UndeclaredPools;
@@ -70,8 +70,7 @@ pub fn check_files(places: &FilePaths, pools: &[Start]) -> CheckedFiles {
 /// A note that names the files that were not read, if there are any.
 pub fn not_read(unread: &[String]) -> Option<String> {
     const SHOWN: usize = 8;
-    let names: Vec<String> = unread.iter().map(code).collect();
-    let names = few(&names, SHOWN);
+    let names = list(unread.iter().map(code), SHOWN);
     (!unread.is_empty())
         .then(|| format!("note: not read, since pool files are named `*.yaml` or `*.yml`: {names}"))
 }

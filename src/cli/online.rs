@@ -7,7 +7,7 @@ use crate::config::{
 };
 use crate::domain::entity::{Entity, EntityKind, EntityRef};
 use crate::domain::fleet::{Provider, Proxy, Template};
-use crate::domain::text::quote;
+use crate::domain::text::{self, list, quote};
 use crate::garm::{self, GarmClient};
 use crate::render::words::nearest;
 
@@ -186,7 +186,7 @@ fn no_entity(wanted: &EntityRef, known: &GarmNames) -> (&'static str, FieldProbl
 }
 
 fn ambiguous(wanted: &EntityRef, several: &[&Entity]) -> FieldProblem {
-    let endpoints: Vec<String> = several.iter().map(|it| quote(&it.endpoint)).collect();
+    let endpoints = several.iter().map(|entity| text::code(&entity.endpoint));
     FieldProblem {
         code: Code::AmbiguousEntity,
         severity: Severity::Error,
@@ -196,7 +196,7 @@ fn ambiguous(wanted: &EntityRef, several: &[&Entity]) -> FieldProblem {
             wanted.kind.word(),
             quote(&wanted.name)
         ),
-        help: Some(format!("add `endpoint:` with one of {}", listed(&endpoints))),
+        help: Some(format!("choose one with `endpoint:`: {}", list(endpoints, OFFERED_MAX))),
     }
 }
 
@@ -204,22 +204,13 @@ fn unknown(code: Code, message: String, wanted: &str, names: &[&str]) -> FieldPr
     let help = match nearest(wanted, names.iter().copied()) {
         Some(near) => format!("did you mean `{}`?", quote(near)),
         None if names.is_empty() => "GARM has none at all".to_owned(),
-        None => {
-            format!("GARM has {}", listed(&names.iter().map(|it| quote(it)).collect::<Vec<_>>()))
-        }
+        None => format!("GARM has {}", list(names.iter().map(text::code), OFFERED_MAX)),
     };
     FieldProblem { code, severity: Severity::Error, message, help: Some(help) }
 }
 
-/// Names in a row, the first few of many.
-fn listed(names: &[String]) -> String {
-    const SHOWN: usize = 8;
-    let mut words: Vec<String> = names.iter().take(SHOWN).map(|it| format!("`{it}`")).collect();
-    if names.len() > SHOWN {
-        words.push(format!("and {} more", names.len() - SHOWN));
-    }
-    words.join(", ")
-}
+/// The largest number of names that a hint offers.
+const OFFERED_MAX: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -309,8 +300,8 @@ mod tests {
         );
         check(
             "organization: acme",
-            &["RC0703 GARM has 2 entities that are organization `acme`; add `endpoint:` with one \
-               of `github.com`, `ghes`"],
+            &["RC0703 GARM has 2 entities that are organization `acme`; choose one with \
+               `endpoint:`: `github.com` and `ghes`"],
         );
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::declared::DeclaredPool;
 use super::diagnostic_code::Code;
 use super::diagnostics::{Diagnostic, Diagnostics, FileSpan};
+use crate::domain::text;
 
 /// A declared pool and the location of its name.
 pub(super) struct LocatedPool<'p> {
@@ -80,27 +81,14 @@ fn one_needed(
             key => format!("`{key}`"),
         })
         .collect();
-    let message = format!("`plan` needs {} for {}", joined(&words), names(pools));
+    let message = format!("`plan` needs {} for {}", text::list(&words, usize::MAX), names(pools));
     make(Code::NeededForPlan, pools[0].at, message)
         .help("add it to the pool, or to `defaults:` in the fleet file for all pools")
 }
 
-/// `a`, `a and b`, `a, b and c`.
-fn joined(words: &[String]) -> String {
-    match words {
-        [] => String::new(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
-}
-
 fn names(pools: &[&LocatedPool<'_>]) -> String {
     const SHOWN: usize = 3;
-    let mut words: Vec<String> =
-        pools.iter().take(SHOWN).map(|it| format!("`{}`", it.pool.name)).collect();
-    if pools.len() > SHOWN {
-        words.push(format!("{} more", pools.len() - SHOWN));
-    }
     let noun = if pools.len() == 1 { "pool" } else { "pools" };
-    format!("{noun} {}", joined(&words))
+    let names = pools.iter().map(|pool| format!("`{}`", pool.pool.name));
+    format!("{noun} {}", text::list(names, SHOWN))
 }

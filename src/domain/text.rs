@@ -1,6 +1,7 @@
 //! Escaping and shortening of untrusted text for terminals, logs and comments, and small phrases.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 /// The longest text that is quoted in full, in characters; the rest becomes `…`.
 pub const QUOTE_MAX: usize = 200;
@@ -50,11 +51,27 @@ pub fn said(words: &str) -> String {
     format!("{head}…{tail}")
 }
 
-/// The first `most` names, and how many more there are: `a, b and 3 more`.
-pub fn few(names: &[String], most: usize) -> String {
-    match names.len().checked_sub(most) {
-        None | Some(0) => names.join(", "),
-        Some(more) => format!("{} and {more} more", names[..most].join(", ")),
+/// The largest number of names that a sentence lists, unless its place needs another.
+pub const LISTED_MAX: usize = 5;
+
+/// Items as a phrase: `a`, `a and b`, `a, b and c`. Of more than `max` items it lists the first
+/// and counts the rest: `a, b and 3 more`.
+pub fn list(items: impl IntoIterator<Item = impl Display>, max: usize) -> String {
+    let mut items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    let rest = items.len().saturating_sub(max);
+    items.truncate(max);
+    list_and_more(items, rest)
+}
+
+/// [`list`] of items that leave out `rest` more.
+pub fn list_and_more(mut items: Vec<String>, rest: usize) -> String {
+    if rest > 0 {
+        items.push(format!("{rest} more"));
+    }
+    match items.as_slice() {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
 }
 
@@ -129,6 +146,14 @@ mod tests {
     fn quoted_text_cannot_end_its_quotation() {
         assert_eq!(code("a`@all\n`b"), "`a'@all\\n'b`");
         assert_eq!((count(1, "job"), count(0, "job")), ("1 job".into(), "0 jobs".into()));
+    }
+
+    #[test]
+    fn a_list_ends_with_its_last_item_or_the_number_of_those_left_out() {
+        let listed: Vec<String> =
+            (0..5).map(|n| list(["a", "b", "c", "d"].iter().take(n), 2)).collect();
+        assert_eq!(listed, ["", "a", "a and b", "a, b and 1 more", "a, b and 2 more"]);
+        assert_eq!(list(["a", "b", "c"], 3), "a, b and c");
     }
 
     #[test]

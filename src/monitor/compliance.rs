@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::finding::IsolationSummary;
 use super::finding::{FindingKind, RequirementImpact};
 use crate::domain::proof::Proof;
-use crate::domain::text::{code, count, few};
+use crate::domain::text::{LISTED_MAX, code, count, list};
 
 /// A requirement of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -296,11 +296,11 @@ fn isolation(
 fn networks(networks: &NetworkFacts) -> (RequirementAnswer, String) {
     let unruled: Vec<&String> = networks.providers.difference(&networks.ruled).collect();
     if !networks.violations.is_empty() {
-        let pools = list(&networks.violations);
+        let pools = code_list(&networks.violations);
         return (RequirementAnswer::NotMet, format!("pools that break `policy.networks`: {pools}"));
     }
     if !unruled.is_empty() {
-        let providers = list(unruled);
+        let providers = code_list(unruled);
         return (
             RequirementAnswer::NotMet,
             format!("providers without `policy.networks`: {providers}"),
@@ -309,7 +309,7 @@ fn networks(networks: &NetworkFacts) -> (RequirementAnswer, String) {
     match networks.providers.is_empty() {
         true => (RequirementAnswer::CannotTell, "no provider is in use".to_owned()),
         false => {
-            let providers = list(&networks.providers);
+            let providers = code_list(&networks.providers);
             (
                 RequirementAnswer::Met,
                 format!("every pool keeps to `policy.networks` of {providers}"),
@@ -336,7 +336,7 @@ fn credentials(all: &[CredentialFact]) -> (RequirementAnswer, String) {
             let all = count(all.len(), "credential");
             (RequirementAnswer::Met, format!("{all} handed to GARM from a secrets manager"))
         }
-        false => (RequirementAnswer::NotMet, few(&bad, NAMED_MAX)),
+        false => (RequirementAnswer::NotMet, list(&bad, LISTED_MAX)),
     }
 }
 
@@ -371,11 +371,8 @@ fn audit(audit: &AuditFact) -> (RequirementAnswer, String) {
     }
 }
 
-/// Most things named in one sentence.
-const NAMED_MAX: usize = 5;
-
-fn list<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
-    few(&names.into_iter().map(code).collect::<Vec<_>>(), NAMED_MAX)
+fn code_list<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
+    list(names.into_iter().map(code), LISTED_MAX)
 }
 
 #[cfg(test)]
@@ -470,7 +467,7 @@ mod tests {
             check(Requirement::R8, &facts, answer, evidence);
         };
         check(&[], &["aws"], &[], RequirementAnswer::CannotTell, "no provider is in use");
-        let evidence = "every pool keeps to `policy.networks` of `aws`, `gcp`";
+        let evidence = "every pool keeps to `policy.networks` of `aws` and `gcp`";
         check(&["aws", "gcp"], &["aws", "gcp", "azure"], &[], RequirementAnswer::Met, evidence);
         let evidence = "providers without `policy.networks`: `gcp`";
         check(&["aws", "gcp"], &["aws"], &[], RequirementAnswer::NotMet, evidence);
@@ -498,7 +495,7 @@ mod tests {
             ("old", CredentialSource::Unmarked),
             ("dev`\n", CredentialSource::Elsewhere("file".into())),
         ];
-        let evidence = "`old` was put into GARM by hand, `dev'\\n` comes from `file:`";
+        let evidence = "`old` was put into GARM by hand and `dev'\\n` comes from `file:`";
         check(&mixed, RequirementAnswer::NotMet, evidence);
     }
 

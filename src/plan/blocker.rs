@@ -3,10 +3,7 @@
 use super::{Action, Consent, FieldChange, Operation, Resource, Step};
 use crate::domain::name::PoolName;
 use crate::domain::pool::Pool;
-use crate::domain::text::{code, few};
-
-/// How many pools or labels a message lists.
-const NAMED_MAX: usize = 5;
+use crate::domain::text::{LISTED_MAX, code, list};
 
 /// Why a pool is left as it is.
 #[derive(Debug, Clone)]
@@ -26,18 +23,15 @@ impl<'a> Blocker<'a> {
     /// One pool has several reserved labels.
     pub(super) fn conflicting(pool: &'a Pool) -> Self {
         let marks = pool.spec.labels.marks();
-        let said: Vec<String> =
-            marks.iter().take(NAMED_MAX).map(|it| code(it.to_string())).collect();
-        let rest = if marks.len() > NAMED_MAX { " and more" } else { "" };
-        Self::new(format!("one pool has the labels {}{rest}", said.join(" and ")))
+        let labels = list(marks.iter().map(|mark| code(mark.to_string())), LISTED_MAX);
+        Self::new(format!("one pool has the labels {labels}"))
             .at(pool)
             .help("remove all but one of these labels")
     }
 
     /// Several pools have the same name.
     pub(super) fn twins(pools: &[&'a Pool]) -> Self {
-        let ids: Vec<String> = pools.iter().map(|it| code(it.id.as_str())).collect();
-        let ids = few(&ids, NAMED_MAX);
+        let ids = list(pools.iter().map(|pool| code(pool.id.as_str())), LISTED_MAX);
         let reason = format!("{} pools have the same label of this fleet: {ids}", pools.len());
         let found =
             Self::new(reason).help("delete the unwanted ones, or remove the label from them");

@@ -9,13 +9,10 @@ use super::{Action, FieldChange, Operation, Resource, ShownValue, Step};
 use crate::domain::desired::DesiredPool;
 use crate::domain::duration::{self, GARM_BACKOFF_MAX_S};
 use crate::domain::name::PoolId;
-use crate::domain::text::{self, code, count};
+use crate::domain::text::{LISTED_MAX, code, count, list};
 
 /// The field, as named in the fleet file.
 pub(super) const BACKOFF: &str = "controller.minimum_job_age_backoff";
-
-/// How many pools a message names.
-const NAMES_MAX: usize = 5;
 
 /// The step that sets them, if they are declared and differ. `--target` leaves them out.
 pub(super) fn step(context: &PlanContext<'_>) -> Option<Step> {
@@ -125,7 +122,7 @@ impl Slowed {
             (!names.is_empty()).then(|| {
                 format!(
                     "a job for {} ({whose}) that finds no idle runner {waits}",
-                    text::few(names, NAMES_MAX)
+                    list(names, LISTED_MAX)
                 )
             })
         };
@@ -133,7 +130,7 @@ impl Slowed {
             format!(
                 "a job for {} that finds no idle runner may wait that long for the pool's own policy \
                  to start one, instead of {live} now",
-                text::few(&self.scaled, NAMES_MAX)
+                list(&self.scaled, LISTED_MAX)
             )
         });
         let ours = of(&self.ours, "`autoscale: false`");
@@ -174,7 +171,7 @@ fn blocker(
                 format!(
                     "GARM's own settings are global, and a longer backoff delays jobs of {pools} that this \
                      fleet does not own: {}",
-                    text::few(&slowed.others, NAMES_MAX)
+                    list(&slowed.others, LISTED_MAX)
                 ),
                 "adopt or disable them first, or set `controller.shared: true` to decide for them as well",
             )

@@ -6,13 +6,10 @@
 use super::make::PlanContext;
 use super::{Action, FieldChange, Operation, Resource, ShownValue, Step};
 use crate::domain::credential::{Auth, Credential, CredentialMark, DesiredCredential};
-use crate::domain::text::{code, count};
+use crate::domain::text::{LISTED_MAX, code, count, list};
 
 /// The field that shows a rotation.
 const KEY: &str = "private_key";
-
-/// How many names a message lists.
-const NAMES_MAX: usize = 5;
 
 /// The steps, sorted by name. `--target` leaves them out, like everything that is not a pool.
 pub(super) fn steps(context: &PlanContext<'_>) -> Vec<Step> {
@@ -161,18 +158,11 @@ fn users(context: &PlanContext<'_>, there: &Credential) -> String {
         .map(|it| format!("{} {}", it.key.kind.word(), code(&it.name)))
         .collect();
     names.sort();
-    let rest = names.len().saturating_sub(NAMES_MAX);
-    names.truncate(NAMES_MAX);
-    match (names.is_empty(), rest) {
-        (true, _) => "GARM authenticates to GitHub with it from then on".to_owned(),
-        (false, 0) => {
-            format!("GARM authenticates to GitHub with it from then on, for {}", names.join(", "))
-        }
-        (false, rest) => format!(
-            "GARM authenticates to GitHub with it from then on, for {} and {rest} more",
-            names.join(", ")
-        ),
+    let then = "GARM authenticates to GitHub with it from then on";
+    if names.is_empty() {
+        return then.to_owned();
     }
+    format!("{then}, for {}", list(names, LISTED_MAX))
 }
 
 /// Names credentials of this fleet that are not declared; they are kept.
@@ -185,16 +175,12 @@ pub(super) fn notes(context: &PlanContext<'_>) -> Option<String> {
     let mut names: Vec<String> =
         live(context)?.iter().filter(is_left).map(|it| code(&it.name)).collect();
     names.sort();
-    let all = names.len();
-    names.truncate(NAMES_MAX);
-    let rest = all - names.len();
-    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-    (all > 0).then(|| {
+    (!names.is_empty()).then(|| {
         format!(
-            "{} of this fleet not declared any more: {}{more}; credentials are never deleted, \
+            "{} of this fleet not declared any more: {}; credentials are never deleted, \
              `garm-cli github credentials delete ID` does",
-            count(all, "credential"),
-            names.join(", ")
+            count(names.len(), "credential"),
+            list(&names, LISTED_MAX)
         )
     })
 }

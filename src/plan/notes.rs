@@ -12,15 +12,13 @@ use crate::domain::duration;
 use crate::domain::entity::PoolManager;
 use crate::domain::fleet::{GARM_0_1_HELP, GARM_0_1_REFUSAL, ReleaseLine};
 use crate::domain::name::PoolName;
-use crate::domain::text::{code, count};
+use crate::domain::text::{LISTED_MAX, code, count, list};
 
 /// The backoff that all examples set.
 const BACKOFF_CURE: Duration = Duration::from_secs(300);
 
 /// GARM's own default (GARM.md §d).
 const BACKOFF_DEFAULT: Duration = Duration::from_secs(30);
-
-const NAMES_MAX: usize = 5;
 
 /// All notes: warnings first, then remarks, each in a fixed order.
 pub(super) fn all(context: &PlanContext<'_>, steps: &[Step]) -> Vec<Note> {
@@ -123,7 +121,7 @@ fn backoff(context: &PlanContext<'_>, steps: &[Step]) -> Option<Note> {
         format!(
             "GARM itself starts a runner for each job that is {} old (`minimum_job_age_backoff`), which is less than `scale_up_delay` + 2m of {}: {their} own policy has hardly any effect, and jobs wait as long as under GARM alone, or longer",
             duration::format(backoff),
-            list(&names)
+            pool_list(&names)
         ),
         format!(
             "set `{}: {}` in the fleet file to leave scaling to the pools' own policy, with GARM as the safety net",
@@ -156,19 +154,16 @@ fn raised(context: &PlanContext<'_>, steps: &[Step]) -> Option<Note> {
             Resolution::Create { .. } | Resolution::Replace(_) | Resolution::Blocked(_) => None,
         })
         .collect();
-    let said: Vec<String> = above
+    let levels = above
         .iter()
-        .take(NAMES_MAX)
-        .map(|(name, level, floor)| format!("`{name}` is at {level}, its floor is {floor}"))
-        .collect();
+        .map(|(name, level, floor)| format!("`{name}` is at {level}, with a floor of {floor}"));
     let (first, _, _) = above.first()?;
     Some(Note {
         pool: (above.len() == 1).then(|| (*first).clone()),
         help: Some("lower all raised levels with `runnerctl watch --release`".to_owned()),
         ..remark(format!(
-            "levels above the floor are left alone: {}{}; they are set by `watch`, or left over from one that stopped",
-            said.join(", "),
-            more(above.len())
+            "levels above the floor are left alone: {}; they are set by `watch`, or left over from one that stopped",
+            list(levels, LISTED_MAX)
         ))
     })
 }
@@ -197,7 +192,7 @@ fn outdated(context: &PlanContext<'_>, steps: &[Step]) -> Option<Note> {
         ..remark(format!(
             "{} of {} {verb} older than the last change of its pool",
             count(runners, "idle runner"),
-            list(&names)
+            pool_list(&names)
         ))
     })
 }
@@ -217,7 +212,7 @@ fn groups(context: &PlanContext<'_>) -> Option<Note> {
         pool: single(&names),
         ..remark(format!(
             "`runner_group` of {} is set in GARM but not declared, and is left alone",
-            list(&names)
+            pool_list(&names)
         ))
     })
 }
@@ -259,7 +254,11 @@ fn outside(context: &PlanContext<'_>) -> Option<Note> {
         format!("{verb} left out by `--target`")
     };
     (!names.is_empty()).then(|| {
-        remark(format!("{} of this fleet {cause}: {}", count(names.len(), "pool"), list(&names)))
+        remark(format!(
+            "{} of this fleet {cause}: {}",
+            count(names.len(), "pool"),
+            pool_list(&names)
+        ))
     })
 }
 
@@ -285,7 +284,7 @@ fn undeleted(context: &PlanContext<'_>) -> Option<Note> {
         ..remark(format!(
             "{} left over from a replace or a create of {} {verb} not deleted with {part}",
             count(pools, "pool"),
-            list(&names)
+            pool_list(&names)
         ))
     })
 }
@@ -317,13 +316,11 @@ fn unowned(context: &PlanContext<'_>) -> Option<Note> {
         .count();
     let left = owners.unowned.len().saturating_sub(adopted);
     let verb = if left == 1 { "is" } else { "are" };
-    let fleets: Vec<String> = owners.others.iter().take(NAMES_MAX).map(code).collect();
-    let others = match fleets.as_slice() {
-        [] => String::new(),
-        [only] => format!(" (fleet {only} owns some)"),
-        several => {
-            format!(" (fleets {}{} own some)", several.join(", "), more(owners.others.len()))
-        }
+    let fleets = list(owners.others.iter().map(code), LISTED_MAX);
+    let others = match owners.others.len() {
+        0 => String::new(),
+        1 => format!(" (fleet {fleets} owns some)"),
+        _ => format!(" (fleets {fleets} own some)"),
     };
     (left > 0).then(|| {
         remark(format!(
@@ -340,18 +337,6 @@ fn single(names: &[&PoolName]) -> Option<PoolName> {
     }
 }
 
-fn list(names: &[&PoolName]) -> String {
-    let said: Vec<String> = names.iter().take(NAMES_MAX).map(code_name).collect();
-    format!("{}{}", said.join(", "), more(names.len()))
-}
-
-fn code_name(name: &&PoolName) -> String {
-    code(name.as_str())
-}
-
-fn more(all: usize) -> String {
-    match all.saturating_sub(NAMES_MAX) {
-        0 => String::new(),
-        rest => format!(" and {rest} more"),
-    }
+fn pool_list(names: &[&PoolName]) -> String {
+    list(names.iter().map(|name| code(name.as_str())), LISTED_MAX)
 }

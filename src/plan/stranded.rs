@@ -9,10 +9,10 @@ use crate::domain::job::{Job, JobStatus};
 use crate::domain::label::Labels;
 use crate::domain::name::PoolId;
 use crate::domain::pool::{Pool, PoolChange};
-use crate::domain::text::{code, count};
+use crate::domain::text::{code, count, list_and_more};
 
 /// How many kinds of jobs a message lists.
-const NAMED_MAX: usize = 5;
+const KINDS_MAX: usize = 5;
 
 /// Adds to each step that removes labels the queued jobs that then match no other pool.
 pub(super) fn tell(steps: &mut [Step], fleet: &Fleet) {
@@ -150,23 +150,20 @@ impl<'a> LabelIndex<'a> {
 fn sentence(jobs: &[&Job]) -> String {
     let mut kinds: Vec<(&Job, usize)> = Vec::new();
     for job in jobs {
-        // At most `NAMED_MAX` kinds are kept, so this search is short.
+        // At most `KINDS_MAX` kinds are kept, so this search is short.
         let is_same =
             |it: &(&Job, usize)| (&it.0.name, &it.0.repository) == (&job.name, &job.repository);
         match kinds.iter().position(is_same) {
             Some(at) => kinds[at].1 += 1,
-            None if kinds.len() < NAMED_MAX => kinds.push((job, 1)),
+            None if kinds.len() < KINDS_MAX => kinds.push((job, 1)),
             None => {}
         }
     }
     let named: usize = kinds.iter().map(|it| it.1).sum();
-    let said: Vec<String> = kinds.iter().map(|(job, many)| kind(job, *many)).collect();
-    let rest = match jobs.len() - named {
-        0 => String::new(),
-        rest => format!(" and {rest} more"),
-    };
+    let listed = kinds.iter().map(|(job, many)| kind(job, *many)).collect();
+    let listed = list_and_more(listed, jobs.len() - named);
     let verb = if jobs.len() == 1 { "matches" } else { "match" };
-    format!("{} {verb} no other pool: {}{rest}", count(jobs.len(), "queued job"), said.join(", "))
+    format!("{} {verb} no other pool: {listed}", count(jobs.len(), "queued job"))
 }
 
 fn kind(job: &Job, many: usize) -> String {

@@ -9,7 +9,7 @@ use crate::config::{Code, DeclaredPool, PolicySettings};
 use crate::domain::glob;
 use crate::domain::name::{FleetName, PoolName};
 use crate::domain::pool::{Pool, PoolDetail};
-use crate::domain::text::{code, count};
+use crate::domain::text::{code, count, list};
 
 /// A request of a pool that a policy forbids.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -296,10 +296,8 @@ fn total(bound: u32, pools: &[PoolRequest<'_>], others: UndeclaredPools) -> Opti
 
 fn one_of(allowed: &[String]) -> String {
     const SHOWN: usize = 8;
-    let words: Vec<String> = allowed.iter().take(SHOWN).map(code).collect();
-    match allowed.len().checked_sub(SHOWN) {
-        None | Some(0) if words.is_empty() => "none is allowed".into(),
-        None | Some(0) => format!("allowed: {}", words.join(", ")),
-        Some(more) => format!("allowed: {} and {more} more", words.join(", ")),
+    if allowed.is_empty() {
+        return "none is allowed".into();
     }
+    format!("allowed: {}", list(allowed.iter().map(code), SHOWN))
 }

@@ -9,12 +9,9 @@ use super::table::{Cell, table};
 use super::{document, progress, words};
 use crate::domain::desired::{Desired, DesiredPool};
 use crate::domain::name::PoolName;
-use crate::domain::text;
+use crate::domain::text::{self, LISTED_MAX};
 use crate::event::{StepOutcome, StepResult};
 use crate::plan::{Action, Plan, Resource, Step};
-
-/// How many pools are named.
-const NAMES_MAX: usize = 5;
 
 /// A table of all outcomes, at most `width` columns wide, each help once, and a line that counts.
 /// Nothing for no outcomes.
@@ -45,7 +42,7 @@ pub fn next_step(desired: &Desired, plan: &Plan) -> Option<String> {
         };
         desired.pools.iter().filter(is_it).map(|it| text::code(it.name.as_str())).collect()
     };
-    let few = |names: &[String]| text::few(names, NAMES_MAX);
+    let few = |names: &[String]| text::list(names, LISTED_MAX);
     let last = "raise `controller.minimum_job_age_backoff` only when `watch` runs";
     match (of(false).as_slice(), of(true).as_slice()) {
         ([], []) => None,

@@ -25,7 +25,7 @@ fn pools_without_this_fleets_label_are_never_touched() {
 fn two_pools_with_one_label_are_blocked() {
     let a = live(&pool("a"));
     let b = relabelled(&a, "b-id", &["linux", &owned("a")]);
-    let expected = "2 pools have the same label of this fleet: `a-id`, `b-id`";
+    let expected = "2 pools have the same label of this fleet: `a-id` and `b-id`";
     for pools in [vec![pool("a")], vec![]] {
         let line = format!("blocked a [] {expected}");
         check(&desired(pools), &with([b.clone(), a.clone()]), &[&line]);

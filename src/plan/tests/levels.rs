@@ -27,7 +27,7 @@ fn a_level_below_the_floor_is_raised_and_one_above_it_is_left_alone() {
     let plan = check(&desired([pool("a")]), &with([there]), &[]);
     assert_eq!(
         plan.notes[0].text,
-        "levels above the floor are left alone: `a` is at 7, its floor is 2; they are set by `watch`, or left over from one that stopped"
+        "levels above the floor are left alone: `a` is at 7, with a floor of 2; they are set by `watch`, or left over from one that stopped"
     );
 }
 

@@ -349,7 +349,9 @@ fn queued_jobs_that_fit_no_other_pool_are_named() {
     assert_eq!(
         consequences(&wanted),
         [
-            ["2 queued jobs match no other pool: `build-1` of `acme/app`, `build-2` of `acme/app`"],
+            [
+                "2 queued jobs match no other pool: `build-1` of `acme/app` and `build-2` of `acme/app`"
+            ],
             ["1 queued job matches no other pool: `build-3` of `acme/app`"],
         ]
     );

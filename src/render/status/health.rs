@@ -204,7 +204,7 @@ fn suspect(line: &PoolStatus) -> Option<Remark> {
         "{} by GARM's row, while a younger runner took a job that had waited beside: {}; \
          not connected to GitHub, or busy and a webhook was lost",
         count(names.len(), "idle runner"),
-        text::few(&names, 1)
+        text::list(&names, 1)
     );
     Some(remark(RemarkSeverity::Warning, "suspect", text))
 }

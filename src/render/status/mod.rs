@@ -305,7 +305,7 @@ pub fn left_to_garm<'a>(
         format!(
             "runnerctl does not scale {}: only GARM starts runners for their jobs, each after {} \
              (`minimum_job_age_backoff`)",
-            text::few(&names, 5),
+            text::list(&names, text::LISTED_MAX),
             span(backoff)
         )
     })

@@ -317,7 +317,7 @@ fn a_pool_that_only_a_slow_backoff_serves_is_ill() {
     assert_eq!(
         said.as_deref(),
         Some(
-            "runnerctl does not scale `a`, `b`: only GARM starts runners for their jobs, each after 5m \
+            "runnerctl does not scale `a` and `b`: only GARM starts runners for their jobs, each after 5m \
              (`minimum_job_age_backoff`)"
         )
     );

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use super::VALUE_MAX;
 use super::error::{SecretError, SourceError};
 use crate::domain::secret::SecretRef;
-use crate::domain::text::quote;
+use crate::domain::text::{code, list, quote};
 
 use client::{VaultClient, VaultResponse};
 
@@ -237,12 +237,9 @@ fn pick(
         return Err(client.odd(answer, "it contains no secret of a version 2 store"));
     };
     let Some(raw) = fields.get(field) else {
-        let names: Vec<String> =
-            fields.keys().take(FIELDS_SHOWN).map(|it| format!("`{}`", quote(it))).collect();
-        let help = match (names.is_empty(), fields.len().checked_sub(FIELDS_SHOWN)) {
-            (true, _) => "it has no fields".to_owned(),
-            (false, None | Some(0)) => format!("it has {}", names.join(", ")),
-            (false, Some(more)) => format!("it has {} and {more} more", names.join(", ")),
+        let help = match fields.is_empty() {
+            true => "it has no fields".to_owned(),
+            false => format!("it has {}", list(fields.keys().map(code), FIELDS_SHOWN)),
         };
         return Err(client
             .about(&format!("the secret has no field `{}`", quote(field)))
