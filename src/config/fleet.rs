@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::alert_series::AlertSeries;
 use super::diagnostic_code::Code;
 use super::diagnostics::{Diagnostic, Diagnostics, FileSpan};
 use super::settings::{
-    AlertRule, AlertSeries, AuditAnchor, CertFiles, CredentialSettings, FleetFile, GarmSettings,
-    HostPort, ListenerTls, NetworkRule, PolicySettings, Receiver, ReceiverKind, RunnerCertificate,
+    AlertRule, AuditAnchor, CertFiles, CredentialSettings, FleetFile, GarmSettings, HostPort,
+    ListenerTls, NetworkRule, PolicySettings, Receiver, ReceiverKind, RunnerCertificate,
     RunnerMtls, Threshold, TlsFiles, WatchSettings, WebhookUrl,
 };
 use super::suggest;
@@ -342,7 +343,7 @@ fn alert(fields: &Mapping) -> Option<AlertRule> {
     };
     Some(AlertRule {
         name: fields.text("name")?,
-        when: AlertSeries::ALL.into_iter().find(|it| it.word() == when)?,
+        when: *AlertSeries::ALL.iter().find(|series| series.word() == when)?,
         bound,
         lasting: fields.duration("for").unwrap_or_default(),
         notify: fields.texts("notify").unwrap_or_default(),

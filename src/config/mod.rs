@@ -4,6 +4,7 @@
 //! opens a file, resolves a secret or queries GARM. Only one module names the YAML library.
 
 mod address;
+mod alert_series;
 mod checks;
 mod constraints;
 mod declared;
@@ -32,6 +33,7 @@ mod time;
 mod value;
 mod yaml;
 
+pub use alert_series::AlertSeries;
 pub use declared::DeclaredPool;
 pub use diagnostic_code::{Code, Severity};
 pub use manifest::{FieldProblem, Manifest, load, load_in_doubt, load_policy};
@@ -39,8 +41,8 @@ pub use problem::{Annotation, Excerpt, Location, Position, Problem, Role, has_er
 pub use reference::parse_reference;
 pub use schema::schema;
 pub use settings::{
-    AlertRule, AlertSeries, AuditAnchor, CertFiles, CredentialSettings, FleetFile, GarmSettings,
-    HostPort, ListenerTls, NetworkRule, PolicySettings, Receiver, ReceiverKind, RunnerCertificate,
+    AlertRule, AuditAnchor, CertFiles, CredentialSettings, FleetFile, GarmSettings, HostPort,
+    ListenerTls, NetworkRule, PolicySettings, Receiver, ReceiverKind, RunnerCertificate,
     RunnerMtls, Threshold, TlsFiles, WatchSettings, WebhookUrl,
 };
 pub use source::{FILE_MAX, SourceFile, TOTAL_MAX};

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::alert_series::AlertSeries;
 use crate::domain::desired::ControllerSettings;
 use crate::domain::name::FleetName;
 use crate::domain::secret::SecretRef;
@@ -131,71 +132,6 @@ pub struct ListenerTls {
     pub server: CertFiles,
     /// CAs for client certificates; `None` requests none.
     pub client_ca: Option<PathBuf>,
-}
-
-/// What an alert watches: the closed list of DESIGN §6.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum AlertSeries {
-    /// Jobs waiting for a runner, per pool.
-    QueueDepth,
-    /// Age of the oldest of them in seconds, stuck jobs included, per pool.
-    OldestQueuedJobAgeSeconds,
-    /// Jobs without a runner of their own, per pool.
-    UnservedJobs,
-    /// 1 while a pool's circuit breaker is open, per pool.
-    CircuitOpen,
-    /// 1 while GARM does not create the runners that a pool's level asks for, per pool.
-    LevelNotFollowed,
-    /// Age of the last full read, in seconds.
-    ObservationAgeSeconds,
-    /// Findings of the isolation auditor.
-    EphemeralViolations,
-    /// 1 when enforced, 0 when not.
-    MtlsEnforced,
-    /// Gaps in the audit log within the last hour.
-    AuditGaps,
-    /// How often audit records were found cut or changed within the last hour.
-    AuditBreaks,
-    /// Age of the last delivered statement about the audit log, in seconds.
-    AuditAnchorAgeSeconds,
-    /// Seconds until the client certificate expires.
-    ClientCertExpiresInSeconds,
-}
-
-impl AlertSeries {
-    /// All series, in the order of the documentation.
-    pub const ALL: [Self; 12] = [
-        Self::QueueDepth,
-        Self::OldestQueuedJobAgeSeconds,
-        Self::UnservedJobs,
-        Self::CircuitOpen,
-        Self::LevelNotFollowed,
-        Self::ObservationAgeSeconds,
-        Self::EphemeralViolations,
-        Self::MtlsEnforced,
-        Self::AuditGaps,
-        Self::AuditBreaks,
-        Self::AuditAnchorAgeSeconds,
-        Self::ClientCertExpiresInSeconds,
-    ];
-
-    /// The word used in the fleet file.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::QueueDepth => "queue_depth",
-            Self::OldestQueuedJobAgeSeconds => "oldest_queued_job_age_seconds",
-            Self::UnservedJobs => "unserved_jobs",
-            Self::CircuitOpen => "circuit_open",
-            Self::LevelNotFollowed => "level_not_followed",
-            Self::ObservationAgeSeconds => "observation_age_seconds",
-            Self::EphemeralViolations => "ephemeral_violations",
-            Self::MtlsEnforced => "mtls_enforced",
-            Self::AuditGaps => "audit_gaps",
-            Self::AuditBreaks => "audit_breaks",
-            Self::AuditAnchorAgeSeconds => "audit_anchor_age_seconds",
-            Self::ClientCertExpiresInSeconds => "client_cert_expires_in_seconds",
-        }
-    }
 }
 
 /// The threshold of an alert.

@@ -6,8 +6,8 @@ mod watch;
 
 use std::sync::LazyLock;
 
+use super::alert_series::AlertSeries;
 use super::keys::{Constraint, KeySpec, Presence, SettingKind, Shape};
-use super::settings::AlertSeries;
 use crate::domain::field::{Absent, FIELDS, FieldKind, TEXT_MAX};
 use policy::POLICY;
 pub(super) use policy::POLICY_FILE;
@@ -171,16 +171,6 @@ const CONTROLLER: &[KeySpec] = &[
     ),
 ];
 
-const SERIES: &[&str] = &{
-    let mut words = [""; AlertSeries::ALL.len()];
-    let mut at = 0;
-    while at < words.len() {
-        words[at] = AlertSeries::ALL[at].word();
-        at += 1;
-    }
-    words
-};
-
 const BOUND: Shape = Shape::Field(FieldKind::Count { min: 0, max: u32::MAX });
 
 const ALERT: &[KeySpec] = &[
@@ -190,7 +180,12 @@ const ALERT: &[KeySpec] = &[
         Presence::Required,
         "name of the alert, unique",
     ),
-    entry("when", Shape::Field(FieldKind::Choice(SERIES)), Presence::Required, "what is watched"),
+    entry(
+        "when",
+        Shape::Field(FieldKind::Choice(AlertSeries::WORDS)),
+        Presence::Required,
+        "what is watched",
+    ),
     entry("above", BOUND, Presence::Optional, "fires above this number; or `below`"),
     entry("below", BOUND, Presence::Optional, "fires below this number; or `above`"),
     entry(

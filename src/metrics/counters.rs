@@ -1,206 +1,188 @@
-//! What is counted and timed. The words of labels are fixed texts, so that no series can grow
-//! with runners, jobs or what GARM says.
+//! The tables of all counters and histograms, and their values since the start of the process.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::catalog::{self, MetricDef, MetricKind};
+use super::catalog::{MetricDef, MetricKind};
 use crate::domain::name::PoolName;
 
-/// One counter with its labels.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Counter {
-    /// A decision to change a pool.
-    ScalingDecision {
-        /// Which pool.
-        pool: PoolName,
-        /// `up` or `down`.
-        direction: &'static str,
-        /// The rule that decided.
-        reason: &'static str,
-    },
-    /// A write that scales a pool.
-    ScalingAction {
-        /// Which pool.
-        pool: PoolName,
-        /// `up` or `down`.
-        direction: &'static str,
-        /// What became of it.
-        outcome: &'static str,
-    },
-    /// An idle runner was not removed.
-    ScaledownRefused {
-        /// Which pool.
-        pool: PoolName,
-        /// Why.
-        reason: &'static str,
-    },
-    /// A level was sent again.
-    LevelResent,
-    /// A full read failed.
-    ReconcileError,
-    /// A request to GARM.
-    GarmRequest {
-        /// HTTP method.
-        method: &'static str,
-        /// HTTP status; absent when no answer came.
-        code: Option<u16>,
-    },
-    /// An audit record was written.
-    AuditRecord {
-        /// Its kind.
-        kind: &'static str,
-    },
-    /// A gap was recorded.
-    AuditGap,
-    /// An audit record could not be written.
-    AuditWriteError,
-    /// What stood in the audit log was changed.
-    AuditBreak,
-    /// A signed statement about the audit log was sent.
-    AuditAnchor {
-        /// `file` or `webhook`.
-        place: &'static str,
-        /// What became of it.
-        outcome: &'static str,
-    },
-    /// A finding of the isolation auditor.
-    EphemeralViolation {
-        /// Which of its rules.
-        reason: &'static str,
-    },
-    /// An attempt to deliver alerts.
-    AlertDelivery {
-        /// The receiver's name in the fleet file.
-        receiver: String,
-        /// What became of it.
-        outcome: &'static str,
-    },
+/// A value of a label from a fixed set, so that no series grows with runners, jobs or what GARM
+/// says.
+type Word = &'static str;
+
+/// Declares an enum with a variant per series. A row is
+/// `Variant { label: Type, … } = kind("name", "help");`, and a variant is one time series: the
+/// series with a value for each of its labels.
+macro_rules! series {
+    (
+        $(#[$doc:meta])*
+        $group:ident {
+            $($variant:ident $({ $($label:ident: $type:ty),+ })? =
+                $kind:ident($name:literal, $help:literal $(, $bounds:expr)?);)+
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum $group {
+            $(#[doc = $help] $variant $({ $($label: $type),+ })?,)+
+        }
+
+        impl $group {
+            /// All series, in the order of `/metrics`.
+            pub(super) const ALL: &'static [MetricDef] = &[
+                $($kind($name, &[$($(stringify!($label)),+)?], $help $(, $bounds)?)),+
+            ];
+
+            pub(super) fn series(&self) -> &'static MetricDef {
+                match self {
+                    $(Self::$variant { .. } => const {
+                        &$kind($name, &[$($(stringify!($label)),+)?], $help $(, $bounds)?)
+                    },)+
+                }
+            }
+
+            /// The values of the labels, in the order of [`MetricDef::labels`].
+            fn labels(&self) -> Vec<&dyn LabelValue> {
+                match self {
+                    $(Self::$variant $({ $($label),+ })? => {
+                        vec![$($($label as &dyn LabelValue),+)?]
+                    })+
+                }
+            }
+
+            /// [`Self::labels`] as text.
+            pub(super) fn values(&self) -> Vec<String> {
+                self.labels().iter().map(|label| label.text()).collect()
+            }
+
+            /// The pool that the series is about, if it is about one.
+            pub(super) fn pool(&self) -> Option<&PoolName> {
+                self.labels().into_iter().find_map(|label| label.pool())
+            }
+        }
+    };
 }
 
-impl Counter {
-    /// The counters that have no labels: they stand at 0 from the start, so that their first
-    /// increase can be seen as one.
-    pub(super) const PLAIN: [Self; 5] = [
-        Self::LevelResent,
-        Self::ReconcileError,
-        Self::AuditGap,
-        Self::AuditWriteError,
-        Self::AuditBreak,
-    ];
-
-    pub(super) fn series(&self) -> &'static MetricDef {
-        match self {
-            Self::ScalingDecision { .. } => &catalog::SCALING_DECISIONS,
-            Self::ScalingAction { .. } => &catalog::SCALING_ACTIONS,
-            Self::ScaledownRefused { .. } => &catalog::SCALEDOWN_REFUSED,
-            Self::LevelResent => &catalog::LEVEL_RESENT,
-            Self::ReconcileError => &catalog::RECONCILE_ERRORS,
-            Self::GarmRequest { .. } => &catalog::GARM_REQUESTS,
-            Self::AuditRecord { .. } => &catalog::AUDIT_RECORDS,
-            Self::AuditGap => &catalog::AUDIT_GAPS,
-            Self::AuditWriteError => &catalog::AUDIT_WRITE_ERRORS,
-            Self::AuditBreak => &catalog::AUDIT_BREAKS,
-            Self::AuditAnchor { .. } => &catalog::AUDIT_ANCHORS,
-            Self::EphemeralViolation { .. } => &catalog::EPHEMERAL_VIOLATIONS,
-            Self::AlertDelivery { .. } => &catalog::ALERT_DELIVERIES,
-        }
-    }
-
-    pub(super) fn pool(&self) -> Option<&PoolName> {
-        match self {
-            Self::ScalingDecision { pool, .. }
-            | Self::ScalingAction { pool, .. }
-            | Self::ScaledownRefused { pool, .. } => Some(pool),
-            Self::LevelResent
-            | Self::ReconcileError
-            | Self::GarmRequest { .. }
-            | Self::AuditRecord { .. }
-            | Self::AuditGap
-            | Self::AuditWriteError
-            | Self::AuditBreak
-            | Self::AuditAnchor { .. }
-            | Self::EphemeralViolation { .. }
-            | Self::AlertDelivery { .. } => None,
-        }
-    }
-
-    /// The values of its labels, in the order of [`MetricDef::labels`].
-    pub(super) fn values(&self) -> Vec<String> {
-        let own = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect();
-        match self {
-            Self::ScalingDecision { pool, direction, reason } => {
-                own(&[pool.as_str(), direction, reason])
-            }
-            Self::ScalingAction { pool, direction, outcome } => {
-                own(&[pool.as_str(), direction, outcome])
-            }
-            Self::ScaledownRefused { pool, reason } => own(&[pool.as_str(), reason]),
-            Self::LevelResent
-            | Self::ReconcileError
-            | Self::AuditGap
-            | Self::AuditWriteError
-            | Self::AuditBreak => Vec::new(),
-            Self::AuditAnchor { place, outcome } => own(&[place, outcome]),
-            Self::GarmRequest { method, code } => {
-                vec![(*method).to_owned(), code.map_or("none".into(), |it| it.to_string())]
-            }
-            Self::AuditRecord { kind } => own(&[kind]),
-            Self::EphemeralViolation { reason } => own(&[reason]),
-            Self::AlertDelivery { receiver, outcome } => own(&[receiver, outcome]),
-        }
+series! {
+    /// A counter with the values of its labels. One without labels is on the page from the start,
+    /// at 0.
+    Counter {
+        ScalingDecision { pool: PoolName, direction: Word, reason: Word } =
+            counter("runnerctl_scaling_decisions_total",
+                "Number of decisions to change a pool, by direction and reason");
+        ScalingAction { pool: PoolName, direction: Word, outcome: Word } =
+            counter("runnerctl_scaling_actions_total",
+                "Number of writes to GARM that scale a pool, by direction and outcome");
+        ScaledownRefused { pool: PoolName, reason: Word } =
+            counter("runnerctl_scaledown_refused_total",
+                "Number of removals of idle runners that were refused, by reason");
+        LevelResent =
+            counter("runnerctl_level_resent_total",
+                "Number of levels sent again because GARM did not act on them");
+        ReconcileError =
+            counter("runnerctl_reconcile_errors_total", "Number of full reads of GARM that failed");
+        GarmRequest { method: Word, code: Option<u16> } =
+            counter("runnerctl_garm_requests_total",
+                "Number of requests to GARM by method and status, none for no answer");
+        AuditRecord { kind: Word } =
+            counter("runnerctl_audit_records_total", "Number of audit records written, by kind");
+        AuditGap =
+            counter("runnerctl_audit_gaps_total",
+                "Number of gaps in the audit log, each of them recorded");
+        AuditWriteError =
+            counter("runnerctl_audit_write_errors_total",
+                "Number of audit records that could not be written");
+        AuditBreak =
+            counter("runnerctl_audit_breaks_total",
+                "Number of times that records of the audit log were found cut, changed or deleted");
+        AuditAnchor { place: Word, outcome: Word } =
+            counter("runnerctl_audit_anchors_total",
+                "Number of signed statements about the audit log, by place and outcome");
+        EphemeralViolation { reason: Word } =
+            counter("runnerctl_ephemeral_violations_total",
+                "Number of findings against the rule of one job per runner, by reason");
+        AlertDelivery { receiver: String, outcome: Word } =
+            counter("runnerctl_alert_deliveries_total",
+                "Number of attempts to deliver alerts, by receiver and outcome");
     }
 }
 
-/// One histogram with its labels.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Timing {
-    /// How long a job waited before it started.
-    JobQueue {
-        /// The pool that ran it.
-        pool: PoolName,
-    },
-    /// How long a runner took from created to idle.
-    RunnerStartup {
-        /// Its pool.
-        pool: PoolName,
-    },
-    /// How long a full read and its decisions took.
-    Reconcile,
-    /// How long a request to GARM took.
-    GarmRequest {
-        /// HTTP method.
-        method: &'static str,
-    },
+series! {
+    /// A histogram of durations with the values of its labels.
+    Timing {
+        JobQueue { pool: PoolName } =
+            histogram("runnerctl_job_queue_duration_seconds",
+                "Time that jobs waited from queued to started",
+                &[10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0]);
+        RunnerStartup { pool: PoolName } =
+            histogram("runnerctl_runner_startup_duration_seconds",
+                "Time from the creation of runners until they were idle",
+                &[10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0]);
+        Reconcile =
+            histogram("runnerctl_reconcile_duration_seconds",
+                "Time for a full read of GARM and the decisions on it",
+                &[0.025, 0.1, 0.25, 0.5, 1.0, 5.0, 20.0]);
+        GarmRequest { method: Word } =
+            histogram("runnerctl_garm_request_duration_seconds",
+                "Time for a request to GARM, its answer included",
+                &[0.005, 0.025, 0.1, 0.25, 1.0, 5.0, 30.0]);
+    }
+}
+
+const fn counter(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> MetricDef {
+    MetricDef { name, kind: MetricKind::Counter, labels, help }
+}
+
+const fn histogram(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+    bounds: &'static [f64],
+) -> MetricDef {
+    MetricDef { name, kind: MetricKind::Histogram(bounds), labels, help }
+}
+
+trait LabelValue {
+    fn text(&self) -> String;
+
+    fn pool(&self) -> Option<&PoolName> {
+        None
+    }
+}
+
+impl LabelValue for PoolName {
+    fn text(&self) -> String {
+        self.as_str().to_owned()
+    }
+
+    fn pool(&self) -> Option<&PoolName> {
+        Some(self)
+    }
+}
+
+impl LabelValue for Word {
+    fn text(&self) -> String {
+        (*self).to_owned()
+    }
+}
+
+impl LabelValue for String {
+    fn text(&self) -> String {
+        self.clone()
+    }
+}
+
+impl LabelValue for Option<u16> {
+    fn text(&self) -> String {
+        self.map_or_else(|| "none".to_owned(), |number| number.to_string())
+    }
 }
 
 impl Timing {
-    pub(super) fn series(&self) -> &'static MetricDef {
-        match self {
-            Self::JobQueue { .. } => &catalog::JOB_QUEUE_DURATION,
-            Self::RunnerStartup { .. } => &catalog::RUNNER_STARTUP_DURATION,
-            Self::Reconcile => &catalog::RECONCILE_DURATION,
-            Self::GarmRequest { .. } => &catalog::GARM_REQUEST_DURATION,
-        }
-    }
-
-    pub(super) fn pool(&self) -> Option<&PoolName> {
-        match self {
-            Self::JobQueue { pool } | Self::RunnerStartup { pool } => Some(pool),
-            Self::Reconcile | Self::GarmRequest { .. } => None,
-        }
-    }
-
-    pub(super) fn values(&self) -> Vec<String> {
-        match self {
-            Self::JobQueue { pool } | Self::RunnerStartup { pool } => {
-                vec![pool.as_str().to_owned()]
-            }
-            Self::Reconcile => Vec::new(),
-            Self::GarmRequest { method } => vec![(*method).to_owned()],
-        }
-    }
-
     fn bounds(&self) -> &'static [f64] {
         match self.series().kind {
             MetricKind::Histogram(bounds) => bounds,
@@ -209,7 +191,7 @@ impl Timing {
     }
 }
 
-/// How many observations fell into each bucket.
+/// The number of observations in each bucket.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Histogram {
     bounds: &'static [f64],
@@ -224,8 +206,8 @@ impl Histogram {
     }
 
     fn observe(&mut self, seconds: f64) {
-        // Buckets hold what is at most their bound; above the last only `count` knows it.
-        if let Some(at) = self.bounds.iter().position(|it| seconds <= *it) {
+        // A bound belongs to its bucket; only `count` includes what is above the last bound.
+        if let Some(at) = self.bounds.iter().position(|bound| seconds <= *bound) {
             self.counts[at] += 1;
         }
         self.count += 1;
@@ -242,7 +224,7 @@ impl Histogram {
     }
 }
 
-/// Everything counted since the process began.
+/// The values of all counters and histograms since the start of the process.
 #[derive(Debug, Default)]
 pub(super) struct Totals {
     pub(super) counters: BTreeMap<Counter, u64>,
@@ -250,14 +232,6 @@ pub(super) struct Totals {
 }
 
 impl Totals {
-    pub(super) fn new() -> Self {
-        let mut tallies = Self::default();
-        for counter in Counter::PLAIN {
-            tallies.add(counter, 0);
-        }
-        tallies
-    }
-
     pub(super) fn add(&mut self, counter: Counter, n: u64) {
         *self.counters.entry(counter).or_insert(0) += n;
     }
@@ -268,10 +242,10 @@ impl Totals {
         histogram.observe(took.as_secs_f64());
     }
 
-    /// Forgets what was counted of other pools.
+    /// Drops the series of all other pools.
     pub(super) fn keep(&mut self, is_kept: impl Fn(&PoolName) -> bool) {
-        self.counters.retain(|it, _| it.pool().is_none_or(&is_kept));
-        self.histograms.retain(|it, _| it.pool().is_none_or(&is_kept));
+        self.counters.retain(|counter, _| counter.pool().is_none_or(&is_kept));
+        self.histograms.retain(|timing, _| timing.pool().is_none_or(&is_kept));
     }
 }
 

@@ -11,6 +11,7 @@ pub mod certificates;
 mod connections;
 pub mod counters;
 mod exposition;
+mod gauges;
 pub mod instrumented_transport;
 pub mod routes;
 pub mod serve;

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::counters::{Counter, Timing, Totals};
 use super::exposition;
+use super::gauges::ProcessFacts;
 use super::snapshot::{ProcessGauges, Snapshot};
 use crate::render::words;
 
@@ -72,7 +73,7 @@ impl MetricsState {
             turned_at: Instant::now(),
             explain: None,
         };
-        Self { limits, now: Mutex::new(now), tallies: Mutex::new(Totals::new()) }
+        Self { limits, now: Mutex::new(now), tallies: Mutex::default() }
     }
 
     /// Replaces the picture. What was counted of pools that are not in it is forgotten.
@@ -133,8 +134,13 @@ impl MetricsState {
         let no_pools = BTreeMap::new();
         let pools = snapshot.as_ref().map_or(&no_pools, |it| &it.pools);
         let counted = exposition::counted(&self.tallies(), pools);
-        let aged = snapshot.as_deref().map(|it| (it, it.read_at.elapsed()));
-        exposition::page(aged, (&process, config), counted)
+        let facts = snapshot.as_deref().map(|snapshot| ProcessFacts {
+            snapshot,
+            age: snapshot.read_at.elapsed(),
+            process: &process,
+            config,
+        });
+        exposition::page(facts.as_ref(), counted)
     }
 
     /// The page `/decisions`; absent before the first decision.

@@ -297,7 +297,7 @@ impl RuleState {
             value,
             receivers: self.rule.notify.clone(),
             summary: self.summary(pool, status, value),
-            description: advice(self.rule.when).to_owned(),
+            description: self.rule.when.advice().to_owned(),
         }
     }
 
@@ -353,48 +353,6 @@ fn holds(bound: Threshold, value: f64) -> bool {
 
 fn span(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or_default()
-}
-
-/// What to look at next.
-fn advice(series: AlertSeries) -> &'static str {
-    match series {
-        AlertSeries::QueueDepth
-        | AlertSeries::OldestQueuedJobAgeSeconds
-        | AlertSeries::UnservedJobs => {
-            "`runnerctl status` says what each pool does and why; its `/decisions` has every input"
-        }
-        AlertSeries::CircuitOpen => {
-            "runners of this pool fail again and again: `runnerctl status --runners` has the \
-             provider's words"
-        }
-        AlertSeries::LevelNotFollowed => {
-            "GARM does not create the runners that it is asked for: look for an unknown runner \
-             group, GitHub's rate limit, revoked credentials, a missing provider; GARM's log says \
-             which"
-        }
-        AlertSeries::ObservationAgeSeconds => {
-            "GARM has not been read for so long, and nothing is scaled: see `/readyz` and the log \
-             of `runnerctl watch`"
-        }
-        AlertSeries::EphemeralViolations => {
-            "the isolation auditor has found something: the audit log has the evidence"
-        }
-        AlertSeries::MtlsEnforced => "`runnerctl validate --online` says which address let whom in",
-        AlertSeries::AuditGaps => {
-            "`runnerctl audit verify` names the gaps; look at the disk of the audit log"
-        }
-        AlertSeries::AuditBreaks => {
-            "records of the audit log were cut, changed or deleted: compare it with a copy from \
-             elsewhere, or with the statements of `watch.audit_anchor`"
-        }
-        AlertSeries::AuditAnchorAgeSeconds => {
-            "no signed statement about the audit log has been delivered for so long: the log of \
-             `runnerctl watch` says why"
-        }
-        AlertSeries::ClientCertExpiresInSeconds => {
-            "renew the client certificate `garm.tls.cert`; it is read again when it changes"
-        }
-    }
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::config::{AlertSeries, Receiver, ReceiverKind, WebhookUrl};
 use crate::domain::name::PoolName;
 use crate::domain::text::code;
 use crate::host::clock::Clock;
-use crate::metrics::{Counter, MetricsState, Snapshot};
+use crate::metrics::{Counter, MetricsState, PoolGauges, Snapshot};
 use crate::monitor::{
     AlertRules, AlertStatus, AlertTransition, RollingCount, SeriesValue, SeriesValues,
 };
@@ -42,7 +42,7 @@ pub(super) struct AlertInputs {
 
 #[derive(Default)]
 struct AlertInputState {
-    pools: BTreeMap<PoolName, PoolNumbers>,
+    pools: BTreeMap<PoolName, PoolGauges>,
     read_at: Option<Instant>,
     violations: RollingCount,
     gaps: RollingCount,
@@ -52,16 +52,6 @@ struct AlertInputState {
     client_cert_expires_at: Option<Timestamp>,
     /// Absent while unknown.
     is_mtls_enforced: Option<bool>,
-}
-
-/// The values of one pool.
-#[derive(Clone, Copy)]
-struct PoolNumbers {
-    queue_depth: u32,
-    unserved: u32,
-    oldest_s: f64,
-    is_circuit_open: bool,
-    is_stalled: bool,
 }
 
 impl AlertInputs {
@@ -77,20 +67,7 @@ impl AlertInputs {
     pub(super) fn take(&self, snapshot: &Snapshot) {
         let mut known = self.known();
         known.read_at = Some(snapshot.read_at);
-        known.pools = snapshot
-            .pools
-            .iter()
-            .map(|(name, it)| {
-                let numbers = PoolNumbers {
-                    queue_depth: it.queue_depth,
-                    unserved: it.unserved_jobs,
-                    oldest_s: it.oldest_wait.as_secs_f64(),
-                    is_circuit_open: it.is_circuit_open,
-                    is_stalled: it.is_stalled,
-                };
-                (name.clone(), numbers)
-            })
-            .collect();
+        known.pools.clone_from(&snapshot.pools);
     }
 
     /// The isolation auditor has found something.
@@ -123,38 +100,49 @@ impl AlertInputs {
         self.known().anchored_at = Some(at);
     }
 
-    /// What every series shows at `now`; one without a source is left out.
+    /// The value of every series at `now`.
     fn readings(&self, now: Timestamp) -> SeriesValues {
         let mut known = self.known();
         let age = known.read_at.unwrap_or(self.began).elapsed();
-        let is_known = known.read_at.is_some() && age <= self.fresh;
-        let pools = |number: fn(&PoolNumbers) -> f64| match is_known {
+        let is_fresh = known.read_at.is_some() && age <= self.fresh;
+        let reading = |series: &AlertSeries| (*series, known.value(*series, now, (age, is_fresh)));
+        AlertSeries::ALL.iter().map(reading).collect()
+    }
+}
+
+impl AlertInputState {
+    fn value(
+        &mut self,
+        series: AlertSeries,
+        now: Timestamp,
+        (age, is_fresh): (Duration, bool),
+    ) -> SeriesValue {
+        let pools = |value: fn(&PoolGauges) -> f64| match is_fresh {
             false => SeriesValue::Unknown,
             true => SeriesValue::Pools(
-                known.pools.iter().map(|(name, it)| (name.clone(), Some(number(it)))).collect(),
+                self.pools.iter().map(|(name, pool)| (name.clone(), Some(value(pool)))).collect(),
             ),
         };
-        let mut all = SeriesValues::from([
-            (AlertSeries::QueueDepth, pools(|it| it.queue_depth.into())),
-            (AlertSeries::UnservedJobs, pools(|it| it.unserved.into())),
-            (AlertSeries::OldestQueuedJobAgeSeconds, pools(|it| it.oldest_s)),
-            (AlertSeries::CircuitOpen, pools(|it| it.is_circuit_open.into())),
-            (AlertSeries::LevelNotFollowed, pools(|it| it.is_stalled.into())),
-            (AlertSeries::ObservationAgeSeconds, SeriesValue::Fleet(Some(age.as_secs_f64()))),
-        ]);
-        let (violations, gaps) = (known.violations.count(now), known.gaps.count(now));
-        all.insert(AlertSeries::EphemeralViolations, SeriesValue::Fleet(Some(violations.into())));
-        all.insert(AlertSeries::AuditGaps, SeriesValue::Fleet(Some(gaps.into())));
-        let breaks = known.breaks.count(now);
-        all.insert(AlertSeries::AuditBreaks, SeriesValue::Fleet(Some(breaks.into())));
-        let age = known.anchored_at.map(|it| now.duration_since(it).as_secs_f64());
-        all.insert(AlertSeries::AuditAnchorAgeSeconds, SeriesValue::Fleet(age));
-        let enforced = known.is_mtls_enforced.map(|it| f64::from(u8::from(it)));
-        all.insert(AlertSeries::MtlsEnforced, SeriesValue::Fleet(enforced));
-        let expires_in =
-            known.client_cert_expires_at.map(|it| it.duration_since(now).as_secs_f64());
-        all.insert(AlertSeries::ClientCertExpiresInSeconds, SeriesValue::Fleet(expires_in));
-        all
+        let fleet = |value: f64| SeriesValue::Fleet(Some(value));
+        let seconds = |from: Timestamp, to: Timestamp| to.duration_since(from).as_secs_f64();
+        match series {
+            AlertSeries::QueueDepth => pools(|pool| pool.queue_depth.into()),
+            AlertSeries::UnservedJobs => pools(|pool| pool.unserved_jobs.into()),
+            AlertSeries::OldestQueuedJobAgeSeconds => pools(|pool| pool.oldest_wait.as_secs_f64()),
+            AlertSeries::CircuitOpen => pools(|pool| pool.is_circuit_open.into()),
+            AlertSeries::LevelNotFollowed => pools(|pool| pool.is_stalled.into()),
+            AlertSeries::ObservationAgeSeconds => fleet(age.as_secs_f64()),
+            AlertSeries::EphemeralViolations => fleet(self.violations.count(now).into()),
+            AlertSeries::AuditGaps => fleet(self.gaps.count(now).into()),
+            AlertSeries::AuditBreaks => fleet(self.breaks.count(now).into()),
+            AlertSeries::MtlsEnforced => SeriesValue::Fleet(self.is_mtls_enforced.map(Into::into)),
+            AlertSeries::AuditAnchorAgeSeconds => {
+                SeriesValue::Fleet(self.anchored_at.map(|at| seconds(at, now)))
+            }
+            AlertSeries::ClientCertExpiresInSeconds => {
+                SeriesValue::Fleet(self.client_cert_expires_at.map(|at| seconds(now, at)))
+            }
+        }
     }
 }
 

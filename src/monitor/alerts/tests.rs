@@ -243,6 +243,6 @@ fn a_reload_with_other_receivers_tells_those_who_go_and_those_who_come() {
 #[test]
 fn every_series_has_advice() {
     for series in AlertSeries::ALL {
-        assert!(advice(series).len() > 20, "{series:?}");
+        assert!(series.advice().len() > 20, "{series:?}");
     }
 }

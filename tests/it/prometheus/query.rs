@@ -46,7 +46,7 @@ pub(super) fn series_of(query: &str) -> Result<BTreeSet<&'static str>, String> {
 
 /// The series that a word means: a histogram only by one of its parts.
 fn meant(word: &str) -> Option<&'static MetricDef> {
-    catalog::ALL.iter().find(|it| match it.kind {
+    catalog::all().find(|it| match it.kind {
         MetricKind::Gauge | MetricKind::Counter => it.name == word,
         MetricKind::Histogram(_) => ["_bucket", "_sum", "_count"]
             .iter()

@@ -1,0 +1,74 @@
+//! The table of what an alert can watch.
+
+/// Declares [`AlertSeries`]: a row is
+/// `Variant = "word in the fleet file", "what to look at when it fires";`.
+macro_rules! alert_series {
+    ($($(#[$doc:meta])* $variant:ident = $word:literal, $advice:expr;)+) => {
+        /// What an alert watches: the closed list of DESIGN §6.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum AlertSeries {
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl AlertSeries {
+            /// All series, in the order of the documentation.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// Their words in the fleet file, in the same order.
+            pub const WORDS: &[&str] = &[$($word),+];
+
+            /// The word used in the fleet file.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+
+            /// What to look at when an alert about it fires, as one sentence.
+            pub const fn advice(self) -> &'static str {
+                match self { $(Self::$variant => $advice,)+ }
+            }
+        }
+    };
+}
+
+const QUEUE: &str =
+    "`runnerctl status` says what each pool does and why; its `/decisions` has every input";
+
+alert_series! {
+    /// Jobs waiting for a runner, per pool.
+    QueueDepth = "queue_depth", QUEUE;
+    /// Age of the oldest of them in seconds, stuck jobs included, per pool.
+    OldestQueuedJobAgeSeconds = "oldest_queued_job_age_seconds", QUEUE;
+    /// Jobs without a runner of their own, per pool.
+    UnservedJobs = "unserved_jobs", QUEUE;
+    /// 1 while a pool's circuit breaker is open, per pool.
+    CircuitOpen = "circuit_open",
+        "the pool's runners keep failing: `runnerctl status --runners` shows the error of the provider";
+    /// 1 while GARM does not create the runners that a pool's level asks for, per pool.
+    LevelNotFollowed = "level_not_followed",
+        "GARM does not create the runners that it is asked for: look in GARM's log for an unknown \
+         runner group, GitHub's rate limit, revoked credentials or a missing provider";
+    /// Age of the last full read, in seconds.
+    ObservationAgeSeconds = "observation_age_seconds",
+        "GARM has not been read for so long, and nothing is scaled: see `/readyz` and the log of \
+         `runnerctl watch`";
+    /// Findings of the isolation auditor within the last hour.
+    EphemeralViolations = "ephemeral_violations",
+        "the isolation auditor has found something: the audit log has the evidence";
+    /// 1 when enforced, 0 when not.
+    MtlsEnforced = "mtls_enforced",
+        "`runnerctl validate --online` says which address accepts which requests";
+    /// Gaps in the audit log within the last hour.
+    AuditGaps = "audit_gaps",
+        "`runnerctl audit verify` names the gaps; look at the disk of the audit log";
+    /// How often audit records were found cut or changed within the last hour.
+    AuditBreaks = "audit_breaks",
+        "records of the audit log were cut, changed or deleted: compare it with a copy from \
+         elsewhere, or with the statements of `watch.audit_anchor`";
+    /// Age of the last delivered statement about the audit log, in seconds.
+    AuditAnchorAgeSeconds = "audit_anchor_age_seconds",
+        "no signed statement about the audit log has been delivered for so long: the log of \
+         `runnerctl watch` says why";
+    /// Seconds until the client certificate expires.
+    ClientCertExpiresInSeconds = "client_cert_expires_in_seconds",
+        "renew the client certificate `garm.tls.cert`; it is read again when it changes";
+}

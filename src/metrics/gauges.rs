@@ -1,0 +1,247 @@
+//! The table of all gauges: what each is called and how it is read. Names: DESIGN §6; the first
+//! three are those of R5.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::catalog::{MetricDef, MetricKind};
+use super::snapshot::{PoolGauges, ProcessGauges, Snapshot};
+use super::state::ReloadResult;
+use crate::domain::name::PoolName;
+
+pub(super) struct Gauge {
+    pub(super) def: MetricDef,
+    read: GaugeReader,
+}
+
+/// How a gauge is read. A value that is `None` is unknown and left out.
+enum GaugeReader {
+    /// One value per pool.
+    Pool(fn(&PoolGauges) -> Option<f64>),
+    /// One value per pool and state of a runner.
+    RunnerStates,
+    /// One value for the process.
+    Process(fn(&ProcessFacts<'_>) -> Option<f64>),
+    /// Always 1, with the version as its label; the only gauge before the first full read.
+    BuildInfo,
+}
+
+/// What the gauges of the process are read from.
+pub(super) struct ProcessFacts<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    /// Time since the full read of `snapshot`.
+    pub(super) age: Duration,
+    pub(super) process: &'a ProcessGauges,
+    pub(super) config: ReloadResult,
+}
+
+const fn pool(
+    name: &'static str,
+    read: fn(&PoolGauges) -> Option<f64>,
+    help: &'static str,
+) -> Gauge {
+    gauge(name, &["pool"], GaugeReader::Pool(read), help)
+}
+
+const fn process(
+    name: &'static str,
+    read: fn(&ProcessFacts<'_>) -> Option<f64>,
+    help: &'static str,
+) -> Gauge {
+    gauge(name, &[], GaugeReader::Process(read), help)
+}
+
+const fn gauge(
+    name: &'static str,
+    labels: &'static [&'static str],
+    read: GaugeReader,
+    help: &'static str,
+) -> Gauge {
+    Gauge { def: MetricDef { name, kind: MetricKind::Gauge, labels, help }, read }
+}
+
+/// All gauges, in the order of `/metrics`. One that is true or false is 1 or 0.
+pub(super) const GAUGES: &[Gauge] = &[
+    pool("runner_active", |pool| number(pool.active), "Number of runners currently executing jobs"),
+    pool("runner_idle", |pool| number(pool.idle), "Number of runners waiting for jobs"),
+    // A queued workflow of R5 is a queued workflow job.
+    pool(
+        "queue_depth",
+        |pool| number(pool.queue_depth),
+        "Number of workflows waiting for a runner",
+    ),
+    gauge(
+        "runnerctl_build_info",
+        &["version"],
+        GaugeReader::BuildInfo,
+        "Version of the running program, always 1",
+    ),
+    pool(
+        "runnerctl_pool_min_runners",
+        |pool| number(pool.min_runners),
+        "Least number of runners of the pool, busy ones included, as declared",
+    ),
+    pool(
+        "runnerctl_pool_max_runners",
+        |pool| number(pool.max_runners),
+        "Greatest number of runners of the pool, the smaller of declared and live",
+    ),
+    pool(
+        "runnerctl_pool_level",
+        |pool| pool.level.and_then(number),
+        "Number of runners that GARM is told to keep idle",
+    ),
+    gauge(
+        "runnerctl_pool_runners",
+        &["pool", "state"],
+        GaugeReader::RunnerStates,
+        "Number of runners by state",
+    ),
+    pool(
+        "runnerctl_pool_unserved_jobs",
+        |pool| number(pool.unserved_jobs),
+        "Number of waiting jobs for which no runner is idle or booting",
+    ),
+    pool(
+        "runnerctl_pool_stuck_jobs",
+        |pool| number(pool.stuck_jobs),
+        "Number of waiting jobs that fitting idle runners do not pick up, not in queue_depth",
+    ),
+    pool(
+        "runnerctl_pool_stale_jobs",
+        |pool| number(pool.stale_jobs),
+        "Number of jobs waiting longer than stale_job_age, not in queue_depth",
+    ),
+    // Served and counted in the queue as well.
+    pool(
+        "runnerctl_pool_forgotten_jobs",
+        |pool| number(pool.forgotten_jobs),
+        "Number of waiting jobs that GARM has forgotten and runners are still kept for",
+    ),
+    pool(
+        "runnerctl_pool_oldest_queued_job_age_seconds",
+        |pool| Some(pool.oldest_wait.as_secs_f64()),
+        "Time since the oldest waiting job was queued, stuck ones included, 0 when none waits",
+    ),
+    pool(
+        "runnerctl_pool_outdated_runners",
+        |pool| pool.outdated_runners.and_then(number),
+        "Number of runners that were made before the last change of their pool",
+    ),
+    pool(
+        "runnerctl_pool_below_min",
+        |pool| number(pool.is_below_min),
+        "Whether the pool has fewer runners than min_runners (1) or not (0)",
+    ),
+    pool(
+        "runnerctl_circuit_open",
+        |pool| number(pool.is_circuit_open),
+        "Whether scaling up is suspended because runners keep failing (1) or not (0)",
+    ),
+    pool(
+        "runnerctl_level_not_followed",
+        |pool| number(pool.is_stalled),
+        "Whether GARM creates none of the runners that the level of the pool asks for (1) or not (0)",
+    ),
+    pool(
+        "runnerctl_config_drift",
+        |pool| pool.has_drift.and_then(number),
+        "Whether the pool in GARM differs from the declared one (1) or not (0)",
+    ),
+    pool(
+        "runnerctl_pool_policy_violations",
+        |pool| pool.policy_violations.and_then(number),
+        "Number of rules of the policy that the pool in GARM breaks",
+    ),
+    process(
+        "runnerctl_config_last_reload_successful",
+        |facts| number(facts.config == ReloadResult::Applied),
+        "Whether the files as they were read last are in force (1) or an older state of them (0)",
+    ),
+    process(
+        "runnerctl_last_successful_reconcile_timestamp_seconds",
+        |facts| seconds(facts.snapshot.reconciled_at),
+        "Unix time of the last full read of GARM that was decided on",
+    ),
+    process(
+        "runnerctl_observation_age_seconds",
+        |facts| number(facts.age.as_secs_f64()),
+        "Time since the last full read of GARM",
+    ),
+    process(
+        "runnerctl_event_stream_connected",
+        |facts| facts.process.is_stream_connected.and_then(number),
+        "Whether the event stream of GARM is connected (1) or not (0)",
+    ),
+    process(
+        "runnerctl_clock_skew_seconds",
+        |facts| facts.snapshot.clock_skew_s,
+        "How far the clock of GARM is ahead of this one",
+    ),
+    process(
+        "runnerctl_mtls_enforced",
+        |facts| facts.process.is_mtls_enforced.and_then(number),
+        "Whether GARM was last proven to refuse runners without a client certificate (1) or not (0)",
+    ),
+    process(
+        "runnerctl_tls_client_cert_expiry_timestamp_seconds",
+        |facts| facts.process.client_cert_expires_at.and_then(seconds),
+        "Unix time at which the client certificate for GARM expires",
+    ),
+    process(
+        "runnerctl_tls_crl_expiry_timestamp_seconds",
+        |facts| facts.process.crl_ends_at.and_then(seconds),
+        "Unix time at which the first of the revocation lists of `garm.crls` ends",
+    ),
+    process(
+        "runnerctl_audit_anchored_timestamp_seconds",
+        |facts| facts.process.audit_anchored_at.and_then(seconds),
+        "Unix time of the last signed statement about the audit log that reached every place",
+    ),
+];
+
+/// One value of a gauge, with the values of its labels.
+pub(super) type GaugeSample = (Vec<String>, f64);
+
+impl Gauge {
+    /// The present values; empty if none is known.
+    pub(super) fn samples(&self, facts: Option<&ProcessFacts<'_>>) -> Vec<GaugeSample> {
+        match (&self.read, facts) {
+            (GaugeReader::BuildInfo, _) => vec![(vec![env!("CARGO_PKG_VERSION").to_owned()], 1.0)],
+            (_, None) => Vec::new(),
+            (GaugeReader::Pool(read), Some(facts)) => by_pool(*read, &facts.snapshot.pools),
+            (GaugeReader::RunnerStates, Some(facts)) => by_state(&facts.snapshot.pools),
+            (GaugeReader::Process(read), Some(facts)) => {
+                read(facts).map(|value| (Vec::new(), value)).into_iter().collect()
+            }
+        }
+    }
+}
+
+fn by_pool(
+    read: fn(&PoolGauges) -> Option<f64>,
+    pools: &BTreeMap<PoolName, PoolGauges>,
+) -> Vec<GaugeSample> {
+    let sample = |(name, pool): (&PoolName, _)| Some((vec![name.as_str().to_owned()], read(pool)?));
+    pools.iter().filter_map(sample).collect()
+}
+
+fn by_state(pools: &BTreeMap<PoolName, PoolGauges>) -> Vec<GaugeSample> {
+    let mut samples = Vec::new();
+    for (name, pool) in pools {
+        for (state, n) in pool.runners.by_state() {
+            samples.push((vec![name.as_str().to_owned(), state.to_owned()], n.into()));
+        }
+    }
+    samples
+}
+
+fn seconds(time: Timestamp) -> Option<f64> {
+    Some(time.as_duration().as_secs_f64())
+}
+
+fn number(value: impl Into<f64>) -> Option<f64> {
+    Some(value.into())
+}
