@@ -8,7 +8,7 @@ use super::diagnostic_code::Code;
 use super::diagnostics::{Diagnostic, Diagnostics, FileSpan};
 use super::suggest;
 use super::value::{LocatedValue, Mapping, Value};
-use crate::domain::desired::ScalePolicy;
+use crate::domain::desired::{PoolSettings, ScalePolicy};
 use crate::domain::duration;
 use crate::domain::entity::{EntityKind, EntityRef};
 use crate::domain::field::{Absent, FIELDS, GARM_ARCHITECTURES, GARM_SYSTEMS, LABELS_MAX, field};
@@ -244,22 +244,24 @@ impl<'m> Merged<'m> {
             entity: self.entity(),
             provider: self.text("provider"),
             image: self.text("image"),
-            instance_type: self.text("instance_type")?,
-            labels: self.labels(&name),
-            os_type: self.word("os_type"),
-            os_arch: self.word("os_arch"),
-            enabled: self.enabled(),
-            runner_prefix: self.text("runner_prefix").unwrap_or_else(|| name.to_string()),
-            runner_group: self.runner_group(),
-            bootstrap_timeout_min: u32::try_from(timeout_min).ok()?,
-            priority: self.number("priority")?,
-            template: self.text("template"),
-            proxy: self.text("proxy"),
-            enable_shell: self.flag("enable_shell"),
-            extra_specs: self.extra_specs(),
-            scale: self.scale()?,
-            adopt: self.text("adopt"),
-            name,
+            settings: PoolSettings {
+                instance_type: self.text("instance_type")?,
+                labels: self.labels(&name),
+                os_type: self.word("os_type"),
+                os_arch: self.word("os_arch"),
+                enabled: self.enabled(),
+                runner_prefix: self.text("runner_prefix").unwrap_or_else(|| name.to_string()),
+                runner_group: self.runner_group(),
+                bootstrap_timeout_min: u32::try_from(timeout_min).ok()?,
+                priority: self.number("priority")?,
+                template: self.text("template"),
+                proxy: self.text("proxy"),
+                enable_shell: self.flag("enable_shell"),
+                extra_specs: self.extra_specs(),
+                scale: self.scale()?,
+                adopt: self.text("adopt"),
+                name,
+            },
         })
     }
 

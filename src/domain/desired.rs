@@ -1,6 +1,7 @@
 //! The desired state that the files declare, complete: defaults are merged and everything that a
 //! plan needs is present.
 
+use std::ops::Deref;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -39,17 +40,14 @@ pub struct ScalePolicy {
     pub autoscale: bool,
 }
 
-/// The desired state of one pool.
+/// What a pool file declares about a pool, with the defaults merged, whether or not `plan` can work
+/// with it: all but the entity, the provider and the image.
 #[derive(Debug, Clone, PartialEq)]
-pub struct DesiredPool {
+pub struct PoolSettings {
     pub name: PoolName,
-    /// The organization, repository or enterprise whose jobs it serves.
-    pub entity: EntityRef,
-    pub provider: String,
-    pub image: String,
     /// GARM calls it `flavor`.
     pub instance_type: String,
-    /// The pool's labels, without the owner mark.
+    /// The pool's labels and those of the defaults, without the owner mark.
     pub labels: Labels,
     /// `linux` or `windows`.
     pub os_type: String,
@@ -70,6 +68,7 @@ pub struct DesiredPool {
     pub proxy: Option<String>,
     /// Shell access to runners through GARM's agent.
     pub enable_shell: bool,
+    /// Provider-specific settings, merged with the defaults by top-level key.
     pub extra_specs: Map<String, Value>,
     pub scale: ScalePolicy,
     /// The pool to adopt: GARM's id of a pool that was created by hand, or the former name of a
@@ -77,7 +76,7 @@ pub struct DesiredPool {
     pub adopt: Option<String>,
 }
 
-impl DesiredPool {
+impl PoolSettings {
     /// Whether the pool is, or may be, enabled: if the file does not manage `enabled`, GARM
     /// decides.
     pub fn may_be_enabled(&self) -> bool {
@@ -87,6 +86,26 @@ impl DesiredPool {
     /// The level of a new pool, and of a pool that does not autoscale.
     pub fn plain_level(&self) -> u32 {
         self.scale.min_runners.max(self.scale.min_idle_runners)
+    }
+}
+
+/// The desired state of one pool. Its settings are read as if they were its own fields.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DesiredPool {
+    /// The organization, repository or enterprise whose jobs it serves.
+    pub entity: EntityRef,
+    /// Name of the provider in GARM's configuration.
+    pub provider: String,
+    /// Image, in the provider's terms.
+    pub image: String,
+    pub settings: PoolSettings,
+}
+
+impl Deref for DesiredPool {
+    type Target = PoolSettings;
+
+    fn deref(&self) -> &PoolSettings {
+        &self.settings
     }
 }
 

@@ -66,17 +66,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::desired::ScalePolicy;
-    use crate::domain::entity::EntityKind;
-    use crate::domain::entity::EntityRef;
-    use crate::domain::name::PoolName;
+    use crate::domain::desired::PoolSettings;
+    use crate::domain::entity::{EntityKind, EntityRef};
     use crate::scaling::testing;
 
     /// `testing::pool("a", &["x"])`, as a file declares it.
     fn declared() -> DesiredPool {
         let pool = live();
         DesiredPool {
-            name: PoolName::new("a").unwrap(),
             entity: EntityRef {
                 kind: EntityKind::Organization,
                 name: pool.entity_name.to_uppercase(),
@@ -84,21 +81,15 @@ mod tests {
             },
             provider: pool.spec.provider.clone(),
             image: pool.spec.image.clone(),
-            instance_type: pool.spec.flavor.clone(),
-            labels: pool.spec.labels.without_marks(),
-            os_type: pool.spec.os_type.clone(),
-            os_arch: pool.spec.os_arch.clone(),
-            enabled: Some(true),
-            runner_prefix: pool.spec.runner_prefix.clone(),
-            runner_group: None,
-            bootstrap_timeout_min: pool.spec.bootstrap_timeout_min,
-            priority: pool.spec.priority,
-            template: None,
-            proxy: None,
-            enable_shell: false,
-            extra_specs: pool.spec.extra_specs.clone(),
-            scale: ScalePolicy { max_runners: pool.spec.max_runners, ..testing::policy() },
-            adopt: None,
+            settings: PoolSettings {
+                instance_type: pool.spec.flavor.clone(),
+                labels: pool.spec.labels.without_marks(),
+                runner_prefix: pool.spec.runner_prefix.clone(),
+                bootstrap_timeout_min: pool.spec.bootstrap_timeout_min,
+                priority: pool.spec.priority,
+                extra_specs: pool.spec.extra_specs.clone(),
+                ..testing::settings("a")
+            },
         }
     }
 
@@ -121,7 +112,7 @@ mod tests {
     #[test]
     fn drift_lists_the_fields_that_a_plan_would_change() {
         let (mut desired, pool) = (declared(), live());
-        desired.scale.max_runners += 1;
+        desired.settings.scale.max_runners += 1;
         desired.provider = "other".into();
         desired.entity.kind = EntityKind::Repository;
         let fleet = FleetName::new("acme").unwrap();
@@ -140,14 +131,14 @@ mod tests {
         );
         check(|it, _| it.provider = "other".into(), Some(true));
         check(|it, _| it.entity.name = "octo".into(), Some(true));
-        check(|it, _| it.runner_group = Some("others".into()), Some(true));
-        check(|it, _| it.labels.insert("gpu"), Some(true));
+        check(|it, _| it.settings.runner_group = Some("others".into()), Some(true));
+        check(|it, _| it.settings.labels.insert("gpu"), Some(true));
     }
 
     #[test]
     fn the_level_is_drift_only_if_the_pool_does_not_autoscale() {
         check(|_, it| it.spec.min_idle_runners = 3, Some(false));
-        check(|it, _| it.scale.autoscale = false, Some(true));
+        check(|it, _| it.settings.scale.autoscale = false, Some(true));
     }
 
     #[test]

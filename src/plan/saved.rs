@@ -310,8 +310,8 @@ mod tests {
             pool("new"),
             with("changed", |it| {
                 it.image = "ami-2".to_owned();
-                it.extra_specs.insert("token".to_owned(), "hunter2".into());
-                it.extra_specs.insert("subnet".to_owned(), "subnet-77".into());
+                it.settings.extra_specs.insert("token".to_owned(), "hunter2".into());
+                it.settings.extra_specs.insert("subnet".to_owned(), "subnet-77".into());
             }),
             with("moved", |it| it.provider = "gcp".to_owned()),
             pool("raised"),
@@ -371,10 +371,13 @@ mod tests {
             assert_eq!(read.differences(&plan(&wanted, &there, &PlanOptions::default())), expected);
         };
         differs(|_, there| there.runners.push(runner(&there.pools[0], 1, "idle")), &[]);
-        differs(|wanted, _| wanted.pools[3].scale.min_runners = 9, &[]);
+        differs(|wanted, _| wanted.pools[3].settings.scale.min_runners = 9, &[]);
         differs(|_, there| there.pools[3].spec.min_idle_runners = 1, &[]);
         differs(|_, there| there.pools[3].spec.min_idle_runners = 2, &[Some("raised")]);
-        differs(|wanted, _| wanted.pools[1].extra_specs["token"] = "x".into(), &[Some("changed")]);
+        differs(
+            |wanted, _| wanted.pools[1].settings.extra_specs["token"] = "x".into(),
+            &[Some("changed")],
+        );
         differs(|wanted, _| wanted.pools[0].image = "ami-9".to_owned(), &[Some("new")]);
         differs(|_, there| drop(there.pools.remove(2)), &[Some("gone")]);
         differs(|_, there| there.controller.backoff = std::time::Duration::from_secs(30), &[None]);

@@ -258,33 +258,14 @@ mod tests {
 
     use super::*;
     use crate::domain::entity::PoolManager;
-    use crate::domain::label::Labels;
     use crate::domain::name::PoolName;
-    use crate::scaling::testing::{fleet, policy, pool};
+    use crate::scaling::testing::{fleet, pool, settings};
 
     /// A pool as the files make it that says nothing but its name.
     fn base() -> DeclaredPool {
-        DeclaredPool {
-            name: PoolName::new("probe").unwrap(),
-            entity: None,
-            provider: None,
-            image: None,
-            instance_type: "x".into(),
-            labels: Labels::new(),
-            os_type: "linux".into(),
-            os_arch: "amd64".into(),
-            enabled: Some(true),
-            runner_prefix: "probe".into(),
-            runner_group: None,
-            bootstrap_timeout_min: 20,
-            priority: 0,
-            template: None,
-            proxy: None,
-            enable_shell: false,
-            extra_specs: Map::new(),
-            scale: crate::domain::desired::ScalePolicy { min_runners: 0, ..policy() },
-            adopt: None,
-        }
+        let mut settings = settings("probe");
+        settings.scale.min_runners = 0;
+        DeclaredPool { entity: None, provider: None, image: None, settings }
     }
 
     fn by_hand(id: &str, labels: &[&str]) -> Pool {
@@ -344,9 +325,9 @@ mod tests {
             is_system: false,
         }];
         let mut base = base();
-        base.scale.min_runners = 1;
-        base.template = Some("theirs".into());
-        base.extra_specs = serde_json::from_value(json!({"network": "prod"})).unwrap();
+        base.settings.scale.min_runners = 1;
+        base.settings.template = Some("theirs".into());
+        base.settings.extra_specs = serde_json::from_value(json!({"network": "prod"})).unwrap();
         insta::assert_snapshot!(written(&fleet, &base), @r#"
             pools:
               - name: ubuntu-24-04
@@ -383,7 +364,7 @@ mod tests {
             let mut fleet = fleet(0, vec![by_hand("p1", &["x"])], vec![], vec![]);
             fleet.controller.backoff = Duration::from_secs(backoff);
             let mut base = base();
-            base.scale.max_queue_wait = own.map(Duration::from_secs);
+            base.settings.scale.max_queue_wait = own.map(Duration::from_secs);
             let text = written(&fleet, &base);
             text.lines().find_map(|it| Some(it.trim().strip_prefix("max_queue_wait: ")?.to_owned()))
         };

@@ -193,7 +193,7 @@ mod tests {
     fn an_apply_says_what_comes_next() {
         let next = |autoscale: bool, there: bool| {
             let mut pool = build::pool("a");
-            pool.scale.autoscale = autoscale;
+            pool.settings.scale.autoscale = autoscale;
             let mut fleet = build::fleet();
             fleet.pools.extend(there.then(|| build::live(&pool)));
             let desired = build::desired([pool]);

@@ -5,11 +5,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Map;
 
-use crate::domain::desired::ScalePolicy;
+use crate::domain::desired::{PoolSettings, ScalePolicy};
 use crate::domain::entity::{EntityKey, EntityKind};
 use crate::domain::fleet::{Controller, Fleet};
 use crate::domain::job::{Job, JobStatus};
-use crate::domain::name::{EntityId, PoolId, RunnerName};
+use crate::domain::label::Labels;
+use crate::domain::name::{EntityId, PoolId, PoolName, RunnerName};
 use crate::domain::pool::{Pool, PoolDetail, PoolSpec};
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 
@@ -37,6 +38,29 @@ pub(crate) fn policy() -> ScalePolicy {
         failed_runner_grace: secs(120),
         stale_job_age: secs(86_400),
         autoscale: true,
+    }
+}
+
+/// The settings of a pool that declares no labels, everything else as in the specification's
+/// examples.
+pub(crate) fn settings(name: &str) -> PoolSettings {
+    PoolSettings {
+        name: PoolName::new(name).unwrap(),
+        instance_type: "m5.large".into(),
+        labels: Labels::new(),
+        os_type: "linux".into(),
+        os_arch: "amd64".into(),
+        enabled: Some(true),
+        runner_prefix: name.into(),
+        runner_group: None,
+        bootstrap_timeout_min: 20,
+        priority: 0,
+        template: None,
+        proxy: None,
+        enable_shell: false,
+        extra_specs: Map::new(),
+        scale: policy(),
+        adopt: None,
     }
 }
 

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::Map;
 
 use crate::domain::credential::{Auth, Credential, DesiredCredential, Fingerprint};
-use crate::domain::desired::{ControllerSettings, Desired, DesiredPool, ScalePolicy, Scope};
+use crate::domain::desired::{ControllerSettings, Desired, DesiredPool, PoolSettings, Scope};
 use crate::domain::entity::{Entity, EntityKey, EntityKind, EntityRef, PoolManager};
 use crate::domain::fleet::{Controller, Fleet, Proxy, Template};
 use crate::domain::job::{Job, JobStatus};
@@ -14,6 +13,7 @@ use crate::domain::label::OwnerMark;
 use crate::domain::name::{EntityId, FleetName, PoolId, PoolName, RunnerName};
 use crate::domain::pool::{Pool, PoolDetail, PoolSpec};
 use crate::domain::runner::{Runner, RunnerStatus, Status};
+use crate::scaling::testing;
 
 pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_760_000_000 + second).unwrap()
@@ -132,7 +132,6 @@ pub(crate) fn credential(id: u64, name: &str, description: &str) -> Credential {
 /// The specification's own pool.
 pub(crate) fn pool(text: &str) -> DesiredPool {
     DesiredPool {
-        name: name(text),
         entity: EntityRef {
             kind: EntityKind::Organization,
             name: "acme".to_owned(),
@@ -140,34 +139,10 @@ pub(crate) fn pool(text: &str) -> DesiredPool {
         },
         provider: "aws".to_owned(),
         image: "ami-1".to_owned(),
-        instance_type: "m5.large".to_owned(),
-        labels: ["linux", text].into_iter().collect(),
-        os_type: "linux".to_owned(),
-        os_arch: "amd64".to_owned(),
-        enabled: Some(true),
-        runner_prefix: text.to_owned(),
-        runner_group: None,
-        bootstrap_timeout_min: 20,
-        priority: 0,
-        template: None,
-        proxy: None,
-        enable_shell: false,
-        extra_specs: Map::new(),
-        scale: ScalePolicy {
-            min_runners: 2,
-            max_runners: 20,
-            min_idle_runners: 0,
-            scale_up_threshold: 5,
-            scale_up_delay: Duration::from_secs(30),
-            scale_up_target: 0,
-            scale_down_delay: Duration::from_secs(600),
-            max_queue_wait: Some(Duration::from_secs(120)),
-            boot_grace: Duration::from_secs(600),
-            failed_runner_grace: Duration::from_secs(120),
-            stale_job_age: Duration::from_secs(86_400),
-            autoscale: true,
+        settings: PoolSettings {
+            labels: ["linux", text].into_iter().collect(),
+            ..testing::settings(text)
         },
-        adopt: None,
     }
 }
 

@@ -111,7 +111,7 @@ fn one_pool_with_two_labels_is_blocked_under_each_declared_name() {
 
 #[test]
 fn adopting_a_pool_made_by_hand_is_one_step_that_adds_the_label() {
-    let adopting = changed(pool("a"), |it| it.adopt = Some("X-ID".to_owned()));
+    let adopting = changed(pool("a"), |it| it.settings.adopt = Some("X-ID".to_owned()));
     let by_hand = relabelled(&live(&pool("a")), "x-id", &["linux", "a"]);
     let plan = check(
         &desired([adopting.clone()]),
@@ -130,7 +130,7 @@ fn adopting_a_pool_made_by_hand_is_one_step_that_adds_the_label() {
 
 #[test]
 fn adopting_an_old_name_renames() {
-    let adopting = changed(pool("new"), |it| it.adopt = Some("old".to_owned()));
+    let adopting = changed(pool("new"), |it| it.settings.adopt = Some("old".to_owned()));
     let mut there = live(&pool("new"));
     there.spec.labels = ["linux", "new", &owned("old")].into_iter().collect();
     check(
@@ -142,7 +142,8 @@ fn adopting_an_old_name_renames() {
 
 #[test]
 fn an_adoption_that_must_not_be_is_blocked() {
-    let adopting = |target: &str| changed(pool("a"), |it| it.adopt = Some(target.to_owned()));
+    let adopting =
+        |target: &str| changed(pool("a"), |it| it.settings.adopt = Some(target.to_owned()));
     let labelled = |labels: &[&str]| relabelled(&live(&pool("a")), "x", labels);
     let mut other_provider = labelled(&["linux"]);
     other_provider.spec.provider = "gcp".to_owned();
@@ -181,7 +182,7 @@ fn an_adoption_that_must_not_be_is_blocked() {
         &with([live(&pool("b"))]),
         &["blocked a [] `adopt` refers to the pool of `b`, which is also declared"],
     );
-    let rival = changed(pool("b"), |it| it.adopt = Some("x".to_owned()));
+    let rival = changed(pool("b"), |it| it.settings.adopt = Some("x".to_owned()));
     check(
         &desired([adopting("x"), rival]),
         &with([labelled(&["linux"])]),
@@ -195,7 +196,7 @@ fn an_adoption_that_must_not_be_is_blocked() {
 #[test]
 fn a_blocked_adoption_does_not_let_its_pool_be_deleted() {
     let adopting = changed(pool("new"), |it| {
-        it.adopt = Some("old".to_owned());
+        it.settings.adopt = Some("old".to_owned());
         it.provider = "gcp".to_owned();
     });
     check(
@@ -210,7 +211,7 @@ fn a_blocked_adoption_does_not_let_its_pool_be_deleted() {
 #[test]
 fn an_adoption_that_a_replace_has_followed_is_done() {
     let moved = changed(pool("a"), |it| {
-        it.adopt = Some("x".to_owned());
+        it.settings.adopt = Some("x".to_owned());
         it.provider = "gcp".to_owned();
     });
     let old = relabelled(&live(&pool("a")), "x", &["linux", "a", &retired("a")]);
@@ -245,7 +246,7 @@ fn an_entity_that_garm_does_not_know_or_knows_twice_blocks() {
 #[test]
 fn a_template_is_found_by_name_or_blocks() {
     let templates = vec![template(9, "mine", "linux")];
-    let named = |text: &str| changed(pool("a"), |it| it.template = Some(text.to_owned()));
+    let named = |text: &str| changed(pool("a"), |it| it.settings.template = Some(text.to_owned()));
     let there = Fleet { templates, ..with([live(&pool("a"))]) };
     let plan =
         check(&desired([named("mine")]), &there, &["update a [template] `template` differs"]);
@@ -256,7 +257,7 @@ fn a_template_is_found_by_name_or_blocks() {
 
 #[test]
 fn what_garm_cannot_clear_is_blocked() {
-    let cleared = changed(pool("a"), |it| it.runner_prefix = String::new());
+    let cleared = changed(pool("a"), |it| it.settings.runner_prefix = String::new());
     check(
         &desired([cleared]),
         &with([live(&pool("a"))]),

@@ -52,8 +52,8 @@ fn no_group_and_no_proxy_are_asked_for_and_absent_ones_are_left_alone() {
     });
     check(&desired([pool("a")]), &there([live.clone()]), &[]);
     let none = changed(pool("a"), |it| {
-        it.runner_group = Some(String::new());
-        it.proxy = Some(String::new());
+        it.settings.runner_group = Some(String::new());
+        it.settings.proxy = Some(String::new());
     });
     let asked = PoolChange {
         runner_group: Some(String::new()),
@@ -66,7 +66,7 @@ fn no_group_and_no_proxy_are_asked_for_and_absent_ones_are_left_alone() {
 
 #[test]
 fn a_proxy_is_found_by_name_in_any_case_or_blocks() {
-    let named = |text: &str| changed(pool("a"), |it| it.proxy = Some(text.to_owned()));
+    let named = |text: &str| changed(pool("a"), |it| it.settings.proxy = Some(text.to_owned()));
     let live = || changed_live(|it| it.spec.proxy_id = Some(2));
     let asked = PoolChange { proxy_id: Some(1), ..PoolChange::default() };
     assert_eq!(change(named("SQUID"), live()), asked);
@@ -76,7 +76,7 @@ fn a_proxy_is_found_by_name_in_any_case_or_blocks() {
 
 #[test]
 fn an_unmanaged_switch_makes_no_difference_and_a_new_pool_is_on() {
-    let unmanaged = changed(pool("a"), |it| it.enabled = None);
+    let unmanaged = changed(pool("a"), |it| it.settings.enabled = None);
     let off = || changed_live(|it| it.spec.enabled = false);
     check(&desired([unmanaged.clone()]), &there([off()]), &[]);
     check(&desired([unmanaged.clone()]), &there([changed_live(|_| {})]), &[]);
@@ -119,7 +119,7 @@ fn a_replace_keeps_all_that_files_leave_alone_and_still_means_something() {
 /// of every later replace.
 #[test]
 fn a_pool_of_another_system_gets_a_template_for_it() {
-    let windows = || changed(pool("a"), |it| it.os_type = "windows".to_owned());
+    let windows = || changed(pool("a"), |it| it.settings.os_type = "windows".to_owned());
     let mine = |it: &mut Pool| it.spec.template_id = Some(9);
     let asked = |template_id| PoolChange {
         os_type: Some("windows".to_owned()),
@@ -145,7 +145,7 @@ fn a_pool_of_another_system_gets_a_template_for_it() {
 fn a_replace_drops_a_template_that_does_not_fit() {
     let moved = changed(pool("a"), |it| {
         it.provider = "gcp".to_owned();
-        it.os_type = "windows".to_owned();
+        it.settings.os_type = "windows".to_owned();
     });
     let stuck = |it: &mut Pool| {
         it.spec.os_type = "windows".to_owned();
@@ -160,8 +160,8 @@ fn a_replace_drops_a_template_that_does_not_fit() {
 fn a_declared_template_has_to_be_for_the_pools_system_and_forge() {
     let named = |os_type: &str| {
         changed(pool("a"), |it| {
-            it.template = Some("mine".to_owned());
-            it.os_type = os_type.to_owned();
+            it.settings.template = Some("mine".to_owned());
+            it.settings.os_type = os_type.to_owned();
         })
     };
     check(
@@ -181,8 +181,8 @@ fn a_declared_template_has_to_be_for_the_pools_system_and_forge() {
 
 #[test]
 fn what_garm_makes_no_runners_of_is_blocked_and_the_rest_plans() {
-    let old = changed(pool("a"), |it| it.os_arch = "i386".to_owned());
-    let apple = changed(pool("b"), |it| it.os_type = "macos".to_owned());
+    let old = changed(pool("a"), |it| it.settings.os_arch = "i386".to_owned());
+    let apple = changed(pool("b"), |it| it.settings.os_type = "macos".to_owned());
     check(
         &desired([old.clone(), apple, pool("c")]),
         &there([]),

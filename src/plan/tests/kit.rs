@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::build::*;
 use super::model::{carry_out, writes};
+use super::rows::changed;
 use crate::domain::desired::{Desired, DesiredPool};
 use crate::domain::fleet::Fleet;
 use crate::plan::saved::{self, SavedInputs};
@@ -47,7 +48,7 @@ fn lines(plan: &Plan) -> Vec<String> {
 
 fn with_specs(name: &str, specs: Value) -> DesiredPool {
     let Value::Object(extra_specs) = specs else { panic!("{specs} is no object") };
-    DesiredPool { extra_specs, ..pool(name) }
+    changed(pool(name), |pool| pool.settings.extra_specs = extra_specs)
 }
 
 fn specs_of(fleet: &Fleet) -> Vec<&Map<String, Value>> {

@@ -79,7 +79,7 @@ fn a_replace_goes_on_where_it_was_stopped() {
 
 #[test]
 fn an_unmanaged_switch_is_what_it_was_when_the_interrupted_replace_began() {
-    let wanted = changed(moved(), |it| it.enabled = None);
+    let wanted = changed(moved(), |it| it.settings.enabled = None);
     let disabled = |mut pool: Pool, written: i64| {
         pool.spec.enabled = false;
         pool.updated_at = at(written);

@@ -73,8 +73,8 @@ fn a_pool_that_is_as_declared_makes_no_step() {
 fn only_fields_that_differ_are_sent() {
     let wanted = changed(pool("a"), |it| {
         it.image = "ami-2".to_owned();
-        it.bootstrap_timeout_min = 30;
-        it.extra_specs.insert("subnet".to_owned(), json!("b"));
+        it.settings.bootstrap_timeout_min = 30;
+        it.settings.extra_specs.insert("subnet".to_owned(), json!("b"));
     });
     let plan = check(
         &desired([wanted]),
@@ -95,9 +95,9 @@ fn only_fields_that_differ_are_sent() {
 #[test]
 fn case_order_and_spelling_are_no_differences() {
     let declared = changed(pool("a"), |it| {
-        it.labels = ["A", "LINUX"].into_iter().collect();
+        it.settings.labels = ["A", "LINUX"].into_iter().collect();
         it.entity.name = "Acme".to_owned();
-        it.extra_specs = json!({ "b": 1, "a": [1] }).as_object().cloned().unwrap();
+        it.settings.extra_specs = json!({ "b": 1, "a": [1] }).as_object().cloned().unwrap();
     });
     let mut there = live(&pool("a"));
     there.spec.extra_specs = json!({ "a": [1], "b": 1, "c": null }).as_object().cloned().unwrap();
@@ -110,7 +110,7 @@ fn case_order_and_spelling_are_no_differences() {
 #[test]
 fn extra_specs_that_were_not_read_make_no_difference() {
     let declared = changed(pool("a"), |it| {
-        it.extra_specs.insert("subnet".to_owned(), json!("b"));
+        it.settings.extra_specs.insert("subnet".to_owned(), json!("b"));
     });
     let mut there = live(&pool("a"));
     there.detail = PoolDetail::Listed;
@@ -251,9 +251,11 @@ fn the_controllers_backoff_is_global_and_blocked_beside_another_fleet() {
 /// Adopting by the README's own path made a job wait 314 s where GARM alone took 42 s.
 #[test]
 fn raising_the_backoff_names_the_pools_that_it_slows_and_is_blocked_for_those_of_others() {
-    let mut unscaled = changed(pool("a"), |it| it.scale.autoscale = false);
-    unscaled.adopt = Some("x".to_owned());
-    let off = changed(pool("off"), |it| (it.enabled, it.scale.autoscale) = (Some(false), false));
+    let mut unscaled = changed(pool("a"), |it| it.settings.scale.autoscale = false);
+    unscaled.settings.adopt = Some("x".to_owned());
+    let off = changed(pool("off"), |it| {
+        (it.settings.enabled, it.settings.scale.autoscale) = (Some(false), false);
+    });
     let wanted = desired([unscaled, off.clone(), pool("b")]);
     let by_hand = relabelled(&live(&wanted.pools[0]), "x", &["linux", "a"]);
     let mut there = with([by_hand.clone(), live(&off), live(&pool("b"))]);
@@ -274,7 +276,7 @@ fn raising_the_backoff_names_the_pools_that_it_slows_and_is_blocked_for_those_of
     assert!(step.consequences.contains(&own("2m")), "{:?}", step.consequences);
     for (longest, says) in [(None, Some("no limit")), (Some(Duration::from_secs(30)), None)] {
         let mut wanted = wanted.clone();
-        wanted.pools[2].scale.max_queue_wait = longest;
+        wanted.pools[2].settings.scale.max_queue_wait = longest;
         let own = says.map(own);
         let mut said = first(&wanted, &there).consequences.into_iter();
         assert_eq!(said.find(|it| it.starts_with("a job for `b`")), own);
@@ -322,7 +324,7 @@ fn a_label_of_this_fleet_that_names_no_pool_is_left_alone() {
         plan.notes[0].text,
         "1 pool has a label of this fleet without a valid pool name, so it is left alone: `x` has `runnerctl=acme/`"
     );
-    let naming = changed(pool("a"), |it| it.adopt = Some("x".to_owned()));
+    let naming = changed(pool("a"), |it| it.settings.adopt = Some("x".to_owned()));
     let odd = relabelled(&live(&pool("a")), "x", &["linux", "a", "runnerctl=acme"]);
     check(
         &desired([naming]),
@@ -355,8 +357,8 @@ fn queued_jobs_that_fit_no_other_pool_are_named() {
             ["1 queued job matches no other pool: `build-3` of `acme/app`"],
         ]
     );
-    wanted.pools[0].labels.insert("a");
-    wanted.pools[0].labels.insert("b");
+    wanted.pools[0].settings.labels.insert("a");
+    wanted.pools[0].settings.labels.insert("b");
     let none: Vec<String> = Vec::new();
     assert_eq!(
         consequences(&wanted),

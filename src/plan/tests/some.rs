@@ -84,18 +84,18 @@ fn some_pool(name: &'static str) -> impl Strategy<Value = DesiredPool> {
             adopt,
         )| {
             let mut it = pool(name);
-            it.runner_group = group.map(str::to_owned);
-            it.proxy = proxy.map(str::to_owned);
-            it.scale.max_runners = max;
-            it.scale.min_runners = min.min(max);
-            it.scale.min_idle_runners = idle.min(max);
-            it.scale.autoscale = autoscale;
+            it.settings.runner_group = group.map(str::to_owned);
+            it.settings.proxy = proxy.map(str::to_owned);
+            it.settings.scale.max_runners = max;
+            it.settings.scale.min_runners = min.min(max);
+            it.settings.scale.min_idle_runners = idle.min(max);
+            it.settings.scale.autoscale = autoscale;
             it.provider = provider.to_owned();
             it.entity.name = organization.to_owned();
             it.image = format!("ami-{image}");
-            it.extra_specs.extend(some_specs(secret));
-            it.enabled = enabled;
-            it.adopt = adopt;
+            it.settings.extra_specs.extend(some_specs(secret));
+            it.settings.enabled = enabled;
+            it.settings.adopt = adopt;
             it
         },
     )

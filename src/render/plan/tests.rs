@@ -41,14 +41,15 @@ fn rich() -> Plan {
         pool("new"),
         with("changed", |it| {
             it.image = "ami-2".to_owned();
-            it.labels = ["linux", "x64"].into_iter().collect();
-            it.scale.max_runners = 3;
-            it.extra_specs = json!({ "subnet": "b", "token": "hunter2-new", "user data": [1, 2] })
-                .as_object()
-                .cloned()
-                .unwrap();
+            it.settings.labels = ["linux", "x64"].into_iter().collect();
+            it.settings.scale.max_runners = 3;
+            it.settings.extra_specs =
+                json!({ "subnet": "b", "token": "hunter2-new", "user data": [1, 2] })
+                    .as_object()
+                    .cloned()
+                    .unwrap();
         }),
-        with("by-hand", |it| it.adopt = Some("x-id".to_owned())),
+        with("by-hand", |it| it.settings.adopt = Some("x-id".to_owned())),
         with("moved", |it| it.provider = "gcp".to_owned()),
         with("lost", |it| it.entity.name = "`@all`\u{202e}\n# x".to_owned()),
         pool("raised"),
@@ -175,7 +176,7 @@ fn long_markdown_is_cut_with_a_count_of_the_rest() {
 
 #[test]
 fn a_label_of_ours_is_shown_as_a_label() {
-    let renaming = with("new", |it| it.adopt = Some("old".to_owned()));
+    let renaming = with("new", |it| it.settings.adopt = Some("old".to_owned()));
     let mut before = live(&pool("new"));
     before.spec.labels = ["linux", "new", &owned("old")].into_iter().collect();
     let plan = plan(

@@ -3,41 +3,20 @@
 use std::collections::BTreeMap;
 
 use anstream::adapter::strip_str;
-use serde_json::{Map, json};
+use serde_json::json;
 
 use super::*;
 use crate::config::DeclaredPool;
 use crate::domain::entity::{Entity, PoolManager};
 use crate::domain::fleet::Fleet;
-use crate::domain::label::Labels;
 use crate::domain::name::{FleetName, PoolName};
 use crate::domain::runner::Runner;
 use crate::render::decision::{DecisionEffect, DecisionView};
-use crate::scaling::testing::{entity, fleet, job, policy, pool, runner};
+use crate::scaling::testing::{entity, fleet, job, pool, runner, settings};
 use crate::scaling::{ScaledPool, forecast};
 
 fn declared(name: &str) -> DeclaredPool {
-    DeclaredPool {
-        name: PoolName::new(name).unwrap(),
-        entity: None,
-        provider: None,
-        image: None,
-        instance_type: "m5.large".into(),
-        labels: Labels::new(),
-        os_type: "linux".into(),
-        os_arch: "amd64".into(),
-        enabled: Some(true),
-        runner_prefix: name.into(),
-        runner_group: None,
-        bootstrap_timeout_min: 20,
-        priority: 0,
-        template: None,
-        proxy: None,
-        enable_shell: false,
-        extra_specs: Map::new(),
-        scale: policy(),
-        adopt: None,
-    }
+    DeclaredPool { entity: None, provider: None, image: None, settings: settings(name) }
 }
 
 /// The board where no `watch` runs.
@@ -244,7 +223,7 @@ fn the_numbers_of_a_pool_are_those_of_the_watch_that_scales_it() {
     let leaving =
         (1..=2).map(|it| runner("default", &format!("l{it}"), "pending_delete/idle", -9)).collect();
     let fleet = fleet(0, vec![pool("default", &["x"])], leaving, jobs);
-    let scale = policy();
+    let scale = settings("default").scale;
     let managed = ScaledPool { pool: &fleet.pools[0], policy: &scale };
     let decision = forecast(&fleet, &[managed]).into_values().next().unwrap();
     let name = PoolName::new("default").unwrap();
@@ -300,7 +279,7 @@ fn a_watch_that_does_not_tell_is_said_to_be_unknown() {
 #[test]
 fn a_pool_that_only_a_slow_backoff_serves_is_ill() {
     let mut unscaled = declared("default");
-    unscaled.scale.autoscale = false;
+    unscaled.settings.scale.autoscale = false;
     let runners =
         vec![runner("default", "a", "running/idle", 0), runner("default", "b", "running/idle", 0)];
     let mut fleet = fleet(0, vec![pool("default", &["x"])], runners, vec![]);

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use runnerctl::domain::desired::{ControllerSettings, Desired, DesiredPool, ScalePolicy, Scope};
+use runnerctl::domain::desired::{
+    ControllerSettings, Desired, DesiredPool, PoolSettings, ScalePolicy, Scope,
+};
 use runnerctl::domain::entity::{EntityKind, EntityRef};
 use runnerctl::event::SilentListener;
 use runnerctl::garm::Transport;
@@ -37,38 +39,40 @@ impl Dice {
 
 pub(super) fn declared(pool: &str, dice: &mut Dice) -> DesiredPool {
     DesiredPool {
-        name: name(pool),
         entity: EntityRef { kind: EntityKind::Organization, name: "acme".into(), endpoint: None },
         provider: dice.one_of(&["sim", "sim2"]).into(),
         image: dice.one_of(&["old", "new"]).into(),
-        instance_type: dice.one_of(&["small", "large"]).into(),
-        labels: [pool, dice.one_of(&["x", "y"])].into_iter().collect(),
-        os_type: "linux".into(),
-        os_arch: "amd64".into(),
-        enabled: dice.pick(&[Some(true), Some(true), Some(true), Some(false), None]),
-        runner_prefix: pool.into(),
-        runner_group: None,
-        bootstrap_timeout_min: 20,
-        priority: u32::try_from(dice.below(2)).unwrap(),
-        template: None,
-        proxy: None,
-        enable_shell: false,
-        extra_specs: serde_json::Map::new(),
-        scale: ScalePolicy {
-            min_runners: u32::try_from(dice.below(3)).unwrap(),
-            max_runners: 4,
-            min_idle_runners: 0,
-            scale_up_threshold: 5,
-            scale_up_delay: Duration::from_secs(30),
-            scale_up_target: 0,
-            scale_down_delay: Duration::from_secs(600),
-            max_queue_wait: None,
-            boot_grace: Duration::from_secs(600),
-            failed_runner_grace: Duration::from_secs(120),
-            stale_job_age: Duration::from_secs(86_400),
-            autoscale: false,
+        settings: PoolSettings {
+            name: name(pool),
+            instance_type: dice.one_of(&["small", "large"]).into(),
+            labels: [pool, dice.one_of(&["x", "y"])].into_iter().collect(),
+            os_type: "linux".into(),
+            os_arch: "amd64".into(),
+            enabled: dice.pick(&[Some(true), Some(true), Some(true), Some(false), None]),
+            runner_prefix: pool.into(),
+            runner_group: None,
+            bootstrap_timeout_min: 20,
+            priority: u32::try_from(dice.below(2)).unwrap(),
+            template: None,
+            proxy: None,
+            enable_shell: false,
+            extra_specs: serde_json::Map::new(),
+            scale: ScalePolicy {
+                min_runners: u32::try_from(dice.below(3)).unwrap(),
+                max_runners: 4,
+                min_idle_runners: 0,
+                scale_up_threshold: 5,
+                scale_up_delay: Duration::from_secs(30),
+                scale_up_target: 0,
+                scale_down_delay: Duration::from_secs(600),
+                max_queue_wait: None,
+                boot_grace: Duration::from_secs(600),
+                failed_runner_grace: Duration::from_secs(120),
+                stale_job_age: Duration::from_secs(86_400),
+                autoscale: false,
+            },
+            adopt: None,
         },
-        adopt: None,
     }
 }
 

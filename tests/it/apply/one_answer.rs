@@ -81,7 +81,7 @@ fn planned(fleet: &Fleet) -> Option<PoolId> {
 }
 
 fn roll() -> DeclaredPools {
-    let policy = wish().pools.remove(0).scale;
+    let policy = wish().pools.remove(0).settings.scale;
     let enrolled = DeclaredScaling { enabled: true, policy };
     DeclaredPools { fleet: fleet(), pools: [(name("default"), enrolled)].into(), is_whole: true }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use runnerctl::domain::desired::{ControllerSettings, Desired, DesiredPool, Scope};
+use runnerctl::domain::desired::{ControllerSettings, Desired, Scope};
 use runnerctl::domain::name::PoolId;
 use runnerctl::domain::pool::PoolSpec;
 use runnerctl::event::SilentListener;
@@ -148,11 +148,9 @@ async fn a_pool_that_was_retired_is_taken_back_with_its_runners() {
 
 /// One pool, of one provider or the other.
 fn wish(provider: &str) -> Desired {
-    let pool = DesiredPool {
-        provider: provider.into(),
-        enabled: Some(true),
-        ..declared("default", &mut Dice(5))
-    };
+    let mut pool = declared("default", &mut Dice(5));
+    pool.provider = provider.into();
+    pool.settings.enabled = Some(true);
     Desired {
         fleet: fleet(),
         controller: ControllerSettings::default(),
