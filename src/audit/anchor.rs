@@ -1,8 +1,8 @@
-//! Signed statements about the head of a log, for places outside of the machine that writes it.
+//! Anchors: signed statements about the head of a log, to be kept outside the machine that writes it.
 //!
-//! A statement says: at this time the log stood at this head. It is signed with Ed25519, so that
-//! checking it needs the public key alone: a party that can check statements cannot make them. The
-//! chain does the rest: a head fixes every record before it.
+//! A statement says that the log had this head at this time. It is signed with Ed25519, so that
+//! checking it needs only the public key, and a party that checks statements cannot forge them.
+//! Because of the chain, a head determines every record before it.
 
 use std::collections::BTreeMap;
 
@@ -20,13 +20,13 @@ use super::chain::Head;
 use super::entry::hex;
 use crate::domain::text;
 
-/// Longest statement, in bytes.
+/// The longest statement, in bytes.
 pub const STATEMENT_MAX: usize = 4 * 1024;
 
 const START: &str = r#"{"v":1,"anchor":"runnerctl audit","#;
 const SIGNATURE: &str = r#","signature":""#;
 
-/// What the DER of every Ed25519 public key begins with; 32 bytes follow.
+/// The first bytes of the DER of an Ed25519 public key; 32 bytes follow.
 const PUBLIC_START: [u8; 12] = [0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0];
 
 /// A private key that signs statements.
@@ -42,17 +42,17 @@ impl std::fmt::Debug for AnchorKey {
 }
 
 impl AnchorKey {
-    /// Reads PKCS #8 in PEM, as `openssl genpkey -algorithm ed25519` writes it.
+    /// Reads a PKCS #8 key in PEM, as `openssl genpkey -algorithm ed25519` writes it.
     pub fn from_pem(pem: &SecretString) -> Result<Self, &'static str> {
         let der = PrivatePkcs8KeyDer::from_pem_slice(pem.expose_secret().as_bytes())
             .map_err(|_| "it is not a PEM private key (`-----BEGIN PRIVATE KEY-----`)")?;
         let pair = Ed25519KeyPair::from_pkcs8(der.secret_pkcs8_der())
-            .map_err(|_| "it is no Ed25519 key")?;
+            .map_err(|_| "it is not an Ed25519 key")?;
         let id = key_id(pair.public_key().as_ref());
         Ok(Self { pair, id })
     }
 
-    /// Signs that `about` stood at `head` at that time: one line, without its newline.
+    /// Signs that the log `about` had this head at this time. Returns a line without its newline.
     pub fn state(&self, about: &About, head: &Head, time: Timestamp) -> String {
         let members = json!({
             "fleet": about.fleet,
@@ -71,18 +71,18 @@ impl AnchorKey {
     }
 }
 
-/// Which log a statement is about.
+/// The log that a statement is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct About {
-    /// The fleet.
+    /// The name of the fleet.
     pub fleet: String,
-    /// The machine.
+    /// The name of the machine.
     pub host: String,
-    /// The file.
+    /// The path of the file.
     pub log: String,
 }
 
-/// A public key that statements are checked with.
+/// A public key for checking statements.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey {
     key: Vec<u8>,
@@ -90,12 +90,12 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Reads PEM, as `openssl pkey -pubout` writes it.
+    /// Reads a public key in PEM, as `openssl pkey -pubout` writes it.
     pub fn from_pem(pem: &str) -> Result<Self, &'static str> {
         let der = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes())
-            .map_err(|_| "it is no public key in PEM (`-----BEGIN PUBLIC KEY-----`)")?;
-        let key = der.strip_prefix(&PUBLIC_START).filter(|it| it.len() == 32);
-        let key = key.ok_or("it is no Ed25519 key")?.to_vec();
+            .map_err(|_| "it is not a public key in PEM (`-----BEGIN PUBLIC KEY-----`)")?;
+        let key = der.strip_prefix(&PUBLIC_START).filter(|key| key.len() == 32);
+        let key = key.ok_or("it is not an Ed25519 key")?.to_vec();
         Ok(Self { id: key_id(&key), key })
     }
 
@@ -104,78 +104,79 @@ impl PublicKey {
     }
 }
 
-/// The name of a key: the beginning of the SHA-256 of its public half.
+/// The name of a key: the first 16 digits of the SHA-256 of its public half.
 fn key_id(public: &[u8]) -> String {
     hex(&Sha256::digest(public))[..16].to_owned()
 }
 
-/// A statement whose signature is good.
+/// A statement with a valid signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
-    /// Where the log stood.
+    /// The head of the log at that time.
     pub head: Head,
-    /// When it was signed, as it stands there.
+    /// The time of the signature, as the statement gives it.
     pub time: String,
 }
 
 impl Statement {
     /// Reads one line and checks its signature.
     pub fn open(line: &str, keys: &[PublicKey]) -> Result<Self, String> {
-        let parts = line.trim_end().strip_suffix("\"}").and_then(|it| it.rsplit_once(SIGNATURE));
+        let parts =
+            line.trim_end().strip_suffix("\"}").and_then(|line| line.rsplit_once(SIGNATURE));
         let (body, signature) = parts
-            .filter(|it| it.0.starts_with(START))
-            .ok_or("it is no statement about an audit log")?;
+            .filter(|(body, _)| body.starts_with(START))
+            .ok_or("it is not a statement about an audit log")?;
         let members: Value = serde_json::from_str(&format!("{body}}}"))
-            .map_err(|_| "it is no statement about an audit log")?;
+            .map_err(|_| "it is not a statement about an audit log")?;
         let signature = BASE64.decode(signature).unwrap_or_default();
-        if !keys.iter().any(|it| it.is_signer(body, &signature)) {
+        if !keys.iter().any(|key| key.is_signer(body, &signature)) {
             let id = text::quote(members["key"].as_str().unwrap_or_default());
-            let given: Vec<&str> = keys.iter().map(|it| it.id.as_str()).collect();
+            let given: Vec<&str> = keys.iter().map(|key| key.id.as_str()).collect();
             let given = given.join("`, `");
-            return Err(match keys.iter().any(|it| it.id == id) {
-                true => "its signature is not good: it was changed or made up".to_owned(),
-                false => format!("it is signed with the key `{id}`, and `{given}` was named"),
+            return Err(match keys.iter().any(|key| key.id == id) {
+                true => "its signature is invalid: it was changed or forged".to_owned(),
+                false => format!("it is signed with the key `{id}`, but `{given}` was given"),
             });
         }
         let text = |key: &str| members[key].as_str().unwrap_or_default();
         let seq = members["seq"].as_u64().unwrap_or_default();
         let head = Head::parse(&format!("{seq}:{}", text("hash")));
-        let head = head.ok_or("it names no head")?;
+        let head = head.ok_or("it contains no head")?;
         Ok(Self { head, time: text::quote(text("time")) })
     }
 }
 
-/// Statements about one log.
+/// The statements about one log, by sequence number.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Statements(BTreeMap<u64, Vec<Statement>>);
 
 impl Statements {
-    /// One more.
+    /// Adds a statement.
     pub fn add(&mut self, statement: Statement) {
         self.0.entry(statement.head.seq).or_default().push(statement);
     }
 
-    /// Whether there is none.
+    /// Whether there are no statements.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Those about this record.
+    /// The statements about the record `seq`.
     pub(super) fn about(&self, seq: u64) -> &[Statement] {
         self.0.get(&seq).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether one says that the log stood there.
+    /// Whether a statement confirms this head.
     pub(super) fn has(&self, head: &Head) -> bool {
-        self.about(head.seq).iter().any(|it| it.head == *head)
+        self.about(head.seq).iter().any(|statement| statement.head == *head)
     }
 
-    /// How many are about records before this one.
+    /// The number of statements about records before `seq`.
     pub(super) fn before(&self, seq: u64) -> u64 {
-        self.0.range(..seq).map(|it| it.1.len() as u64).sum()
+        self.0.range(..seq).map(|(_, statements)| statements.len() as u64).sum()
     }
 
-    /// The one about the last record.
+    /// A statement about the last record that has one.
     pub(super) fn last(&self) -> Option<&Statement> {
         self.0.last_key_value()?.1.last()
     }
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_is_one_line_of_json_that_the_public_key_checks() {
+    fn a_statement_is_a_line_of_json_that_the_public_key_verifies() {
         let line = statement();
         insta::assert_snapshot!(line);
         let keys = [PublicKey::from_pem(PUBLIC).unwrap()];
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_letter_another_key_and_garbage_are_refused() {
+    fn changed_statements_other_keys_and_garbage_are_refused() {
         let line = statement();
         let keys = [PublicKey::from_pem(PUBLIC).unwrap()];
         for at in 0..line.len() {
@@ -223,7 +224,7 @@ mod tests {
         }
         let moved = line.replace("\"seq\":7", "\"seq\":8");
         let error = Statement::open(&moved, &keys).unwrap_err();
-        assert_eq!(error, "its signature is not good: it was changed or made up");
+        assert_eq!(error, "its signature is invalid: it was changed or forged");
         let keys = [PublicKey { key: vec![1; 32], id: "another".into() }];
         let error = Statement::open(&line, &keys).unwrap_err();
         assert!(error.starts_with("it is signed with the key `"), "{error}");
@@ -231,13 +232,13 @@ mod tests {
     }
 
     #[test]
-    fn only_ed25519_keys_in_pem_are_taken() {
+    fn only_ed25519_keys_in_pem_are_accepted() {
         let error = |pem: &str| AnchorKey::from_pem(&SecretString::from(pem)).unwrap_err();
         assert_eq!(error("secret"), "it is not a PEM private key (`-----BEGIN PRIVATE KEY-----`)");
-        assert_eq!(error(&PRIVATE.replace("K2Vw", "K2Vv")), "it is no Ed25519 key");
+        assert_eq!(error(&PRIVATE.replace("K2Vw", "K2Vv")), "it is not an Ed25519 key");
         let error = PublicKey::from_pem(PRIVATE).unwrap_err();
-        assert_eq!(error, "it is no public key in PEM (`-----BEGIN PUBLIC KEY-----`)");
+        assert_eq!(error, "it is not a public key in PEM (`-----BEGIN PUBLIC KEY-----`)");
         let error = PublicKey::from_pem(&PUBLIC.replace("K2Vw", "K2Vv")).unwrap_err();
-        assert_eq!(error, "it is no Ed25519 key");
+        assert_eq!(error, "it is not an Ed25519 key");
     }
 }

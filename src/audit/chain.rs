@@ -1,14 +1,14 @@
-//! The chain: sealing an entry, opening a line.
+//! The hash chain: seals an entry into a line, and opens a line again.
 
 use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::entry::{Entry, Kind, hex};
-use super::keys::Key;
+use super::key::Key;
 use crate::domain::text;
 
-/// Longest line, in bytes: [`super::entry`] bounds every part so that none comes near.
+/// The longest line, in bytes. [`super::entry`] bounds every part, so that no record comes near it.
 pub const RECORD_MAX: usize = 64 * 1024;
 
 pub(super) const START: &str = r#"{"v":1,"seq":"#;
@@ -17,25 +17,25 @@ const HASH_LEN: usize = 9 + 64 + 2;
 /// `,"mac":"` + 64 digits + `"`
 const MAC_LEN: usize = 8 + 64 + 1;
 
-/// A place in the chain: the last record that is known.
+/// A position in the chain: the last record up to there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Head {
-    /// Its sequence number; the first record has 1.
+    /// The sequence number of the record; the first record has 1, and 0 is before it.
     pub seq: u64,
-    /// Its hash, 64 hexadecimal digits.
+    /// The hash of the record, 64 hexadecimal digits.
     pub hash: String,
 }
 
 impl Head {
-    /// Before the first record.
+    /// The position before the first record.
     pub fn start() -> Self {
         Self { seq: 0, hash: "0".repeat(64) }
     }
 
-    /// Reads `SEQ:HASH`, as it is logged.
+    /// Parses `SEQ:HASH`, the form in which heads are logged.
     pub fn parse(text: &str) -> Option<Self> {
         let (seq, hash) = text.split_once(':')?;
-        let is_hash = hash.len() == 64 && hash.bytes().all(|it| it.is_ascii_hexdigit());
+        let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
         Some(Self { seq: seq.parse().ok()?, hash: hash.to_ascii_lowercase() }).filter(|_| is_hash)
     }
 }
@@ -46,12 +46,12 @@ impl std::fmt::Display for Head {
     }
 }
 
-/// An entry in its final words, before it has its place in the chain.
+/// The JSON of an entry, before it has a position in the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
-    /// What kind of record.
+    /// The kind of the record.
     pub kind: Kind,
-    /// When, on this machine's clock.
+    /// The time on this machine's clock.
     pub time: Timestamp,
     /// The members of the JSON object, without the braces.
     members: String,
@@ -60,21 +60,21 @@ pub struct Draft {
 impl From<&Entry> for Draft {
     fn from(entry: &Entry) -> Self {
         let object = Value::Object(entry.members()).to_string();
-        // It still means the same, and does nothing to the terminal that shows the file.
+        // Escapes keep the meaning, and make the file harmless to a terminal that shows it.
         let object = text::escape_json(&object);
-        let members = object.strip_prefix('{').and_then(|it| it.strip_suffix('}'));
-        let members = members.expect("the JSON of an object stands in braces").to_owned();
+        let members = object.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+        let members = members.expect("the JSON of an object is enclosed in braces").to_owned();
         Self { kind: entry.kind, time: entry.time, members }
     }
 }
 
 impl Draft {
-    /// How much memory it takes, and about how long its line is, in bytes.
+    /// The memory that the draft takes, in bytes; its line is about as long.
     pub fn size(&self) -> usize {
         size_of::<Self>() + self.members.len()
     }
 
-    /// Ties it to the record before it: the line, with its newline, and the new head.
+    /// Links the draft to the previous record. Returns the line, with its newline, and the new head.
     pub fn seal(&self, previous: &Head, key: Option<&Key>) -> (String, Head) {
         let seq = previous.seq + 1;
         let mut line = format!(r#"{START}{seq},"prev":"{}",{}"#, previous.hash, self.members);
@@ -88,39 +88,39 @@ impl Draft {
     }
 }
 
-/// Ties an entry to the record before it: the line, with its newline, and the new head.
+/// Links an entry to the previous record. Returns the line, with its newline, and the new head.
 pub fn seal(entry: &Entry, previous: &Head, key: Option<&Key>) -> (String, Head) {
     Draft::from(entry).seal(previous, key)
 }
 
-/// A line that has been opened and is sound by itself. Whether its HMAC is good only the keys tell.
+/// A line whose hash is right. [`Keys`](super::Keys) checks its HMAC.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record<'a> {
-    /// Its place.
+    /// Its sequence number and hash.
     pub head: Head,
-    /// Hash of the record before.
+    /// The hash of the previous record.
     pub previous: String,
-    /// The whole of it.
+    /// The whole JSON object.
     pub members: Value,
-    /// What its HMAC is made of, and the HMAC.
+    /// The signed bytes and their HMAC.
     pub(super) signed: Option<(&'a str, &'a str)>,
 }
 
 /// Why a line is not a sound record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordFlaw {
-    /// It is not a whole record: a write was cut off, or it never was one.
+    /// The line is not a complete record: a write was cut off, or it is something else.
     Torn,
-    /// It has the form of a record, and its hash is not that of its bytes.
+    /// The line has the form of a record, but its hash does not match its bytes.
     Altered,
 }
 
 /// Opens one line (without its newline).
 pub fn open(line: &[u8]) -> Result<Record<'_>, RecordFlaw> {
-    // No record has a zero byte. A disk that lost power leaves them where a write was not carried
-    // out.
-    let text =
-        std::str::from_utf8(line).ok().filter(|it| !it.contains('\0')).ok_or(RecordFlaw::Torn)?;
+    // No record contains a zero byte. A disk that lost power leaves zeros where a write was not
+    // completed.
+    let text = std::str::from_utf8(line).ok().filter(|text| !text.contains('\0'));
+    let text = text.ok_or(RecordFlaw::Torn)?;
     let (body, hash) = split_hash(text).ok_or(RecordFlaw::Torn)?;
     if hex(&Sha256::digest(body.as_bytes())) != hash {
         return Err(RecordFlaw::Altered);
@@ -132,8 +132,7 @@ pub fn open(line: &[u8]) -> Result<Record<'_>, RecordFlaw> {
     Ok(Record { head, previous, members, signed: split_mac(body) })
 }
 
-/// What is hashed, and the hash that stands behind it; nothing when the line has not the form of
-/// a record.
+/// The hashed bytes and the hash after them; `None` if the line does not have the form of a record.
 fn split_hash(line: &str) -> Option<(&str, &str)> {
     if !line.starts_with(START) {
         return None;
@@ -150,7 +149,7 @@ fn split_mac(body: &str) -> Option<(&str, &str)> {
 }
 
 impl Record<'_> {
-    /// Whether it comes right after that one.
+    /// Whether this record directly follows `head`.
     pub(super) fn continues(&self, head: &Head) -> bool {
         self.head.seq == head.seq + 1 && self.previous == head.hash
     }

@@ -1,67 +1,80 @@
-//! A check of a log that is under way: one line at a time, in bounded memory.
+//! Checks a log line by line, in bounded memory.
 
-use super::anchor::{Statement, Statements};
+use super::anchor::Statements;
 use super::chain::{Head, Record, RecordFlaw, open};
 use super::hmac_check::{HmacCheck, UNSIGNED};
-use super::keys::Signer;
+use super::keys::{Keys, Signer};
 use super::note::{ALTERED, heads};
 use super::pending::Pending;
 use super::report::{Anchored, Break, Report};
-use super::tail::Torn;
-use super::verify::Demands;
+use super::torn::Torn;
 
-/// One line of a file, or the next part of one.
+/// What a log is compared with, besides its own hashes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Demands<'a> {
+    /// HMAC keys. With any, every record must have a valid HMAC or be covered by a later one.
+    pub keys: Option<&'a Keys>,
+    /// A record that the log must contain.
+    pub head: Option<&'a Head>,
+    /// The head of the archived files, which the first record must continue.
+    pub since: Option<&'a Head>,
+    /// Anchors, signed statements about records that the log must contain.
+    pub anchors: Option<&'a Statements>,
+}
+
+/// A line of a file, or a part of a long one.
 #[derive(Debug, Clone, Copy)]
 pub enum Line<'a> {
-    /// With its newline, which is not part of this.
+    /// A complete line, without its newline.
     Whole(&'a [u8]),
-    /// The last one, without a newline.
+    /// The last line of a file, which has no newline.
     Cut(&'a [u8]),
-    /// The beginning of one that is longer than any record.
+    /// The first part of a line that is longer than any record.
     Begun(&'a [u8]),
-    /// More of that one.
+    /// The next part of that line.
     More(&'a [u8]),
 }
 
-/// Whether there is any use in reading on.
+/// Whether the caller should read on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadOn {
-    /// No break so far.
+    /// No break has been found so far.
     GoOn,
-    /// There is one.
+    /// A break has been found, and later lines do not matter.
     Stop,
 }
 
-/// A check that is under way: one line at a time, in bounded memory.
+/// A check in progress.
 pub struct Check<'a> {
     demands: Demands<'a>,
     report: Report,
     pending: Pending,
     vouching: HmacCheck<'a, RecordPlace>,
-    /// The demanded record has been seen.
+    /// Whether the demanded head has been seen.
     has_head: bool,
-    /// The first record, when those before it are not here and nothing vouches for their end.
+    /// The place of the first record and the number of missing records before it, if neither
+    /// `since` nor an anchor confirms where those end.
     headless: Option<(RecordPlace, u64)>,
     at: RecordPlace,
-    /// Lines that are no record: excused when the next record is a gap that carries their digest.
+    /// Lines that are not records; accepted if the next record is a gap with their digest.
     torn: Option<(RecordPlace, Torn)>,
-    /// The reason that stands for the torn lines when nothing excuses them.
+    /// The reason to report for torn lines that no gap record explains.
     flaw: &'static str,
-    /// A last line without an end: excused when the log goes on in another file.
+    /// A last line without a newline; accepted if the log continues in another file.
     cut: Option<RecordPlace>,
 }
 
-/// A place in a file.
+/// A line of a file.
 #[derive(Debug, Clone, Default)]
 struct RecordPlace {
     file: String,
     line: usize,
 }
 
-const TORN: &str = "the line is not a whole record";
+const TORN: &str = "the line is not a complete record";
 
 impl<'a> Check<'a> {
-    /// Nothing has been read.
+    /// A check before the first file.
     pub fn new(demands: Demands<'a>) -> Self {
         let anchored = demands.anchors.map(|_| Anchored::default());
         Self {
@@ -78,7 +91,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The same behind a record that has been checked, which `signer` follows.
+    /// A check that continues after the record `head`; `signer` must sign the next one.
     pub fn after(head: Head, signer: Signer, demands: Demands<'a>) -> Self {
         let mut check = Self::new(demands);
         check.vouching.resume(signer);
@@ -86,12 +99,12 @@ impl<'a> Check<'a> {
         check
     }
 
-    /// The next file.
+    /// Begins the next file.
     pub fn begin(&mut self, name: &str) {
         self.at = RecordPlace { file: name.to_owned(), line: 0 };
     }
 
-    /// The next line.
+    /// Checks the next line.
     pub fn line(&mut self, line: Line<'_>) -> ReadOn {
         if self.report.broken.is_some() {
             return ReadOn::Stop;
@@ -114,24 +127,23 @@ impl<'a> Check<'a> {
             Ok(record) => self.record(&record, bytes),
             Err(RecordFlaw::Torn) => self.tear(bytes),
             Err(RecordFlaw::Altered) => {
-                self.fail("its hash is not that of its bytes: it was altered")
+                self.fail("its hash does not match its bytes: it was altered")
             }
         }
     }
 
     fn record(&mut self, record: &Record<'_>, bytes: &[u8]) -> ReadOn {
         if let Some((_, torn)) = &self.torn
-            && !torn.is_told_by(record)
+            && !torn.is_reported_by(record)
         {
             if torn.has_zeros() {
-                // What was written behind a hole; a later record may tell of all of it.
+                // The record was written after a hole; a later gap record may report all of it.
                 return self.tear(bytes);
             }
             return match self.follows(record) {
                 Err(reason) => self.fail(&reason),
-                Ok(()) => {
-                    self.fail("the line is not a whole record, and the next one does not say so")
-                }
+                Ok(()) => self
+                    .fail("the line is not a complete record, and the next one does not report it"),
             };
         }
         let sound = self.follows(record).and_then(|()| self.vouching.take(record, &self.at));
@@ -139,7 +151,7 @@ impl<'a> Check<'a> {
             return self.fail(&reason);
         }
         (self.torn, self.flaw) = (None, TORN);
-        if self.cut.as_ref().is_some_and(|it| it.file != self.at.file) {
+        if self.cut.as_ref().is_some_and(|place| place.file != self.at.file) {
             self.cut = None;
         }
         self.take(record);
@@ -159,10 +171,10 @@ impl<'a> Check<'a> {
         ReadOn::GoOn
     }
 
-    /// The first bad line is the first torn one, if there is one.
+    /// Ends the check at the present line, or at the first of the torn lines before it.
     fn fail(&mut self, reason: &str) -> ReadOn {
-        let at = self.torn.take().map_or_else(|| self.at.clone(), |it| it.0);
-        let seq = self.report.head.as_ref().map_or(1, |it| it.seq + 1);
+        let at = self.torn.take().map_or_else(|| self.at.clone(), |(place, _)| place);
+        let seq = self.report.head.as_ref().map_or(1, |head| head.seq + 1);
         self.break_at(at, seq, reason);
         ReadOn::Stop
     }
@@ -179,15 +191,15 @@ impl<'a> Check<'a> {
             return Err(format!("records {} to {} are missing", head.seq + 1, seq - 1));
         }
         if seq <= head.seq {
-            return Err(format!("record {seq} comes again or out of order"));
+            return Err(format!("record {seq} is repeated or out of order"));
         }
         if !record.continues(head) {
-            return Err(format!("it does not continue record {} as it stands here", head.seq));
+            return Err(format!("it does not continue record {} of this log", head.seq));
         }
         Ok(())
     }
 
-    /// The first record of all that are here.
+    /// Checks the first record of all files.
     fn begins(&mut self, record: &Record<'_>) -> Result<(), String> {
         let seq = record.head.seq;
         let before = Head { seq: seq.saturating_sub(1), hash: record.previous.clone() };
@@ -196,34 +208,35 @@ impl<'a> Check<'a> {
             return if is_first {
                 Ok(())
             } else {
-                Err("the first record claims one before it".into())
+                Err("the first record continues another one".into())
             };
         }
         match self.demands.since {
             Some(since) if *since == before => Ok(()),
             Some(since) => Err(format!("it does not continue the archive, which ends at {since}")),
             None => {
-                let is_anchored = self.demands.anchors.is_some_and(|it| it.has(&before));
+                let is_anchored = self.demands.anchors.is_some_and(|anchors| anchors.has(&before));
                 self.headless = Some((self.at.clone(), before.seq)).filter(|_| !is_anchored);
                 Ok(())
             }
         }
     }
 
-    /// What is known from elsewhere of this record.
+    /// Compares the record with the demanded head and the anchors, and refuses one that reports
+    /// altered records.
     fn is_as_demanded(&mut self, record: &Record<'_>) -> Result<(), String> {
         let seq = record.head.seq;
-        if let Some(wanted) = self.demands.head.filter(|it| it.seq == seq) {
+        if let Some(wanted) = self.demands.head.filter(|head| head.seq == seq) {
             if *wanted != record.head {
-                return Err(format!("record {seq} is not the one whose hash was given"));
+                return Err(format!("record {seq} does not have the hash that was given"));
             }
             self.has_head = true;
         }
-        let statements = self.demands.anchors.map_or(&[][..], |it| it.about(seq));
+        let statements = self.demands.anchors.map_or(&[][..], |anchors| anchors.about(seq));
         for statement in statements {
             if statement.head != record.head {
                 let time = &statement.time;
-                return Err(format!("record {seq} is not the one that was anchored at {time}"));
+                return Err(format!("record {seq} differs from the record anchored at {time}"));
             }
             if let Some(anchored) = &mut self.report.anchored {
                 anchored.statements += 1;
@@ -233,7 +246,7 @@ impl<'a> Check<'a> {
         if record.members["kind"] == "gap" && record.members["act"] == ALTERED {
             let (known, found) = heads(&record.members);
             return Err(format!(
-                "it tells that records were cut or changed: the log stood at {known}, then at {found}"
+                "it reports that records were cut or changed: the head was {known}, then {found}"
             ));
         }
         Ok(())
@@ -246,69 +259,71 @@ impl<'a> Check<'a> {
         self.report.head = Some(record.head.clone());
     }
 
-    /// What is wrong so far. A torn end is not: the next record may tell of it.
+    /// The reason of the break that was found so far. A torn end is none: the next record may
+    /// report it.
     pub fn broken(&self) -> Option<&str> {
-        self.report.broken.as_ref().map(|it| it.reason.as_str())
+        self.report.broken.as_ref().map(|found| found.reason.as_str())
     }
 
-    /// The last sound record, and who signs what follows it.
+    /// The last good record, and the signer of the next one.
     pub fn last(&self) -> Option<(Head, Signer)> {
         let signer = self.vouching.due().cloned().unwrap_or(Signer::Unsigned);
         Some((self.report.head.clone()?, signer))
     }
 
-    /// Whether what is wrong is that another key signs, which is not at hand and which the holder
-    /// of the key that was due has named.
+    /// Whether the break is that a signed record has handed over to a key that is not at hand.
     pub fn is_signed_by_others(&self) -> bool {
         self.vouching.is_signed_by_others()
     }
 
-    /// All files have been read.
+    /// Ends the check after the last file.
     pub fn finish(mut self) -> Report {
         if self.report.broken.is_none() {
             self.end();
         }
         std::mem::take(&mut self.pending).settle(&mut self.report);
         if let (Some(anchored), Some(all)) = (&mut self.report.anchored, self.demands.anchors) {
-            anchored.earlier = self.report.first.map_or(0, |it| all.before(it));
+            anchored.earlier = self.report.first.map_or(0, |first| all.before(first));
         }
         self.report.macs = self.vouching.macs();
         self.report
     }
 
-    /// What is wrong with the end, and with all of it. Only what is known from elsewhere can show
-    /// that the end is missing, or that all was written anew.
+    /// Checks the end of the log and its completeness. Only knowledge from outside the log can show
+    /// that its end is missing or that all of it was rewritten.
     fn end(&mut self) {
         if self.torn.is_some() {
             self.fail(self.flaw);
             return;
         }
-        let seq = self.report.head.as_ref().map_or(0, |it| it.seq);
+        let seq = self.report.head.as_ref().map_or(0, |head| head.seq);
         if let Some(at) = self.cut.take() {
             return self.break_at(
                 at,
                 seq.max(1),
-                "the last line has no end: the write was cut off",
+                "the last line has no newline: the write was cut off",
             );
         }
         if let Some((at, seq)) = self.vouching.unsigned() {
             return self.break_at(at, seq, UNSIGNED);
         }
-        let wanted = self.demands.head.filter(|_| !self.has_head).map(|it| (it.seq, String::new()));
+        let wanted =
+            self.demands.head.filter(|_| !self.has_head).map(|head| (head.seq, String::new()));
         let last = self.demands.anchors.and_then(Statements::last);
-        let told = |it: &Statement| (it.head.seq, format!(", which were anchored at {}", it.time));
-        let anchored = last.filter(|it| it.head.seq > seq).map(told);
+        let anchored = last.filter(|statement| statement.head.seq > seq).map(|statement| {
+            (statement.head.seq, format!(", which were anchored at {}", statement.time))
+        });
         if let Some((wanted, why)) = wanted.into_iter().chain(anchored).max() {
             let at = RecordPlace { line: 0, ..self.at.clone() };
             let reason = match wanted > seq {
                 true => format!("records {} to {wanted} are missing at the end{why}", seq + 1),
-                false => format!("record {wanted} is not among those that were named"),
+                false => format!("record {wanted} is not in the given files"),
             };
             return self.break_at(at, wanted, &reason);
         }
         if let Some((at, before)) = self.headless.take() {
             let reason = format!(
-                "records 1 to {before} are missing: name the files that hold them, or the end of \
+                "records 1 to {before} are missing: give the files that contain them, or the end of \
                  the archive with `--since SEQ:HASH`"
             );
             self.break_at(at, 1, &reason);

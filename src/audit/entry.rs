@@ -1,4 +1,4 @@
-//! What one record says, before it is tied into the chain.
+//! The content of a record, before it is linked into the chain.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -7,37 +7,37 @@ use sha2::{Digest, Sha256};
 use crate::domain::name::{PoolId, PoolName, RunnerName};
 use crate::domain::text;
 
-/// A value larger than this, in bytes of JSON, is recorded by size and digest.
+/// A value larger than this, in bytes of JSON, is recorded as its size and digest.
 const VALUE_MAX: usize = 16 * 1024;
 
-/// Who did it.
+/// The process that writes a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
-    /// The user, as the machine knows it.
+    /// The name of the user on the machine.
     pub user: String,
-    /// The machine.
+    /// The name of the machine.
     pub host: String,
-    /// The process.
+    /// The id of the process.
     pub pid: u32,
-    /// Version of this program.
+    /// The version of this program.
     pub version: String,
 }
 
-/// What kind of record.
+/// The kind of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A write to GARM is about to be sent.
     Intent,
-    /// What came of it.
+    /// A write to GARM has ended.
     Outcome,
-    /// Something happened in GARM, or in this log.
+    /// Something happened in GARM, or to this log.
     Event,
-    /// Something that this log should hold is not in it.
+    /// Something that should be in this log is missing.
     Gap,
 }
 
 impl Kind {
-    /// The word in the record.
+    /// The word in the JSON of a record.
     pub fn word(self) -> &'static str {
         match self {
             Self::Intent => "intent",
@@ -48,21 +48,21 @@ impl Kind {
     }
 }
 
-/// What came of a write.
+/// The result of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// GARM has done what was asked.
+    /// GARM has made the requested change.
     Done,
-    /// GARM answered 200 and left something as it was.
+    /// GARM answered 200 and left at least one field unchanged.
     Ignored,
-    /// GARM refused, or was not reached: nothing has changed.
+    /// GARM refused the write or was not reached, and nothing has changed.
     Refused,
-    /// No answer; what was read afterwards could not tell either.
+    /// GARM did not answer, and a later read could not tell either.
     Unknown,
 }
 
 impl Verdict {
-    /// The word in the record.
+    /// The word in the JSON of a record.
     pub fn word(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -73,19 +73,19 @@ impl Verdict {
     }
 }
 
-/// Who did what an event tells of.
+/// The party that caused an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
-    /// We: it follows a write of this process.
+    /// This process, by a write.
     Us,
-    /// GARM by itself.
+    /// GARM, by itself.
     Garm,
-    /// It cannot be told: GARM by its own rules, a person, another program.
+    /// It is unknown: GARM by its own rules, a person or another program.
     Unknown,
 }
 
 impl By {
-    /// The word in the record.
+    /// The word in the JSON of a record.
     pub fn word(self) -> &'static str {
         match self {
             Self::Us => "us",
@@ -95,26 +95,26 @@ impl By {
     }
 }
 
-/// Whose pool it happened in.
+/// The owner of the pool in which an event happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
-    /// Of this fleet.
+    /// This fleet.
     Ours,
-    /// Nobody's, or another fleet's.
+    /// Another fleet, or none.
     Others,
 }
 
-/// How we came to know.
+/// Where the knowledge of an event comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// By an event of GARM's.
+    /// GARM's event stream.
     Event,
-    /// By a full read.
+    /// A full read.
     Resync,
 }
 
 impl Source {
-    /// The word in the record.
+    /// The word in the JSON of a record.
     pub fn word(self) -> &'static str {
         match self {
             Self::Event => "event",
@@ -123,31 +123,31 @@ impl Source {
     }
 }
 
-/// How much of the way from `before` to `after` was seen.
+/// How completely the change from `before` to `after` was observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sight {
-    /// All of it: the one state follows the other.
+    /// Completely: the second state directly follows the first.
     Whole,
-    /// Its end only: states between them may have passed unseen.
+    /// Only the end: there may have been states between the two.
     Reconstructed,
-    /// It stands before a record that is written already: events come in any order.
+    /// Late: it happened before something that is recorded already. Events come in any order.
     Late,
 }
 
-/// What an event record says besides the state.
+/// What an event record contains besides the states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
-    /// Who did it.
+    /// The party that caused the event.
     pub by: By,
-    /// Whose pool it is; nothing for GARM itself.
+    /// The owner of the pool; absent for GARM itself.
     pub owner: Option<Owner>,
-    /// How we know.
+    /// Where the knowledge comes from.
     pub source: Source,
-    /// How well.
+    /// How complete it is.
     pub sight: Sight,
 }
 
-/// What it is about.
+/// The subject of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     /// The log itself.
@@ -158,84 +158,84 @@ pub enum Subject {
     Credential {
         /// Their name in GARM.
         name: String,
-        /// GARM's id; absent before they exist.
+        /// Their id in GARM; absent before they exist.
         id: Option<u64>,
     },
-    /// A pool.
+    /// A pool of this fleet.
     Pool {
         /// Its name in the fleet.
         name: PoolName,
-        /// GARM's id; absent before it exists.
+        /// Its id in GARM; absent before it exists.
         id: Option<PoolId>,
     },
-    /// A runner.
+    /// The runner that a write is about.
     Runner {
-        /// Its name.
+        /// The name of the runner.
         name: RunnerName,
-        /// Name of its pool.
+        /// The name of its pool.
         pool: PoolName,
-        /// GARM's id of its pool.
+        /// The id of its pool in GARM.
         pool_id: PoolId,
     },
-    /// An instance that GARM lists, ours or not.
+    /// A runner that GARM lists, of this fleet or not.
     Instance {
-        /// GARM's id of it.
+        /// The id of the runner in GARM.
         id: String,
-        /// Its name.
+        /// The name of the runner.
         name: RunnerName,
-        /// Name of its pool, if that is ours.
+        /// The name of its pool, if the pool belongs to this fleet.
         pool: Option<PoolName>,
-        /// GARM's id of its pool; absent for an instance of a scale set.
+        /// The id of its pool in GARM; absent for a runner of a scale set.
         pool_id: Option<PoolId>,
     },
-    /// A pool that is not ours.
+    /// A pool of another fleet or of none.
     OtherPool(PoolId),
 }
 
-/// What led to it.
+/// Why a record is written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cause {
-    /// The command: `apply`.
+    /// The command, for example `apply`.
     pub command: String,
-    /// Digest of the plan that is carried out.
+    /// The digest of the plan that is applied.
     pub plan: Option<String>,
-    /// Whose fleet.
+    /// The name of the fleet.
     pub fleet: Option<String>,
     /// The scaling decision that led to a write, in a few words.
     pub decision: Option<String>,
 }
 
-/// One record before it has its place in the chain.
+/// A record without its position in the chain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    /// When, on this machine's clock.
+    /// The time on this machine's clock.
     pub time: Timestamp,
-    /// Who.
+    /// The process that writes the record.
     pub actor: Actor,
-    /// What kind of record.
+    /// The kind of the record.
     pub kind: Kind,
     /// `update pool`, `delete runner`, …
     pub act: String,
-    /// About what.
+    /// What the record is about.
     pub subject: Subject,
-    /// As it was; secrets by digest only ([`shrink`]).
+    /// The values before; secrets as a digest only ([`shrink`]).
     pub before: Option<Value>,
-    /// As it shall be, or as it is now.
+    /// The values that an intent asks for, or that are in force now.
     pub after: Option<Value>,
-    /// Why.
+    /// Why the record is written.
     pub cause: Cause,
-    /// What an event says besides; for [`Kind::Event`] of the fleet only.
+    /// How an event was observed; only for a [`Kind::Event`] of the fleet.
     pub seen: Option<Seen>,
-    /// Sequence number of the intent that this is the outcome of.
+    /// The sequence number of the intent, in an outcome.
     pub intent: Option<u64>,
-    /// What came of it.
+    /// The result, in an outcome.
     pub verdict: Option<Verdict>,
-    /// One sentence more; empty when there is none.
+    /// A further sentence; empty if there is none.
     pub detail: String,
 }
 
 impl Entry {
-    /// The members of the record's JSON object, without sequence, chain and seal.
+    /// The members of the record's JSON object, without those of the chain.
     pub(super) fn members(&self) -> Map<String, Value> {
         let entries = [
             ("time", Some(json!(self.time.to_string()))),
@@ -246,30 +246,33 @@ impl Entry {
             ("before", self.before.clone().map(bounded)),
             ("after", self.after.clone().map(bounded)),
             ("cause", Some(cause(&self.cause, self.seen))),
-            ("owned", self.seen.and_then(|it| it.owner).map(|it| json!(it == Owner::Ours))),
-            ("by", self.seen.map(|it| json!(it.by.word()))),
+            (
+                "owned",
+                self.seen.and_then(|seen| seen.owner).map(|owner| json!(owner == Owner::Ours)),
+            ),
+            ("by", self.seen.map(|seen| json!(seen.by.word()))),
             ("reconstructed", self.marked(Sight::Reconstructed)),
             ("late", self.marked(Sight::Late)),
             ("intent", self.intent.map(Value::from)),
-            ("verdict", self.verdict.map(|it| json!(it.word()))),
+            ("verdict", self.verdict.map(|verdict| json!(verdict.word()))),
             (
                 "detail",
-                Some(text::quote(&self.detail)).filter(|it| !it.is_empty()).map(Value::from),
+                Some(text::quote(&self.detail)).filter(|text| !text.is_empty()).map(Value::from),
             ),
         ];
         entries
             .into_iter()
-            .filter_map(|(key, value)| value.map(|it| (key.to_owned(), it)))
+            .filter_map(|(key, value)| value.map(|value| (key.to_owned(), value)))
             .collect()
     }
 
-    /// `true`, if this is how it was seen.
+    /// The value `true` if the event was observed like this.
     fn marked(&self, sight: Sight) -> Option<Value> {
-        self.seen.filter(|it| it.sight == sight).map(|_| Value::Bool(true))
+        self.seen.filter(|seen| seen.sight == sight).map(|_| Value::Bool(true))
     }
 }
 
-/// A value that may be large or secret, as size and digest.
+/// Replaces a value that may be large or secret by its size and digest.
 pub fn shrink(value: &Value) -> Value {
     let text = value.to_string();
     json!({ "bytes": text.len(), "sha256": hex(&Sha256::digest(text.as_bytes())) })
@@ -277,7 +280,7 @@ pub fn shrink(value: &Value) -> Value {
 
 /// Hexadecimal digits, lower case.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|it| format!("{it:02x}")).collect()
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn bounded(value: Value) -> Value {
@@ -313,7 +316,7 @@ fn subject(subject: &Subject) -> Value {
             "runner": text::quote(name.as_str()),
             "instance_id": text::quote(id),
             "pool": pool.as_ref().map(PoolName::as_str),
-            "pool_id": pool_id.as_ref().map(|it| text::quote(it.as_str())),
+            "pool_id": pool_id.as_ref().map(|id| text::quote(id.as_str())),
         }),
         Subject::OtherPool(id) => json!({ "pool": null, "pool_id": text::quote(id.as_str()) }),
     }

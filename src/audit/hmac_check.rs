@@ -1,50 +1,50 @@
-//! Whether the records of a log are vouched for by HMACs, each made with the key that is due.
+//! Checks that each record of a log is signed with the right key, or covered by a later signature.
 
 use super::chain::Record;
 use super::keys::{Keys, Signer, Succession};
 use super::report::Macs;
 
-/// What is wrong with a record that nothing vouches for.
+/// The flaw of a record that no signature covers.
 pub(super) const UNSIGNED: &str = "its HMAC is missing or made with another key";
 
-/// The HMACs so far. `P` is a place in a file.
+/// The state of the check after the records so far. `P` is a position in a file.
 #[derive(Debug)]
 pub(super) struct HmacCheck<'a, P> {
-    /// Absent: HMACs are not checked.
+    /// Absent if HMACs are not checked.
     keys: Option<&'a Keys>,
     has_macs: bool,
-    /// Who signs the next record; absent before the first one.
+    /// The signer of the next record; absent before the first one.
     due: Option<Signer>,
-    /// The first record without an HMAC, as long as no signed one vouches for it.
+    /// The first record without an HMAC that no signed record follows yet.
     unsigned: Option<(P, u64)>,
     is_signed_by_others: bool,
 }
 
 impl<'a, P: Clone> HmacCheck<'a, P> {
     pub(super) fn new(keys: Option<&'a Keys>) -> Self {
-        let keys = keys.filter(|it| !it.is_empty());
+        let keys = keys.filter(|keys| !keys.is_empty());
         Self { keys, has_macs: false, due: None, unsigned: None, is_signed_by_others: false }
     }
 
-    /// Goes on behind a record that has been checked.
+    /// Continues after a record that has been checked.
     pub(super) fn resume(&mut self, due: Signer) {
         self.due = Some(due);
     }
 
-    /// Who signs the next record, as far as HMACs are checked.
+    /// The signer of the next record, if HMACs are checked.
     pub(super) fn due(&self) -> Option<&Signer> {
         self.due.as_ref()
     }
 
-    /// The next record. Errors when its HMAC is not the one that is due.
+    /// Checks the next record. Errors if it is not signed with the right key.
     ///
-    /// | due | signed by | |
+    /// | expected signer | signer | result |
     /// |---|---|---|
-    /// | not known (the first record) | no key, or a known key | accepted |
-    /// | no key | no key | accepted: a later record must vouch for it |
-    /// | no key | a known key, the record begins the signing | accepted, with all before it |
+    /// | unknown (the first record) | no key, or a known key | accepted |
+    /// | no key | no key | accepted; a later signed record must cover it |
+    /// | no key | a known key, and the record begins the signing | accepted, with all before it |
     /// | a key | the same key | accepted |
-    /// | | else | refused |
+    /// | | any other | refused |
     pub(super) fn take(&mut self, record: &Record<'_>, place: &P) -> Result<(), String> {
         self.has_macs |= record.signed.is_some();
         let Some(keys) = self.keys else { return Ok(()) };
@@ -73,24 +73,24 @@ impl<'a, P: Clone> HmacCheck<'a, P> {
             self.is_signed_by_others = true;
             let id = id.as_ref().map(ToString::to_string).unwrap_or_default();
             return Err(format!(
-                "from here on the key `{id}` signs, and it was not named: add it with `--key`"
+                "the key `{id}` signs from here on, and it was not given: add it with `--key`"
             ));
         }
         self.due = Some(next);
         Ok(())
     }
 
-    /// Whether a key signs that is not at hand, as a record says that is vouched for.
+    /// Whether a signed record has handed over to a key that is not at hand.
     pub(super) fn is_signed_by_others(&self) -> bool {
         self.is_signed_by_others
     }
 
-    /// The first record that nothing vouches for.
+    /// Takes the first record that no signature covers.
     pub(super) fn unsigned(&mut self) -> Option<(P, u64)> {
         self.unsigned.take()
     }
 
-    /// What became of the HMACs.
+    /// Whether the log has HMACs, and whether they were checked.
     pub(super) fn macs(&self) -> Macs {
         match (self.has_macs, self.keys) {
             (false, _) => Macs::Absent,

@@ -1,18 +1,19 @@
-//! Audit records and the hash chain that ties them together (R11).
+//! Audit records and the hash chain that links them (R11).
 //!
-//! Decides what a record says, how it is sealed and whether a file of them is whole. Never opens a
-//! file, takes a lock or reads a clock: `host::audit_file` does.
+//! Decides what a record says, how it is sealed and whether a log is complete and unaltered. Never
+//! opens a file, takes a lock or reads a clock; `host::audit_file` does.
 //!
 //! A record is one line of JSON. **Invariant:** its `hash` is the SHA-256 of the bytes of its own
-//! line before `,"hash":`, which contain the hash of the record before; so no byte of a file can
-//! change, and no record leave it, without a break at that place. What is missing at the end only
-//! a remembered head or a signed statement about one shows.
+//! line before `,"hash":`, and those bytes contain the hash of the previous record. Changing a byte
+//! or removing a record therefore breaks the chain at that place. Only a remembered head, or a
+//! signed statement about one, reveals that records are missing at the end.
 
 pub mod anchor;
 mod chain;
 mod check;
 mod entry;
 mod hmac_check;
+mod key;
 mod keys;
 pub mod lifecycle;
 mod note;
@@ -20,18 +21,21 @@ mod pending;
 pub mod pool_fields;
 mod report;
 mod tail;
+mod torn;
 mod verify;
 
 pub use chain::{Draft, Head, RECORD_MAX, Record, RecordFlaw, open, seal};
-pub use check::{Check, Line, ReadOn};
+pub use check::{Check, Demands, Line, ReadOn};
 pub use entry::{
     Actor, By, Cause, Entry, Kind, Owner, Seen, Sight, Source, Subject, Verdict, shrink,
 };
-pub use keys::{KEY_MIN, Key, KeyError, KeyId, Keys, ShortKey, Signer};
+pub use key::{KEY_MIN, Key, KeyId, ShortKey};
+pub use keys::{KeyError, Keys, Signer};
 pub use note::{Damage, DamageKind, LogNote};
 pub use report::{Anchored, Break, GAPS_MAX, Gap, Macs, Report, Unfinished};
-pub use tail::{Ending, LastRecord, Tail, Torn, Whole, read_tail};
-pub use verify::{Demands, File, first_seq, verify};
+pub use tail::{Ending, LastRecord, Tail, Whole, read_tail};
+pub use torn::Torn;
+pub use verify::{File, first_seq, verify};
 
 #[cfg(test)]
 mod tests;

@@ -1,45 +1,45 @@
-//! What the log says about itself: records that no write and no event of GARM's led to.
+//! Records about the log itself, which neither a write nor an event of GARM causes.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::chain::Head;
 use super::entry::{Actor, Cause, Entry, Kind, Subject};
-use super::tail::Torn;
+use super::torn::Torn;
 use crate::domain::duration;
 
-/// `act` of the gap record after a change of records that were written already.
+/// The `act` of the gap record that reports changed records.
 pub(super) const ALTERED: &str = "log altered";
 
-/// `act` of the gap record about records that could not be written.
+/// The `act` of the gap record that reports records which could not be written.
 pub(super) const LOST: &str = "records lost";
 
-/// Who writes such a record, when and for whom.
+/// The time, author and cause of a record about the log.
 #[derive(Debug, Clone)]
 pub struct LogNote {
-    /// When.
+    /// The time on this machine's clock.
     pub time: Timestamp,
-    /// Who.
+    /// The process that writes the record.
     pub actor: Actor,
-    /// For which command and fleet.
+    /// The command and the fleet.
     pub cause: Cause,
 }
 
-/// What is wrong with records that this process has written.
+/// Damage to records that this process has written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
-    /// What was done to them.
+    /// What was done to the records.
     pub harm: DamageKind,
     /// The last record that this process knows to have been in the log.
     pub known: Head,
-    /// The last one that is there now.
+    /// The last record that is in the log now.
     pub found: Option<Head>,
 }
 
-/// What was done to records.
+/// What was done to the records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DamageKind {
-    /// They are not there, or not as they were; the reason.
+    /// Records were removed or changed; the reason for saying so.
     Altered(String),
     /// The file was emptied in place.
     Emptied,
@@ -48,29 +48,29 @@ pub enum DamageKind {
 }
 
 impl Damage {
-    /// Whether records are not there, or not as they were.
+    /// Whether records were removed or changed within the log.
     pub fn is_altered(&self) -> bool {
         matches!(self.harm, DamageKind::Altered(_))
     }
 
-    /// One sentence without full stop.
+    /// The damage as a sentence without a full stop.
     pub fn sentence(&self) -> String {
         let known = &self.known;
         match (&self.harm, &self.found) {
-            (DamageKind::Emptied, _) => format!("the audit file was emptied; it stood at {known}"),
-            (DamageKind::Removed, _) => format!("the audit file was deleted; it stood at {known}"),
+            (DamageKind::Emptied, _) => format!("the audit file was emptied; its head was {known}"),
+            (DamageKind::Removed, _) => format!("the audit file was deleted; its head was {known}"),
             (DamageKind::Altered(reason), Some(found)) => format!(
-                "the audit log was cut or changed: it stood at {known} and stands at {found} ({reason})"
+                "the audit log was cut or changed: its head was {known} and is now {found} ({reason})"
             ),
             (DamageKind::Altered(reason), None) => {
-                format!("the audit log was cut or changed: it stood at {known} ({reason})")
+                format!("the audit log was cut or changed: its head was {known} ({reason})")
             }
         }
     }
 }
 
 impl LogNote {
-    /// Something happened to the log.
+    /// A record of something that happened to the log.
     pub(super) fn event(&self, act: &str, detail: &str) -> Entry {
         Entry {
             time: self.time,
@@ -92,29 +92,29 @@ impl LogNote {
         Entry { kind: Kind::Gap, detail, ..self.event(act, "") }
     }
 
-    /// The gap record that follows a torn end: it keeps the torn bytes' digest, so that
-    /// [`super::verify`] can tell them from an altered record.
+    /// The gap record after torn bytes. It contains their digest, so that [`super::verify`] can
+    /// distinguish them from an altered record.
     pub fn torn(&self, torn: &Torn) -> Entry {
-        let detail = "the record before this one was not written whole".to_owned();
+        let detail = "the previous record was not written completely".to_owned();
         Entry { before: Some(torn.digest()), ..self.gap("torn", detail) }
     }
 
-    /// The gap record after the records of this process were changed.
+    /// The gap record that reports damage to the log.
     pub fn damaged(&self, damage: &Damage) -> Entry {
         let act = match damage.harm {
             DamageKind::Altered(_) => ALTERED,
             DamageKind::Emptied => "log emptied",
             DamageKind::Removed => "log removed",
         };
-        let head = |it: &Head| json!({ "head": it.to_string() });
+        let shown = |head: &Head| json!({ "head": head.to_string() });
         Entry {
-            before: Some(head(&damage.known)),
-            after: damage.found.as_ref().map(head),
+            before: Some(shown(&damage.known)),
+            after: damage.found.as_ref().map(shown),
             ..self.gap(act, damage.sentence())
         }
     }
 
-    /// This machine's clock was set back.
+    /// The record that this machine's clock was set back.
     pub fn set_back(&self, from: Timestamp, by: SignedDuration) -> Entry {
         let by = duration::format(by.unsigned_abs());
         Entry {
@@ -125,24 +125,27 @@ impl LogNote {
         }
     }
 
-    /// The file can be written again, and nothing was done without a record; why it could not.
+    /// The record that the file can be written again, after a time in which no write to GARM was
+    /// sent. `why` is why the file could not be written.
     pub fn free(&self, why: &str) -> Entry {
-        let detail = format!("records can be written again, and no write was sent without: {why}");
+        let detail = format!(
+            "records can be written again, and no write was sent without a record; before: {why}"
+        );
         self.event("audit file writable again", &detail)
     }
 
-    /// So many records could not be written since then; why.
+    /// The gap record that `count` records since `since` could not be written; `why` is the reason.
     pub fn lost(&self, count: u64, since: Option<Timestamp>, why: &str) -> Entry {
         let until = self.time.to_string();
         Entry {
-            before: Some(json!({ "from": since.map(|it| it.to_string()) })),
+            before: Some(json!({ "from": since.map(|time| time.to_string()) })),
             after: Some(json!({ "to": until, "records": count })),
             ..self.gap(LOST, format!("{count} records could not be written: {why}"))
         }
     }
 }
 
-/// The heads that a record of [`ALTERED`] tells of, in words.
+/// The known and the found head in a record of [`ALTERED`], as text.
 pub(super) fn heads(members: &Value) -> (String, String) {
     let head = |key: &str| members[key]["head"].as_str().unwrap_or("nothing").to_owned();
     (head("before"), head("after"))

@@ -1,4 +1,4 @@
-//! What the records leave open: gaps that have not ended, writes whose outcome is not there yet.
+//! What the records leave open: gaps that have not ended, and writes without an outcome.
 
 use std::collections::BTreeMap;
 
@@ -8,24 +8,24 @@ use super::chain::Record;
 use super::note::LOST;
 use super::report::{GAPS_MAX, Gap, Report, Unfinished};
 
-/// Fleets whose open gaps are told apart.
+/// The number of fleets whose open gaps are tracked.
 const FLEETS_MAX: usize = 1_000;
 
-/// Writes that are kept in mind until their outcome comes.
+/// The number of intents that are remembered until their outcome comes.
 const INTENTS_MAX: usize = 10_000;
 
-/// What is open after the records so far.
+/// The open gaps and intents after the records so far.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
-    /// By fleet, the number of the gap record.
+    /// The sequence number of the gap record, by fleet.
     gaps: BTreeMap<String, u64>,
     intents: BTreeMap<u64, Unfinished>,
-    /// Intents beyond [`INTENTS_MAX`].
+    /// The number of open intents beyond [`INTENTS_MAX`].
     uncounted: u64,
 }
 
 impl Pending {
-    /// One record more.
+    /// Takes the next record into account.
     pub(super) fn take(&mut self, record: &Record<'_>, report: &mut Report) {
         let (seq, members) = (record.head.seq, &record.members);
         let fleet = text(&members["cause"]["fleet"]);
@@ -40,7 +40,8 @@ impl Pending {
                     self.gaps.entry(fleet).or_insert(seq);
                 }
             }
-            // A gap ends with the process that told of it: the next one tells of the time between.
+            // A gap ends with the process that reported it: the next process reports the time
+            // between the two.
             (_, "gap closed" | "watch started" | "watch stopped") => {
                 self.gaps.remove(&fleet);
             }
@@ -50,7 +51,7 @@ impl Pending {
             ("intent", _) => self.uncounted += 1,
             ("outcome", _) => {
                 let intent = members["intent"].as_u64();
-                let is_known = intent.is_some_and(|it| self.intents.remove(&it).is_some());
+                let is_known = intent.is_some_and(|seq| self.intents.remove(&seq).is_some());
                 if intent.is_some() && !is_known {
                     self.uncounted = self.uncounted.saturating_sub(1);
                 }
@@ -59,7 +60,7 @@ impl Pending {
         }
     }
 
-    /// Writes down what is still open at the end.
+    /// Adds to the report what is still open at the end.
     pub(super) fn settle(self, report: &mut Report) {
         report.open_gaps = self.gaps.into_values().collect();
         report.open_gaps.sort_unstable();
@@ -78,7 +79,7 @@ fn note(report: &mut Report, seq: u64, members: &Value) {
 
 fn intent(seq: u64, members: &Value) -> Unfinished {
     let subject = &members["subject"];
-    let name = ["runner", "pool", "credential"].into_iter().find_map(|it| subject[it].as_str());
+    let name = ["runner", "pool", "credential"].into_iter().find_map(|key| subject[key].as_str());
     let what = [members["act"].as_str(), name].into_iter().flatten().collect::<Vec<_>>().join(" ");
     Unfinished { seq, time: text(&members["time"]), what }
 }

@@ -1,5 +1,5 @@
-//! The fields of a pool that can be asked for: what a reply lacks of them, and how the audit log
-//! shows them.
+//! The fields of a pool that a write can set: which of them GARM did not store as requested, and how
+//! the audit log shows them.
 
 use serde_json::{Map, Value};
 
@@ -8,19 +8,22 @@ use crate::domain::label::Labels;
 use crate::domain::pool::{NO_PROXY, Pool, PoolChange, PoolDetail, PoolSpec};
 use crate::plan::are_same_specs;
 
-/// One field: its name in the manifests, what a change asks for it, and how it stands.
+/// A field of a pool.
 struct AuditedField {
+    /// Its name in pool files.
     key: &'static str,
-    asked: fn(&PoolChange) -> Option<Value>,
-    live: fn(&PoolSpec) -> Value,
+    /// The value that a change requests, if it changes the field.
+    requested: fn(&PoolChange) -> Option<Value>,
+    /// The value in GARM.
+    stored: fn(&PoolSpec) -> Value,
 }
 
 macro_rules! plain {
     ($key:literal, $field:ident) => {
         AuditedField {
             key: $key,
-            asked: |it| it.$field.clone().map(Value::from),
-            live: |it| Value::from(it.$field.clone()),
+            requested: |change| change.$field.clone().map(Value::from),
+            stored: |spec| Value::from(spec.$field.clone()),
         }
     };
 }
@@ -28,8 +31,8 @@ macro_rules! plain {
 const FIELDS: [AuditedField; 16] = [
     AuditedField {
         key: "labels",
-        asked: |it| it.labels.as_ref().map(labels),
-        live: |it| labels(&it.labels),
+        requested: |change| change.labels.as_ref().map(labels),
+        stored: |spec| labels(&spec.labels),
     },
     plain!("enabled", enabled),
     plain!("max_runners", max_runners),
@@ -44,66 +47,65 @@ const FIELDS: [AuditedField; 16] = [
     plain!("priority", priority),
     AuditedField {
         key: "template",
-        asked: |it| it.template_id.map(Value::from),
-        live: |it| it.template_id.map_or(Value::Null, Value::from),
+        requested: |change| change.template_id.map(Value::from),
+        stored: |spec| spec.template_id.map_or(Value::Null, Value::from),
     },
     AuditedField {
         key: "proxy",
-        asked: |it| it.proxy_id.map(|id| proxy(Some(id).filter(|it| *it != NO_PROXY))),
-        live: |it| proxy(it.proxy_id),
+        requested: |change| change.proxy_id.map(|id| proxy((id != NO_PROXY).then_some(id))),
+        stored: |spec| proxy(spec.proxy_id),
     },
     plain!("enable_shell", enable_shell),
     AuditedField {
         key: SPECS,
-        asked: |it| it.extra_specs.clone().map(Value::Object),
-        live: |it| Value::Object(it.extra_specs.clone()),
+        requested: |change| change.extra_specs.clone().map(Value::Object),
+        stored: |spec| Value::Object(spec.extra_specs.clone()),
     },
 ];
 
-/// May hold secrets: shown by digest only.
+/// The key of the field that may contain secrets, and is therefore recorded as a digest only.
 pub const SPECS: &str = "extra_specs";
 
 fn proxy(id: Option<u64>) -> Value {
     id.map_or(Value::Null, Value::from)
 }
 
-/// GARM folds the case of labels and answers with the spelling that it saw first.
+/// GARM ignores the case of labels and returns the spelling that it saw first.
 fn labels(labels: &Labels) -> Value {
     labels.keys().collect::<Vec<_>>().into()
 }
 
-/// The asked fields that do not stand in `spec` as asked. `extra_specs` stand as asked when they
-/// mean the same: PostgreSQL gives them back in another order, and numbers in another spelling.
+/// The keys of the requested fields that `spec` does not have as requested. `extra_specs` are
+/// compared by meaning, because PostgreSQL changes their order and the spelling of numbers.
 pub fn missing(change: &PoolChange, spec: &PoolSpec) -> Vec<&'static str> {
-    let differs = |it: &&AuditedField| match (it.key, &change.extra_specs) {
-        (SPECS, Some(asked)) => !are_same_specs(asked, &spec.extra_specs),
-        _ => (it.asked)(change).is_some_and(|asked| asked != (it.live)(spec)),
+    let differs = |field: &&AuditedField| match (field.key, &change.extra_specs) {
+        (SPECS, Some(requested)) => !are_same_specs(requested, &spec.extra_specs),
+        _ => (field.requested)(change).is_some_and(|value| value != (field.stored)(spec)),
     };
-    FIELDS.iter().filter(differs).map(|it| it.key).collect()
+    FIELDS.iter().filter(differs).map(|field| field.key).collect()
 }
 
-/// The change without `extra_specs` that mean what stands there: on PostgreSQL a write of the same
-/// ones makes every runner outdated.
+/// Drops `extra_specs` from the change if they mean the same as those in GARM. On PostgreSQL,
+/// writing them again would make every runner outdated.
 pub fn without_same_specs(change: PoolChange, spec: &PoolSpec) -> PoolChange {
-    let is_same = |it: &Map<String, Value>| are_same_specs(it, &spec.extra_specs);
-    let extra_specs = change.extra_specs.filter(|it| !is_same(it));
+    let extra_specs = change.extra_specs.filter(|specs| !are_same_specs(specs, &spec.extra_specs));
     PoolChange { extra_specs, ..change }
 }
 
-/// What of a whole new pool does not stand as asked, as far as `pool` was read.
-pub fn missing_of_new(asked: &PoolSpec, pool: &Pool) -> Vec<&'static str> {
-    let mut asked_fields = whole(asked);
+/// The keys of the fields that a new pool does not have as requested, as far as `pool` was read.
+pub fn missing_of_new(requested: &PoolSpec, pool: &Pool) -> Vec<&'static str> {
+    let mut change = whole(requested);
     if pool.detail == PoolDetail::Listed {
-        asked_fields.extra_specs = None;
+        change.extra_specs = None;
     }
-    let mut fields = missing(&asked_fields, &pool.spec);
-    if asked.provider != pool.spec.provider {
+    let mut fields = missing(&change, &pool.spec);
+    if requested.provider != pool.spec.provider {
         fields.push("provider");
     }
     fields
 }
 
-/// Every field of a spec as a change. What a POST leaves out is not asked.
+/// A change of every field of a spec, without the fields that a POST leaves out.
 fn whole(spec: &PoolSpec) -> PoolChange {
     PoolChange {
         labels: Some(spec.labels.clone()),
@@ -115,7 +117,7 @@ fn whole(spec: &PoolSpec) -> PoolChange {
         os_type: Some(spec.os_type.clone()),
         os_arch: Some(spec.os_arch.clone()),
         runner_prefix: Some(spec.runner_prefix.clone()),
-        runner_group: Some(spec.runner_group.clone()).filter(|it| !it.is_empty()),
+        runner_group: Some(spec.runner_group.clone()).filter(|group| !group.is_empty()),
         bootstrap_timeout_min: Some(spec.bootstrap_timeout_min),
         priority: Some(spec.priority),
         template_id: spec.template_id,
@@ -125,19 +127,19 @@ fn whole(spec: &PoolSpec) -> PoolChange {
     }
 }
 
-/// The asked fields as they stand in `spec`, for the audit log.
+/// The present values of the requested fields, for the audit log.
 pub fn before(change: &PoolChange, spec: &PoolSpec) -> Value {
-    image(|it| (it.asked)(change).map(|_| (it.live)(spec)))
+    image(|field| (field.requested)(change).map(|_| (field.stored)(spec)))
 }
 
-/// The asked fields as asked, for the audit log.
+/// The requested values, for the audit log.
 pub fn after(change: &PoolChange) -> Value {
-    image(|it| (it.asked)(change))
+    image(|field| (field.requested)(change))
 }
 
-/// A whole pool, for the audit log.
+/// All fields of a pool, for the audit log.
 pub fn all(spec: &PoolSpec) -> Value {
-    let mut all = image(|it| Some((it.live)(spec)).filter(|it| !it.is_null()));
+    let mut all = image(|field| Some((field.stored)(spec)).filter(|value| !value.is_null()));
     all["provider"] = spec.provider.clone().into();
     all
 }
@@ -163,9 +165,10 @@ mod tests {
     #[test]
     fn every_field_that_garm_changes_in_place_is_recorded() {
         let is_stored =
-            |it: Mutability| matches!(it, Mutability::Update | Mutability::UpdateAndOutdate);
-        let stored = field::FIELDS.iter().filter(|it| is_stored(it.mutability)).map(|it| it.key);
-        let recorded: BTreeSet<_> = FIELDS.iter().map(|it| it.key).collect();
+            |kind: Mutability| matches!(kind, Mutability::Update | Mutability::UpdateAndOutdate);
+        let fields = field::FIELDS.iter().filter(|field| is_stored(field.mutability));
+        let stored = fields.map(|field| field.key);
+        let recorded: BTreeSet<_> = FIELDS.iter().map(|field| field.key).collect();
         assert_eq!(recorded, stored.chain(["min_idle_runners"]).collect());
     }
 }

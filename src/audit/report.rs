@@ -1,94 +1,94 @@
-//! What a check of a log has found.
+//! The result of checking a log.
 
 use super::chain::Head;
 
-/// Gaps and unfinished writes that are listed; more are counted.
+/// The number of gaps and of unfinished writes that are listed; the others are only counted.
 pub const GAPS_MAX: usize = 1_000;
 
-/// A gap that the log itself tells of.
+/// A gap that a record of the log reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gap {
-    /// Sequence number of the gap record.
+    /// The sequence number of the gap record.
     pub seq: u64,
-    /// When it was written, as it stands there.
+    /// The `time` of the record.
     pub time: String,
-    /// What is missing, in the record's words.
+    /// The `detail` of the record: what is missing.
     pub detail: String,
 }
 
-/// A write to GARM whose outcome is not on record.
+/// A write to GARM whose outcome is not recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfinished {
-    /// Sequence number of the intent.
+    /// The sequence number of the intent.
     pub seq: u64,
-    /// When it was written, as it stands there.
+    /// The `time` of the intent.
     pub time: String,
-    /// What was to be done: `delete runner default-w1uv`.
+    /// The intended action: `delete runner default-w1uv`.
     pub what: String,
 }
 
-/// The first bad record.
+/// The first bad record, or the records that are missing at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Break {
-    /// In which file.
+    /// The name of the file.
     pub file: String,
-    /// In which line, from 1; 0 when it is what is missing behind the last one.
+    /// The line, from 1; 0 if records are missing after the last line.
     pub line: usize,
-    /// The sequence number that was due there.
+    /// The sequence number that was expected there.
     pub seq: u64,
-    /// What is wrong, one sentence without full stop.
+    /// What is wrong, as a sentence without a full stop.
     pub reason: String,
 }
 
-/// What became of the HMACs.
+/// Whether the records have HMACs, and whether these were checked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Macs {
-    /// No record has one.
+    /// No record has an HMAC.
     #[default]
     Absent,
-    /// Some have, and there was no key to check them with.
+    /// Some records have one, and no key was given.
     Unchecked,
-    /// Every record is vouched for by one that is good.
+    /// Every record has a valid HMAC, or a later record with one covers it.
     Checked,
 }
 
-/// What signed statements outside the log prove of it.
+/// What the anchors, signed statements outside the log, prove.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Anchored {
-    /// How many of them tell of a record that is here, as it stands here.
+    /// The number of anchors that confirm a record of these files.
     pub statements: u64,
-    /// How many tell of records before the first one here.
+    /// The number of anchors about records before the first one of these files.
     pub earlier: u64,
-    /// The last record that one tells of, and when it was signed: it and all before it are proven
-    /// to be as they were then.
+    /// The last confirmed record and the time of its anchor. It and all records before it are
+    /// proven to be unchanged since then.
     pub last: Option<(u64, String)>,
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Sound records, up to the break if there is one.
+    /// The number of good records, up to the break if there is one.
     pub records: u64,
-    /// Sequence number of the first record; more than 1 when older files are archived elsewhere.
+    /// The sequence number of the first record; more than 1 if older files are archived elsewhere.
     pub first: Option<u64>,
-    /// The last sound record.
+    /// The last good record.
     pub head: Option<Head>,
-    /// The gaps that the log tells of, the first [`GAPS_MAX`].
+    /// The first [`GAPS_MAX`] gaps that the log reports.
     pub gaps: Vec<Gap>,
-    /// All of them.
+    /// The number of all gaps.
     pub gap_count: u64,
-    /// Sequence numbers of gaps that have not ended.
+    /// The sequence numbers of the gaps that have not ended.
     pub open_gaps: Vec<u64>,
-    /// Records that could not be written, as the gaps tell.
+    /// The number of lost records that the gaps report.
     pub lost: u64,
-    /// Writes whose outcome is not on record, the first [`GAPS_MAX`].
+    /// The first [`GAPS_MAX`] writes whose outcome is not recorded.
     pub unfinished: Vec<Unfinished>,
-    /// All of them.
+    /// The number of all writes whose outcome is not recorded.
     pub unfinished_count: u64,
-    /// What became of the HMACs.
+    /// Whether the records have HMACs, and whether these were checked.
     pub macs: Macs,
-    /// What statements outside the log prove; absent when none was brought.
+    /// What the anchors prove; absent if none were given.
     pub anchored: Option<Anchored>,
-    /// The first bad record, or what is missing at the end.
+    /// The first bad record, or the records that are missing at the end.
     pub broken: Option<Break>,
 }

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::args::Color;
 use super::failure::Failure;
+use crate::domain::poison::IgnorePoison;
 use crate::domain::text::escape_json;
 
 /// Width of text when there is no terminal to ask.
@@ -212,7 +213,7 @@ fn screen() -> Option<(usize, usize)> {
 }
 
 fn write(stream: &Mutex<Box<dyn Write + Send>>, text: &str) -> std::io::Result<()> {
-    let mut stream = stream.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut stream = stream.lock().ignoring_poison();
     stream.write_all(text.as_bytes())?;
     stream.flush()
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::domain::name::PoolName;
+use crate::domain::poison::IgnorePoison;
 use crate::event::{ApplyEvent, ApplyListener};
 use crate::plan::Resource;
 use crate::render::progress::{about, doing, line, subject};
@@ -97,7 +98,7 @@ impl<'a> ProgressBars<'a> {
             return self.all.suspend(|| self.print.say(&line(event)));
         }
         if let ApplyEvent::StepEnded(_) = event {
-            if let Some(bar) = locked(&self.pools).remove(&about) {
+            if let Some(bar) = self.pools.lock().ignoring_poison().remove(&about) {
                 bar.finish_and_clear();
                 self.all.remove(&bar);
             }
@@ -105,7 +106,7 @@ impl<'a> ProgressBars<'a> {
             self.total.inc(1);
             return;
         }
-        let mut pools = locked(&self.pools);
+        let mut pools = self.pools.lock().ignoring_poison();
         if pools.len() >= BARS_MAX && !pools.contains_key(&about) {
             return;
         }
@@ -127,7 +128,7 @@ fn turn(total: ProgressBar, pools: Arc<Mutex<BTreeMap<Resource, ProgressBar>>>) 
     let (turning, ended) = channel();
     let work = move || {
         while ended.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
-            let pools = locked(&pools);
+            let pools = pools.lock().ignoring_poison();
             for bar in pools.values().chain([&total]).filter(|it| !it.is_finished()) {
                 bar.tick();
             }
@@ -164,7 +165,7 @@ impl ProgressFilter {
     /// The event as a line; nothing when it says nothing new.
     pub fn line(&self, event: &ApplyEvent) -> Option<String> {
         if let ApplyEvent::Draining { pool, busy, leaving, waited } = event {
-            let mut drains = locked(&self.drains);
+            let mut drains = self.drains.lock().ignoring_poison();
             let is_known = drains.get(pool).is_some_and(|told| {
                 (told.0, told.1) == (*busy, *leaving)
                     && waited.saturating_sub(told.2) < DRAIN_SILENCE
@@ -175,13 +176,9 @@ impl ProgressFilter {
             drains.insert(pool.clone(), (*busy, *leaving, *waited));
         }
         let line = line(event);
-        let before = locked(&self.last).insert(about(event), line.clone());
+        let before = self.last.lock().ignoring_poison().insert(about(event), line.clone());
         (before.as_ref() != Some(&line)).then_some(line)
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

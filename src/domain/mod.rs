@@ -17,6 +17,7 @@ pub mod job;
 pub mod label;
 pub mod name;
 pub mod owners;
+pub mod poison;
 pub mod pool;
 pub mod proof;
 pub mod redact;

@@ -1,7 +1,7 @@
 //! The client: one method for each API call that we use.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -19,6 +19,7 @@ use crate::domain::entity::{Entity, EntityKey, EntityKind};
 use crate::domain::fleet::{Controller, Provider, Proxy, Template};
 use crate::domain::job::Job;
 use crate::domain::name::{PoolId, RunnerName};
+use crate::domain::poison::IgnorePoison;
 use crate::domain::pool::{Pool, PoolChange, PoolSpec};
 use crate::domain::runner::Runner;
 use crate::domain::text;
@@ -41,17 +42,22 @@ impl GarmClient {
 
     /// Sets how large responses may be from the number of declared pools and runners.
     pub fn expect(&self, pools: u64, runners: u64) {
-        *lock(&self.budget) = Budget::of(pools, runners);
+        *self.budget.lock().ignoring_poison() = Budget::of(pools, runners);
     }
 
     fn budget(&self) -> Budget {
-        *lock(&self.budget)
+        *self.budget.lock().ignoring_poison()
     }
 
     /// What the last read of each list left out, one sentence per list: entries that cannot be
     /// decoded, and jobs beyond the limit.
     pub fn remarks(&self) -> Vec<String> {
-        lock(&self.remarks).iter().map(|(path, text)| format!("GET {path}: {text}")).collect()
+        self.remarks
+            .lock()
+            .ignoring_poison()
+            .iter()
+            .map(|(path, text)| format!("GET {path}: {text}"))
+            .collect()
     }
 
     /// GARM's address, for messages.
@@ -253,7 +259,7 @@ impl GarmClient {
     ) -> Result<(R::Output, Option<Timestamp>), GarmError> {
         let what = ApiCall { method: Method::Get, path, body: None };
         let answer = self.session.ask(&what, reader).await?;
-        let mut remarks = lock(&self.remarks);
+        let mut remarks = self.remarks.lock().ignoring_poison();
         match answer.remark {
             Some(remark) => drop(remarks.insert(what.path, remark)),
             None => drop(remarks.remove(&what.path)),
@@ -271,10 +277,6 @@ impl GarmClient {
         let what = ApiCall { method, path, body };
         Ok(self.session.ask(&what, reader).await?.output)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 const CREDENTIALS: &str = "/github/credentials";

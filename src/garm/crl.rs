@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_that_expires_first_is_named() {
+    fn the_list_that_expires_first_is_returned() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
             let path = folder.path().join(name);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -20,6 +20,7 @@ use super::transport::{
 };
 use super::transport_failure::{self, RequestContext};
 use crate::domain::address::base_url;
+use crate::domain::poison::IgnorePoison;
 use crate::domain::text;
 
 /// Largest response that is returned whole, in bytes after decompression; GARM's lists are streamed
@@ -105,12 +106,12 @@ impl Http {
     /// Fails as [`Self::new`] does, and then keeps what it had.
     pub fn renew(&self, files: &GarmTlsFiles, now: Timestamp) -> Result<(), GarmError> {
         let fresh = Connector::new(&self.address, files, (self.timeouts, Some(now)))?;
-        *self.link.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
+        *self.link.lock().ignoring_poison() = Arc::new(fresh);
         Ok(())
     }
 
     pub(super) fn link(&self) -> Arc<Connector> {
-        Arc::clone(&self.link.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.link.lock().ignoring_poison())
     }
 
     async fn exchange(

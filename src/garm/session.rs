@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::ops::ControlFlow;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -19,6 +19,7 @@ use super::transport::{
     Transport, TransportError,
 };
 use super::wire::{self, BodyReader, DecodeError, DocumentReader};
+use crate::domain::poison::IgnorePoison;
 use crate::domain::text;
 
 /// A password being resolved.
@@ -174,12 +175,12 @@ impl Session {
     }
 
     fn ticket(&self) -> SharedLogin {
-        Arc::clone(&self.ticket.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.ticket.lock().ignoring_poison())
     }
 
     /// Makes the next request log in again, unless another has already done so.
     fn discard(&self, used: &SharedLogin) {
-        let mut ticket = self.ticket.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ticket = self.ticket.lock().ignoring_poison();
         if Arc::ptr_eq(&ticket, used) {
             *ticket = SharedLogin::default();
         }

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_stays_and_the_file_behind_it_is_replaced() {
+    fn a_link_is_kept_and_its_target_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         create_dir(at("kept")).unwrap();
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn links_in_a_circle_are_an_error() {
+    fn circular_links_are_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         symlink("a", &path).unwrap();
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_and_a_pipe_are_written_to_and_stay() {
+    fn devices_and_pipes_are_written_to_and_kept() {
         let folder = tempfile::tempdir().unwrap();
         let (null, fifo) = (folder.path().join("null"), folder.path().join("fifo"));
         symlink("/dev/null", &null).unwrap();
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_a_process_has_open_is_written_to_and_not_renamed_over() {
+    fn a_file_that_a_process_has_open_is_written_in_place() {
         let folder = tempfile::tempdir().unwrap();
         let (path, link) = (folder.path().join("open"), folder.path().join("link"));
         std::fs::write(&path, "longer than the text").unwrap();
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_and_a_socket_stay_as_they_are() {
+    fn folders_and_sockets_are_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("socket");
         let _listener = UnixListener::bind(&socket).unwrap();
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_user_left_in_a_shared_folder_is_not_followed() {
+    fn a_link_of_another_user_in_a_shared_folder_is_not_followed() {
         const TMP: (u32, u32) = (0, 0o41777);
         for (owner, folder, us, expected) in [
             (1001, TMP, 0, true),

@@ -1,10 +1,11 @@
 //! The destination of audit records: a file, the sink of `watch`, memory, or nowhere.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::audit_file::{AuditFile, AuditFileError};
 use super::audit_sink::AuditSink;
 use crate::audit::{self, Entry, Head};
+use crate::domain::poison::IgnorePoison;
 
 /// Where the records of writes to GARM go.
 #[derive(Debug, Clone)]
@@ -46,7 +47,7 @@ impl AuditDestination {
             }
             Self::Sink(sink) => sink.append(&entry).await,
             Self::Memory(memory) => {
-                let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut memory = memory.lock().ignoring_poison();
                 let (line, head) = audit::seal(&entry, &memory.head, None);
                 memory.text.push_str(&line);
                 memory.head = head.clone();

@@ -5,22 +5,22 @@ mod error;
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, KnownLog};
 use super::clock::Clock;
 use super::disk;
 use super::log_end::{LogEnd, LogEndError, log_end};
 use super::rotation::{self, TAIL_MAX};
-use super::self_check::KnownLog;
 use super::state_dir;
 use crate::audit::{
     Actor, Cause, Damage, Draft, Ending, Entry, Head, Key, KeyError, Keys, Kind, LastRecord,
     LogNote, Signer, Tail, Torn,
 };
+use crate::domain::poison::IgnorePoison;
 
 pub use error::AuditFileError;
 
@@ -205,7 +205,7 @@ impl AuditFile {
     }
 
     fn state(&self) -> MutexGuard<'_, FileState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().ignoring_poison()
     }
 
     fn note(&self, cause: Cause) -> LogNote {

@@ -8,7 +8,7 @@ mod options;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::audit_file::{Appended, AuditFile, AuditFileError, RecordWriter};
 use crate::audit::{Cause, Damage, Draft, Entry, Head, Kind, LogNote};
+use crate::domain::poison::IgnorePoison;
 
 use batch::{UrgentRecord, WriteBatch};
 pub use options::{RecordPolicy, SinkEvent, SinkListener, SinkOptions};
@@ -181,7 +182,7 @@ impl AuditSink {
     /// Writes what waits, for at most so long; brings how many records are left.
     pub async fn close(&self, patience: Duration) -> usize {
         self.shared.close();
-        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let ended = self.ended.lock().ignoring_poison().take();
         if let Some(ended) = ended {
             // What is left is told by the number.
             let _ = tokio::time::timeout(patience, ended).await;
@@ -199,7 +200,7 @@ impl Drop for AuditSink {
 
 impl SinkShared {
     fn queue(&self) -> MutexGuard<'_, SinkQueue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock().ignoring_poison()
     }
 
     fn close(&self) {
@@ -270,7 +271,7 @@ impl SinkShared {
                 return None;
             }
             let woken = self.wakeup.wait_timeout(queue, wait);
-            queue = woken.unwrap_or_else(PoisonError::into_inner).0;
+            queue = woken.ignoring_poison().0;
         }
     }
 

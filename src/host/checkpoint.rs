@@ -27,6 +27,16 @@ pub(super) struct Checkpoint {
     pub(super) end: u64,
 }
 
+/// What this process knows of the log.
+pub(super) struct KnownLog {
+    /// The last record.
+    pub(super) head: Option<Head>,
+    /// The file that it is in.
+    pub(super) file: Option<File>,
+    /// The head at which the previous file ended, if this process began the present one.
+    pub(super) began_after: Option<Head>,
+}
+
 /// What has happened to the log since the checkpoint.
 #[derive(Debug)]
 pub(super) struct Continuation {

@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_virtual_clock_goes_with_paused_time() {
+    async fn a_virtual_clock_follows_paused_time() {
         let epoch: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
         let clock = Clock::starting_at(epoch);
         assert_eq!(clock.now(), epoch);

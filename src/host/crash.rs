@@ -235,7 +235,7 @@ fn replay(root: &Path, run: impl FnOnce(), check: impl Fn(&Path, &[String])) -> 
 }
 
 #[test]
-fn a_plan_file_is_the_old_one_or_the_new_one_and_the_new_one_once_it_is_said_to_be_written() {
+fn a_plan_file_is_old_or_new_after_a_crash_and_new_once_its_write_was_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("plan");
     let (old, new) = ("old".to_owned(), "a new plan\n".repeat(200));
@@ -253,7 +253,7 @@ fn a_plan_file_is_the_old_one_or_the_new_one_and_the_new_one_once_it_is_said_to_
 
 /// The same for a file that was not there: its name must be on the disk, too.
 #[test]
-fn a_new_file_is_absent_or_whole_and_there_once_it_is_said_to_be_written() {
+fn a_new_file_is_absent_or_complete_after_a_crash_and_complete_once_its_write_was_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("plan");
     let run = || {
@@ -320,7 +320,7 @@ mod records {
     }
 
     #[test]
-    fn what_was_said_to_be_on_record_is_there_after_a_loss_of_power_at_any_point() {
+    fn a_reported_record_survives_a_power_failure_at_any_point() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let run = || {
@@ -335,7 +335,7 @@ mod records {
     }
 
     #[test]
-    fn a_second_loss_of_power_while_the_first_is_told_of_loses_nothing_either() {
+    fn a_second_power_failure_during_recovery_loses_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let run = || {
@@ -353,7 +353,7 @@ mod records {
     }
 
     #[test]
-    fn the_first_write_after_a_rotation_is_torn_and_told_of_behind_the_file_before() {
+    fn a_torn_first_write_after_a_rotation_is_reported_and_continues_the_previous_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         write(&path, &["first"]);
@@ -367,7 +367,7 @@ mod records {
 
 /// The model itself: each of the two syncs is needed, so that leaving one out would be found.
 #[test]
-fn the_model_finds_a_missing_sync() {
+fn the_model_detects_a_missing_sync() {
     let lost = |ops: &[Op]| {
         let mut disk = Disk::default();
         ops.iter().for_each(|it| disk.apply(it));

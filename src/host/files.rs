@@ -352,7 +352,7 @@ mod tests {
 
     /// Pools of files that nobody reads would be deleted.
     #[test]
-    fn whatever_is_not_read_is_named() {
+    fn files_that_are_not_read_are_listed() {
         check(
             |root| {
                 for name in ["A.YAML", "b.Yml", "pools.json", "c.yaml"] {
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn deeper_folders_are_named() {
+    fn deeper_folders_are_listed() {
         check(
             |root| {
                 fs::create_dir_all(root.join("team/deep")).unwrap();
@@ -452,7 +452,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_named_is_read_once_and_what_is_missing_is_said() {
+    fn named_files_are_read_once_and_missing_ones_are_reported() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.yaml");
         write(file.clone());
@@ -502,7 +502,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_that_is_a_link_is_read_only_where_it_is_named() {
+    fn a_link_as_a_starting_point_is_read_only_if_it_is_named() {
         let link = Some("this is a link, and it is not followed");
         let is_folder = |root: &Path| {
             fs::create_dir(root.join("real")).unwrap();
@@ -535,7 +535,7 @@ mod tests {
 
     /// A fleet file decides where passwords go.
     #[test]
-    fn a_fleet_file_that_is_a_link_is_read_only_where_it_is_named() {
+    fn a_fleet_file_that_is_a_link_is_read_only_if_it_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         fs::write(path("real.yaml"), "fleet: a\n").unwrap();
@@ -552,7 +552,7 @@ mod tests {
     /// What is exchanged while it is read is read before or after, and never followed out: of each
     /// pair one name is a file or a folder of ours and the other a link to what nobody may see.
     #[test]
-    fn no_race_of_a_file_and_a_link_shows_what_lies_outside() {
+    fn no_race_between_a_file_and_a_link_reveals_an_outside_file() {
         use rustix::fs::{CWD, RenameFlags, renameat_with};
         use std::sync::atomic::{AtomicBool, Ordering};
         let folder = tempfile::tempdir().unwrap();

@@ -1,22 +1,11 @@
 //! The check of an audit file by the process that writes it, which has the keys and knows the head.
 
-use std::fs::File;
 use std::io;
 
 use super::audit_file::AuditFile;
 use super::logs;
 use super::rotation::{self, is_same_file};
 use crate::audit::{Check, Demands, Head, Report};
-
-/// What this process knows of the log.
-pub(super) struct KnownLog {
-    /// The last record.
-    pub(super) head: Option<Head>,
-    /// The file that it is in.
-    pub(super) file: Option<File>,
-    /// The head at which the previous file ended, if this process began the present one.
-    pub(super) began_after: Option<Head>,
-}
 
 /// The result of the check.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_user_is_who_the_system_knows() {
+    fn the_user_is_the_one_that_the_system_knows() {
         let passwd = "root:x:0:0:root:/root:/bin/sh\nada:x:1000:1000::/home/ada:/bin/sh\n";
         assert_eq!(user(1000, None, passwd), "ada (uid 1000)");
         assert_eq!(user(0, Some("1000\n"), passwd), "root (uid 0), logged in as ada (uid 1000)");
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn the_state_folder_is_found_in_the_order_of_the_design() {
+    fn the_state_folder_is_chosen_in_the_documented_order() {
         let home = ("HOME", "/home/x");
         let xdg = ("XDG_STATE_HOME", "/state");
         check(&[("STATE_DIRECTORY", "/var/lib/a:/var/lib/b"), xdg, home], Some("/var/lib/a"));
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_made_folder_is_its_owners_alone() {
+    fn a_created_folder_is_private_to_its_owner() {
         use std::os::unix::fs::PermissionsExt;
         let temporary = tempfile::tempdir().unwrap();
         let path = temporary.path().join("a/b");

@@ -7,9 +7,10 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use crate::domain::poison::IgnorePoison;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -104,7 +105,7 @@ impl ConnectionTable {
     }
 
     fn guests(&self) -> MutexGuard<'_, OpenConnections> {
-        self.guests.lock().unwrap_or_else(PoisonError::into_inner)
+        self.guests.lock().ignoring_poison()
     }
 }
 

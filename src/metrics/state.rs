@@ -1,7 +1,7 @@
 //! The board between the loop and those who ask: the loop writes, everyone reads.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -11,6 +11,7 @@ use super::counters::{Counter, Timing, Totals};
 use super::exposition;
 use super::gauges::ProcessFacts;
 use super::snapshot::{ProcessGauges, Snapshot};
+use crate::domain::poison::IgnorePoison;
 use crate::render::words;
 
 /// Makes `/decisions`. Called when somebody asks, outside the loop, so that the loop pays only
@@ -174,10 +175,10 @@ impl MetricsState {
 
     // A panic of a reader leaves whole values behind, and metrics must outlive it.
     fn now(&self) -> MutexGuard<'_, CurrentState> {
-        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+        self.now.lock().ignoring_poison()
     }
 
     fn tallies(&self) -> MutexGuard<'_, Totals> {
-        self.tallies.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tallies.lock().ignoring_poison()
     }
 }

@@ -1,7 +1,7 @@
 //! All receivers.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::endpoint::{ReceiverEndpoint, ReceiverError};
 use super::notification::{AlertKey, Notification};
 use super::worker::ReceiverWorker;
+use crate::domain::poison::IgnorePoison;
 
 /// Hears what becomes of every attempt. Called from several tasks; must not block.
 pub type DeliveryListener = Arc<dyn Fn(&Delivery) + Send + Sync>;
@@ -23,11 +24,11 @@ pub struct Attachment(Arc<Mutex<Option<String>>>);
 impl Attachment {
     /// Takes the place of the one before.
     pub fn replace(&self, line: String) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
+        *self.0.lock().ignoring_poison() = Some(line);
     }
 
     pub(super) fn read(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().ignoring_poison().clone()
     }
 }
 

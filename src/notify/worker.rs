@@ -1,6 +1,6 @@
 //! The task that tells one receiver.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
@@ -11,6 +11,7 @@ use super::endpoint::{ReceiverEndpoint, ReceiverError};
 use super::notification::Notification;
 use super::notifier::{Attachment, Delivery, DeliveryListener, DeliveryOutcome};
 use super::queue::{AlertQueue, QueueAction, SendResult};
+use crate::domain::poison::IgnorePoison;
 
 /// One receiver: what it is to be told, and who tells it.
 pub(super) struct ReceiverWorker {
@@ -86,6 +87,6 @@ impl ReceiverWorker {
     }
 
     fn outbox(&self) -> MutexGuard<'_, AlertQueue> {
-        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+        self.outbox.lock().ignoring_poison()
     }
 }

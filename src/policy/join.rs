@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loose_policy_over_a_strict_one_loosens_nothing() {
+    fn a_permissive_policy_over_a_strict_one_permits_nothing_more() {
         let loose = PolicySettings {
             extra_specs_allow_keys: Some(list(&["a", "c"])),
             extra_specs_show: list(&["b", "secret"]),

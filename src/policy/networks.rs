@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn case_and_look_alike_letters_hide_nothing() {
+    fn letter_case_and_look_alike_letters_hide_nothing() {
         check("subnet_id", json!({ "subnet_id": "ci-a", "Subnet_ID": "prod-a" }), &["`prod-a`"]);
         check("network", json!({ "networ\u{212a}": "prod-a" }), &["`prod-a`"]);
         check("subnet", json!({ "\u{17f}ubnet": "prod-a" }), &["`prod-a`"]);

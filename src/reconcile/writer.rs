@@ -10,7 +10,7 @@ mod level;
 mod put;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
@@ -23,6 +23,7 @@ use super::write_outcome::{WriteError, WriteOutcome};
 use crate::audit::{Subject, pool_fields};
 use crate::domain::fleet::ReleaseLine;
 use crate::domain::name::{PoolId, PoolName, RunnerName};
+use crate::domain::poison::IgnorePoison;
 use crate::domain::pool::{Pool, PoolChange};
 use crate::domain::runner::Runner;
 use crate::garm::{ErrorKind, GarmClient, GarmError};
@@ -334,7 +335,7 @@ impl Writer {
     }
 
     fn last_write(&self) -> std::sync::MutexGuard<'_, HashMap<PoolId, Instant>> {
-        self.last_write.lock().unwrap_or_else(PoisonError::into_inner)
+        self.last_write.lock().ignoring_poison()
     }
 }
 

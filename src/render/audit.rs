@@ -254,7 +254,7 @@ mod tests {
     }
 
     fn broken() -> Break {
-        let reason = "its hash is not that of its bytes: it was altered".into();
+        let reason = "its hash does not match its bytes: it was altered".into();
         Break { file: "audit.jsonl".into(), line: 4, seq: 5, reason }
     }
 

@@ -1,6 +1,6 @@
 //! GARM's API as function calls in memory, on tokio's clock.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -13,6 +13,7 @@ use super::faults::Fault;
 use super::reply::ApiReply as Answer;
 use super::stream::GarmEvent;
 use super::world::World;
+use crate::domain::poison::IgnorePoison;
 use crate::garm::{
     Frame, FrameFuture, FrameStream, GarmClient, GarmLogin, Request, Response, ResponseFuture,
     StreamFuture, StreamRequest, StreamResponse, Transport, TransportError,
@@ -67,13 +68,13 @@ impl InMemoryWorld {
 
     /// Breaks every open event stream, as a crash of GARM does.
     pub fn cut_streams(&self) {
-        *self.cuts.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        *self.cuts.lock().ignoring_poison() += 1;
         self.touched.notify_waiters();
     }
 
     /// How often the streams have been cut.
     pub(super) fn cuts(&self) -> u64 {
-        *self.cuts.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.cuts.lock().ignoring_poison()
     }
 
     /// Notified when the world was accessed, since its schedule may have changed.
@@ -100,7 +101,7 @@ impl InMemoryWorld {
 
     /// The world, advanced to the present.
     fn world_now(&self) -> MutexGuard<'_, World> {
-        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut world = self.world.lock().ignoring_poison();
         world.advance_to(self.start + self.since.elapsed());
         world
     }

@@ -1,6 +1,6 @@
 //! A world in real time, shared by the connections of the HTTP server.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::event_subscriber::{EventSubscriber, KEPT};
 use super::stream::GarmEvent;
 use super::world::World;
+use crate::domain::poison::IgnorePoison;
 
 /// The longest time between two advances of the world, so that no request has much to catch up.
 pub(crate) const STEP: Duration = Duration::from_millis(100);
@@ -46,7 +47,7 @@ impl SharedWorld {
 
     /// Runs `script` on the world at the present time.
     pub fn with<T>(&self, script: impl FnOnce(&mut World) -> T) -> T {
-        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut world = self.world.lock().ignoring_poison();
         world.advance_to(self.start + self.since.elapsed() * self.speed);
         let result = script(&mut world);
         for event in world.take_events() {

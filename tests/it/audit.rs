@@ -66,7 +66,7 @@ fn run(folder: &Path, line: &[&str]) -> (i32, String, String) {
 }
 
 #[test]
-fn rotated_files_are_one_chain_whoever_wrote_last() {
+fn rotated_files_are_one_chain_regardless_of_the_last_writer() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.jsonl");
     let (watch, apply) = (audit_file(&path, None), audit_file(&path, None));
@@ -97,7 +97,7 @@ fn rotated_files_are_one_chain_whoever_wrote_last() {
     let (code, stdout, _) = run(folder.path(), &lately);
     assert_eq!(code, 1, "{stdout}");
     assert!(
-        stdout.contains("record 1: records 1 to 2 are missing: name the files that hold them"),
+        stdout.contains("record 1: records 1 to 2 are missing: give the files that contain them"),
         "{stdout}"
     );
     let since = |head: &str| run(folder.path(), &[&lately[..], &["--since", head]].concat());
@@ -113,7 +113,7 @@ fn rotated_files_are_one_chain_whoever_wrote_last() {
 }
 
 #[test]
-fn a_torn_end_of_a_rotated_file_is_told_of_in_the_next() {
+fn a_torn_end_of_a_rotated_file_is_reported_in_the_next() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.jsonl");
     let log = audit_file(&path, None);
@@ -128,7 +128,7 @@ fn a_torn_end_of_a_rotated_file_is_told_of_in_the_next() {
 }
 
 #[test]
-fn every_byte_that_changes_is_found() {
+fn every_changed_byte_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.jsonl");
     let log = audit_file(&path, Some("key"));
@@ -198,7 +198,7 @@ fn json_is_one_document() {
 }
 
 #[test]
-fn hostile_files_end_in_a_word_about_what_is_wrong() {
+fn hostile_files_are_refused_with_a_reason() {
     let folder = tempfile::tempdir().unwrap();
     let put = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
     put("empty", b"");
@@ -215,9 +215,9 @@ fn hostile_files_end_in_a_word_about_what_is_wrong() {
         assert!(format!("{stdout}{stderr}").contains(said), "{name}: {stdout}{stderr}");
     };
     check("empty", 3, "there is no record in empty");
-    check("binary", 1, "binary:1: record 1: the line is not a whole record");
+    check("binary", 1, "binary:1: record 1: the line is not a complete record");
     check("long", 1, "long:1: record 1: the line is longer than any record");
-    check("deep", 1, "deep:1: record 1: the line is not a whole record");
+    check("deep", 1, "deep:1: record 1: the line is not a complete record");
     check("packed", 3, "it is compressed");
     check("dir", 3, "this is a folder, not a file");
     check("fifo", 3, "this is a pipe, not a file");
@@ -252,7 +252,7 @@ fn writer(path: &Path, records: usize) -> std::process::Command {
 }
 
 #[test]
-fn processes_that_write_at_once_make_one_chain() {
+fn concurrent_processes_make_one_chain() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.jsonl");
     let all: Vec<_> = (0..4).map(|_| writer(&path, 25).spawn().unwrap()).collect();
@@ -265,7 +265,7 @@ fn processes_that_write_at_once_make_one_chain() {
 }
 
 #[test]
-fn what_was_said_to_be_written_is_there_after_a_kill() {
+fn reported_records_survive_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.jsonl");
     let mut said = 0;
@@ -299,11 +299,11 @@ fn what_was_said_to_be_written_is_there_after_a_kill() {
     assert!(head.seq > said, "{} {said}", head.seq);
     let (code, stdout, _) = run(folder.path(), &["audit.jsonl"]);
     assert_eq!(code, 0, "{stdout}");
-    assert!(stdout.contains("the record before this one was not written whole"), "{stdout}");
+    assert!(stdout.contains("the previous record was not written completely"), "{stdout}");
 }
 
 #[test]
-fn a_disk_that_is_full_leaves_a_whole_log() {
+fn a_full_disk_leaves_a_log_that_verifies() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.jsonl");
     // `ulimit -f` counts in blocks of 1,024 bytes in bash; a write beyond it fails with EFBIG.

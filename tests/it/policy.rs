@@ -75,7 +75,7 @@ fn said(output: &Output) -> String {
 
 /// What else a pool file chooses, each with the line that chooses it.
 #[test]
-fn image_labels_entity_group_and_template_have_their_lists() {
+fn image_labels_entity_group_and_template_are_restricted_by_lists() {
     let policy = "policy:\n  allowed_images: ['ami-*']\n  allowed_labels: [ci-*, big]\n  \
                   allowed_entities: [acme, 'acme/*']\n  allowed_runner_groups: [ci]\n  \
                   allowed_templates: [linux]\n";
@@ -102,7 +102,7 @@ fn image_labels_entity_group_and_template_have_their_lists() {
 }
 
 #[test]
-fn a_rule_for_a_provider_that_no_pool_uses_is_told_of() {
+fn a_rule_for_a_provider_that_no_pool_uses_is_reported() {
     let check = |rule: &str, code: i32| {
         let policy = format!(
             "policy: {{ networks: {{ {rule}: {{ keys: [subnet_id], allow: ['*'] }} }} }}\n"
@@ -120,7 +120,7 @@ fn a_rule_for_a_provider_that_no_pool_uses_is_told_of() {
 }
 
 #[test]
-fn each_violation_has_its_line_and_what_would_be_allowed() {
+fn each_violation_has_its_line_and_the_allowed_values() {
     let folder = folder(&format!("{FLEET}{POLICY}"), POOLS);
     let output = run(folder.path(), &["validate"]);
     assert_eq!(output.status.code(), Some(3));
@@ -146,7 +146,7 @@ fn each_violation_has_its_line_and_what_would_be_allowed() {
 }
 
 #[test]
-fn plan_and_apply_stop_at_a_violation_before_they_ask_garm() {
+fn plan_and_apply_stop_at_a_violation_before_any_request() {
     let folder = folder(&format!("{FLEET}{POLICY}"), POOLS);
     for line in [&["plan"][..], &["apply", "--auto-approve"]] {
         let output = run(folder.path(), line);
@@ -156,7 +156,7 @@ fn plan_and_apply_stop_at_a_violation_before_they_ask_garm() {
 }
 
 #[test]
-fn a_policy_file_binds_and_never_loosens() {
+fn a_policy_file_can_only_restrict() {
     let pool =
         "pools:\n  - { name: a, max_runners: 9, instance_type: m5.large, enable_shell: true }\n";
     let check = |fleet_policy: &str, over: &str, expected: &[&str]| {
@@ -189,7 +189,7 @@ fn a_policy_file_binds_and_never_loosens() {
 }
 
 #[test]
-fn a_policy_file_that_cannot_be_used_is_a_problem_and_never_ignored() {
+fn an_unusable_policy_file_is_a_problem() {
     let folder = folder(FLEET, "pools: [{ name: a, max_runners: 1, instance_type: x }]\n");
     for (text, expected) in [
         (None, "RC0101"),
@@ -211,7 +211,7 @@ fn a_policy_file_that_cannot_be_used_is_a_problem_and_never_ignored() {
 
 /// The example forbids production networks and shell access, and caps the fleet.
 #[test]
-fn the_example_policy_holds_the_example_pools_and_refuses_a_bad_one() {
+fn the_example_policy_allows_the_example_pools_and_refuses_a_bad_one() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let policy = root.join("examples/policy.yaml");
     let policy = policy.to_str().unwrap();

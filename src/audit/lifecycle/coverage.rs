@@ -1,4 +1,4 @@
-//! Whether events are coming, and the spans in which they did not.
+//! Tracks whether events are coming, and the spans of time in which they did not.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -8,47 +8,47 @@ use super::EVENT_PATIENCE;
 use super::record_builder::{RecordBuilder, times};
 use crate::domain::text::quote;
 
-/// How long a stream may have been dead before that is noticed: its reader gives a silent peer up
-/// after 75 s (DESIGN §5); a margin on top.
+/// The longest time for which a dead stream can go unnoticed: its reader closes a silent connection
+/// after 75 s (DESIGN §5), and a margin is added.
 const SILENCE_MAX: SignedDuration = SignedDuration::from_secs(90);
 
-/// The event at the start.
+/// The `act` of the record at the start.
 pub(super) const STARTED: &str = "watch started";
 
-/// What has happened to the stream of events.
+/// What happened to the event stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream<'a> {
-    /// Events are coming from now on.
+    /// Events come from now on.
     Connected,
-    /// They are not: why.
+    /// No more events come, for this reason.
     Lost(&'a str),
-    /// They are, and some were more than could be taken in.
+    /// Events come, but some were lost because there were too many.
     Overflow,
 }
 
-/// The last record, at the start, that shows this fleet being watched.
+/// The last record which shows that `watch` observed this fleet, as found at the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LastSign {
-    /// The log begins here.
+    /// The log is empty.
     None,
-    /// There are records, and in what was looked at none shows it.
+    /// The log has records, but none of those that were read shows it.
     Unknown,
-    /// Written at this time.
+    /// A record of this time shows it.
     At(Timestamp),
 }
 
-/// Whether everything that happens is seen.
+/// Whether all changes are observed.
 #[derive(Debug)]
 enum CoverageState {
-    /// Nothing is known of the stream yet, and nothing was read.
+    /// The stream has not been connected, and nothing has been read.
     Silent(LastSign),
-    /// No events; a gap record tells of it since `from`.
+    /// No events come; a gap record reports this since `from`.
     Away { from: Option<Timestamp> },
-    /// Events again, but no full read since.
+    /// Events come again, but there was no full read since.
     Back { from: Option<Timestamp> },
-    /// Connected before the first read, and no gap is told.
+    /// The stream was connected before the first read, and no gap is recorded yet.
     New(LastSign),
-    /// Everything is seen.
+    /// All changes are observed.
     Whole,
 }
 
@@ -59,27 +59,27 @@ impl Default for CoverageState {
 }
 
 impl LastSign {
-    /// What was not watched before the first read at `now`; nothing where the log begins. It is
-    /// told once it is over: until then the next start tells of it.
+    /// The gap record for the time before the first read at `now`; `None` if the log is empty. It
+    /// is written when that time is over; if this process ends before, the next start reports it.
     fn gap(self, builder: &RecordBuilder, now: Timestamp) -> Option<Entry> {
         let from = match self {
             Self::None => return None,
             Self::Unknown => None,
             Self::At(time) => Some(time),
         };
-        let detail = "nothing was recorded in this time: `watch` did not run".to_owned();
+        let detail = "nothing was recorded in this time, because `watch` did not run".to_owned();
         Some(builder.gap(now, "not watched", (from, Some(now)), detail))
     }
 }
 
-/// Stream and reads over time.
+/// The state of the stream, and the times of events and reads.
 #[derive(Debug, Default)]
 pub(super) struct Coverage {
     state: CoverageState,
     reads: u64,
-    /// Times of the last reads, the newest last.
+    /// The times of the last four reads, the newest last.
     read_at: [Option<Timestamp>; 4],
-    /// When the stream last showed a sign of life.
+    /// When the stream last delivered an event or changed its state.
     heard_at: Option<Timestamp>,
 }
 
@@ -113,13 +113,14 @@ impl Coverage {
             }
             Stream::Lost(why) => {
                 let why = quote(why);
-                let detail = format!("the event stream is lost ({why}): reads alone tell");
+                let detail =
+                    format!("the event stream is lost ({why}): only full reads show changes");
                 self.break_off(builder, now, ("stream lost", detail), |from| CoverageState::Away {
                     from,
                 })
             }
             Stream::Overflow => {
-                let detail = "more events than could be taken in: some are lost".to_owned();
+                let detail = "some events were lost because there were too many".to_owned();
                 self.break_off(builder, now, ("events lost", detail), |from| CoverageState::Back {
                     from,
                 })
@@ -143,7 +144,7 @@ impl Coverage {
                 self.state = next(from);
                 Vec::new()
             }
-            // What was before the first read is told of at that.
+            // The first read reports the time before it.
             CoverageState::New(last) => {
                 let is_away = matches!(next(None), CoverageState::Away { .. });
                 self.state =
@@ -151,10 +152,11 @@ impl Coverage {
                 Vec::new()
             }
             CoverageState::Whole => {
-                // The stream is unordered: what happened shortly before the last event that came
-                // may have been on its way behind it.
+                // Events are unordered: an event from shortly before the last one that came may
+                // have been still on its way.
                 let earliest = now - SILENCE_MAX;
-                let from = self.heard_at.map_or(earliest, |it| (it - EVENT_PATIENCE).max(earliest));
+                let from =
+                    self.heard_at.map_or(earliest, |time| (time - EVENT_PATIENCE).max(earliest));
                 self.state = next(Some(from));
                 vec![builder.gap(now, act, (Some(from), None), detail)]
             }
@@ -166,7 +168,7 @@ impl Coverage {
         self.heard_at = Some(now);
     }
 
-    /// A full read succeeded: with events coming, everything is seen from here on.
+    /// A full read succeeded. If events are coming, all changes are observed from here on.
     pub(super) fn read(&mut self, builder: &RecordBuilder, now: Timestamp) -> Vec<Entry> {
         self.reads += 1;
         self.read_at.rotate_left(1);
@@ -174,7 +176,8 @@ impl Coverage {
         match self.state {
             CoverageState::Silent(last) => {
                 self.state = CoverageState::Away { from: Some(now) };
-                let detail = "there is no event stream yet: reads alone tell".to_owned();
+                let detail =
+                    "there is no event stream yet: only full reads show changes".to_owned();
                 let open = builder.gap(now, "stream lost", (Some(now), None), detail);
                 last.gap(builder, now).into_iter().chain([open]).collect()
             }
@@ -198,18 +201,18 @@ impl Coverage {
         self.reads > 0
     }
 
-    /// Whether a gap record tells of a gap that has not ended.
+    /// Whether a gap record reports a gap that has not ended.
     pub(super) fn has_open_gap(&self) -> bool {
         matches!(self.state, CoverageState::Away { .. } | CoverageState::Back { .. })
     }
 
-    /// Whether no gap is open.
+    /// Whether all changes are observed.
     pub(super) fn is_whole(&self) -> bool {
         matches!(self.state, CoverageState::Whole)
     }
 
-    /// The last read before a time, among those that are remembered.
+    /// The last remembered read before a time.
     pub(super) fn read_before(&self, time: Timestamp) -> Option<Timestamp> {
-        self.read_at.into_iter().flatten().filter(|it| *it < time).max()
+        self.read_at.into_iter().flatten().filter(|read| *read < time).max()
     }
 }

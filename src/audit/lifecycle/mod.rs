@@ -1,12 +1,12 @@
-//! The life of every runner, as records: fed with full reads, events and our own writes.
+//! Records the life of every runner from full reads, events and this process's own writes.
 //!
-//! Decides what happened, who did it and what may have happened unseen. Never decides about the
-//! fleet. Events are hints: they come late, twice, in the wrong order or not at all. An older row
-//! is recorded once and marked late, a duplicate is not recorded; what a read shows and no event
-//! told is recorded and marked reconstructed; what cannot be known is a gap record.
+//! Decides what happened, what caused it and what may have happened unobserved. Never decides about
+//! the fleet. Events may come late, twice, in the wrong order or not at all. An older row is
+//! recorded once and marked late, a duplicate is not recorded, a change that only a read shows is
+//! marked reconstructed, and a time in which changes may have been missed gets a gap record.
 //!
-//! **Invariant:** for each state that a runner passes through there is a record of it, or a
-//! reconstructed record that spans it, or a gap record of its time.
+//! **Invariant:** each state that a runner passes through has a record, or a reconstructed record
+//! that spans it, or a gap record for its time.
 
 mod coverage;
 mod record_builder;
@@ -31,66 +31,67 @@ use record_builder::RecordBuilder;
 use runner_history::{DeleteRequest, RecordOrder, RecordedState, RunnerHistory};
 use settings::Settings;
 
-/// The command that stands in the cause of these records.
+/// The command in the cause of these records.
 const COMMAND: &str = "watch";
 
-/// How many runners that are gone are kept in mind, for events that come late; those of the last
-/// two full reads always are.
+/// The number of deleted runners that are remembered for late events. Those of the last two full
+/// reads are always remembered.
 const PAST_MAX: usize = 4_096;
 
-/// Names that jobs tell of and no read has shown. More are not told one by one.
+/// The number of runners, named by jobs and never observed, that are reported one by one.
 const UNSEEN_MAX: usize = 1_024;
 
-/// Our own writes whose effect has not been seen.
-const CLAIMS_MAX: usize = 10_000;
+/// The number of our own deletions that are remembered until they take effect.
+const DELETIONS_MAX: usize = 10_000;
 
-/// How long a write of ours explains what is seen.
-const CLAIM_AGE: SignedDuration = SignedDuration::from_mins(10);
+/// For how long a write of ours explains an observed change.
+const WRITE_MEMORY: SignedDuration = SignedDuration::from_mins(10);
 
-/// How long after a read an event that tells the same may still come.
+/// How long after a read the event about the same change may still come.
 const EVENT_PATIENCE: SignedDuration = SignedDuration::from_secs(5);
 
-/// What is known of all runners, pools and of GARM itself, for the next record.
+/// What is known about all runners, pools and GARM itself.
 ///
-/// Its memory grows with what GARM lists, and with nothing else. `now` is this machine's clock
-/// throughout; GARM's own times stand inside the records.
+/// Its memory grows only with what GARM lists. `now` is always this machine's clock; GARM's own
+/// times are inside the records.
 #[derive(Debug)]
 pub struct Lifecycle {
     builder: RecordBuilder,
     runners: HashMap<String, RunnerHistory>,
-    past: HashMap<String, GoneRunner>,
-    /// Of runners and past ones.
-    names: HashMap<RunnerName, String>,
+    gone: HashMap<String, GoneRunner>,
+    /// The ids of present and deleted runners by name.
+    ids: HashMap<RunnerName, String>,
     settings: Settings,
-    watch: Coverage,
-    /// Runners that we have asked GARM to delete.
-    claims: BTreeMap<RunnerName, Timestamp>,
-    /// What a read has shown before an event: when it did.
+    coverage: Coverage,
+    /// When we asked GARM to delete a runner.
+    deletions: BTreeMap<RunnerName, Timestamp>,
+    /// When a read showed a change whose event has not come yet, by the runner's id.
     awaited: HashMap<String, Timestamp>,
-    /// Runners that jobs name and nothing has shown, with the job.
-    heard: BTreeMap<RunnerName, i64>,
-    told: BTreeSet<RunnerName>,
+    /// Runners that have not been observed, with the job that names them.
+    unobserved: BTreeMap<RunnerName, i64>,
+    /// The unobserved runners that have a gap record already.
+    reported: BTreeSet<RunnerName>,
 }
 
-/// A runner that is gone.
+/// A runner that GARM no longer lists.
 #[derive(Debug)]
 struct GoneRunner {
-    life: RunnerHistory,
-    /// The number of the read before which it went.
+    history: RunnerHistory,
+    /// The number of reads before it went.
     read: u64,
-    /// Reads since that list it all the same.
+    /// The number of later reads that list it nevertheless.
     echoes: u8,
 }
 
-/// How something came to be known, and when.
+/// When and from what a change became known.
 #[derive(Debug, Clone, Copy)]
 struct EventTime {
     source: Source,
     now: Timestamp,
 }
 
-/// What a `watch` says of the log before it has seen anything of the fleet.
-const BLIND: [&str; 7] = [
+/// The records that `watch` may write before it has observed anything of the fleet.
+const BEFORE_FIRST_READ: [&str; 7] = [
     STARTED,
     "torn",
     "records lost",
@@ -100,70 +101,75 @@ const BLIND: [&str; 7] = [
     "audit file writable again",
 ];
 
-/// Whether a record shows that this fleet was watched when it was written: the gap at the next
-/// start begins at the last such one.
+/// Whether a record shows that `watch` observed this fleet when it was written. The gap at the next
+/// start begins with the last such record.
 pub fn shows_watching(members: &Value, fleet: &FleetName) -> bool {
     let (cause, act) = (&members["cause"], members["act"].as_str().unwrap_or_default());
-    cause["command"] == COMMAND && cause["fleet"] == fleet.as_str() && !BLIND.contains(&act)
+    cause["command"] == COMMAND
+        && cause["fleet"] == fleet.as_str()
+        && !BEFORE_FIRST_READ.contains(&act)
 }
 
 impl Lifecycle {
-    /// Nothing is known yet. `actor` is who writes, `fleet` whose pools are ours.
+    /// A lifecycle that knows nothing yet. `fleet` owns the pools that are ours.
     pub fn new(actor: Actor, fleet: FleetName) -> Self {
         Self {
             builder: RecordBuilder::new(actor, fleet),
             runners: HashMap::new(),
-            past: HashMap::new(),
-            names: HashMap::new(),
+            gone: HashMap::new(),
+            ids: HashMap::new(),
             settings: Settings::default(),
-            watch: Coverage::default(),
-            claims: BTreeMap::new(),
+            coverage: Coverage::default(),
+            deletions: BTreeMap::new(),
             awaited: HashMap::new(),
-            heard: BTreeMap::new(),
-            told: BTreeSet::new(),
+            unobserved: BTreeMap::new(),
+            reported: BTreeSet::new(),
         }
     }
 
-    /// The watching begins: the time from the last record of it to the first full read is a gap,
-    /// which that read tells of.
+    /// `watch` starts. The time from the last record of an earlier `watch` to the first full read
+    /// is a gap, which that read reports.
     pub fn begin(&mut self, last: LastSign, now: Timestamp) -> Vec<Entry> {
-        self.watch.begin(last, &self.builder, now)
+        self.coverage.begin(last, &self.builder, now)
     }
 
-    /// The watching ends as it should.
+    /// `watch` stops in an orderly way.
     pub fn end(&mut self, now: Timestamp) -> Vec<Entry> {
         vec![self.builder.log(now, "watch stopped", Value::Null)]
     }
 
-    /// Whether the log tells of a gap that has not ended.
+    /// Whether the log reports a gap that has not ended.
     pub fn has_open_gap(&self) -> bool {
-        self.watch.has_open_gap()
+        self.coverage.has_open_gap()
     }
 
-    /// The stream of events has come, gone, or lost some.
+    /// The event stream was connected or lost, or has lost events.
     pub fn stream(&mut self, stream: &Stream<'_>, now: Timestamp) -> Vec<Entry> {
-        self.watch.hear(stream, &self.builder, now)
+        self.coverage.hear(stream, &self.builder, now)
     }
 
-    /// A write of ours, as it is recorded: the intent before it is sent, the outcome after.
+    /// Takes a record about a write of ours: the intent before it is sent, the outcome after it.
     pub fn wrote(&mut self, entry: &Entry) {
-        let is_off = matches!(entry.verdict, Some(Verdict::Refused | Verdict::Ignored));
+        let is_without_effect = matches!(entry.verdict, Some(Verdict::Refused | Verdict::Ignored));
         match (&entry.subject, entry.kind) {
-            (Subject::Runner { name, .. }, Kind::Intent) if self.claims.len() < CLAIMS_MAX => {
-                self.claims.insert(name.clone(), entry.time);
+            (Subject::Runner { name, .. }, Kind::Intent)
+                if self.deletions.len() < DELETIONS_MAX =>
+            {
+                self.deletions.insert(name.clone(), entry.time);
             }
-            (Subject::Runner { name, .. }, Kind::Outcome) if is_off => {
-                self.claims.remove(name);
+            (Subject::Runner { name, .. }, Kind::Outcome) if is_without_effect => {
+                self.deletions.remove(name);
             }
             (_, Kind::Intent) => self.settings.asked(entry),
             (_, Kind::Outcome | Kind::Event | Kind::Gap) => {}
         }
     }
 
-    /// A full read: what it shows and no event has told, what is gone, what stayed unknown.
+    /// Records what a full read shows: changes that no event has reported, runners that are gone,
+    /// and gaps.
     pub fn read(&mut self, fleet: &Fleet, now: Timestamp) -> Vec<Entry> {
         let moment = EventTime { source: Source::Resync, now };
-        let mut entries = self.missed(now);
+        let mut entries = self.report_missed_events(now);
         self.settings.read(fleet, &self.builder, moment, &mut entries);
         for job in &fleet.jobs {
             self.see_job(job);
@@ -172,17 +178,18 @@ impl Lifecycle {
             self.see_runner(runner, moment, &mut entries);
         }
         self.lose_unlisted(fleet, moment, &mut entries);
-        self.tell_unseen(now, &mut entries);
-        entries.extend(self.watch.read(&self.builder, now));
+        self.report_unobserved(now, &mut entries);
+        entries.extend(self.coverage.read(&self.builder, now));
         self.forget(now);
         entries
     }
 
-    /// An event, also one that shows nothing new: that it came is something to know.
+    /// Records what an event shows. An event that shows nothing new still proves that the stream
+    /// works.
     pub fn changed(&mut self, change: &RowChange, now: Timestamp) -> Vec<Entry> {
         let moment = EventTime { source: Source::Event, now };
         let mut entries = Vec::new();
-        self.watch.heard(now);
+        self.coverage.heard(now);
         match change {
             RowChange::Runner(runner) => self.see_runner(runner, moment, &mut entries),
             RowChange::RunnerGone(id) => self.lose_runner(id, moment, &mut entries),
@@ -193,7 +200,7 @@ impl Lifecycle {
             RowChange::PoolGone(id) => {
                 self.settings.lose_pool(id, &self.builder, moment, &mut entries);
             }
-            // A job's row goes with its runner, or long after it.
+            // GARM deletes a job's row together with its runner, or long after it.
             RowChange::JobGone(_) => {}
         }
         entries
@@ -208,42 +215,42 @@ impl Lifecycle {
             Source::Resync => {}
         }
         let stage = RecordedState::of(runner);
-        let claim = DeleteRequest::of(self.claims.get(&runner.name));
-        if let Some(past) = self.past.get_mut(&runner.id) {
-            // Whatever it says was before the end.
-            if past.life.place(runner.updated_at, &stage) != RecordOrder::KnownPool {
+        let request = DeleteRequest::of(self.deletions.get(&runner.name));
+        if let Some(gone) = self.gone.get_mut(&runner.id) {
+            // Whatever the row shows happened before the runner went.
+            if gone.history.place(runner.updated_at, &stage) != RecordOrder::Known {
                 let seen = (By::Garm, Sight::Late);
-                let subject = self.settings.subject(&runner.id, &past.life);
+                let subject = self.settings.subject(&runner.id, &gone.history);
                 entries.push(self.builder.runner(moment, subject, seen, (None, &stage, runner)));
             }
             return;
         }
         let Some(life) = self.runners.get_mut(&runner.id) else {
-            return self.meet(runner, &stage, moment, entries);
+            return self.see_first(runner, &stage, moment, entries);
         };
         let place = life.place(runner.updated_at, &stage);
         let subject = self.settings.subject(&runner.id, life);
         match place {
-            RecordOrder::KnownPool => {}
+            RecordOrder::Known => {}
             RecordOrder::Late => {
                 let seen = (By::Garm, Sight::Late);
                 entries.push(self.builder.runner(moment, subject, seen, (None, &stage, runner)));
             }
             RecordOrder::Next => {
-                let (before, by) = life.enter(stage.clone(), runner, claim);
+                let (before, by) = life.enter(stage.clone(), runner, request);
                 let sight = match moment.source {
                     Source::Event if transitions::follows(&before, &stage) => Sight::Whole,
                     Source::Event | Source::Resync => Sight::Reconstructed,
                 };
                 let change = (Some((&before, &*life)), &stage, runner);
                 entries.push(self.builder.runner(moment, subject, (by, sight), change));
-                self.awaits(&runner.id, moment);
+                self.await_event(&runner.id, moment);
             }
         }
     }
 
-    /// The first time that a runner is seen.
-    fn meet(
+    /// Records a runner that is observed for the first time.
+    fn see_first(
         &mut self,
         runner: &Runner,
         stage: &RecordedState,
@@ -252,30 +259,30 @@ impl Lifecycle {
     ) {
         let life = RunnerHistory::new(runner, stage);
         let subject = self.settings.subject(&runner.id, &life);
-        let is_start = moment.source == Source::Resync && !self.watch.has_read();
-        // Nobody but GARM can create one: there is no such call.
+        let is_start = moment.source == Source::Resync && !self.coverage.has_read();
+        // Only GARM creates runners; its API has no call for that.
         let (by, sight) = match (is_start, stage.is_first()) {
             (true, _) => (By::Unknown, Sight::Reconstructed),
             (false, true) if moment.source == Source::Event => (By::Garm, Sight::Whole),
             (false, _) => (By::Garm, Sight::Reconstructed),
         };
         entries.push(self.builder.first(moment, subject, (by, sight), (stage, runner, is_start)));
-        self.names.insert(runner.name.clone(), runner.id.clone());
+        self.ids.insert(runner.name.clone(), runner.id.clone());
         self.runners.insert(runner.id.clone(), life);
         if !is_start {
-            self.awaits(&runner.id, moment);
+            self.await_event(&runner.id, moment);
         }
     }
 
-    /// A read lists a runner that an event said is gone, as it was before: GARM is slow. What it
-    /// lists twice, or in another state, is there.
+    /// Whether a read lists a runner that an event has reported as gone, in its old state: the list
+    /// may be older than the event. A runner that is listed twice, or in a newer state, exists.
     fn is_echo(&mut self, runner: &Runner) -> bool {
-        let Some(past) = self.past.get_mut(&runner.id) else { return false };
-        past.echoes += 1;
-        if past.echoes < 2 && runner.updated_at <= past.life.updated_at {
+        let Some(gone) = self.gone.get_mut(&runner.id) else { return false };
+        gone.echoes += 1;
+        if gone.echoes < 2 && runner.updated_at <= gone.history.updated_at {
             return true;
         }
-        self.past.remove(&runner.id);
+        self.gone.remove(&runner.id);
         false
     }
 
@@ -284,22 +291,24 @@ impl Lifecycle {
             self.awaited.remove(id);
         }
         let Some(mut life) = self.runners.remove(id) else { return };
-        let claim = DeleteRequest::of(self.claims.remove(&life.name).as_ref());
-        let by = life.leave(claim);
+        let request = DeleteRequest::of(self.deletions.remove(&life.name).as_ref());
+        let by = life.leave(request);
         let sight = match moment.source {
             Source::Event if life.stage.is_last() => Sight::Whole,
             Source::Event | Source::Resync => Sight::Reconstructed,
         };
         let subject = self.settings.subject(id, &life);
         entries.push(self.builder.gone(moment, subject, (by, sight), &life));
-        self.past.insert(id.to_owned(), GoneRunner { life, read: self.watch.reads(), echoes: 0 });
-        self.awaits(id, moment);
+        let gone = GoneRunner { history: life, read: self.coverage.reads(), echoes: 0 };
+        self.gone.insert(id.to_owned(), gone);
+        self.await_event(id, moment);
     }
 
     fn lose_unlisted(&mut self, fleet: &Fleet, moment: EventTime, entries: &mut Vec<Entry>) {
-        let listed: BTreeSet<&str> = fleet.runners.iter().map(|it| it.id.as_str()).collect();
+        let listed: BTreeSet<&str> =
+            fleet.runners.iter().map(|runner| runner.id.as_str()).collect();
         let mut lost: Vec<String> =
-            self.runners.keys().filter(|it| !listed.contains(it.as_str())).cloned().collect();
+            self.runners.keys().filter(|id| !listed.contains(id.as_str())).cloned().collect();
         lost.sort();
         for id in lost {
             self.lose_runner(&id, moment, entries);
@@ -308,83 +317,82 @@ impl Lifecycle {
 
     fn see_job(&mut self, job: &Job) {
         let Some(name) = &job.runner else { return };
-        match self.names.get(name) {
+        match self.ids.get(name) {
             Some(id) => {
-                let past = self.past.get_mut(id).map(|it| &mut it.life);
-                if let Some(life) = self.runners.get_mut(id).or(past) {
+                let gone = self.gone.get_mut(id).map(|gone| &mut gone.history);
+                if let Some(life) = self.runners.get_mut(id).or(gone) {
                     life.job = Some(job.workflow_job_id);
                     if job.status == JobStatus::Completed {
                         life.conclusion.clone_from(&job.conclusion);
                     }
                 }
             }
-            None if self.heard.len() < UNSEEN_MAX && !self.told.contains(name) => {
-                self.heard.insert(name.clone(), job.workflow_job_id);
+            None if self.unobserved.len() < UNSEEN_MAX && !self.reported.contains(name) => {
+                self.unobserved.insert(name.clone(), job.workflow_job_id);
             }
             None => {}
         }
     }
 
-    /// An event of what this read has shown should still come, or has been lost.
-    fn awaits(&mut self, id: &str, moment: EventTime) {
-        if moment.source == Source::Resync && self.watch.is_whole() {
+    /// Expects the event about a change that a read has shown first.
+    fn await_event(&mut self, id: &str, moment: EventTime) {
+        if moment.source == Source::Resync && self.coverage.is_whole() {
             self.awaited.insert(id.to_owned(), moment.now);
         }
     }
 
-    /// Events of what an earlier read has shown never came: GARM has dropped them without a word,
-    /// and others with them.
-    fn missed(&mut self, now: Timestamp) -> Vec<Entry> {
-        if !self.watch.is_whole() {
+    /// Reports a gap if the events about changes that an earlier read has shown never came: GARM
+    /// has dropped them silently, and perhaps others.
+    fn report_missed_events(&mut self, now: Timestamp) -> Vec<Entry> {
+        if !self.coverage.is_whole() {
             self.awaited.clear();
         }
         let is_due = |since: &Timestamp| now.duration_since(*since) >= EVENT_PATIENCE;
         let due: Vec<Timestamp> = self.awaited.values().copied().filter(is_due).collect();
         self.awaited.retain(|_, since| !is_due(since));
         let Some(until) = due.iter().max() else { return Vec::new() };
-        let from = due.iter().min().and_then(|it| self.watch.read_before(*it));
+        let from = due.iter().min().and_then(|since| self.coverage.read_before(*since));
         vec![self.builder.missed(now, (from, Some(*until)), due.len())]
     }
 
-    /// A job names a runner that neither event nor read has shown: it came and went.
-    fn tell_unseen(&mut self, now: Timestamp, entries: &mut Vec<Entry>) {
-        let heard = std::mem::take(&mut self.heard);
-        for (name, job) in heard {
-            if self.names.contains_key(&name) {
+    /// Reports runners that a job names and neither an event nor a read has shown.
+    fn report_unobserved(&mut self, now: Timestamp, entries: &mut Vec<Entry>) {
+        for (name, job) in std::mem::take(&mut self.unobserved) {
+            if self.ids.contains_key(&name) {
                 continue;
             }
-            // Before the first read nothing was watched: the gap at the start says so.
-            if self.watch.has_read() {
+            // Before the first read nothing was observed, as the gap record at the start says.
+            if self.coverage.has_read() {
                 entries.push(self.builder.unseen(now, &name, job));
             }
-            if self.told.len() >= UNSEEN_MAX {
-                self.told.clear();
+            if self.reported.len() >= UNSEEN_MAX {
+                self.reported.clear();
             }
-            self.told.insert(name);
+            self.reported.insert(name);
         }
     }
 
-    /// Lets go of what no event can concern any more.
+    /// Drops what no event can concern any more.
     fn forget(&mut self, now: Timestamp) {
-        let reads = self.watch.reads();
+        let reads = self.coverage.reads();
         let mut old: Vec<(u64, String)> = self
-            .past
+            .gone
             .iter()
-            .filter(|(_, it)| it.read + 2 < reads)
-            .map(|(id, it)| (it.read, id.clone()))
+            .filter(|(_, gone)| gone.read + 2 < reads)
+            .map(|(id, gone)| (gone.read, id.clone()))
             .collect();
-        let excess = self.past.len().saturating_sub(PAST_MAX);
+        let excess = self.gone.len().saturating_sub(PAST_MAX);
         old.sort();
         for (_, id) in old.into_iter().take(excess) {
-            if let Some(past) = self.past.remove(&id) {
-                self.names.remove(&past.life.name);
+            if let Some(gone) = self.gone.remove(&id) {
+                self.ids.remove(&gone.history.name);
             }
         }
         let runners = &self.runners;
-        let names = &self.names;
-        self.claims.retain(|name, since| {
-            let is_there = names.get(name).is_some_and(|it| runners.contains_key(it));
-            is_there || now.duration_since(*since) < CLAIM_AGE
+        let ids = &self.ids;
+        self.deletions.retain(|name, since| {
+            let is_there = ids.get(name).is_some_and(|id| runners.contains_key(id));
+            is_there || now.duration_since(*since) < WRITE_MEMORY
         });
         self.settings.forget(now);
     }

@@ -1,4 +1,4 @@
-//! The wording of the records.
+//! Builds the records.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -12,18 +12,18 @@ use crate::domain::pool::Pool;
 use crate::domain::runner::Runner;
 use crate::domain::text::{count, quote};
 
-/// Writes entries: who, for which fleet.
+/// Builds entries with the actor and the fleet of this process.
 #[derive(Debug)]
 pub(super) struct RecordBuilder {
     actor: Actor,
     pub(super) fleet: FleetName,
 }
 
-/// A runner or a pool, and whose it is.
+/// A runner or a pool, and its owner.
 #[derive(Debug)]
 pub(super) struct OwnedSubject(pub(super) Subject, pub(super) Owner);
 
-/// A span of time, as far as its ends are known.
+/// A span of time; an end is absent if it is unknown or has not come.
 pub(super) type Span = (Option<Timestamp>, Option<Timestamp>);
 
 impl RecordBuilder {
@@ -31,12 +31,12 @@ impl RecordBuilder {
         Self { actor, fleet }
     }
 
-    /// Whether a pool bears this fleet's mark.
+    /// Decides by the mark whether a pool belongs to this fleet.
     pub(super) fn owner(&self, pool: &Pool) -> Owner {
         if pool.is_owned_by(&self.fleet) { Owner::Ours } else { Owner::Others }
     }
 
-    /// A runner has gone on from one stage to another.
+    /// A runner has changed its state.
     pub(super) fn runner(
         &self,
         moment: EventTime,
@@ -56,16 +56,16 @@ impl RecordBuilder {
             after["shell"] = json!(true);
         }
         if let Some((_, life)) = before {
-            add(&mut after, "conclusion", ending(life));
+            add(&mut after, "conclusion", conclusion(life));
         }
         Entry {
-            before: before.map(|(it, _)| shown(it)),
+            before: before.map(|(state, _)| shown(state)),
             after: Some(after),
             ..self.event(moment, act(stage), subject, seen)
         }
     }
 
-    /// A runner is seen for the first time.
+    /// A runner is observed for the first time.
     pub(super) fn first(
         &self,
         moment: EventTime,
@@ -81,7 +81,7 @@ impl RecordBuilder {
         entry
     }
 
-    /// GARM lists it no more.
+    /// GARM no longer lists a runner.
     pub(super) fn gone(
         &self,
         moment: EventTime,
@@ -91,11 +91,11 @@ impl RecordBuilder {
     ) -> Entry {
         let mut before = shown(&life.stage);
         add(&mut before, "last_job", life.job);
-        add(&mut before, "conclusion", ending(life));
+        add(&mut before, "conclusion", conclusion(life));
         Entry { before: Some(before), ..self.event(moment, "runner gone", subject, seen) }
     }
 
-    /// Something has happened in the fleet.
+    /// Something happened in the fleet.
     pub(super) fn event(
         &self,
         moment: EventTime,
@@ -109,29 +109,29 @@ impl RecordBuilder {
         Entry { seen: Some(seen), subject, ..self.entry(moment.now, Kind::Event, act) }
     }
 
-    /// Something has happened to the log.
+    /// Something happened to the log.
     pub(super) fn log(&self, now: Timestamp, act: &str, after: Value) -> Entry {
-        let after = Some(after).filter(|it| !it.is_null());
+        let after = Some(after).filter(|value| !value.is_null());
         Entry { after, ..self.entry(now, Kind::Event, act) }
     }
 
-    /// A span of time in which something may have happened unseen; without an end it is open.
+    /// Changes may have been missed in a span of time; a span without an end is still open.
     pub(super) fn gap(&self, now: Timestamp, act: &str, span: Span, detail: String) -> Entry {
         Entry { after: Some(times(span)), detail, ..self.entry(now, Kind::Gap, act) }
     }
 
-    /// GARM has dropped events.
+    /// GARM has dropped events about `rows` changes.
     pub(super) fn missed(&self, now: Timestamp, span: Span, rows: usize) -> Entry {
         let detail = format!(
-            "no event came of {} that a read had shown: runners may have come and gone unseen",
+            "no event came about {} that a read had shown: runners may have come and gone unobserved",
             count(rows, "change")
         );
         self.gap(now, "events missed", span, detail)
     }
 
-    /// A job names a runner that nothing has shown.
+    /// A job names a runner that was never observed.
     pub(super) fn unseen(&self, now: Timestamp, name: &RunnerName, job: i64) -> Entry {
-        let detail = format!("job {job} names a runner that neither event nor read has shown");
+        let detail = format!("job {job} names a runner that neither an event nor a read has shown");
         Entry {
             after: Some(json!({ "runner": quote(name.as_str()), "job": job })),
             ..self.gap(now, "runner unseen", (None, None), detail)
@@ -161,9 +161,9 @@ impl RecordBuilder {
     }
 }
 
-/// `{"from": …, "until": …}`; `null` is an end that is not known, or not yet.
+/// `{"from": …, "until": …}`; `null` for an end that is unknown or has not come.
 pub(super) fn times((from, until): Span) -> Value {
-    let time = |it: Option<Timestamp>| it.map(|it| it.to_string());
+    let time = |end: Option<Timestamp>| end.map(|time| time.to_string());
     json!({ "from": time(from), "until": time(until) })
 }
 
@@ -176,8 +176,8 @@ fn shown(stage: &RecordedState) -> Value {
     value
 }
 
-fn ending(life: &RunnerHistory) -> Option<String> {
-    Some(quote(&life.conclusion)).filter(|it| !it.is_empty())
+fn conclusion(life: &RunnerHistory) -> Option<String> {
+    Some(quote(&life.conclusion)).filter(|text| !text.is_empty())
 }
 
 fn add(value: &mut Value, key: &str, member: Option<impl Into<Value>>) {

@@ -1,4 +1,4 @@
-//! What is known of one runner.
+//! The recorded states of a runner.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -8,11 +8,11 @@ use super::super::entry::By;
 use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 
-/// Stages of one runner that are kept in mind. A life has about ten, six more when its provider
-/// fails; an older row than all of these is taken for known.
+/// The number of states that are remembered of a runner. A runner has about ten, and six more if its
+/// provider fails. A row older than all of them is treated as known.
 const HISTORY_MAX: usize = 32;
 
-/// What of a row is worth a record when it changes. Heartbeats are not.
+/// The part of a runner's row whose changes are recorded. Heartbeats are not part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RecordedState {
     pub(super) status: Status,
@@ -33,12 +33,12 @@ impl RecordedState {
         }
     }
 
-    /// GARM has just made the row.
+    /// Whether this is the first state of a runner.
     pub(super) fn is_first(&self) -> bool {
         self.status == Status::PendingCreate && self.runner_status == RunnerStatus::Pending
     }
 
-    /// The row goes next.
+    /// Whether the runner's row is deleted next.
     pub(super) fn is_last(&self) -> bool {
         matches!(self.status, Status::Deleting | Status::Deleted)
     }
@@ -51,32 +51,32 @@ impl RecordedState {
     }
 }
 
-/// Where a row belongs among those that are recorded.
+/// The place of a row among the recorded ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RecordOrder {
-    /// It says nothing new.
-    KnownPool,
-    /// After them all.
+    /// The row shows nothing new.
+    Known,
+    /// The row is newer than all recorded ones.
     Next,
-    /// Before one of them, and none of them says it.
+    /// The row is older than a recorded one, and shows a state that is not recorded.
     Late,
 }
 
-/// One runner.
+/// What is known about a runner.
 #[derive(Debug)]
 pub(super) struct RunnerHistory {
     pub(super) name: RunnerName,
     pub(super) pool: Option<PoolId>,
     pub(super) stage: RecordedState,
-    /// Of the newest row, on GARM's clock.
+    /// The time of the newest row, on GARM's clock.
     pub(super) updated_at: Timestamp,
-    /// The last job that it carried.
+    /// The last job of the runner.
     pub(super) job: Option<i64>,
-    /// How that job ended; empty while it has not.
+    /// The conclusion of that job; empty until it ends.
     pub(super) conclusion: String,
-    /// Who has marked it for deletion.
+    /// The party that marked the runner for deletion.
     left_by: Option<By>,
-    /// Every stage that is recorded and when its first row was written, in this order.
+    /// The time of the first row and the digest of each recorded state, in the order of time.
     history: Vec<(Timestamp, u64)>,
 }
 
@@ -94,24 +94,24 @@ impl RunnerHistory {
         }
     }
 
-    /// Where a row belongs; a row that is not known is from now on.
+    /// Finds the place of a row, and remembers the row.
     pub(super) fn place(&mut self, at: Timestamp, stage: &RecordedState) -> RecordOrder {
         let digest = stage.digest();
         if at >= self.updated_at && *stage == self.stage {
             self.updated_at = at;
-            return RecordOrder::KnownPool;
+            return RecordOrder::Known;
         }
         if self.history.contains(&(at, digest)) {
-            return RecordOrder::KnownPool;
+            return RecordOrder::Known;
         }
-        let place = self.history.partition_point(|it| it.0 <= at);
+        let place = self.history.partition_point(|(time, _)| *time <= at);
         if at < self.updated_at {
-            // The same stage before or after it: a row of that stage, written earlier or later.
+            // A neighbour with the same state: the row repeats it.
             let near = [place.checked_sub(1), Some(place)];
-            let mut near = near.into_iter().flatten().filter_map(|it| self.history.get(it));
+            let mut near = near.into_iter().flatten().filter_map(|index| self.history.get(index));
             let is_before_all = place == 0 && self.history.len() >= HISTORY_MAX;
-            if is_before_all || near.any(|it| it.1 == digest) {
-                return RecordOrder::KnownPool;
+            if is_before_all || near.any(|(_, state)| *state == digest) {
+                return RecordOrder::Known;
             }
         }
         self.history.insert(place, (at, digest));
@@ -121,12 +121,12 @@ impl RunnerHistory {
         if at < self.updated_at { RecordOrder::Late } else { RecordOrder::Next }
     }
 
-    /// Goes on to the next stage: the one before, and who did it.
+    /// Moves on to the next state. Returns the previous state, and the party that caused the change.
     pub(super) fn enter(
         &mut self,
         stage: RecordedState,
         runner: &Runner,
-        claim: DeleteRequest,
+        request: DeleteRequest,
     ) -> (RecordedState, By) {
         let was_leaving = self.stage.status.is_leaving();
         let before = std::mem::replace(&mut self.stage, stage);
@@ -138,20 +138,20 @@ impl RunnerHistory {
         }
         let by = match self.left_by {
             Some(by) if was_leaving => by,
-            Some(_) | None => self.leave(claim),
+            Some(_) | None => self.leave(request),
         };
         (before, by)
     }
 
-    /// Who has it removed: whoever has marked it, else we if we have asked for it, else GARM if
-    /// its job is over, else nobody can tell.
-    pub(super) fn leave(&mut self, claim: DeleteRequest) -> By {
+    /// The party that has the runner removed: the one that marked it for deletion, else this process
+    /// if it has asked for the deletion, else GARM if the job is over, else it is unknown.
+    pub(super) fn leave(&mut self, request: DeleteRequest) -> By {
         if let Some(by) = self.left_by {
             return by;
         }
         let is_done =
             self.stage.runner_status == RunnerStatus::Terminated || !self.conclusion.is_empty();
-        let by = match (claim, is_done) {
+        let by = match (request, is_done) {
             (DeleteRequest::Ours, _) => By::Us,
             (DeleteRequest::None, true) => By::Garm,
             (DeleteRequest::None, false) => By::Unknown,
@@ -161,7 +161,7 @@ impl RunnerHistory {
     }
 }
 
-/// Whether we have asked GARM to delete it.
+/// Whether we have asked GARM to delete a runner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DeleteRequest {
     Ours,

@@ -1,8 +1,7 @@
-//! Pools and GARM's own settings: what somebody else has changed. What we change ourselves is on
-//! record as intent and outcome.
+//! Records changes of pools and of GARM's own settings that this process has not made. Its own
+//! changes are recorded as intents and outcomes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -11,25 +10,25 @@ use super::super::entry::{By, Entry, Owner, Sight, Subject};
 use super::super::pool_fields::{self, SPECS};
 use super::record_builder::{OwnedSubject, RecordBuilder};
 use super::runner_history::RunnerHistory;
-use super::{CLAIM_AGE, EventTime};
+use super::{EventTime, WRITE_MEMORY};
 use crate::domain::fleet::{Controller, Fleet};
 use crate::domain::name::{PoolId, PoolName};
 use crate::domain::pool::{Pool, PoolDetail};
 use crate::domain::text::quote;
 
-/// Writes of ours to one pool that may still explain what is seen of it.
+/// The number of our writes to a pool that are remembered, to explain later changes.
 const ASKED_MAX: usize = 16;
 
-/// Pools that are gone and kept in mind, for events that come late.
+/// The number of deleted pools that are remembered for late events.
 const GONE_MAX: usize = 1_024;
 
-/// Pools and controller, as they were last seen.
+/// The pools and the controller, as they were last observed.
 #[derive(Debug, Default)]
 pub(super) struct Settings {
     pools: BTreeMap<PoolId, KnownPool>,
     gone: VecDeque<PoolId>,
     controller: Option<Value>,
-    /// By pool; those to GARM itself under nothing.
+    /// Our recent writes by pool; those to GARM's own settings under `None`.
     asked: HashMap<Option<PoolId>, VecDeque<RequestedChange>>,
     has_read: bool,
 }
@@ -38,33 +37,33 @@ pub(super) struct Settings {
 struct KnownPool {
     name: Option<PoolName>,
     owner: Owner,
-    /// Every field, `extra_specs` by digest.
+    /// All fields, `extra_specs` as a digest.
     image: Value,
     updated_at: Timestamp,
 }
 
-/// A write of ours.
+/// A write of this process.
 #[derive(Debug)]
 struct RequestedChange {
     at: Timestamp,
-    /// The fields that were asked for; nothing for a deletion.
+    /// The requested values; `None` for a deletion.
     fields: Option<Value>,
 }
 
 impl Settings {
-    /// A runner's subject, and whose it is.
+    /// The subject of a record about a runner, and its owner.
     pub(super) fn subject(&self, id: &str, life: &RunnerHistory) -> OwnedSubject {
-        let pool = life.pool.as_ref().and_then(|it| self.pools.get(it));
+        let pool = life.pool.as_ref().and_then(|id| self.pools.get(id));
         let subject = Subject::Instance {
             id: id.to_owned(),
             name: life.name.clone(),
-            pool: pool.and_then(|it| it.name.clone()),
+            pool: pool.and_then(|pool| pool.name.clone()),
             pool_id: life.pool.clone(),
         };
-        OwnedSubject(subject, pool.map_or(Owner::Others, |it| it.owner))
+        OwnedSubject(subject, pool.map_or(Owner::Others, |pool| pool.owner))
     }
 
-    /// An intent of ours.
+    /// Remembers an intent of this process.
     pub(super) fn asked(&mut self, entry: &Entry) {
         let target = match &entry.subject {
             Subject::Pool { id: Some(id), .. } => Some(id.clone()),
@@ -91,7 +90,7 @@ impl Settings {
         entries: &mut Vec<Entry>,
     ) {
         self.see_controller(&fleet.controller, builder, moment, entries);
-        // What a read lists is there, whatever an event has said before.
+        // A pool that a read lists exists, whatever an event has reported before.
         self.gone.clear();
         for pool in &fleet.pools {
             self.see_pool(pool, builder, moment, entries);
@@ -130,7 +129,9 @@ impl Settings {
         entries: &mut Vec<Entry>,
     ) {
         let known = self.pools.get(&pool.id);
-        if self.gone.contains(&pool.id) || known.is_some_and(|it| it.updated_at > pool.updated_at) {
+        if self.gone.contains(&pool.id)
+            || known.is_some_and(|known| known.updated_at > pool.updated_at)
+        {
             return;
         }
         let fresh = KnownPool {
@@ -173,42 +174,45 @@ impl Settings {
         self.gone.push_back(id.clone());
         let subject = subject(id, known.name.as_ref());
         let asked = self.asked.get(&Some(id.clone()));
-        let is_ours = asked.is_some_and(|it| it.iter().any(|it| it.fields.is_none()));
+        let is_ours =
+            asked.is_some_and(|changes| changes.iter().any(|change| change.fields.is_none()));
         let by = if is_ours { By::Us } else { By::Unknown };
         let owned = OwnedSubject(subject, known.owner);
         let entry = builder.event(moment, "pool gone", owned, (by, Sight::Whole));
         entries.push(Entry { before: Some(known.image), ..entry });
     }
 
-    /// The fields that differ and that no recent write of ours has asked to be as they are now.
+    /// The keys of the fields that differ and whose new value no recent write of ours has requested.
     fn unexplained(&self, pool: Option<&PoolId>, before: &Value, after: &Value) -> Vec<String> {
         let none = VecDeque::new();
         let asked = self.asked.get(&pool.cloned()).unwrap_or(&none);
         let is_asked = |key: &str| {
-            asked.iter().filter_map(|it| it.fields.as_ref()).any(|it| it.get(key) == after.get(key))
+            let mut requested = asked.iter().filter_map(|change| change.fields.as_ref());
+            requested.any(|fields| fields.get(key) == after.get(key))
         };
         let members = [before, after].into_iter().filter_map(Value::as_object);
         let all: BTreeSet<&String> = members.flat_map(Map::keys).collect();
-        // Read for the first time, it is not known to have changed.
+        // `extra_specs` that are read for the first time are not known to have changed.
         let is_unread = |key: &str| key == SPECS && before[SPECS].is_null();
-        let is_news =
-            |it: &&&String| before.get(**it) != after.get(**it) && !is_asked(it) && !is_unread(it);
-        all.iter().filter(is_news).map(|it| (*it).clone()).collect()
+        let is_news = |key: &&&String| {
+            before.get(**key) != after.get(**key) && !is_asked(key) && !is_unread(key)
+        };
+        all.into_iter().filter(|key| is_news(&key)).cloned().collect()
     }
 
     pub(super) fn forget(&mut self, now: Timestamp) {
         self.asked.retain(|_, asked| {
-            asked.retain(|it| now.duration_since(it.at) < CLAIM_AGE);
+            asked.retain(|change| now.duration_since(change.at) < WRITE_MEMORY);
             !asked.is_empty()
         });
     }
 }
 
-/// Every field as far as it was read: what GARM's lists leave out is as it was.
+/// All fields as far as they were read. Fields that GARM's lists leave out keep their known value.
 fn image(pool: &Pool, known: Option<&KnownPool>) -> Value {
     let mut image = pool_fields::all(&pool.spec);
     if pool.detail == PoolDetail::Listed {
-        image[SPECS] = known.map_or(Value::Null, |it| it.image[SPECS].clone());
+        image[SPECS] = known.map_or(Value::Null, |known| known.image[SPECS].clone());
     }
     image
 }
@@ -222,18 +226,17 @@ fn subject(id: &PoolId, name: Option<&PoolName>) -> Subject {
 
 fn difference(entry: Entry, keys: &[String], before: &Value, after: &Value) -> Entry {
     let only = |image: &Value| {
-        let members = keys.iter().filter_map(|it| Some((it.clone(), image.get(it)?.clone())));
+        let members = keys.iter().filter_map(|key| Some((key.clone(), image.get(key)?.clone())));
         Some(Value::Object(members.collect()))
     };
     Entry { before: only(before), after: only(after), ..entry }
 }
 
 fn controller_image(controller: &Controller) -> Value {
-    let seconds = |it: Duration| it.as_secs();
     json!({
         "id": quote(&controller.id),
         "version": quote(&controller.version),
-        "minimum_job_age_backoff_s": seconds(controller.backoff),
+        "minimum_job_age_backoff_s": controller.backoff.as_secs(),
         "metadata_url": quote(&controller.metadata_url),
         "callback_url": quote(&controller.callback_url),
         "webhook_url": quote(&controller.webhook_url),

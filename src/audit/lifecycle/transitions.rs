@@ -1,10 +1,10 @@
-//! Which state of a runner directly follows which (GARM.md §e).
+//! The possible transitions between the states of a runner (GARM.md §e).
 
 use super::runner_history::RecordedState;
 use crate::domain::runner::{RunnerStatus, Status};
 
-/// Whether nothing can have passed between the two: one of the two states goes one step, the
-/// other stays. A step that is not in the tables counts as a jump.
+/// Whether `after` directly follows `before`, so that no state between them can have been missed:
+/// only one of the two statuses has changed, by a transition of the tables below.
 pub(super) fn follows(before: &RecordedState, after: &RecordedState) -> bool {
     let is_status_same = before.status == after.status;
     let is_runner_same = before.runner_status == after.runner_status;
@@ -23,11 +23,11 @@ fn status(before: &Status, after: &Status) -> bool {
         S::PendingCreate => matches!(after, S::Creating),
         S::Creating => matches!(after, S::Running | S::Error) || is_marked,
         S::Running => matches!(after, S::Error) || is_marked,
-        // GARM tries again, six times in all.
+        // GARM retries, up to six times in all.
         S::Error => matches!(after, S::Creating | S::PendingCreate) || is_marked,
         S::PendingDelete => matches!(after, S::Deleting | S::PendingForceDelete),
         S::PendingForceDelete => matches!(after, S::Deleting),
-        // The provider has failed to delete it: GARM marks it anew.
+        // The provider failed to delete the machine, and GARM marks the runner again.
         S::Deleting => matches!(after, S::Deleted | S::Error) || is_marked,
         S::Deleted | S::Other(_) => false,
     }
@@ -45,7 +45,7 @@ fn runner(before: &RunnerStatus, after: &RunnerStatus) -> bool {
     }
 }
 
-/// What a row says has happened, in words.
+/// The `act` of the record about a row.
 pub(super) fn act(stage: &RecordedState) -> &'static str {
     match &stage.status {
         Status::PendingCreate => "runner pending",

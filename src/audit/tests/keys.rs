@@ -40,7 +40,7 @@ fn by(key: &Key) -> Keys {
 const FORGED: &str = "its HMAC is missing or made with another key";
 
 #[test]
-fn with_a_key_a_chain_made_without_it_does_not_verify() {
+fn a_chain_made_without_the_key_does_not_verify() {
     let (ours, other) = (key("a"), key("b"));
     let signed = written(&[(&by(&ours), 2)]);
     let plain = written(&[(&Keys::default(), 2)]);
@@ -58,7 +58,7 @@ fn head(text: &str) -> Head {
 }
 
 #[test]
-fn a_key_that_is_added_vouches_for_the_records_before_it() {
+fn an_added_key_covers_the_records_before_it() {
     let ours = key("a");
     let text = written(&[(&Keys::default(), 2), (&by(&ours), 2)]);
     assert_eq!(text.lines().count(), 5);
@@ -71,7 +71,7 @@ fn a_key_that_is_added_vouches_for_the_records_before_it() {
 }
 
 #[test]
-fn a_change_of_keys_is_bound_by_a_record_that_both_have_made() {
+fn a_change_of_keys_is_a_record_made_with_both() {
     let (old, new) = (key("a"), key("b"));
     let both = Keys::new(Some(new.clone()), vec![old.clone()]);
     let text = written(&[(&by(&old), 2), (&both, 2)]);
@@ -84,7 +84,7 @@ fn a_change_of_keys_is_bound_by_a_record_that_both_have_made() {
     assert_eq!(broken_with(&text, &[&new, &old]), None);
     let without = |reason: &str| reason.to_owned();
     let unnamed = format!(
-        "from here on the key `{}` signs, and it was not named: add it with `--key`",
+        "the key `{}` signs from here on, and it was not given: add it with `--key`",
         new.id()
     );
     assert_eq!(broken_with(&text, &[&old]), Some((3, unnamed)));
@@ -92,7 +92,7 @@ fn a_change_of_keys_is_bound_by_a_record_that_both_have_made() {
 }
 
 #[test]
-fn only_the_holders_of_both_keys_can_make_the_change() {
+fn only_the_holder_of_both_keys_can_change_them() {
     let (old, new, other) = (key("a"), key("b"), key("c"));
     let text = written(&[(&by(&old), 2)]);
     // The old key alone: it names the new one and cannot prove that its holder agrees.
@@ -100,7 +100,7 @@ fn only_the_holders_of_both_keys_can_make_the_change() {
     bond.after = Some(json!({ "key": new.id().to_string(), "proof": "0".repeat(64) }));
     let forged = text.clone() + &seal(&bond, &head(&text), Some(&old)).0;
     let reason = broken_with(&forged, &[&old, &new]).unwrap().1;
-    assert!(reason.starts_with("from here on the key"), "{reason}");
+    assert!(reason.starts_with("the key"), "{reason}");
     // Another one who has the new key alone.
     let both = Keys::new(Some(new.clone()), vec![other.clone()]);
     let taken = both.succession(&Signer::Known(other.id().clone()), &head(&text), &note());
@@ -110,7 +110,7 @@ fn only_the_holders_of_both_keys_can_make_the_change() {
 }
 
 #[test]
-fn a_log_is_continued_only_with_its_key_at_hand() {
+fn a_log_is_continued_only_with_its_key() {
     let (old, new) = (key("a"), key("b"));
     let at = Head { seq: 7, hash: "0".repeat(64) };
     let standoff =
@@ -122,11 +122,11 @@ fn a_log_is_continued_only_with_its_key_at_hand() {
 }
 
 #[test]
-fn a_key_that_can_be_guessed_signs_nothing() {
+fn a_short_key_cannot_sign() {
     let short = Key::signing(SecretString::from("a".repeat(KEY_MIN - 1))).unwrap_err();
     assert_eq!(
         short.to_string(),
-        "the audit key has 31 bytes, and at least 32 are needed so that it cannot be guessed"
+        "the audit key has 31 bytes; it needs at least 32, so that it cannot be guessed"
     );
     assert_eq!(key("a").id().to_string().len(), 16);
     assert_ne!(key("a").id(), key("b").id());

@@ -64,14 +64,14 @@ fn broken(report: &Report) -> (usize, u64, &str) {
 }
 
 #[test]
-fn a_record_is_one_line_with_its_chain_around_it() {
+fn a_record_is_a_line_that_contains_its_chain() {
     let (line, head) = seal(&entry(Kind::Outcome, "it\nis"), &Head::start(), None);
     insta::assert_snapshot!(line, @r#"{"v":1,"seq":1,"prev":"0000000000000000000000000000000000000000000000000000000000000000","act":"update pool","actor":{"host":"box","pid":7,"user":"ada","version":"0.1.0"},"after":{"image":"b"},"before":{"image":"a"},"cause":{"command":"apply","fleet":"acme","plan":"d1"},"detail":"it\\nis","kind":"outcome","subject":{"pool":"default","pool_id":"p-1"},"time":"2026-01-02T03:04:05Z","verdict":"done","hash":"7d9a86da0d9463fdfe4e5a8460a27a43b1706429ce9258b597e645737bc3ff09"}"#);
     assert_eq!(head.seq, 1);
 }
 
 #[test]
-fn an_empty_log_and_a_sound_one_are_whole() {
+fn empty_and_unaltered_logs_verify() {
     assert_eq!(check(b""), Report::default());
     let (text, head) = log(3, None);
     let whole = Report { records: 3, first: Some(1), head: Some(head), ..Report::default() };
@@ -90,7 +90,7 @@ fn rotated_files_are_checked_in_the_order_of_their_records() {
     assert_eq!((report.records, report.broken), (4, None));
     // Without the first one something is missing, unless it is said where that ends.
     let report = verify(&[file("new", new)], Demands::default());
-    let missing = "records 1 to 2 are missing: name the files that hold them, or the end of the \
+    let missing = "records 1 to 2 are missing: give the files that contain them, or the end of the \
                    archive with `--since SEQ:HASH`";
     assert_eq!((report.first, broken(&report)), (Some(3), (1, 1, missing)));
     let archived = check(old.as_bytes()).head.unwrap();
@@ -106,7 +106,7 @@ fn rotated_files_are_checked_in_the_order_of_their_records() {
 }
 
 #[test]
-fn a_record_that_was_cut_out_is_missed() {
+fn a_removed_record_is_reported_missing() {
     let (text, _) = log(5, None);
     let lines: Vec<&str> = text.lines().collect();
     let cut = format!("{}\n{}\n", lines[0], lines[3]);
@@ -114,11 +114,11 @@ fn a_record_that_was_cut_out_is_missed() {
     assert_eq!(broken(&report), (2, 2, "records 2 to 3 are missing"));
     let again = format!("{}\n{}\n", lines[0], lines[0]);
     let report = check(again.as_bytes());
-    assert_eq!(broken(&report), (2, 2, "record 1 comes again or out of order"));
+    assert_eq!(broken(&report), (2, 2, "record 1 is repeated or out of order"));
 }
 
 #[test]
-fn only_a_remembered_head_shows_a_cut_at_the_end() {
+fn only_a_remembered_head_reveals_a_cut_at_the_end() {
     let (text, head) = log(3, None);
     let cut = text.match_indices('\n').nth(1).unwrap().0 + 1;
     let file = File { name: "log", bytes: &text.as_bytes()[..cut] };
@@ -128,13 +128,13 @@ fn only_a_remembered_head_shows_a_cut_at_the_end() {
 }
 
 #[test]
-fn a_torn_line_is_excused_by_the_gap_that_tells_of_it() {
+fn a_torn_line_is_accepted_if_a_gap_record_reports_it() {
     let (text, head) = log(2, None);
     let torn = br#"{"v":1,"seq":3,"prev":"ab"#;
     let gap = note().torn(&Torn::of(torn));
     let (line, next) = seal(&gap, &head, None);
     let all = [text.as_bytes(), torn, b"\n", line.as_bytes()].concat();
-    let detail = "the record before this one was not written whole".to_owned();
+    let detail = "the previous record was not written completely".to_owned();
     let expected = Report {
         records: 3,
         first: Some(1),
@@ -147,7 +147,7 @@ fn a_torn_line_is_excused_by_the_gap_that_tells_of_it() {
     let other = [text.as_bytes(), b"something else\n", line.as_bytes()].concat();
     assert_eq!(
         broken(&check(&other)),
-        (3, 3, "the line is not a whole record, and the next one does not say so")
+        (3, 3, "the line is not a complete record, and the next one does not report it")
     );
 }
 
@@ -163,7 +163,7 @@ fn of(entries: &[Entry]) -> Report {
 }
 
 #[test]
-fn writes_without_an_outcome_are_named() {
+fn writes_without_an_outcome_are_listed() {
     let outcome = |of: u64| Entry { intent: Some(of), ..entry(Kind::Outcome, "") };
     let report = of(&[
         entry(Kind::Intent, ""),
@@ -198,14 +198,14 @@ fn a_gap_is_open_until_it_is_closed_or_its_watch_ends() {
 }
 
 #[test]
-fn a_log_that_was_cut_while_it_was_written_is_broken_where_that_is_told() {
+fn a_record_that_reports_altered_records_is_a_break() {
     let head = |seq: u64| Head { seq, hash: "ab".repeat(32) };
     let harm = DamageKind::Altered("record 9 is not in its place any more".into());
     let damage = Damage { harm, known: head(9), found: Some(head(2)) };
     let report = of(&[entry(Kind::Event, ""), note().damaged(&damage)]);
     let hash = "ab".repeat(32);
     let reason = format!(
-        "it tells that records were cut or changed: the log stood at 9:{hash}, then at 2:{hash}"
+        "it reports that records were cut or changed: the head was 9:{hash}, then 2:{hash}"
     );
     assert_eq!(broken(&report), (2, 2, reason.as_str()));
     // What was emptied or deleted goes on where it was: its older part is missing or archived.
@@ -218,7 +218,7 @@ fn a_log_that_was_cut_while_it_was_written_is_broken_where_that_is_told() {
 
 proptest! {
     #[test]
-    fn whatever_byte_changes_the_first_bad_record_is_named(
+    fn any_changed_byte_is_found_at_its_record(
         place in 0.0..1.0_f64, bit in 0..8_u8, with_torn in any::<bool>(),
     ) {
         let (mut text, head) = log(3, None);
@@ -244,7 +244,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn arbitrary_bytes_cause_no_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = check(&bytes);
         let _ = read_tail(&bytes, Whole::Yes, &Keys::default());
         let _ = read_tail(&bytes, Whole::No, &Keys::default());

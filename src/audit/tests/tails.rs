@@ -16,7 +16,7 @@ fn end(bytes: &[u8]) -> (Option<u64>, Vec<u8>, Ending) {
 }
 
 #[test]
-fn the_end_of_a_file_is_found_whatever_stands_there() {
+fn the_end_of_every_kind_of_file_is_recognised() {
     let (text, head) = log(2, None);
     let bytes = text.as_bytes();
     assert_eq!(tail(b""), Tail::Empty);
@@ -43,7 +43,7 @@ fn holed(records: usize, hole: std::ops::Range<usize>) -> Vec<u8> {
 }
 
 #[test]
-fn what_stands_behind_a_hole_is_torn_off_with_it() {
+fn records_after_a_hole_are_torn_with_it() {
     let (text, _) = log(5, None);
     let starts: Vec<usize> = text.match_indices('\n').map(|it| it.0 + 1).collect();
     // The third record and the newline behind it.
@@ -68,16 +68,16 @@ fn what_stands_behind_a_hole_is_torn_off_with_it() {
 }
 
 #[test]
-fn a_hole_that_no_record_tells_of_is_a_break() {
+fn a_hole_that_no_record_reports_is_a_break() {
     let (text, _) = log(4, None);
     let starts: Vec<usize> = text.match_indices('\n').map(|it| it.0 + 1).collect();
     let report = check(&holed(4, starts[0] + 5..starts[0] + 9));
-    assert_eq!(broken(&report), (2, 2, "the line is not a whole record"));
+    assert_eq!(broken(&report), (2, 2, "the line is not a complete record"));
 }
 
 /// A process that begins behind a cut has no reason to excuse it.
 #[test]
-fn records_that_were_cut_out_are_no_hole() {
+fn removed_records_are_not_taken_for_a_hole() {
     let (text, _) = log(5, None);
     let lines: Vec<&str> = text.lines().collect();
     let cut = format!("{}\n{}\n{}\n", lines[0], lines[3], lines[4]);

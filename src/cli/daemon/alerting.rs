@@ -1,7 +1,7 @@
 //! Evaluates the alert rules once a second while the loop runs, and notifies the receivers.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,6 +11,7 @@ use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::log::LogLine;
+use crate::domain::poison::IgnorePoison;
 use tracing::Level;
 
 use super::setup::DaemonConfig;
@@ -60,7 +61,7 @@ impl AlertInputs {
     }
 
     fn known(&self) -> MutexGuard<'_, AlertInputState> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().ignoring_poison()
     }
 
     /// A picture of all pools.
@@ -231,7 +232,7 @@ impl Alerting {
     }
 
     fn rules(&self) -> MutexGuard<'_, AlertRules> {
-        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+        self.rules.lock().ignoring_poison()
     }
 
     async fn tell(&self, turned: Vec<AlertTransition>) {

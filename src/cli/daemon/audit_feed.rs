@@ -4,7 +4,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -24,6 +24,7 @@ use crate::cli::failure::Failure;
 use crate::cli::log::LogLine;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::FleetName;
+use crate::domain::poison::IgnorePoison;
 use crate::host::audit_destination::AuditDestination;
 use crate::host::audit_sink::{AuditSink, RecordPolicy, SinkEvent, SinkOptions};
 use crate::host::clock::Clock;
@@ -139,7 +140,7 @@ impl AuditFeed {
     /// How the recording stands; absent where nothing is recorded.
     pub(super) fn standing(&self) -> Option<Recording> {
         let inner = self.0.as_ref()?;
-        let has_open_gap = held(&inner.lifecycle).has_open_gap();
+        let has_open_gap = inner.lifecycle.lock().ignoring_poison().has_open_gap();
         let sink = &inner.sink;
         Some(Recording { has_open_gap, missing: sink.missing(), is_altered: sink.is_altered() })
     }
@@ -246,7 +247,7 @@ impl AuditFeedState {
 
     fn tell(&self, of: impl FnOnce(&mut Lifecycle, Timestamp) -> Vec<Entry>) {
         let now = Clock::Real.now();
-        let mut lifecycle = held(&self.lifecycle);
+        let mut lifecycle = self.lifecycle.lock().ignoring_poison();
         if self.has_skipped.swap(false, Ordering::Relaxed) {
             self.sink.enqueue(&lifecycle.stream(&Stream::Overflow, now));
         }
@@ -322,8 +323,4 @@ fn last_sign(path: &Path, keys: &Keys, fleet: &FleetName) -> LastSign {
         logs::SearchResult::Nothing => LastSign::Unknown,
         logs::SearchResult::Empty => LastSign::None,
     }
-}
-
-pub(super) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

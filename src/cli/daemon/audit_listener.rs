@@ -7,10 +7,11 @@ use tokio::sync::mpsc;
 use tracing::Level;
 
 use super::alerting::AlertInputs;
-use super::audit_feed::{AuditFeedContext, held};
+use super::audit_feed::AuditFeedContext;
 use crate::audit::lifecycle::Lifecycle;
 use crate::audit::{Damage, Head, Kind};
 use crate::cli::log::LogLine;
+use crate::domain::poison::IgnorePoison;
 use crate::host::audit_sink::{RecordPolicy, SinkEvent};
 use crate::host::clock::Clock;
 use crate::metrics::{Counter, MetricsState};
@@ -40,7 +41,9 @@ impl AuditListener {
     pub(super) fn hear(&self, it: &SinkEvent<'_>) {
         match it {
             SinkEvent::Requested(entry) => match entry.kind {
-                Kind::Intent | Kind::Outcome => held(&self.lifecycle).wrote(entry),
+                Kind::Intent | Kind::Outcome => {
+                    self.lifecycle.lock().ignoring_poison().wrote(entry);
+                }
                 Kind::Event | Kind::Gap => {}
             },
             SinkEvent::Rotated(ended) => {

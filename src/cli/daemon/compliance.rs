@@ -2,11 +2,12 @@
 //! later, a requirement is logged when its answer changes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde_json::{Value, json};
 
 use crate::cli::log::LogLine;
+use crate::domain::poison::IgnorePoison;
 use tracing::Level;
 
 use super::setup::DaemonConfig;
@@ -63,7 +64,7 @@ impl ComplianceReport {
     }
 
     fn state(&self) -> MutexGuard<'_, ComplianceState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().ignoring_poison()
     }
 
     /// Other files are in force.

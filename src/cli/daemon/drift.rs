@@ -1,7 +1,7 @@
 //! Detects pools in GARM that differ from the files.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -11,6 +11,7 @@ use crate::cli::log::LogLine;
 use crate::cli::runner_kit;
 use crate::domain::desired::DesiredPool;
 use crate::domain::name::{FleetName, PoolName};
+use crate::domain::poison::IgnorePoison;
 use crate::domain::pool::{Pool, PoolDetail};
 use crate::domain::text::code;
 use crate::plan::{RunnerKit, drifts};
@@ -50,7 +51,7 @@ impl DriftDetector {
     /// Other files are in force.
     pub(super) fn reload(&self, setup: &DaemonConfig) {
         let fresh = DeclaredFleet::by(setup);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+        *self.0.lock().ignoring_poison() = fresh;
     }
 
     /// The fields in which each of these pools differs from its declaration; nothing where that is
@@ -59,7 +60,7 @@ impl DriftDetector {
         &self,
         pools: impl Iterator<Item = (&'a PoolName, &'a Pool)>,
     ) -> HashMap<&'a PoolName, DifferingFields> {
-        let mut declared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut declared = self.0.lock().ignoring_poison();
         let DeclaredFleet { fleet, kit, pools: desired, found } = &mut *declared;
         let differs = |(name, pool): (&'a PoolName, &Pool)| {
             let state = (pool.updated_at, pool.detail);
@@ -82,7 +83,7 @@ impl DriftDetector {
         &self,
         look: impl FnOnce(&FleetName, &HashMap<PoolName, DesiredPool>) -> T,
     ) -> T {
-        let declared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let declared = self.0.lock().ignoring_poison();
         look(&declared.fleet, &declared.pools)
     }
 }

@@ -2,7 +2,7 @@
 //! file.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -25,6 +25,7 @@ use crate::cli::log::LogLine;
 use crate::cli::policies::PolicySet;
 use crate::domain::fleet::{Controller, Fleet};
 use crate::domain::name::{PoolId, PoolName};
+use crate::domain::poison::IgnorePoison;
 use crate::garm::GarmClient;
 use crate::metrics::{Counter, MetricsState, Timing};
 use crate::monitor::IsolationFinding;
@@ -126,7 +127,7 @@ impl LoopObserver {
     }
 
     fn state(&self) -> MutexGuard<'_, ObserverState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().ignoring_poison()
     }
 
     fn time(&self, state: &ObserverState, took: Vec<TimedEvent>) {
@@ -217,7 +218,7 @@ impl LoopObserver {
     fn explain(&self, sight: &LoopSnapshot<'_>) {
         let controller = self.controllers.borrow().as_ref().map(|it| it.id.clone());
         let kept = DecisionsPage::of(&self.origin, controller, sight);
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+        *self.kept.lock().ignoring_poison() = kept;
     }
 }
 
@@ -292,7 +293,7 @@ impl Observer for LoopObserver {
             let verdicts = Arc::downgrade(&self.verdicts);
             self.metrics.explain(Arc::new(move || -> Value {
                 // Cloned, so that rendering the page does not hold the lock.
-                let kept = kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let kept = kept.lock().ignoring_poison().clone();
                 let mut page = kept.value();
                 if let Some(verdicts) = verdicts.upgrade() {
                     page["requirements"] = verdicts.json();

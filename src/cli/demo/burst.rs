@@ -2,7 +2,7 @@
 //! that is left to its own scaling. Every number comes from the two simulations.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,6 +13,7 @@ use crate::cli::failure::Failure;
 use crate::domain::desired::{ControllerSettings, Desired, ScalePolicy};
 use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolName;
+use crate::domain::poison::IgnorePoison;
 use crate::event::SilentListener;
 use crate::garm::{GarmClient, events};
 use crate::host::audit_destination::AuditDestination;
@@ -309,7 +310,7 @@ impl Observer for BurstObserver<'_> {
     fn evaluated(&self, _sight: &LoopSnapshot<'_>) {}
 
     fn decided(&self, pool: &PoolName, decision: &Decision, applied: Writes) {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock().ignoring_poison();
         let is_same = last.insert(pool.clone(), decision.reason) == Some(decision.reason);
         let is_told = decision.direction != Direction::Stay || decision.reason == Reason::Hold;
         if is_told && !is_same {

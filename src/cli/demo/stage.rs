@@ -15,6 +15,7 @@ use crate::domain::desired::{Desired, Scope};
 use crate::domain::entity::EntityKind;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{FleetName, PoolName};
+use crate::domain::poison::IgnorePoison;
 use crate::event::{ApplyEvent, ApplyListener};
 use crate::garm::{GarmClient, Method, Request, Transport};
 use crate::host::audit_destination::AuditDestination;
@@ -285,9 +286,7 @@ impl<'a> DemoStage<'a> {
             (it.log().iter().filter(ended).count(), it.killed_jobs().len())
         });
         let text = match &self.book {
-            AuditDestination::Memory(memory) => {
-                memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner).text.clone()
-            }
+            AuditDestination::Memory(memory) => memory.lock().ignoring_poison().text.clone(),
             AuditDestination::File(_) | AuditDestination::Sink(_) | AuditDestination::Off => {
                 String::new()
             }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing::Level;
 
-use super::layer::LogRecord;
+use super::record::LogRecord;
 use crate::cli::print::Printer;
 use crate::domain::text::escape;
 use crate::render::style::{ERROR, NAME, QUIET, WARNING, paint};
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn text_reads_well_without_colour_and_moves_no_cursor() {
+    fn text_is_readable_without_colour_and_moves_no_cursor() {
         let fields = value!({ "pool": "web", "help": "look at it", "event": "trouble" });
         check(Level::WARN, &fields, "warning: web: it is\\u{1b} bad; look at it");
         check(Level::ERROR, &value!({}), "error: it is\\u{1b} bad");

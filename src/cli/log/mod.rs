@@ -8,6 +8,7 @@ mod format;
 mod layer;
 mod line;
 mod queue;
+mod record;
 
 use std::sync::Arc;
 

@@ -3,13 +3,14 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tracing::Level;
 
 use super::format::LogWriter;
-use super::layer::LogRecord;
+use super::record::LogRecord;
+use crate::domain::poison::IgnorePoison;
 use crate::host::clock::Clock;
 use crate::render::words::count;
 
@@ -59,7 +60,7 @@ impl LogQueue {
     }
 
     pub(super) fn push(&self, record: LogRecord) {
-        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
+        let sender = self.sender.lock().ignoring_poison();
         if sender.as_ref().is_some_and(|it| it.try_send(record).is_err()) {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -68,8 +69,8 @@ impl LogQueue {
     /// Takes no more records and waits until the thread has written those that wait. A thread whose
     /// reader stands still is left behind: the process is about to end.
     pub(super) fn close(&self) {
-        drop(self.sender.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.sender.lock().ignoring_poison().take());
+        let written = self.written.lock().ignoring_poison();
         // Nothing is ever sent: both outcomes, the end of the thread and a timeout, are errors.
         let _ = written.recv_timeout(CLOSE_TIMEOUT);
     }
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_stands_still_delays_no_caller_and_the_loss_is_logged() {
+    fn a_stalled_reader_delays_no_caller_and_the_loss_is_logged() {
         let (queue, go, lines) = queue();
         for number in 0..9 {
             queue.push(record(&number.to_string()));
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn closing_writes_what_waits_and_takes_no_more() {
+    fn closing_writes_the_waiting_records_and_accepts_no_more() {
         let (queue, go, lines) = queue();
         go.send(()).unwrap();
         queue.push(record("before"));

@@ -2,11 +2,12 @@
 //! had to drop.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 
 use super::StreamSignal;
+use crate::domain::poison::IgnorePoison;
 use crate::scaling::RowChange;
 
 /// Maximum number of queued signals besides changes: the stream may flap while nothing is read.
@@ -128,7 +129,7 @@ impl SignalQueue {
     }
 
     fn state(&self) -> MutexGuard<'_, QueueState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().ignoring_poison()
     }
 }
 

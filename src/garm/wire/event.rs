@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_change_are_told_without_their_values() {
+    fn changed_settings_are_reported_without_their_values() {
         let text = r#"{"entity-type":"controller","operation":"update","payload":{"x":[]}}"#;
         assert_eq!(event(text.as_bytes()), Ok(Some(EventContent::Settings)));
     }

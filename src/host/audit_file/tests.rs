@@ -41,7 +41,7 @@ fn check(path: &Path) -> (u64, usize, Option<usize>) {
 }
 
 #[test]
-fn records_of_two_writers_make_one_chain_for_their_owner_alone() {
+fn two_writers_make_one_chain_in_a_private_file() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("a.jsonl");
     let (one, two) = (open(&path), open(&path));
@@ -54,7 +54,7 @@ fn records_of_two_writers_make_one_chain_for_their_owner_alone() {
 }
 
 #[test]
-fn asking_for_room_leaves_the_file_as_it_is() {
+fn asking_for_space_does_not_change_the_file() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("a.jsonl");
     let audit_file = open(&path);
@@ -89,7 +89,7 @@ fn many_threads_share_one_file() {
 }
 
 #[test]
-fn a_torn_end_is_told_of_and_the_chain_goes_on() {
+fn a_torn_end_is_reported_and_the_chain_continues() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("a.jsonl");
     for _ in 0..3 {
@@ -109,7 +109,7 @@ fn a_torn_end_is_told_of_and_the_chain_goes_on() {
 }
 
 #[test]
-fn an_altered_end_is_not_excused() {
+fn an_altered_end_is_a_break() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("a.jsonl");
     let audit_file = open(&path);
@@ -123,7 +123,7 @@ fn an_altered_end_is_not_excused() {
 }
 
 #[test]
-fn after_a_rotation_the_chain_goes_on_in_the_new_file() {
+fn after_a_rotation_the_chain_continues_in_the_new_file() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("a.jsonl");
     let audit_file = open(&path);
@@ -135,7 +135,7 @@ fn after_a_rotation_the_chain_goes_on_in_the_new_file() {
 }
 
 #[test]
-fn what_is_not_an_audit_file_is_not_written_to() {
+fn a_file_that_is_not_an_audit_file_is_not_written_to() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("notes.txt");
     std::fs::write(&path, "my notes\n").unwrap();
@@ -173,7 +173,7 @@ fn a_full_disk_is_an_error() {
 }
 
 #[test]
-fn a_held_file_asks_for_another_attempt() {
+fn a_locked_file_asks_for_another_attempt() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("a.jsonl");
     let audit_file = open(&path);
@@ -225,14 +225,14 @@ fn first(text: &str, records: usize) -> String {
 }
 
 #[test]
-fn a_log_that_was_cut_while_it_was_written_is_told_of_with_both_heads() {
+fn a_cut_in_a_log_in_use_is_reported_with_both_heads() {
     damaged(|it| edit(it, |text| first(text, 1)), ("log altered", Some(2)));
     // In the middle of a record: what is torn is told of as well.
     damaged(|it| edit(it, |text| text[..text.len() - 300].to_owned()), ("log altered", Some(5)));
 }
 
 #[test]
-fn a_log_that_was_written_anew_is_told_of() {
+fn a_rewritten_log_is_reported() {
     let anew = |path: &Path| {
         std::fs::remove_file(path).unwrap();
         let other = open(path);
@@ -251,13 +251,13 @@ fn a_log_that_was_written_anew_is_told_of() {
 }
 
 #[test]
-fn a_log_that_was_emptied_or_deleted_goes_on_where_it_was() {
+fn an_emptied_or_deleted_log_continues_its_chain() {
     damaged(|it| std::fs::write(it, "").unwrap(), ("log emptied", Some(1)));
     damaged(|it| std::fs::remove_file(it).unwrap(), ("log removed", Some(1)));
 }
 
 #[test]
-fn records_of_others_between_two_of_ours_are_no_damage() {
+fn records_of_another_process_between_ours_are_not_damage() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("a.jsonl");
     let (one, two) = (open(&path), open(&path));
@@ -285,7 +285,7 @@ fn records_of_others_between_two_of_ours_are_no_damage() {
 
 /// `gzip` puts a file with the same times and another name there, and deletes the one it has read.
 #[test]
-fn a_file_that_was_compressed_is_not_a_deleted_one() {
+fn a_compressed_file_is_not_taken_for_a_deleted_one() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("a.jsonl");
     let audit_file = open(&path);
@@ -314,7 +314,7 @@ fn check_with(path: &Path, keys: &[&str]) -> Option<(usize, String)> {
 }
 
 #[test]
-fn keys_are_added_and_changed_by_the_process_that_has_them() {
+fn a_process_that_has_the_keys_adds_and_changes_them() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("a.jsonl");
     open(&path).append(&entry("unsigned")).unwrap();
@@ -344,7 +344,7 @@ fn keys_are_added_and_changed_by_the_process_that_has_them() {
 }
 
 #[test]
-fn records_that_were_added_without_the_key_are_told_of() {
+fn records_added_without_the_key_are_reported() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("a.jsonl");
     let audit_file = keyed(&path, "a", &[]).unwrap();
@@ -360,7 +360,7 @@ fn records_that_were_added_without_the_key_are_told_of() {
 }
 
 #[test]
-fn a_clock_that_was_set_back_is_a_record() {
+fn a_clock_that_was_set_back_is_recorded() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("a.jsonl");
     let at = |time: &str| {
@@ -383,7 +383,7 @@ fn a_clock_that_was_set_back_is_a_record() {
 }
 
 #[test]
-fn a_running_process_notices_a_clock_that_is_set_back_by_less_than_it_has_waited() {
+fn a_running_process_notices_a_clock_set_back_by_less_than_the_time_since_its_last_record() {
     let audit_file = open(&tempfile::tempdir().unwrap().path().join("a.jsonl"));
     let time: Timestamp = "2026-01-02T10:00:00Z".parse().unwrap();
     let minute = std::time::Duration::from_secs(60);

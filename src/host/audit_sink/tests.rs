@@ -122,7 +122,7 @@ impl Blocked {
 }
 
 #[tokio::test]
-async fn what_a_write_could_not_record_is_told_of_as_soon_as_there_is_room() {
+async fn lost_records_are_reported_as_soon_as_there_is_space() {
     let bench = bench(RecordPolicy::BestEffort);
     assert_eq!(bench.append("one").await, Some(1));
     let blocked = Blocked::new(&bench.path());
@@ -141,7 +141,7 @@ async fn what_a_write_could_not_record_is_told_of_as_soon_as_there_is_room() {
 }
 
 #[tokio::test]
-async fn what_no_write_waits_for_is_kept_until_there_is_room() {
+async fn records_without_a_waiting_write_are_kept_until_there_is_space() {
     let bench = bench(RecordPolicy::BestEffort);
     let acts =
         |from: usize, to: usize| (from..to).map(|it| entry(&it.to_string())).collect::<Vec<_>>();
@@ -159,7 +159,7 @@ async fn what_no_write_waits_for_is_kept_until_there_is_room() {
 }
 
 #[tokio::test]
-async fn a_held_lock_keeps_a_write_waiting_for_its_patience_and_no_longer() {
+async fn a_held_lock_delays_a_write_by_no_more_than_its_patience() {
     let bench = bench(RecordPolicy::BestEffort);
     bench.append("one").await;
     let holder = File::open(bench.path()).unwrap();
@@ -181,7 +181,7 @@ async fn a_held_lock_keeps_a_write_waiting_for_its_patience_and_no_longer() {
 }
 
 #[tokio::test]
-async fn a_lock_that_is_held_for_a_moment_loses_nothing() {
+async fn a_briefly_held_lock_loses_no_record() {
     let bench = bench(RecordPolicy::BestEffort);
     bench.append("one").await;
     let holder = File::open(bench.path()).unwrap();
@@ -192,7 +192,7 @@ async fn a_lock_that_is_held_for_a_moment_loses_nothing() {
 }
 
 #[tokio::test]
-async fn where_records_are_required_a_write_is_refused_and_nothing_is_missing() {
+async fn a_write_without_its_required_record_is_refused_and_nothing_is_missing() {
     let bench = bench(RecordPolicy::Required);
     bench.append("one").await;
     let blocked = Blocked::new(&bench.path());
@@ -212,7 +212,7 @@ async fn where_records_are_required_a_write_is_refused_and_nothing_is_missing() 
 }
 
 #[tokio::test]
-async fn where_records_are_required_a_record_shows_that_they_can_be_written_again() {
+async fn with_required_records_a_record_reports_that_the_file_is_writable_again() {
     let bench = bench(RecordPolicy::Required);
     bench.append("one").await;
     let blocked = Blocked::new(&bench.path());
@@ -225,7 +225,7 @@ async fn where_records_are_required_a_record_shows_that_they_can_be_written_agai
 }
 
 #[tokio::test]
-async fn the_record_of_a_write_goes_before_those_that_nothing_waits_for() {
+async fn records_of_waiting_writes_go_first() {
     let bench = bench(RecordPolicy::BestEffort);
     bench.append("one").await;
     let holder = File::open(bench.path()).unwrap();
@@ -240,7 +240,7 @@ async fn the_record_of_a_write_goes_before_those_that_nothing_waits_for() {
 }
 
 #[tokio::test]
-async fn what_waits_has_a_bound() {
+async fn the_memory_for_waiting_records_is_bounded() {
     let bench = bench(RecordPolicy::BestEffort);
     bench.append("one").await;
     let holder = File::open(bench.path()).unwrap();
@@ -254,7 +254,7 @@ async fn what_waits_has_a_bound() {
 }
 
 #[tokio::test]
-async fn a_log_that_was_cut_under_a_running_diary_is_told_of() {
+async fn a_cut_under_a_running_sink_is_reported() {
     let bench = bench(RecordPolicy::BestEffort);
     for act in ["one", "two", "three"] {
         bench.append(act).await;
@@ -271,7 +271,7 @@ async fn a_log_that_was_cut_under_a_running_diary_is_told_of() {
 }
 
 #[tokio::test]
-async fn a_new_file_is_told_of_with_the_end_of_the_one_before() {
+async fn a_rotation_is_reported_with_the_head_of_the_previous_file() {
     let bench = bench(RecordPolicy::BestEffort);
     bench.append("one").await;
     fs::rename(bench.path(), bench.folder.path().join("a.jsonl.1")).unwrap();

@@ -231,7 +231,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_merged_and_taken_out_again_leaves_every_letter(specs in some_specs()) {
+        fn merging_a_kit_and_removing_it_restores_the_original(specs in some_specs()) {
             let kit = Kit::new(&parts());
             let merged = kit.merged(&specs);
             prop_assert_eq!(entry(&merged).and_then(Value::as_str), Some(kit.entry.as_str()));
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_shows_the_key() {
+    fn no_output_shows_the_key() {
         let parts = parts();
         let kit = Kit::new(&parts);
         assert!(script(&parts, &KitTarget::runner()).contains(CANARY));
@@ -270,13 +270,13 @@ mod tests {
     }
 
     #[test]
-    fn the_kit_of_a_runner_is_as_it_was() {
+    fn the_kit_of_a_runner_is_unchanged() {
         insta::assert_snapshot!(script(&parts(), &KitTarget::runner()).as_str());
     }
 
     /// Older shells write here-documents to a file.
     #[test]
-    fn the_key_stands_in_no_here_document() {
+    fn no_here_document_contains_the_key() {
         let text = script(&parts(), &KitTarget::runner());
         let key = text.find(CANARY).unwrap();
         let command = text[..key].rfind("printf '%s\\n' '").unwrap();

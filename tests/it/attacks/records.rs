@@ -86,7 +86,7 @@ fn a_log_written_anew_is_found_by_the_remembered_head_and_without_a_key_by_nothi
         fs::remove_file(path).unwrap();
         write(path, None, FALSE);
     };
-    let other = (1, "record 3 is not the one whose hash was given");
+    let other = (1, "record 3 does not have the hash that was given");
     let unsigned = (1, "record 1: its HMAC is missing or made with another key");
     let found = Found { plain: (0, "whole: 3 records"), keyed: unsigned, headed: other };
     check(None, anew, &found);
@@ -101,7 +101,7 @@ fn a_log_written_anew_is_found_by_the_key() {
             write(path, key, FALSE);
         }
     };
-    let other = (1, "record 3 is not the one whose hash was given");
+    let other = (1, "record 3 does not have the hash that was given");
     let forged = (1, "record 1: its HMAC is missing or made with another key");
     for key in [None, Some("guessed")] {
         let found = Found { plain: (0, "whole: 3 records"), keyed: forged, headed: other };

@@ -179,7 +179,7 @@ async fn a_field_is_read_with_the_token_and_the_namespace() {
 }
 
 #[tokio::test]
-async fn a_store_may_be_mounted_below_a_path_and_a_silent_vault_leaves_the_first_part() {
+async fn a_mount_may_have_several_segments_and_defaults_to_the_first() {
     let fields = json!({ "password": CANARY });
     let deep = Answers::from([
         ("GET /v1/sys/internal/ui/mounts/team/kv/ci/garm", mount("team/kv", "kv", "2")),
@@ -242,7 +242,7 @@ async fn a_pod_logs_in_with_its_service_account() {
 }
 
 #[tokio::test]
-async fn refusals_say_where_what_and_what_to_do() {
+async fn refusals_name_the_place_the_cause_and_the_remedy() {
     let mut report = String::new();
     let deleted = |time: &str, destroyed: bool| {
         let metadata = json!({ "deletion_time": time, "destroyed": destroyed, "version": 3 });
@@ -276,7 +276,7 @@ async fn refusals_say_where_what_and_what_to_do() {
 }
 
 #[tokio::test]
-async fn other_mounts_logins_and_paths_are_told_apart() {
+async fn other_mounts_logins_and_paths_have_their_own_errors() {
     let mut report = String::new();
     let mut tell = async |answers, access, path: &str| {
         let double = Double::open(answers).await;
@@ -325,7 +325,7 @@ async fn a_token_that_vault_or_a_proxy_quotes_is_masked_in_every_form() {
 }
 
 #[tokio::test]
-async fn a_vault_that_is_not_there_is_the_managers_fault() {
+async fn an_unreachable_vault_is_an_error_of_the_manager() {
     let unused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let double = Double { address: unused, asked: Arc::default() };
     let (blame, text) = take(&double, token(), "secret/garm").await.unwrap_err();

@@ -43,10 +43,7 @@ fn a_log_that_is_cut_under_a_running_watch_is_told_of_and_no_longer_met() {
     stage.metrics_with("runnerctl_audit_breaks_total 1");
     let (code, said) = verify(&stage, &[]);
     assert_eq!(code, Some(1), "{said}");
-    assert!(
-        said.contains("it tells that records were cut or changed: the log stood at "),
-        "{said}"
-    );
+    assert!(said.contains("it reports that records were cut or changed: the head was "), "{said}");
     let gap = stage.read("audit.jsonl");
     let gap = gap.lines().find(|it| it.contains("\"act\":\"log altered\"")).unwrap();
     let gap: serde_json::Value = serde_json::from_str(gap).unwrap();
@@ -58,7 +55,7 @@ fn a_log_that_is_cut_under_a_running_watch_is_told_of_and_no_longer_met() {
     });
     assert_eq!(watch.end("-TERM"), Some(0));
     let said = stage.read("watch.err");
-    assert!(said.contains("the audit log was cut or changed: it stood at "), "{said}");
+    assert!(said.contains("the audit log was cut or changed: its head was "), "{said}");
 }
 
 /// Waits until `watch` has logged this.
@@ -83,7 +80,7 @@ fn a_chain_forged_without_the_key_under_a_running_watch_is_told_of_and_r11_no_lo
     std::fs::rename(stage.path("forged.jsonl"), stage.path("audit.jsonl")).unwrap();
     stage.queue_held(9);
     stage.metrics_with("runnerctl_audit_breaks_total 1");
-    until_said(&stage, "the audit log was cut or changed: it stood at ");
+    until_said(&stage, "the audit log was cut or changed: its head was ");
     until_said(&stage, "alert `AuditLogChanged` fires");
     until_said(&stage, "R11 not met: ");
     assert_eq!(watch.end("-TERM"), Some(0));
@@ -156,7 +153,7 @@ fn a_key_that_is_too_short_or_not_the_logs_is_refused_at_the_start() {
     let refused = stage.run(&["watch", "--once"]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(3), "{said}");
-    assert!(said.contains("the audit key has 6 bytes, and at least 32 are needed"), "{said}");
+    assert!(said.contains("the audit key has 6 bytes; it needs at least 32"), "{said}");
     secret(&stage, "audit.key", &"a".repeat(32));
     assert_eq!(stage.run(&["watch", "--once"]).status.code(), Some(0));
     secret(&stage, "audit.key", &"b".repeat(32));
@@ -269,14 +266,14 @@ fn statements_elsewhere_prove_that_nothing_before_them_was_changed() {
     forge(&stage, "audit.jsonl", count);
     let (code, said) = verify(&stage, &anchor);
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("is not the one that was anchored at "), "{said}");
+    assert!(said.contains("differs from the record anchored at "), "{said}");
 
     // Who can check cannot make one.
     let statement = stage.read("mount/anchor.jsonl");
     stage.write("mount/anchor.jsonl", &statement.replace("\"seq\":", "\"seq\":1"));
     let (code, said) = verify(&stage, &anchor);
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("its signature is not good: it was changed or made up"), "{said}");
+    assert!(said.contains("its signature is invalid: it was changed or forged"), "{said}");
 }
 
 /// The bodies of these requests, a line each.
@@ -310,7 +307,7 @@ fn statements_posted_to_a_webhook_prove_the_log_and_refuse_a_forged_one() {
     assert_eq!(verify(&stage, &[]).0, Some(0), "the forged chain is sound by itself");
     let (code, said) = verify(&stage, &anchor);
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("is not the one that was anchored at "), "{said}");
+    assert!(said.contains("differs from the record anchored at "), "{said}");
 }
 
 #[test]

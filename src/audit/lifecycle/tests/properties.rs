@@ -242,14 +242,14 @@ fn is_shown(entries: &[Entry], truth: &Truth) -> bool {
 
 proptest! {
     #[test]
-    fn every_life_is_on_record_or_the_gap_is(
+    fn every_state_of_a_runner_is_recorded_or_in_a_recorded_gap(
         truths in truths(), fates in fates(0), outages in outages(),
     ) {
         check(&truths, &run(&truths, &fates, &outages))?;
     }
 
     #[test]
-    fn of_a_runner_that_anything_has_shown_nothing_is_lost_when_garm_drops_events(
+    fn no_state_of_an_observed_runner_is_lost_when_garm_drops_events(
         truths in truths(), fates in fates(4), outages in outages(),
     ) {
         let entries = run(&truths, &fates, &outages);
@@ -259,14 +259,14 @@ proptest! {
     }
 
     #[test]
-    fn the_same_told_again_makes_the_same_log(
+    fn the_same_input_produces_the_same_log(
         truths in truths(), fates in fates(2), outages in outages(),
     ) {
         prop_assert_eq!(run(&truths, &fates, &outages), run(&truths, &fates, &outages));
     }
 
     #[test]
-    fn with_every_event_in_time_nothing_is_reconstructed_and_there_is_no_gap(truths in truths()) {
+    fn with_every_event_on_time_there_are_no_reconstructed_records_and_no_gaps(truths in truths()) {
         let whole: Vec<Truth> = truths.into_iter().filter(|it| it.states.len() == 9).collect();
         let entries = run(&whole, &[Fate::Prompt], &[]);
         let bad: Vec<String> = told(&entries)
@@ -280,7 +280,7 @@ proptest! {
 /// The event of r0's beginning is behind that of r1's when the stream is lost, and both are gone
 /// when it is back.
 #[test]
-fn a_life_whose_events_were_on_their_way_when_the_stream_was_lost_is_within_the_gap() {
+fn events_in_flight_when_the_stream_was_lost_are_within_the_gap() {
     let truth = |name: &str, states: &[(i64, &'static str)], gone| Truth {
         name: name.to_owned(),
         states: states.to_vec(),

@@ -54,7 +54,7 @@ fn removal(kind: Kind) -> Entry {
 }
 
 #[test]
-fn a_life_is_recorded_step_by_step() {
+fn every_state_of_a_runner_is_recorded_in_order() {
     let mut log = watching(vec![]);
     let mut entries: Vec<Entry> = life().into_iter().flat_map(|it| event(&mut log, it)).collect();
     entries.extend(gone(&mut log, at(10)));
@@ -74,7 +74,7 @@ fn a_life_is_recorded_step_by_step() {
 }
 
 #[test]
-fn a_record_says_whose_what_when_and_how_it_is_known() {
+fn a_record_has_owner_states_time_and_source() {
     let mut log = watching(vec![row("running/idle", 5)]);
     let active = Runner {
         job: Some(77),
@@ -121,7 +121,7 @@ fn an_older_row_is_recorded_once_and_marked_late() {
 }
 
 #[test]
-fn who_had_a_runner_removed_is_said_as_far_as_it_is_known() {
+fn the_party_that_removed_a_runner_is_recorded_if_it_is_known() {
     let leaving = || row("pending_delete/idle", 8);
     let check = |log: &mut Lifecycle, runner: Runner, by: &str| {
         let entries = [event(log, runner), gone(log, at(9))].concat();
@@ -165,7 +165,7 @@ fn who_had_a_runner_removed_is_said_as_far_as_it_is_known() {
 }
 
 #[test]
-fn what_the_stream_missed_the_next_read_shows() {
+fn changes_that_the_stream_missed_are_recorded_at_the_next_read() {
     let other = |state: &str, second| Runner {
         created_at: at(1),
         ..runner("elsewhere", "b", state, second)
@@ -182,7 +182,7 @@ fn what_the_stream_missed_the_next_read_shows() {
 }
 
 #[test]
-fn events_that_never_come_are_a_gap_and_such_as_are_on_their_way_are_none() {
+fn missed_events_are_a_gap_and_delayed_events_are_not() {
     let gap = "gap events missed";
     let mut log = watching(vec![]);
     log.read(&listed(30, vec![row("creating/pending", 20)]), at(30));
@@ -206,7 +206,7 @@ fn events_that_never_come_are_a_gap_and_such_as_are_on_their_way_are_none() {
 }
 
 #[test]
-fn a_lost_stream_is_an_open_gap_until_a_read_after_it_is_back() {
+fn a_lost_stream_is_an_open_gap_until_the_first_read_after_its_return() {
     let mut log = watching(vec![]);
     let lost = log.stream(&Stream::Lost("closed"), at(40));
     assert_eq!(told(&lost), ["gap stream lost, open"]);
@@ -255,7 +255,7 @@ fn a_first_read_without_a_stream_closes_one_gap_and_opens_another() {
 }
 
 #[test]
-fn what_a_watch_says_before_its_first_read_is_no_sign_that_the_fleet_was_watched() {
+fn records_before_the_first_read_do_not_show_that_the_fleet_was_observed() {
     let mut log = Lifecycle::new(actor(), FleetName::new("acme").unwrap());
     let fleet = FleetName::new("acme").unwrap();
     let shows = |entry: &Entry| {
@@ -279,7 +279,7 @@ fn without_a_stream_the_gap_begins_with_the_first_read() {
 }
 
 #[test]
-fn a_runner_that_only_a_job_tells_of_is_a_gap() {
+fn a_runner_that_only_a_job_names_is_a_gap() {
     let named = |id, name: &str| Job {
         status: JobStatus::InProgress,
         runner: Some(RunnerName::new(name)),
@@ -300,7 +300,7 @@ fn a_runner_that_only_a_job_tells_of_is_a_gap() {
 }
 
 #[test]
-fn a_read_that_lags_behind_an_event_does_not_bring_a_runner_back() {
+fn a_read_older_than_an_event_does_not_restore_a_runner() {
     let mut log = watching(vec![row("deleting/terminated", 5)]);
     gone(&mut log, at(20));
     let lags = || listed(30, vec![row("deleting/terminated", 5)]);
@@ -311,7 +311,7 @@ fn a_read_that_lags_behind_an_event_does_not_bring_a_runner_back() {
 }
 
 #[test]
-fn pools_that_somebody_else_changes_are_recorded_and_our_own_writes_are_not_told_twice() {
+fn foreign_changes_of_pools_are_recorded_and_our_own_writes_only_once() {
     let changed = |second, level: u32, image: &str| {
         let mut pool = pool("default", &["default"]);
         pool.updated_at = at(second);
@@ -338,7 +338,7 @@ fn pools_that_somebody_else_changes_are_recorded_and_our_own_writes_are_not_told
 }
 
 #[test]
-fn garms_own_settings_are_watched() {
+fn changes_of_garms_own_settings_are_recorded() {
     let mut log = watching(vec![]);
     let mut other = listed(30, vec![]);
     other.controller.backoff = std::time::Duration::from_secs(30);
@@ -349,7 +349,7 @@ fn garms_own_settings_are_watched() {
 }
 
 #[test]
-fn memory_grows_with_what_garm_lists_and_with_nothing_else() {
+fn memory_grows_only_with_what_garm_lists() {
     let mut log = watching(vec![]);
     for round in 0..100 {
         for index in 0..200 {
@@ -360,7 +360,7 @@ fn memory_grows_with_what_garm_lists_and_with_nothing_else() {
         }
         log.read(&listed(round, vec![]), at(round));
     }
-    assert!(log.past.len() <= super::super::PAST_MAX, "{}", log.past.len());
-    assert_eq!((log.runners.len(), log.names.len()), (0, log.past.len()));
-    assert_eq!((log.awaited.len(), log.claims.len(), log.heard.len()), (0, 0, 0));
+    assert!(log.gone.len() <= super::super::PAST_MAX, "{}", log.gone.len());
+    assert_eq!((log.runners.len(), log.ids.len()), (0, log.gone.len()));
+    assert_eq!((log.awaited.len(), log.deletions.len(), log.unobserved.len()), (0, 0, 0));
 }
