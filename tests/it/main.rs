@@ -12,6 +12,7 @@ mod deploy;
 mod fuzzed;
 mod garm;
 mod garm_http;
+mod generated;
 mod metrics;
 mod monitor;
 mod notify;

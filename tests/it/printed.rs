@@ -7,8 +7,10 @@
 mod blocks;
 mod deploy;
 mod docs;
+mod links;
+mod operations;
 mod readme;
-mod stage;
+pub(crate) mod stage;
 
 use blocks::{Block, blocks, document};
 

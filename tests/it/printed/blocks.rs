@@ -9,6 +9,8 @@ use crate::cli::bench::root;
 pub(super) struct Block {
     /// Where its first line stands.
     pub(super) line: usize,
+    /// The word behind its fence, `sh` for example; empty where there is none.
+    pub(super) language: String,
     /// Its text, without indentation and fences.
     pub(super) text: String,
 }
@@ -28,22 +30,30 @@ pub(super) fn block(name: &str, first: &str) -> String {
 pub(super) fn blocks(markdown: &str) -> Vec<Block> {
     let mut all: Vec<Block> = Vec::new();
     let (mut is_fenced, mut is_indented, mut was_empty) = (false, false, true);
+    let mut depth = 0;
     for (place, line) in markdown.lines().enumerate() {
-        let begin = |text: &str| Block { line: place + 1, text: text.to_owned() };
-        if line.trim_start().starts_with("```") {
+        let begin = |line: usize, language: &str, text: String| Block {
+            line,
+            language: language.to_owned(),
+            text,
+        };
+        if let Some(language) = line.trim_start().strip_prefix("```") {
             is_fenced = !is_fenced;
             is_indented = false;
             if is_fenced {
-                all.push(Block { line: place + 2, text: String::new() });
+                depth = line.len() - line.trim_start().len();
+                all.push(begin(place + 2, language, String::new()));
             }
         } else if is_fenced {
             let block = all.last_mut().expect("the fence began one");
-            block.text.push_str(line);
+            // A fence in an entry of a list is indented, and so is what it encloses.
+            let margin = line.len() - line.trim_start().len();
+            block.text.push_str(&line[depth.min(margin)..]);
             block.text.push('\n');
         } else if let Some(code) = line.strip_prefix("    ").filter(|_| is_indented || was_empty) {
             match all.last_mut().filter(|_| is_indented) {
                 Some(block) => block.text.push_str(&format!("{code}\n")),
-                None => all.push(begin(&format!("{}\n", code.trim_start()))),
+                None => all.push(begin(place + 1, "", format!("{}\n", code.trim_start()))),
             }
             is_indented = true;
         } else if !line.is_empty() {
@@ -56,7 +66,11 @@ pub(super) fn blocks(markdown: &str) -> Vec<Block> {
 
 #[test]
 fn blocks_are_found_by_fence_and_by_indentation() {
-    let text = "a\n\n    one\n    two\n\nb\n    no block\n\n```sh\nthree\n\nfour\n```\n";
-    let found: Vec<_> = blocks(text).into_iter().map(|it| (it.line, it.text)).collect();
-    assert_eq!(found, [(3, "one\ntwo\n".to_owned()), (10, "three\n\nfour\n".to_owned())]);
+    let text = "a\n\n    one\n    two\n\nb\n    no block\n\n```sh\nthree\n\nfour\n```\n\
+                - c\n  ```\n  five\n    six\n  ```\n";
+    let found: Vec<_> =
+        blocks(text).into_iter().map(|it| (it.line, it.language, it.text)).collect();
+    let expected =
+        [(3, "", "one\ntwo\n"), (10, "sh", "three\n\nfour\n"), (16, "", "five\n  six\n")];
+    assert_eq!(found, expected.map(|(line, word, text)| (line, word.to_owned(), text.to_owned())));
 }

@@ -6,8 +6,53 @@ use super::blocks::{block, blocks, document};
 use super::stage::Stage;
 use crate::cli::bench::root;
 
+/// Documents whose shell blocks a test runs, one by one, with its own list of exceptions.
+pub(super) const WHOLE: [&str; 3] = ["docs/operations.md", "docs/scaling.md", "docs/garm.md"];
+
+/// The other blocks of commands that a test runs, by document and first words.
+const RUN: [(&str, &str); 1] = [("docs/audit.md", "prev=$(printf")];
+
+/// Those that no test runs, and why.
+const LEFT: [(&str, &str, &str); 5] = [
+    (
+        "docs/audit.md",
+        "runnerctl audit verify",
+        "names hashes and keys of an example; \
+      `the_audit_log_is_rotated_by_logrotate_and_verified_as_printed` verifies a rotated log",
+    ),
+    (
+        "docs/runner-kit.md",
+        "extra_specs.pre_install_scripts",
+        "a line of a plan, which the snapshots of `render::plan` hold",
+    ),
+    ("docs/secrets.md", "vault kv put", "needs a Vault; `secrets::vault` speaks with its double"),
+    (
+        "docs/secrets.md",
+        "credentials:",
+        "no command: `the_parts_of_a_fleet_file_are_valid_as_printed`",
+    ),
+    ("docs/security.md", "cargo deny check", "needs cargo-deny; `.ci/run` has the same line"),
+];
+
+#[test]
+fn every_block_of_commands_is_run_or_says_why_it_is_not() {
+    let mut fates: Vec<(&str, &str)> = RUN.into_iter().chain(LEFT.map(|it| (it.0, it.1))).collect();
+    for name in documents().iter().filter(|it| !WHOLE.contains(&it.as_str())) {
+        let all = blocks(&document(name));
+        // An indented block says nothing about its language.
+        for block in all.iter().filter(|it| matches!(it.language.as_str(), "" | "sh")) {
+            let found = fates.iter().position(|it| it.0 == name && block.text.starts_with(it.1));
+            let why = "needs a test that runs it and a row in `RUN`, or a row in `LEFT`";
+            let found =
+                found.unwrap_or_else(|| panic!("{name}:{} {why}:\n{}", block.line, block.text));
+            fates.remove(found);
+        }
+    }
+    assert_eq!(fates, [], "a row is for a block that is not printed any more");
+}
+
 /// The documents of a folder of the repository, by path.
-fn documents() -> Vec<String> {
+pub(super) fn documents() -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(root().join("docs"))
         .unwrap()
         .map(|it| format!("docs/{}", it.unwrap().file_name().to_string_lossy()))

@@ -9,8 +9,8 @@ use assert_cmd::cargo::cargo_bin;
 use crate::cli::bench::{Bench, Said, eventually, finish};
 
 /// Where the lines are typed.
-pub(super) struct Stage {
-    pub(super) bench: Bench,
+pub(crate) struct Stage {
+    pub(crate) bench: Bench,
     sandbox: Option<Child>,
 }
 
@@ -25,7 +25,7 @@ impl Drop for Stage {
 }
 
 impl Stage {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let bench = Bench::bare();
         std::fs::create_dir(bench.path("bin")).unwrap();
         symlink(cargo_bin("runnerctl"), bench.path("bin/runnerctl")).unwrap();
@@ -33,7 +33,7 @@ impl Stage {
     }
 
     /// A script that other lines find by its name.
-    pub(super) fn tool(&self, name: &str, script: &str) {
+    pub(crate) fn tool(&self, name: &str, script: &str) {
         let path = format!("bin/{name}");
         self.bench.write(&path, script);
         let mode = std::fs::Permissions::from_mode(0o755);
@@ -50,18 +50,18 @@ impl Stage {
     }
 
     /// Types `line` and waits for its end.
-    pub(super) fn type_in(&self, line: &str, set: &[(&str, &str)]) -> Said {
+    pub(crate) fn type_in(&self, line: &str, set: &[(&str, &str)]) -> Said {
         finish(self.shell(line, set).spawn().unwrap())
     }
 
     /// Types a line that goes on in the background, and whose streams nobody reads.
-    pub(super) fn leave(&self, line: &str) -> Child {
+    pub(crate) fn leave(&self, line: &str) -> Child {
         let mut command = self.shell(&format!("exec {line}"), &[]);
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
     /// Types README's line that starts a sandbox, but for the port, which another test may have.
-    pub(super) fn start_sandbox(&mut self, line: &str, more: &[&str]) {
+    pub(crate) fn start_sandbox(&mut self, line: &str, more: &[&str]) {
         let line = line.trim().strip_suffix('&').unwrap();
         let line = format!("{line} --listen 127.0.0.1:0 {}", more.join(" "));
         self.sandbox = Some(self.leave(&line));
@@ -73,7 +73,7 @@ impl Stage {
     }
 
     /// Another fleet file with the sandbox's address and provider in it.
-    pub(super) fn with_sandbox(&self, fleet_file: &str) -> String {
+    pub(crate) fn with_sandbox(&self, fleet_file: &str) -> String {
         let written = self.bench.read("runnerctl.yaml");
         let url = written.lines().find(|it| it.starts_with("  url: ")).unwrap().to_owned();
         let with_url = fleet_file.lines().map(|it| match it.starts_with("  url: https://garm") {
@@ -83,7 +83,7 @@ impl Stage {
         with_url.collect::<Vec<_>>().join("\n") + "\n"
     }
 
-    pub(super) fn password(&self) -> String {
+    pub(crate) fn password(&self) -> String {
         self.bench.read("runnerctl.yaml.password").trim().to_owned()
     }
 }

@@ -28,7 +28,8 @@ use runnerctl::reconcile::watch::{
     RunMode, WatchCommand, WatchEnd, WriteAction, WriteReport, Writes, watch,
 };
 use runnerctl::reconcile::writer::Writer;
-use runnerctl::scaling::{Decision, EntityState, Reason, RowChange};
+use runnerctl::render::decision::{Mood, sentence};
+use runnerctl::scaling::{Decision, Direction, EntityState, Reason, RowChange};
 use runnerctl::sim::in_memory::InMemoryWorld;
 use runnerctl::sim::{
     Exchange, Fault, FaultRule, JobBatch as Jobs, Knobs, LogEntry, LogEvent, SimConfig, World,
@@ -404,6 +405,8 @@ struct Told {
     stuck: u32,
     /// The reasons of all decisions so far.
     reasons: BTreeSet<Reason>,
+    /// The decisions that change a pool or hold runners, in words, without repetitions.
+    sentences: Vec<(Timestamp, String)>,
     /// Jobs that wait for all pools together, in the last evaluation.
     queued: usize,
     /// For each pool, after the last evaluation.
@@ -455,6 +458,11 @@ impl Heard {
     /// The reasons of all decisions so far.
     pub(crate) fn reasons(&self) -> BTreeSet<Reason> {
         self.0.lock().unwrap().reasons.clone()
+    }
+
+    /// The decisions that change a pool or hold runners, in words, without repetitions.
+    pub(crate) fn sentences(&self) -> Vec<(Timestamp, String)> {
+        self.0.lock().unwrap().sentences.clone()
     }
 
     /// Jobs that wait for all pools together.
@@ -516,7 +524,13 @@ impl Observer for Heard {
     }
 
     fn decided(&self, _: &PoolName, decision: &Decision, _: Writes) {
-        self.0.lock().unwrap().reasons.insert(decision.reason);
+        let mut told = self.0.lock().unwrap();
+        told.reasons.insert(decision.reason);
+        let is_told = decision.direction != Direction::Stay || decision.reason == Reason::Hold;
+        let sentence = sentence(decision, Mood::Does);
+        if is_told && told.sentences.last().is_none_or(|it| it.1 != sentence) {
+            told.sentences.push((decision.at, sentence));
+        }
     }
 
     fn acted(&self, act: &WriteReport) {

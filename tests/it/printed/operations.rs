@@ -1,0 +1,241 @@
+//! `docs/operations.md` and its like: each alert has a runbook, and the commands go as printed.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::symlink;
+use std::process::Child;
+
+use assert_cmd::cargo::cargo_bin;
+use runnerctl::config::AlertRule;
+use serde_json::Value;
+
+use super::blocks::{Block, block, blocks, document};
+use super::docs::WHOLE;
+use super::stage::Stage;
+use crate::cli::bench::{eventually, finish, root, signal};
+
+const DOCUMENT: &str = "docs/operations.md";
+
+/// Blocks that tests of their own run.
+const ELSEWHERE: [&str; 3] =
+    ["cp -p /usr/local/bin/runnerctl", "install -m 0755 target/", "runnerctl.previous validate"];
+
+/// The blocks of the section about rotation, which a test of its own runs, too.
+const ROTATION: [&str; 2] = ["install -m 0644 deploy/logrotate", "cd /var/lib/runnerctl"];
+
+/// The blocks that no test runs, and why.
+const LEFT: [(&str, &str); 1] =
+    [("git revert", "reverts a commit of the reader's; the other tests run `plan` and `apply`")];
+
+/// What GARM's own client takes, as v0.2.1 and main say by `--help`.
+const GARM_CLI: &str = r#"#!/bin/sh
+case "$*" in
+    "organization list" | "github credentials list" | "runner list --long" | "job list") ;;
+    "controller show" | "controller update --minimum-job-age-backoff 300" | "pool list") ;;
+    "scaleset list") ;;
+    *) echo "unknown: $*" >&2; exit 64 ;;
+esac
+"#;
+
+/// The names of the alerts: those of the rules for Prometheus, and those that are built in.
+fn alerts() -> BTreeSet<String> {
+    let rules: Value =
+        serde_yaml::from_str(&document("deploy/prometheus/runnerctl.rules.yaml")).unwrap();
+    let groups = rules["groups"].as_array().unwrap().iter();
+    let rules = groups.flat_map(|it| it["rules"].as_array().unwrap());
+    let shipped = rules.map(|it| it["alert"].as_str().unwrap().to_owned());
+    shipped.chain(AlertRule::built_in().map(|it| it.name)).collect()
+}
+
+#[test]
+fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
+    let text = document(DOCUMENT);
+    let (_, runbooks) = text.split_once("\n## Runbooks\n").unwrap();
+    let mut described = BTreeSet::new();
+    for section in runbooks.split("\n#### ").skip(1) {
+        let (name, body) = section.split_once('\n').unwrap();
+        let body = body.split("\n### ").next().unwrap();
+        for part in ["**Look**", "```sh\n", "**Ignore when**"] {
+            assert!(body.contains(part), "{name} lacks {part}");
+        }
+        described.insert(name.to_owned());
+    }
+    assert_eq!(described, alerts());
+}
+
+/// A folder with a sandbox, a pool and a `watch` whose files are where the document has them.
+struct Scene {
+    stage: Stage,
+    watch: Option<Child>,
+    address: String,
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            // It may have ended by itself.
+            let _ = watch.kill();
+            let _ = watch.wait();
+        }
+    }
+}
+
+impl Scene {
+    fn new() -> Self {
+        let mut stage = Stage::new();
+        stage.bench.write("pools/default.yaml", &block("README.md", "# pools/default.yaml"));
+        stage.start_sandbox("runnerctl sandbox --write-config runnerctl.yaml &", &[]);
+        let text = stage.bench.read("runnerctl.yaml");
+        let address = text.lines().find_map(|it| it.strip_prefix("  listen: ")).unwrap().to_owned();
+        let more = "  audit: state/audit.jsonl\n\
+                    receivers:\n  oncall: { alertmanager: { url: \"http://127.0.0.1:9\" } }\n";
+        stage.bench.write("runnerctl.yaml", &format!("{text}{more}"));
+        stage.bench.write("state/empty", "");
+        for tool in ["systemctl", "journalctl", "timedatectl", "amtool"] {
+            // Only a machine that systemd runs, or that has Alertmanager, answers them.
+            stage.tool(tool, "#!/bin/sh\n");
+        }
+        stage.tool("garm-cli", GARM_CLI);
+        Self { stage, watch: None, address }
+    }
+
+    /// Starts `watch` and waits until the pool is at its minimum.
+    fn watching(mut self) -> Self {
+        self.stage.type_in("runnerctl apply --auto-approve", &[]).ends(0);
+        self.watch = Some(self.stage.leave("runnerctl watch"));
+        let status = || self.stage.type_in("runnerctl status", &[]).out;
+        eventually("two idle runners", || status().contains("2 idle").then_some(()));
+        self
+    }
+
+    /// Ends `watch` by SIGTERM.
+    fn stop(&mut self) {
+        let watch = self.watch.take().unwrap();
+        signal(&watch, "-TERM");
+        finish(watch).ends(0);
+    }
+
+    /// The line with this folder's paths and addresses in place of the document's.
+    fn here(&self, line: &str) -> String {
+        let garm = self.stage.bench.read("runnerctl.yaml");
+        let garm = garm.lines().find_map(|it| it.strip_prefix("  url: ")).unwrap().to_owned();
+        line.replace("127.0.0.1:9477", &self.address)
+            .replace("https://garm.example.com", &garm)
+            .replace("/usr/local/bin/", "bin/")
+            .replace("/etc/runnerctl/", "")
+            .replace("/etc/logrotate.d", "logrotate.d")
+            .replace("/var/lib/runnerctl", "state")
+    }
+
+    /// Types each line of a block. A `grep` may find nothing.
+    fn run(&self, document: &str, block: &Block) {
+        let text = block.text.replace("\\\n", " ");
+        for line in text.lines().filter(|it| !it.contains('…') && !it.trim().is_empty()) {
+            let said = self.stage.type_in(&self.here(line), &[]);
+            let is_fine = said.code == 0 || (said.code == 1 && line.contains("| grep "));
+            assert!(is_fine, "{document}:{}: {line}\n{}\n{}", block.line, said.out, said.err);
+        }
+    }
+}
+
+fn begins(block: &Block, firsts: &[&str]) -> bool {
+    firsts.iter().any(|it| block.text.starts_with(it))
+}
+
+/// A certificate and a revocation list where the document has them.
+const TLS: &str = "mkdir tls && touch index.txt && printf '[ca]\\ndefault_ca = d\\n[d]\\n\
+    database = index.txt\\ndefault_md = sha256\\n' > ca.cnf && \
+    openssl req -x509 -newkey ed25519 -nodes -days 30 -subj /CN=a -keyout tls/key -out tls/client.pem && \
+    openssl ca -gencrl -config ca.cnf -keyfile tls/key -cert tls/client.pem -crldays 30 \
+    -out tls/operators.crl";
+
+#[test]
+fn the_commands_of_the_runbooks_go_as_they_are_printed() {
+    let mut scene = Scene::new().watching();
+    scene.stage.type_in(TLS, &[]).ends(0);
+    let others: Vec<&str> =
+        ELSEWHERE.into_iter().chain(ROTATION).chain(LEFT.map(|it| it.0)).collect();
+    let is_shell = |it: &Block| it.language == "sh";
+    let shell = WHOLE.into_iter().flat_map(|name| {
+        let found = blocks(&document(name)).into_iter().filter(is_shell);
+        found.map(move |it| (name, it)).collect::<Vec<_>>()
+    });
+    let (mut run, mut left) = (0, 0);
+    for (name, block) in shell {
+        if begins(&block, &others) {
+            left += 1;
+            continue;
+        }
+        let ends_it = begins(&block, &["systemctl disable --now"]);
+        if ends_it {
+            scene.stop();
+        }
+        scene.run(name, &block);
+        run += 1;
+        if ends_it {
+            scene.watch = Some(scene.stage.leave("runnerctl watch"));
+            let ask = format!("curl -sf http://{}/readyz", scene.address);
+            let is_up = || scene.stage.type_in(&ask, &[]).code == 0;
+            eventually("a `watch` that is ready", || is_up().then_some(()));
+        }
+    }
+    assert!(run > 24, "{run}");
+    assert_eq!(left, others.len(), "a row is for a block that is not printed any more");
+}
+
+#[test]
+fn upgrade_and_roll_back_go_as_they_are_printed() {
+    let scene = Scene::new().watching();
+    let program = cargo_bin("runnerctl");
+    std::fs::create_dir_all(scene.stage.bench.path("target/release")).unwrap();
+    symlink(&program, scene.stage.bench.path("target/release/runnerctl")).unwrap();
+    std::fs::remove_file(scene.stage.bench.path("bin/runnerctl")).unwrap();
+    std::fs::copy(&program, scene.stage.bench.path("bin/runnerctl")).unwrap();
+    let all = blocks(&document(DOCUMENT));
+    for first in ELSEWHERE {
+        let block = all.iter().find(|it| it.text.starts_with(first)).unwrap();
+        scene.run(DOCUMENT, block);
+    }
+}
+
+/// logrotate renames, compresses and keeps; the chain goes on, and the printed commands verify it.
+#[test]
+fn the_audit_log_is_rotated_by_logrotate_and_verified_as_printed() {
+    let scene = Scene::new().watching();
+    let bench = &scene.stage.bench;
+    let folder = bench.path("").display().to_string();
+    symlink(root().join("deploy"), bench.path("deploy")).unwrap();
+    std::fs::create_dir(bench.path("logrotate.d")).unwrap();
+    // Debian keeps it where only root's PATH leads. It takes absolute paths alone.
+    let wrapper = format!(
+        "#!/bin/sh\nsed -i 's#^/var/lib/runnerctl#{folder}state#' logrotate.d/runnerctl\n\
+         PATH=/usr/sbin:/usr/bin:/bin exec logrotate --state {folder}rotated \"$@\"\n"
+    );
+    scene.stage.tool("logrotate", &wrapper);
+    let all = blocks(&document(DOCUMENT));
+    let find = |first: &str| all.iter().find(|it| it.text.starts_with(first)).unwrap();
+    scene.run(DOCUMENT, find(ROTATION[0]));
+    let rotated = || scene.stage.type_in("ls state/audit.jsonl-* | wc -l", &[]).out;
+    for turn in ["one", "two", "three"] {
+        bench.write(&format!("pools/{turn}.yaml"), &crate::cli::bench::pool(turn));
+        scene.stage.type_in("runnerctl apply --auto-approve", &[]).ends(0);
+        let before = rotated();
+        // Two rotations of one second would have one name, so logrotate refuses the second.
+        eventually("a rotated file", || {
+            scene.stage.type_in("logrotate --force logrotate.d/runnerctl", &[]);
+            (rotated() != before).then_some(())
+        });
+    }
+    bench.write("pools/four.yaml", &crate::cli::bench::pool("four"));
+    scene.stage.type_in("runnerctl apply --auto-approve", &[]).ends(0);
+    let names = scene.stage.type_in("ls state", &[]).out;
+    assert_eq!(names.matches(".gz\n").count(), 2, "{names}");
+    let lacking = scene.stage.type_in("runnerctl audit verify state/audit.jsonl", &[]).ends(1);
+    assert!(lacking.out.contains("are missing"), "{}", lacking.out);
+    let lines: Vec<&str> = find(ROTATION[1]).text.lines().filter(|it| !it.contains('…')).collect();
+    let script = format!(
+        "set -e\nexport RUNNERCTL_CONFIG={folder}runnerctl.yaml\n{}",
+        scene.here(&lines.join("\n"))
+    );
+    let whole = scene.stage.type_in(&script, &[]).ends(0);
+    assert!(whole.out.starts_with("whole: "), "{}", whole.out);
+}
