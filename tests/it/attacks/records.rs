@@ -53,7 +53,7 @@ fn edit(path: &Path, change: impl Fn(&str) -> String) {
 
 #[test]
 fn an_edited_record_is_found_by_everybody() {
-    let broken = (1, "audit.jsonl:2: record 2: its hash is not that of its bytes");
+    let broken = (1, "audit.jsonl:2: record 2: its hash does not match its bytes");
     let found = Found { plain: broken, keyed: broken, headed: broken };
     check(Some("secret"), |it| edit(it, |text| text.replace("by eve", "by bob")), &found);
 }
