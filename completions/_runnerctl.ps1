@@ -69,7 +69,7 @@ Register-ArgumentCompleter -Native -CommandName 'runnerctl' -ScriptBlock {
         }
         'runnerctl;plan' {
             [CompletionResult]::new('--out', '--out', [CompletionResultType]::ParameterName, 'Save the plan for `apply FILE`')
-            [CompletionResult]::new('--target', '--target', [CompletionResultType]::ParameterName, 'Plan only for this pool; may be repeated. Deletes no pool')
+            [CompletionResult]::new('--target', '--target', [CompletionResultType]::ParameterName, 'Plan only for this pool; repeatable. Deletes no pool')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]')
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')
             [CompletionResult]::new('--pools', '--pools', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')
@@ -89,7 +89,7 @@ Register-ArgumentCompleter -Native -CommandName 'runnerctl' -ScriptBlock {
             [CompletionResult]::new('--allow-destroy', '--allow-destroy', [CompletionResultType]::ParameterName, 'Allow deleting and replacing pools; `=all` if more than half of the fleet')
             [CompletionResult]::new('--parallelism', '--parallelism', [CompletionResultType]::ParameterName, 'Number of pools changed at the same time')
             [CompletionResult]::new('--drain-timeout', '--drain-timeout', [CompletionResultType]::ParameterName, 'How long to wait for the busy runners of a pool to be deleted')
-            [CompletionResult]::new('--target', '--target', [CompletionResultType]::ParameterName, 'Plan only for this pool; may be repeated. Deletes no pool')
+            [CompletionResult]::new('--target', '--target', [CompletionResultType]::ParameterName, 'Plan only for this pool; repeatable. Deletes no pool')
             [CompletionResult]::new('--audit', '--audit', [CompletionResultType]::ParameterName, 'Audit log file [default: `watch.audit` of the fleet file, else in the state folder]')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]')
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')
@@ -164,7 +164,7 @@ Register-ArgumentCompleter -Native -CommandName 'runnerctl' -ScriptBlock {
         'runnerctl;audit;verify' {
             [CompletionResult]::new('--head', '--head', [CompletionResultType]::ParameterName, 'Record that must be present, as logged by `watch`; detects a truncated end')
             [CompletionResult]::new('--since', '--since', [CompletionResultType]::ParameterName, 'Last record of the files that are archived elsewhere, as logged by `watch` at a rotation')
-            [CompletionResult]::new('--key', '--key', [CompletionResultType]::ParameterName, 'Key of the HMACs; may be repeated if the key has changed: env:NAME, file:PATH, vault:PATH#FIELD or exec:COMMAND [default: the keys of the fleet file, if there is one]')
+            [CompletionResult]::new('--key', '--key', [CompletionResultType]::ParameterName, 'Key of the HMACs; repeatable if the key has changed: env:NAME, file:PATH, vault:PATH#FIELD or exec:COMMAND [default: the keys of the fleet file, if there is one]')
             [CompletionResult]::new('--anchor', '--anchor', [CompletionResultType]::ParameterName, 'Signed statements of `watch.audit_anchor`, one per line; they prove that no record before the last statement was changed')
             [CompletionResult]::new('--anchor-key', '--anchor-key', [CompletionResultType]::ParameterName, 'Public key of the statements (PEM)')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]')

@@ -64,7 +64,7 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
         }
         &'runnerctl;plan'= {
             cand --out 'Save the plan for `apply FILE`'
-            cand --target 'Plan only for this pool; may be repeated. Deletes no pool'
+            cand --target 'Plan only for this pool; repeatable. Deletes no pool'
             cand --config 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]'
             cand -f 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
             cand --pools 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
@@ -83,7 +83,7 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
             cand --allow-destroy 'Allow deleting and replacing pools; `=all` if more than half of the fleet'
             cand --parallelism 'Number of pools changed at the same time'
             cand --drain-timeout 'How long to wait for the busy runners of a pool to be deleted'
-            cand --target 'Plan only for this pool; may be repeated. Deletes no pool'
+            cand --target 'Plan only for this pool; repeatable. Deletes no pool'
             cand --audit 'Audit log file [default: `watch.audit` of the fleet file, else in the state folder]'
             cand --config 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]'
             cand -f 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
@@ -154,7 +154,7 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
         &'runnerctl;audit;verify'= {
             cand --head 'Record that must be present, as logged by `watch`; detects a truncated end'
             cand --since 'Last record of the files that are archived elsewhere, as logged by `watch` at a rotation'
-            cand --key 'Key of the HMACs; may be repeated if the key has changed: env:NAME, file:PATH, vault:PATH#FIELD or exec:COMMAND [default: the keys of the fleet file, if there is one]'
+            cand --key 'Key of the HMACs; repeatable if the key has changed: env:NAME, file:PATH, vault:PATH#FIELD or exec:COMMAND [default: the keys of the fleet file, if there is one]'
             cand --anchor 'Signed statements of `watch.audit_anchor`, one per line; they prove that no record before the last statement was changed'
             cand --anchor-key 'Public key of the statements (PEM)'
             cand --config 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]'

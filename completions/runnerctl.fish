@@ -65,7 +65,7 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand validate" -l allow-e
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand validate" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand validate" -s h -l help -d 'Print help'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -l out -d 'Save the plan for `apply FILE`' -r -F
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -l target -d 'Plan only for this pool; may be repeated. Deletes no pool' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -l target -d 'Plan only for this pool; repeatable. Deletes no pool' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -s f -l pools -d 'Pool file or folder of pool files [default: `pools` beside the fleet file]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -l policy -d 'Policy file, added to the policy of the fleet file; it can only tighten it' -r -F
@@ -82,7 +82,7 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -s h -l help -
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -l allow-destroy -d 'Allow deleting and replacing pools; `=all` if more than half of the fleet' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -l parallelism -d 'Number of pools changed at the same time' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -l drain-timeout -d 'How long to wait for the busy runners of a pool to be deleted' -r
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -l target -d 'Plan only for this pool; may be repeated. Deletes no pool' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -l target -d 'Plan only for this pool; repeatable. Deletes no pool' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -l audit -d 'Audit log file [default: `watch.audit` of the fleet file, else in the state folder]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -s f -l pools -d 'Pool file or folder of pool files [default: `pools` beside the fleet file]' -r -F
@@ -145,7 +145,7 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fis
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from verify" -f -a "verify" -d 'Verify the hash chain over rotated files; report the first bad record and missing parts'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -l head -d 'Record that must be present, as logged by `watch`; detects a truncated end' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -l since -d 'Last record of the files that are archived elsewhere, as logged by `watch` at a rotation' -r
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -l key -d 'Key of the HMACs; may be repeated if the key has changed: env:NAME, file:PATH, vault:PATH#FIELD or exec:COMMAND [default: the keys of the fleet file, if there is one]' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -l key -d 'Key of the HMACs; repeatable if the key has changed: env:NAME, file:PATH, vault:PATH#FIELD or exec:COMMAND [default: the keys of the fleet file, if there is one]' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -l anchor -d 'Signed statements of `watch.audit_anchor`, one per line; they prove that no record before the last statement was changed' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -l anchor-key -d 'Public key of the statements (PEM)' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F

@@ -1,6 +1,6 @@
-//! Signed statements about the head of the audit log, delivered outside of this machine
-//! (`watch.audit_anchor`). With the public key alone anyone can check them, and only the holder of
-//! the private key can make them. `watch` delivers them regularly, `apply` one at its end.
+//! Signed statements about the head of the audit log, delivered to other machines
+//! (`watch.audit_anchor`). The public key suffices to verify them; signing takes the private key.
+//! `watch` delivers a statement at each interval, `apply` one at its end.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,13 +24,13 @@ use crate::notify::{ReceiverApi, ReceiverEndpoint, WebhookClient};
 use crate::render::style::{HELP, WARNING, paint};
 use crate::secrets;
 
-/// How long a file on another mount may take.
+/// How long an append to the statement file may take; it may be on a network mount.
 const FILE_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long all of the statement may take that `apply` makes at its end.
+/// How long `apply` may take to sign and deliver its statement.
 const APPLY_PATIENCE: Duration = Duration::from_secs(10);
 
-/// The signing key of the statements, and where they go.
+/// The signing key of the statements, and the places they are delivered to.
 pub struct Anchor {
     key: AnchorKey,
     about: About,
@@ -39,7 +39,8 @@ pub struct Anchor {
 }
 
 impl Anchor {
-    /// The anchor of the fleet file for this log. Fails (3) when its key or address cannot be used.
+    /// The anchor that the fleet file declares for this log. Fails (3) if its key or address is
+    /// invalid.
     pub async fn open(
         settings: &AuditAnchor,
         fleet: &FleetName,
@@ -50,7 +51,7 @@ impl Anchor {
         let key = AnchorKey::from_pem(&secrets::resolve(reference, allowed).await?);
         let key = key.map_err(|why| {
             let message = format!("`watch.audit_anchor` cannot sign with `{reference}`: {why}");
-            Failure::input(message).help("`openssl genpkey -algorithm ed25519` makes a key")
+            Failure::input(message).help("run `openssl genpkey -algorithm ed25519` to make a key")
         })?;
         let webhook = match &settings.webhook {
             None => None,
@@ -64,18 +65,18 @@ impl Anchor {
         Ok(Self { key, about, file: settings.file.clone(), webhook })
     }
 
-    /// The names of the places that statements are delivered to.
+    /// The names of the places that statements are delivered to: metrics use them as a label.
     pub fn places(&self) -> impl Iterator<Item = &'static str> {
         let file = self.file.is_some().then_some("file");
         file.into_iter().chain(self.webhook.is_some().then_some("webhook"))
     }
 
-    /// The signed statement that the log stands at this head.
+    /// A signed statement that the log ended with `head` at `now`.
     pub fn sign(&self, head: &Head, now: Timestamp) -> String {
         self.key.state(&self.about, head, now)
     }
 
-    /// Delivers a statement to every place; brings what became of it at each.
+    /// Delivers a statement to every place and returns the result of each.
     pub async fn deliver(&self, statement: &str) -> Vec<(&'static str, Result<(), String>)> {
         let mut results = Vec::new();
         if let Some(path) = &self.file {
@@ -88,13 +89,13 @@ impl Anchor {
     }
 }
 
-/// What went wrong at a place, for a message.
+/// The error of one place, as part of a sentence.
 pub fn fault(place: &str, why: &str) -> String {
     format!("to its {place}: {}", quote(why))
 }
 
-/// Anchors the records of an `apply`, in bounded time; a failure is a warning. A log that
-/// `--audit` names is left out: the statements are about that of `watch.audit`.
+/// Anchors the records of an `apply` within [`APPLY_PATIENCE`]; a failure is a warning. The file of
+/// `--audit` is not anchored: the statements are about that of `watch.audit`.
 pub async fn anchor_apply(
     survey: &PreparedPlan,
     args: &ApplyArgs,
@@ -134,13 +135,14 @@ pub async fn anchor_apply(
     ));
 }
 
-/// In a thread of its own, which a mount that does not answer may keep: neither this task nor the
-/// end of the process waits for it.
+/// Appends on a separate thread: a mount that does not respond blocks that thread only, and the
+/// process ends without waiting for it.
 async fn append(path: PathBuf, statement: String) -> Result<(), String> {
     let (done, result) = tokio::sync::oneshot::channel();
     let work = move || {
-        // The receiver is gone when it took too long.
-        let _ = done.send(anchor::append_line(&path, &statement).map_err(|it| it.to_string()));
+        // The receiver is dropped after the timeout.
+        let _ =
+            done.send(anchor::append_line(&path, &statement).map_err(|error| error.to_string()));
     };
     std::thread::Builder::new()
         .name("anchor".into())
@@ -148,7 +150,7 @@ async fn append(path: PathBuf, statement: String) -> Result<(), String> {
         .map_err(|error| error.to_string())?;
     match timeout(FILE_PATIENCE, result).await {
         Ok(Ok(result)) => result,
-        Ok(Err(_)) | Err(_) => Err("the file system does not answer".to_owned()),
+        Ok(Err(_)) | Err(_) => Err("the file system does not respond".to_owned()),
     }
 }
 
@@ -163,7 +165,7 @@ async fn post(
     let post = ReceiverEndpoint::new("audit_anchor", ReceiverApi::Webhook, &url)
         .and_then(WebhookClient::new);
     post.map_err(|error| {
-        let message = format!("the webhook of `watch.audit_anchor` cannot be used: {}", error.why);
+        let message = format!("cannot use the webhook of `watch.audit_anchor`: {}", error.why);
         Failure::input(message).help(error.help)
     })
 }

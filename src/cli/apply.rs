@@ -1,4 +1,4 @@
-//! `apply`: plans, asks for confirmation, writes, and reports the outcomes.
+//! `apply`: plans, asks for confirmation, writes and reports the outcomes.
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -55,11 +55,11 @@ pub async fn run(args: &ApplyArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     }
 }
 
-/// The result of everything that comes before the first write.
+/// What the steps before the first write have come to.
 enum Prepared {
-    /// The plan has no step that can be carried out.
+    /// The plan has no step that can be applied.
     NoWork(Box<PreparedPlan>),
-    /// The plan is confirmed.
+    /// The plan has been confirmed, at the terminal or by flags.
     Ready {
         survey: Box<PreparedPlan>,
         writer: Box<Writer>,
@@ -70,9 +70,9 @@ enum Prepared {
     },
 }
 
-/// Everything before the first write. Fails with 1, 3, 4 or 6.
+/// Reads, plans, checks and asks for confirmation. Writes nothing; fails with 1, 3, 4 or 6.
 async fn prepare(args: &ApplyArgs, cx: Context<'_>) -> Result<Prepared, Failure> {
-    let saved = args.plan_file.as_deref().map(|it| read(it, args, cx)).transpose()?;
+    let saved = args.plan_file.as_deref().map(|file| read(file, args, cx)).transpose()?;
     let (places, targets) = match &saved {
         Some(saved) => inputs(saved, cx)?,
         None => (cx.settings.paths.clone(), args.targets.clone()),
@@ -97,7 +97,7 @@ async fn prepare(args: &ApplyArgs, cx: Context<'_>) -> Result<Prepared, Failure>
     Ok(Prepared::Ready { survey, writer, book, rotate })
 }
 
-/// Prints the plan before the confirmation: to stdout as text, to stderr if a document follows.
+/// Prints the plan before the confirmation: to stdout, or to stderr if stdout gets a document.
 fn show(survey: &PreparedPlan, cx: Context<'_>) -> Result<(), Failure> {
     let text = render::plan::text(&survey.plan, &survey.heading, cx.print.width());
     match cx.settings.output {
@@ -112,13 +112,13 @@ fn show(survey: &PreparedPlan, cx: Context<'_>) -> Result<(), Failure> {
 /// The selected pools that have idle runners of an older generation, and those that the plan
 /// changes, since their runners may be outdated afterwards.
 fn rotated(survey: &PreparedPlan, targets: &[PoolName]) -> Vec<PoolName> {
-    let is_meant = |it: &PoolName| targets.is_empty() || targets.contains(it);
+    let is_meant = |pool: &PoolName| targets.is_empty() || targets.contains(pool);
     let owners = Owners::new(&survey.fleet.pools, &survey.desired.fleet);
     let runners = |id: &PoolId| survey.fleet.runners_of(id).count();
-    let is_old = |name: &PoolName| match owners.of(name).map(|it| it.holder(runners)) {
+    let is_old = |name: &PoolName| match owners.of(name).map(|owners| owners.holder(runners)) {
         Some(NameResolution::Pool { pool, .. }) => {
             let mut runners = survey.fleet.runners_of(&pool.id);
-            runners.any(|it| it.is_idle() && it.is_outdated(pool.generation))
+            runners.any(|runner| runner.is_idle() && runner.is_outdated(pool.generation))
         }
         None
         | Some(
@@ -128,9 +128,9 @@ fn rotated(survey: &PreparedPlan, targets: &[PoolName]) -> Vec<PoolName> {
         ) => false,
     };
     let is_changed =
-        |name: &PoolName| survey.plan.steps.iter().any(|it| it.about.pool() == Some(name));
-    let names = survey.desired.pools.iter().map(|it| &it.name);
-    names.filter(|it| is_meant(it) && (is_old(it) || is_changed(it))).cloned().collect()
+        |name: &PoolName| survey.plan.steps.iter().any(|step| step.about.pool() == Some(name));
+    let names = survey.desired.pools.iter().map(|pool| &pool.name);
+    names.filter(|name| is_meant(name) && (is_old(name) || is_changed(name))).cloned().collect()
 }
 
 struct ApplyRun<'a> {
@@ -139,8 +139,8 @@ struct ApplyRun<'a> {
     rotate: Vec<PoolName>,
 }
 
-/// Carries out the plan. The first signal stops it after the write in flight, the second at once;
-/// then there are no outcomes.
+/// Applies the plan. The first signal stops it after the write in flight, the second at once; then
+/// there are no outcomes.
 async fn carry_out(
     work: &ApplyRun<'_>,
     args: &ApplyArgs,
@@ -156,10 +156,10 @@ async fn carry_out(
         rotate: work.rotate.clone(),
         keys: work.survey.keys.clone(),
     };
-    info!(event = "step", "carrying out {}", count(work.survey.plan.steps.len(), "step"));
+    info!(event = "step", "applying {}", count(work.survey.plan.steps.len(), "step"));
     let progress = match cx.settings.verbose {
         0 => Progress::new(cx.print, work.survey.plan.steps.len()),
-        // Bars would be drawn over the lines of the log.
+        // Progress bars would overwrite the log lines.
         1.. => Progress::lines(cx.print),
     };
     let mut applying = std::pin::pin!(apply(&work.survey.plan, work.writer, &options, &progress));
@@ -173,7 +173,7 @@ async fn carry_out(
                 }
                 first = Some(signal);
                 stop.cancel();
-                progress.say("stopping after the write in flight; again to leave at once");
+                progress.say("stopping after the write in flight; press Ctrl-C again to stop at once");
             }
         }
     };
@@ -181,9 +181,9 @@ async fn carry_out(
     (outcomes, first)
 }
 
-/// The runner that runs this process, if it is a step of a workflow.
+/// The runner that this process runs on, if it is a step of a workflow.
 fn own_runner() -> Option<RunnerName> {
-    std::env::var("RUNNER_NAME").ok().filter(|it| !it.is_empty()).map(RunnerName::new)
+    std::env::var("RUNNER_NAME").ok().filter(|name| !name.is_empty()).map(RunnerName::new)
 }
 
 /// Reports the outcomes and picks the exit code: 5 unless every step succeeded.
@@ -198,7 +198,7 @@ fn tell(survey: &PreparedPlan, outcomes: &[StepOutcome], cx: Context<'_>) -> Res
         Output::Markdown => cx.print.result(&markdown(survey, outcomes))?,
     }
     step_summary::write(|| markdown(survey, outcomes), cx);
-    let is_whole = outcomes.iter().all(|it| it.kind.is_good());
+    let is_whole = outcomes.iter().all(|outcome| outcome.kind.is_good());
     let is_blocked = outcomes.is_empty() && !survey.plan.is_empty();
     if let Some(next) = render::outcome::next_step(&survey.desired, &survey.plan)
         .filter(|_| is_whole && !outcomes.is_empty())
@@ -213,7 +213,7 @@ fn markdown(survey: &PreparedPlan, outcomes: &[StepOutcome]) -> String {
     if outcomes.is_empty() {
         return plan;
     }
-    // Outcomes come first: a reader of the workflow run looks for them.
+    // The outcomes come first in the step summary: readers look for them.
     format!("{}\n{plan}", render::outcome::markdown(outcomes))
 }
 

@@ -27,8 +27,8 @@ pub async fn run(args: &AuditArgs, cx: Context<'_>) -> Result<Exit, Failure> {
 async fn verify(args: &VerifyArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let logs = logs::open(&args.files).map_err(Failure::input)?;
     if logs.iter().all(logs::LogFile::is_empty) && args.head.is_none() {
-        let names: Vec<&str> = logs.iter().map(|it| it.name.as_str()).collect();
-        return Err(Failure::input(format!("there is no record in {}", names.join(", "))));
+        let names: Vec<&str> = logs.iter().map(|log| log.name.as_str()).collect();
+        return Err(Failure::input(format!("no records in {}", names.join(", "))));
     }
     let keys = keys(args, cx).await?;
     let anchors = anchors(args)?;
@@ -41,10 +41,10 @@ async fn verify(args: &VerifyArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     for log in &logs {
         info!(event = "step", "checking {}", log.name);
         let fed = log.feed(&mut check);
-        fed.map_err(|it| Failure::input(format!("cannot read `{}`: {it}", log.name)))?;
+        fed.map_err(|error| Failure::input(format!("cannot read `{}`: {error}", log.name)))?;
     }
     let report = check.finish();
-    let names: Vec<&str> = logs.iter().map(|it| it.name.as_str()).collect();
+    let names: Vec<&str> = logs.iter().map(|log| log.name.as_str()).collect();
     show(&report, &names, cx)?;
     Ok(if report.broken.is_none() { Exit::Done } else { Exit::Failed })
 }
@@ -61,13 +61,13 @@ fn show(report: &Report, names: &[&str], cx: Context<'_>) -> Result<(), Failure>
 async fn keys(args: &VerifyArgs, cx: Context<'_>) -> Result<Keys, Failure> {
     let allow_exec = cx.settings.allow_exec;
     if !args.key.is_empty() {
-        // On the command line a path starts from the working folder.
+        // A path on the command line is relative to the working folder.
         let allowed = secrets::ResolveOptions { allow_exec, base_dir: PathBuf::new() };
         return Ok(Keys::checking(audit_log::resolved(&args.key, &allowed).await?));
     }
     let places = cx.settings.paths.clone();
     let Some(start) = &places.fleet else { return Ok(Keys::default()) };
-    let source = match files::read_fleet(start).map_err(|it| stop_at(&[it], cx)) {
+    let source = match files::read_fleet(start).map_err(|problem| stop_at(&[problem], cx)) {
         Ok(source) => source,
         Err(stopped) => {
             stopped?;
@@ -76,7 +76,7 @@ async fn keys(args: &VerifyArgs, cx: Context<'_>) -> Result<Keys, Failure> {
     };
     let manifest = config::load(Some(&source), &[]);
     stop_at(&manifest.problems, cx)?;
-    let watch = manifest.fleet_file.and_then(|it| it.watch).unwrap_or_default();
+    let watch = manifest.fleet_file.and_then(|file| file.watch).unwrap_or_default();
     let references: Vec<SecretRef> =
         watch.audit_key.into_iter().chain(watch.previous_audit_keys).collect();
     let allowed = secrets::ResolveOptions { allow_exec, base_dir: places.base() };
@@ -94,7 +94,7 @@ fn anchors(args: &VerifyArgs) -> Result<Option<Statements>, Failure> {
         let key = PublicKey::from_pem(&pem);
         keys.push(key.map_err(|why| {
             Failure::input(format!("cannot use `{}`: {why}", path.display()))
-                .help("`openssl pkey -in KEY -pubout` writes the public half of a key")
+                .help("run `openssl pkey -in KEY -pubout` to write the public key of KEY")
         })?);
     }
     let mut statements = Statements::default();
@@ -113,7 +113,7 @@ fn anchors(args: &VerifyArgs) -> Result<Option<Statements>, Failure> {
         }
     }
     if statements.is_empty() {
-        return Err(Failure::input("there is no statement in the files of `--anchor`"));
+        return Err(Failure::input("no statements in the files of `--anchor`"));
     }
     Ok(Some(statements))
 }

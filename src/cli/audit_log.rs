@@ -22,8 +22,8 @@ use super::context::Context;
 use super::failure::Failure;
 use super::prepare::{PreparedPlan, inputs};
 
-/// The warrant of an `apply`: who, why, and the audit file. Refuses (6) when the file cannot be
-/// written: what is not on record is not done.
+/// The audit context of an `apply`: the actor, the cause and the audit file. Fails (6) if the file
+/// cannot be written, so that no write goes unrecorded.
 pub async fn warrant(
     survey: &PreparedPlan,
     args: &ApplyArgs,
@@ -48,9 +48,9 @@ async fn book(
     let watch = survey.loaded.fleet_file()?.watch.as_ref();
     let named = AuditFileSettings {
         path: args.audit.clone().or_else(|| watch?.audit.clone()),
-        key: watch.and_then(|it| it.audit_key.as_ref()),
-        previous_keys: watch.map_or(&[][..], |it| &it.previous_audit_keys),
-        help: "`--audit FILE` names another file, `--no-audit` records nothing",
+        key: watch.and_then(|watch| watch.audit_key.as_ref()),
+        previous_keys: watch.map_or(&[][..], |watch| &watch.previous_audit_keys),
+        help: "name another file with `--audit FILE`, or record nothing with `--no-audit`",
     };
     let help = named.help;
     let book = open(named, survey.loaded.places.base(), cx).await?;
@@ -65,19 +65,19 @@ fn refusal(error: &AuditFileError, help: &'static str) -> Failure {
     Failure::refused(format!("{error}: nothing was changed")).help(help)
 }
 
-/// An audit file as the command line or the fleet file names it.
+/// The audit file and its keys, as the command line or the fleet file sets them.
 pub struct AuditFileSettings<'a> {
-    /// Which file; absent: in the state folder.
+    /// Absent: `audit.jsonl` in the state folder.
     pub path: Option<PathBuf>,
-    /// The key of its HMACs.
+    /// Signs the HMACs of new records.
     pub key: Option<&'a SecretRef>,
-    /// Keys that earlier records were signed with.
+    /// Keys that signed earlier records.
     pub previous_keys: &'a [SecretRef],
-    /// What to do when it cannot be written to.
+    /// The hint for a file that cannot be written.
     pub help: &'static str,
 }
 
-/// Opens an audit file. `base` is the fleet file's folder. Refuses (6) when it cannot be written.
+/// Opens the audit file. `base` is the fleet file's folder. Fails (6) if it cannot be written.
 pub async fn open(
     named: AuditFileSettings<'_>,
     base: PathBuf,
@@ -95,7 +95,7 @@ pub async fn open(
     Ok(AuditDestination::File(Arc::new(audit_file)))
 }
 
-/// The keys behind these references. Fails (3) when the one that signs is too short.
+/// Resolves the keys. Fails (3) if the one that signs is too short.
 async fn keys(
     signing: Option<&SecretRef>,
     previous: &[SecretRef],
@@ -107,7 +107,7 @@ async fn keys(
             let key = Key::signing(secrets::resolve(reference, allowed).await?);
             Some(key.map_err(|short| {
                 Failure::input(format!("{short} (`watch.audit_key` is `{reference}`)")).help(
-                    "make another one (`openssl rand -hex 32`), and name the short one under \
+                    "make a new key with `openssl rand -hex 32`, and name the short one under \
                      `watch.previous_audit_keys`",
                 )
             })?)
@@ -116,7 +116,7 @@ async fn keys(
     Ok(Keys::new(signing, resolved(previous, allowed).await?))
 }
 
-/// The keys behind these references, to check records with.
+/// Resolves keys that only verify records; these may be short.
 pub async fn resolved(
     references: &[SecretRef],
     allowed: &secrets::ResolveOptions,
@@ -130,16 +130,16 @@ pub async fn resolved(
 
 fn in_state_folder(help: &str) -> Result<PathBuf, Failure> {
     let folder = state_dir::folder_here().ok_or_else(|| {
-        Failure::refused("there is no state folder for the audit file: not even a home is known")
+        Failure::refused("no folder for the audit file: neither `XDG_STATE_HOME` nor `HOME` is set")
             .help(help)
     })?;
     Ok(folder.join(AUDIT_FILE))
 }
 
-/// What ties each record to the plan that it carries out: the SHA-256 of the plan as it would be
-/// saved without a salt, so that equal plans have equal ones.
+/// The SHA-256 of the plan, saved without a salt so that equal plans have equal digests. Each
+/// record of an `apply` carries it.
 fn digest(survey: &PreparedPlan, args: &ApplyArgs) -> String {
     let inputs = inputs(&survey.loaded.places, &args.targets);
     let text = saved::write(&survey.plan, &survey.heading.garm_url, &inputs, "");
-    Sha256::digest(text.as_bytes()).iter().map(|it| format!("{it:02x}")).collect()
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,5 +1,4 @@
-//! `completions`: the scripts that let a shell complete our command line, made from the command
-//! line that clap knows.
+//! `completions`: shell completion scripts, generated from the command line that clap knows.
 
 use clap_complete::Shell;
 
@@ -14,7 +13,7 @@ pub fn run(shell: Shell, cx: Context<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The completion script of one shell.
+/// Generates the completion script of one shell.
 pub fn script(shell: Shell) -> String {
     let mut bytes = Vec::new();
     clap_complete::generate(shell, &mut args::command(), "runnerctl", &mut bytes);

@@ -1,4 +1,4 @@
-//! From the fleet file to a client of its GARM.
+//! Builds the client of the GARM that the fleet file names.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,46 +21,47 @@ use crate::secrets;
 use super::context::Context;
 use super::failure::Failure;
 
-/// A client of the fleet file's GARM; opens no connection and resolves no secret yet. `base` is the
-/// fleet file's folder. Warns when our certificate expires soon; fails (3) when a TLS file cannot be
-/// used.
+/// A client of the fleet file's GARM. Opens no connection and resolves no secret. `base` is the
+/// fleet file's folder. Warns if the client certificate expires soon; fails (3) if a TLS file is
+/// invalid.
 pub fn connect(
     file: &FleetFile,
     base: PathBuf,
     cx: Context<'_>,
 ) -> Result<Arc<GarmClient>, Failure> {
-    let client = connect_through(file, base, cx, |it| it)?.0;
+    let client = connect_through(file, base, cx, |client| client)?.0;
     let user = &file.garm.username;
-    info!(event = "step", "GARM is at {}, its user is `{user}`", client.address());
+    info!(event = "step", "GARM is at {}, the user is `{user}`", client.address());
     let now = Clock::Real.now();
-    let lists = lists(file, now).warning.map(|it| (it, RENEW_LISTS));
-    for (text, cure) in expiry(file, now).map(|it| (it, RENEW)).into_iter().chain(lists) {
+    let lists = lists(file, now).warning.map(|warning| (warning, RENEW_LISTS));
+    for (text, cure) in expiry(file, now).map(|warning| (warning, RENEW)).into_iter().chain(lists) {
         let (warning, help) = (paint(WARNING, "warning:"), paint(HELP, "help:"));
         cx.print.say(&format!("{warning} {text}\n{help} {cure}"));
     }
     Ok(client)
 }
 
-/// Tells the client how large a fleet the files declare, so that it expects answers of that size.
+/// Sets the client's limits on the size of answers from the size of the declared fleet.
 pub fn expect(client: &GarmClient, pools: &[DeclaredPool]) {
-    let runners = pools.iter().map(|it| u64::from(it.scale.max_runners)).sum();
+    let runners = pools.iter().map(|pool| u64::from(pool.scale.max_runners)).sum();
     client.expect(pools.len() as u64, runners);
 }
 
-/// Warns of what could not be read of GARM's lists.
+/// Warns of rows in GARM's lists that could not be read.
 pub fn tell_remarks(client: &GarmClient, cx: Context<'_>) {
     for remark in client.remarks() {
         cx.print.say(&format!("{} {remark}", paint(WARNING, "warning:")));
     }
 }
 
-/// What to do about a certificate that expires soon.
-pub const RENEW: &str = "renew `garm.tls.cert`; a `watch` that runs takes it over by itself";
+/// The hint for a client certificate that expires soon.
+pub const RENEW: &str =
+    "renew `garm.tls.cert`; a running `watch` loads the new certificate by itself";
 
-/// How long before its end a client certificate is told of.
+/// How long before the expiry of the client certificate the warnings begin.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
-/// That our certificate expires soon, in a sentence; absent while it does not.
+/// A sentence if the client certificate expires soon or has expired.
 pub fn expiry(file: &FleetFile, now: Timestamp) -> Option<String> {
     let cert = &file.garm.tls.as_ref()?.client.as_ref()?.cert;
     let until = tls::holds_until(cert)?;
@@ -71,22 +72,22 @@ pub fn expiry(file: &FleetFile, now: Timestamp) -> Option<String> {
     let cert = code(cert.to_string_lossy());
     Some(match Duration::try_from(left) {
         Ok(left) => format!("the client certificate {cert} expires in {}, at {until}", span(left)),
-        Err(_) => format!("the client certificate {cert} has expired at {until}"),
+        Err(_) => format!("the client certificate {cert} expired at {until}"),
     })
 }
 
-/// What to do about a revocation list that ends soon.
-pub const RENEW_LISTS: &str = "let its CA issue it anew, and reload GARM's front";
+/// The hint for a revocation list that expires soon.
+pub const RENEW_LISTS: &str = "issue a new list with its CA, and reload the proxy before GARM";
 
-/// How long before its end a revocation list is told of: many are issued every week.
+/// How long before the expiry of a revocation list the warnings begin. Many CAs issue one a week.
 const LISTS_SOON: SignedDuration = SignedDuration::from_hours(3 * 24);
 
-/// How the revocation lists of the front stand.
+/// The state of the revocation lists.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RevocationLists {
-    /// When the first of them ends.
+    /// When the first of them expires.
     pub ends_at: Option<Timestamp>,
-    /// That one ends soon, has ended, or cannot be read, in a sentence.
+    /// A sentence if one expires soon, has expired or cannot be read.
     pub warning: Option<String>,
 }
 
@@ -100,9 +101,9 @@ pub fn lists(file: &FleetFile, now: Timestamp) -> RevocationLists {
     let (list, at) = (code(ends.path.to_string_lossy()), ends.at);
     let left = at.duration_since(now);
     let warning = (left <= LISTS_SOON).then(|| match Duration::try_from(left) {
-        Ok(left) => format!("the revocation list {list} ends in {}, at {at}", span(left)),
+        Ok(left) => format!("the revocation list {list} expires in {}, at {at}", span(left)),
         Err(_) => format!(
-            "the revocation list {list} has ended at {at}: the front refuses every certificate of \
+            "the revocation list {list} expired at {at}: the proxy refuses every certificate of \
              its CA"
         ),
     });
@@ -114,13 +115,13 @@ pub fn tls_files(file: &FleetFile) -> tls::GarmTlsFiles {
     let Some(files) = &file.garm.tls else { return tls::GarmTlsFiles::default() };
     tls::GarmTlsFiles {
         ca: files.ca.clone(),
-        cert: files.client.as_ref().map(|it| it.cert.clone()),
-        key: files.client.as_ref().map(|it| it.key.clone()),
+        cert: files.client.as_ref().map(|client| client.cert.clone()),
+        key: files.client.as_ref().map(|client| client.key.clone()),
     }
 }
 
-/// The same through `wrap`, which may look at what passes; also what the certificates can be
-/// renewed in.
+/// The same with the transport wrapped by `wrap`. Also returns the transport itself, which can load
+/// renewed certificates.
 pub fn connect_through(
     file: &FleetFile,
     base: PathBuf,
@@ -141,7 +142,7 @@ pub fn connect_through(
     Ok((Arc::new(client), http))
 }
 
-/// A password that is looked up at each login.
+/// A password that is resolved anew at each login.
 struct PasswordReference {
     reference: SecretRef,
     options: secrets::ResolveOptions,
@@ -176,7 +177,7 @@ mod tests {
     use crate::config::{SourceFile, load};
 
     #[test]
-    fn a_revocation_list_is_told_of_three_days_before_its_end() {
+    fn a_revocation_list_is_reported_three_days_before_its_expiry() {
         let folder = tempfile::tempdir().unwrap();
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -202,16 +203,16 @@ mod tests {
         let told = |now: &str| {
             let lists = lists(&file, now.parse().unwrap());
             assert_eq!(lists.ends_at, Some("2026-12-08T00:00:00Z".parse().unwrap()));
-            lists.warning.map(|it| it.replace(folder.path().to_str().unwrap(), "DIR"))
+            lists.warning.map(|warning| warning.replace(folder.path().to_str().unwrap(), "DIR"))
         };
         assert_eq!(told("2026-12-04T23:59:59Z"), None);
         assert_eq!(
             told("2026-12-06T12:00:00Z").unwrap(),
-            "the revocation list `DIR/operators.crl` ends in 1d 12h, at 2026-12-08T00:00:00Z"
+            "the revocation list `DIR/operators.crl` expires in 1d 12h, at 2026-12-08T00:00:00Z"
         );
         assert_eq!(
             told("2026-12-08T00:00:01Z").unwrap(),
-            "the revocation list `DIR/operators.crl` has ended at 2026-12-08T00:00:00Z: the front \
+            "the revocation list `DIR/operators.crl` expired at 2026-12-08T00:00:00Z: the proxy \
              refuses every certificate of its CA"
         );
         let lost = lists(&fleet("absent.crl"), Timestamp::UNIX_EPOCH);

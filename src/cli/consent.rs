@@ -14,12 +14,12 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::prompt::ask;
 
-/// Refuses (6) a plan that differs from the saved one.
+/// Fails (6) if the plan differs from the saved one.
 pub fn check_saved(saved: &SavedPlan, plan: &Plan, heading: &Heading) -> Result<(), Failure> {
-    let again = "`runnerctl plan --out FILE` makes a new plan";
+    let again = "run `runnerctl plan --out FILE` to make a new plan";
     if !saved.is_for(plan) {
         let text = format!(
-            "the saved plan is for the fleet `{}` on another GARM, at `{}`; this one is at `{}`",
+            "the saved plan is for the fleet `{}` on another GARM, at `{}`; the fleet file names `{}`",
             saved.fleet, saved.garm_url, heading.garm_url
         );
         return Err(Failure::refused(text).help(again));
@@ -30,18 +30,19 @@ pub fn check_saved(saved: &SavedPlan, plan: &Plan, heading: &Heading) -> Result<
     }
     let names: Vec<String> = differing
         .iter()
-        .map(|it| match it {
+        .map(|resource| match resource {
             Resource::Controller => "the controller's settings".to_owned(),
             Resource::Credential(name) => format!("the credential {}", code(name)),
             Resource::Pool(pool) => quoted(pool),
         })
         .collect();
-    let text = format!("the saved plan is stale: it differs now for {}", names.join(", "));
+    let text =
+        format!("the saved plan is stale: the current plan differs for {}", names.join(", "));
     Err(Failure::refused(text).help(again))
 }
 
-/// Refuses (6) what needs a leave that was not given and cannot be asked for. Brings the word
-/// that confirms at a terminal.
+/// Fails (6) if a step needs a permission that no flag gives and no terminal can ask for. Otherwise
+/// returns the word that confirms at the terminal.
 pub fn word_to_type(
     plan: &Plan,
     args: &ApplyArgs,
@@ -55,7 +56,7 @@ pub fn word_to_type(
     };
     let is_asked = !args.auto_approve;
     if is_asked && !cx.print.can_ask() {
-        let text = "there is no terminal to ask at, and `--auto-approve` is not given";
+        let text = "no terminal for confirmation, and `--auto-approve` is not given";
         return Err(Failure::refused(text).help(no_terminal_help(&need)));
     }
     if need.leave <= given {
@@ -67,11 +68,11 @@ pub fn word_to_type(
     }
 }
 
-/// The word that a person types to confirm.
+/// The word to type to confirm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConfirmationWord {
     Yes,
-    /// Asked for if the plan deletes or replaces pools.
+    /// For plans that delete or replace pools.
     Destroy,
 }
 
@@ -83,12 +84,12 @@ impl ConfirmationWord {
         }
     }
 
-    /// What to type, for an answer that is neither this word nor a no.
+    /// The hint for an answer that is neither this word nor a no.
     fn help(self) -> &'static str {
         match self {
-            Self::Yes => "only the word `yes` confirms",
+            Self::Yes => "type `yes` to confirm",
             Self::Destroy => {
-                "the plan deletes or replaces pools: only the word `destroy` confirms it, not `yes`"
+                "the plan deletes or replaces pools: type `destroy` to confirm, not `yes`"
             }
         }
     }
@@ -104,10 +105,10 @@ pub async fn confirm(
     let pools = need(plan).pools;
     let goes = match pools.as_slice() {
         [] => String::new(),
-        pools => format!("{} {}\n", paint(REMOVED, "These pools go:"), list(pools)),
+        pools => format!("{} {}\n", paint(REMOVED, "Pools to be deleted:"), list(pools)),
     };
     let question = format!(
-        "\n{}\n{}\n{goes}Type {} to carry it out: ",
+        "\n{}\n{}\n{goes}Type {} to apply it: ",
         opening(&plan.fleet, heading),
         summary(plan),
         paint(NAME, format!("`{}`", word.text())),
@@ -121,9 +122,9 @@ pub async fn confirm(
     Err(if is_no { failure } else { failure.help(word.help()) })
 }
 
-/// Whether the plan has a step that can be carried out.
+/// Whether the plan has a step that is not blocked.
 pub fn has_work(plan: &Plan) -> bool {
-    plan.steps.iter().any(|it| it.action != Action::Blocked)
+    plan.steps.iter().any(|step| step.action != Action::Blocked)
 }
 
 fn no_leave(need: &RequiredConsent) -> Failure {
@@ -131,11 +132,11 @@ fn no_leave(need: &RequiredConsent) -> Failure {
     match (&need.because, need.leave) {
         (Some(because), Permission::All) => {
             Failure::refused(format!("the plan deletes or replaces {pools}: {because}"))
-                .help("`--allow-destroy=all` allows it")
+                .help("allow it with `--allow-destroy=all`")
         }
         (_, Permission::None | Permission::Destroy | Permission::All) => {
             Failure::refused(format!("the plan deletes or replaces {pools}"))
-                .help("`--allow-destroy` allows it")
+                .help("allow it with `--allow-destroy`")
         }
     }
 }
@@ -146,7 +147,9 @@ fn no_terminal_help(need: &RequiredConsent) -> String {
         Permission::Destroy => "--auto-approve --allow-destroy",
         Permission::All => "--auto-approve --allow-destroy=all",
     };
-    format!("`runnerctl plan` shows what would be done; `runnerctl apply {flags}` does it")
+    format!(
+        "review the changes with `runnerctl plan`, then apply them with `runnerctl apply {flags}`"
+    )
 }
 
 fn list(pools: &[PoolName]) -> String {

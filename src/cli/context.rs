@@ -1,5 +1,4 @@
-//! What every command is given: the settings, resolved once from command line and environment, and
-//! the printer.
+//! The settings of a run, resolved once from command line and environment, and the printer.
 
 use std::path::PathBuf;
 
@@ -11,11 +10,11 @@ use crate::secrets;
 /// The global options of one run, resolved.
 #[derive(Debug, Clone)]
 pub struct RunSettings {
-    /// Where fleet file, pool files and policy file are.
+    /// The paths of the fleet file, the pool files and the policy file.
     pub paths: FilePaths,
-    /// The fleet file that `--config` or the environment names.
+    /// The fleet file that `--config` or `RUNNERCTL_CONFIG` names.
     pub config: Option<PathBuf>,
-    /// The pool files that `--pools` or the environment names.
+    /// The pool files that `--pools` or `RUNNERCTL_POOLS` names.
     pub pools: Option<PathBuf>,
     /// `--pools` is on the command line, not only in the environment.
     pub pools_are_on_the_line: bool,
@@ -23,12 +22,12 @@ pub struct RunSettings {
     pub policy_is_on_the_line: bool,
     pub allow_exec: bool,
     pub output: Output,
-    /// How often `-v` is given.
+    /// The number of `-v` flags.
     pub verbose: u8,
 }
 
 impl RunSettings {
-    /// Looks for the files; reads none of them.
+    /// Finds the files without reading them.
     pub fn resolve(globals: &Globals, environment: &PathEnvironment) -> Self {
         let Globals { config, pools, policy, .. } = globals;
         Self {
@@ -48,16 +47,16 @@ impl RunSettings {
         }
     }
 
-    /// How secret references are resolved; relative paths in them start from `base_dir`.
+    /// How secret references are resolved; relative paths in them are relative to `base_dir`.
     pub fn secret_options(&self, base_dir: PathBuf) -> secrets::ResolveOptions {
         secrets::ResolveOptions { allow_exec: self.allow_exec, base_dir }
     }
 }
 
-/// What every command is given.
+/// The argument of every command.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     pub settings: &'a RunSettings,
-    /// The only way to stdout and stderr.
+    /// All output to stdout and stderr goes through it.
     pub print: &'a Printer,
 }

@@ -1,5 +1,5 @@
-//! The keys of the fleet file's GitHub Apps: resolved for one plan and the apply that follows it, and
-//! kept nowhere else.
+//! Resolves the private keys of the fleet file's GitHub Apps for one plan and the apply that
+//! follows it. The keys are kept nowhere else.
 
 use std::collections::BTreeMap;
 
@@ -12,16 +12,15 @@ use super::context::Context;
 use super::failure::Failure;
 use super::load::{Loaded, stop_at};
 
-/// The Apps to plan for, and their keys by name.
+/// The declared credentials, and their keys by name.
 #[derive(Debug, Clone, Default)]
 pub struct AppCredentials {
-    /// What GARM is to have.
     pub wanted: Vec<DesiredCredential>,
     pub keys: BTreeMap<String, AppKey>,
 }
 
-/// Resolves each key, one after another. Fails with 3 when a reference leads nowhere or to
-/// something that is no App's key, with 4 when a secrets manager is out of reach or refuses.
+/// Resolves the keys one after another. Fails with 3 if a reference does not resolve or its value
+/// is not the key of a GitHub App, with 4 if a secrets manager is unreachable or refuses.
 pub async fn resolve(loaded: &Loaded, cx: Context<'_>) -> Result<AppCredentials, Failure> {
     let allowed = cx.settings.secret_options(loaded.places.base());
     let mut apps = AppCredentials::default();
@@ -44,7 +43,7 @@ pub async fn resolve(loaded: &Loaded, cx: Context<'_>) -> Result<AppCredentials,
                     code: Code::UnfitKey,
                     severity: Severity::Error,
                     message: format!(
-                        "the credential {}: what {reference} leads to is no key of a GitHub App: {}",
+                        "the credential {}: {reference} is not the private key of a GitHub App: {}",
                         code(&settings.name),
                         unfit.got
                     ),

@@ -1,23 +1,23 @@
-//! Exit codes: one enum, quoted by `--help`, the README and the manual page.
+//! The exit codes, which `--help`, the README and the manual page print.
 
 use std::process::ExitCode;
 
 use crate::host::signals::Signal;
 
-/// How a command ends. The numbers are an interface: scripts and CI branch on them.
+/// The result of a command. The numbers are an interface: scripts and CI branch on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
     /// Done, or nothing to do.
     Done,
-    /// Any other failure, and the question answered no.
+    /// Any other failure, and a confirmation answered with no.
     Failed,
     /// Changes or blocked steps are pending, under `--detailed-exitcode`.
     Pending,
-    /// A problem in our input.
+    /// A problem in the input.
     Input,
-    /// GARM or a secrets manager cannot be used, and nothing was written.
+    /// GARM or a secrets manager is unreachable or refuses, and nothing was written.
     Unavailable,
-    /// `apply` could not do all of it.
+    /// `apply` did not complete every step.
     Incomplete,
     /// Refused before the first write.
     Refused,
@@ -57,7 +57,7 @@ impl Exit {
         }
     }
 
-    /// How a command ends that a signal has stopped.
+    /// The exit code of a command that a signal has stopped.
     pub fn of(signal: Signal) -> Self {
         match signal {
             Signal::Interrupt => Self::Interrupted,
@@ -65,7 +65,7 @@ impl Exit {
         }
     }
 
-    /// What it means, as `--help` and the README say it.
+    /// The meaning, in the words of `--help` and the README.
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done, or nothing to do; also `plan` with changes",
@@ -85,8 +85,8 @@ impl Exit {
                 "`apply` could not do all of it: a step failed, was blocked or timed out"
             }
             Self::Refused => {
-                "refused before the first write: stale plan, destroy without leave, \
-                 no terminal to ask at, audit file not writable, mTLS required and not proven"
+                "refused before the first write: stale plan, deletion not allowed, \
+                 no terminal for confirmation, audit file not writable, mTLS required and not proven"
             }
             Self::Usage => "the command line is wrong",
             Self::Interrupted => "stopped by SIGINT (Ctrl-C)",
@@ -94,7 +94,7 @@ impl Exit {
         }
     }
 
-    /// The table that `--help` ends with, at most 80 columns wide.
+    /// The table at the end of `--help`, at most 80 columns wide.
     pub fn help_table() -> String {
         let mut text = String::from("Exit codes:");
         for exit in Self::ALL {

@@ -1,4 +1,4 @@
-//! A command that cannot go on: what is wrong, what to type next, and the exit code.
+//! The failure of a command: what is wrong, what to type next, and the exit code.
 
 use serde_json::{Value, json};
 
@@ -12,9 +12,9 @@ use crate::secrets;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     pub exit: Exit,
-    /// What is wrong, one sentence without full stop.
+    /// What is wrong, in one sentence without a full stop.
     pub message: String,
-    /// What to type or look at next.
+    /// What to type or to check next.
     pub help: Option<String>,
 }
 
@@ -39,13 +39,12 @@ impl Failure {
         Self::new(Exit::Usage, message)
     }
 
-    /// The same with a hint.
     #[must_use]
     pub fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
     }
 
-    /// For a person: `error: …`, and `help: …` on its own line.
+    /// The text for stderr: `error: …`, and `help: …` on its own line.
     pub fn text(&self) -> String {
         let mut text = format!("{} {}", paint(ERROR, "error:"), escape_lines(&self.message));
         if let Some(help) = &self.help {
@@ -54,18 +53,19 @@ impl Failure {
         text
     }
 
-    /// For a program: the value of `error` in the JSON document.
+    /// The value of `error` in the JSON document.
     pub fn value(&self) -> Value {
         json!({ "exit_code": self.exit.code(), "message": self.message, "help": self.help })
     }
 }
 
-/// Escapes each line by itself: a hint may have several, and none may carry a control character.
+/// Escapes the control characters of each line; a hint may have several lines.
 fn escape_lines(text: &str) -> String {
     text.lines().map(escape).collect::<Vec<_>>().join("\n")
 }
 
-/// GARM cannot be used, and nothing has been written yet; or something of ours keeps us from it.
+/// GARM is unreachable or refuses (4), or a file or secret of the client is invalid (3). Nothing
+/// has been written yet.
 impl From<garm::GarmError> for Failure {
     fn from(error: garm::GarmError) -> Self {
         let exit = match error.kind {
@@ -101,7 +101,7 @@ impl From<secrets::SecretError> for Failure {
     }
 }
 
-/// Any other error: the whole chain of causes on one line.
+/// Any other error (1), with its chain of causes on one line.
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Self::new(Exit::Failed, format!("{error:#}"))
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_says_what_is_wrong_and_what_to_type() {
+    fn a_failure_prints_the_error_and_the_hint() {
         let failure = Failure::refused("2 pools\u{1b} would go").help("add `--allow-destroy`");
         let text = anstream::adapter::strip_str(&failure.text()).to_string();
         assert_eq!(text, "error: 2 pools\\u{1b} would go\nhelp: add `--allow-destroy`");

@@ -24,14 +24,15 @@ use super::paths::FilePaths;
 use super::prepare::log_fleet;
 use super::spinner::reading;
 
-/// A pool that says nothing: with `defaults` merged it tells what an imported pool need not say.
+/// A pool with required fields only: merged with `defaults` it shows which fields an imported pool
+/// can leave out.
 const PROBE: &str = "pools: [{ name: probe, instance_type: probe, max_runners: 1 }]\n";
 
 pub async fn run(cx: Context<'_>) -> Result<Exit, Failure> {
     let places = cx.settings.paths.clone();
     let source = fleet_source(&places, cx)?;
     let probed = load(&source, PROBE);
-    let errors = probed.problems.iter().filter(|it| it.severity == Severity::Error);
+    let errors = probed.problems.iter().filter(|problem| problem.severity == Severity::Error);
     stop_at(&errors.cloned().collect::<Vec<_>>(), cx)?;
     let (settings, base) = parts(&probed)?;
     let client = connect(settings, places.base(), cx)?;
@@ -66,12 +67,14 @@ fn parts(probed: &Manifest) -> Result<(&FleetFile, &DeclaredPool), Failure> {
     match (&probed.fleet_file, probed.pools.first()) {
         (Some(settings), Some(base)) => Ok((settings, base)),
         (None, _) => Err(missing_fleet_file()),
-        // `defaults` that no pool can be made of have been reported as errors before.
-        (Some(_), None) => Err(Failure::input("`defaults` in the fleet file make no valid pool")),
+        // Invalid `defaults` have been reported as errors before.
+        (Some(_), None) => {
+            Err(Failure::input("no valid pool can be made from `defaults` in the fleet file"))
+        }
     }
 }
 
-/// Pools, every kind of entity, and the templates where GARM has any.
+/// Reads the pools, the entities of every kind, and the templates if GARM has any.
 async fn read(client: &GarmClient) -> Result<Fleet, Failure> {
     let ask = FleetRequest {
         credentials: false,
@@ -87,19 +90,20 @@ async fn read(client: &GarmClient) -> Result<Fleet, Failure> {
     Ok(fleet)
 }
 
-/// Settings of pools in GARM that no file can declare. They are left alone, with a warning.
+/// Settings of pools in GARM that a pool file cannot declare. Each is left as it is, with a
+/// warning.
 struct UndeclarableSettings {
-    /// Of the list of pools.
+    /// Unknown keys in GARM's list of pools.
     unknown: UnknownPoolData,
-    /// Pools whose `extra_specs` are no mapping.
+    /// Pools whose `extra_specs` is not a mapping.
     without_map: Vec<PoolId>,
 }
 
 impl UndeclarableSettings {
     async fn read(client: &GarmClient, fleet: &Fleet) -> Result<Self, Failure> {
-        let unowned = fleet.pools.iter().filter(|it| it.spec.labels.marks().is_empty());
-        let bare = unowned.filter(|it| it.spec.extra_specs.is_empty());
-        let entities: BTreeSet<&EntityKey> = bare.map(|it| &it.entity).collect();
+        let unowned = fleet.pools.iter().filter(|pool| pool.spec.labels.marks().is_empty());
+        let bare = unowned.filter(|pool| pool.spec.extra_specs.is_empty());
+        let entities: BTreeSet<&EntityKey> = bare.map(|pool| &pool.entity).collect();
         let mut without_map = Vec::new();
         for entity in entities {
             without_map.extend(client.without_map(entity).await?);
@@ -111,54 +115,59 @@ impl UndeclarableSettings {
         let warn = |text: String| cx.print.say(&format!("{} {text}", paint(WARNING, "warning:")));
         let odd: Vec<String> = taken
             .iter()
-            .filter(|it| self.without_map.contains(&it.id))
-            .map(|it| code(&it.name))
+            .filter(|pool| self.without_map.contains(&pool.id))
+            .map(|pool| code(&pool.name))
             .collect();
         if !odd.is_empty() {
             let names = text::list(&odd, LISTED_MAX);
             warn(format!(
-                "`extra_specs` of {names} are no mapping in GARM: YAML cannot say them, and they stay as they are until it says others"
+                "`extra_specs` of {names} is not a mapping in GARM and cannot be written as YAML: it stays as it is until the pool file sets another value"
             ));
         }
         if self.unknown.of_servers > 0 {
             let pools = count(self.unknown.of_servers, "pool");
-            warn(format!("{pools} of whole Gitea servers cannot be declared, and are left out"));
+            warn(format!(
+                "{pools} of whole Gitea servers cannot be declared in a pool file and are left out"
+            ));
         }
         if !self.unknown.keys.is_empty() {
             let keys = text::list(self.unknown.keys.iter().map(code), LISTED_MAX);
             warn(format!(
-                "this GARM's pools have {keys}, which this version does not know: it is left alone, and lost when a pool is replaced"
+                "this GARM's pools have {keys}, which this version of runnerctl does not know: it is left as it is, and lost when a pool is replaced"
             ));
         }
     }
 }
 
-/// Names that the pool files use already. Without pool files, or with broken ones, there are none
-/// to be seen, and the next `plan` says if a name stands twice.
+/// Names that the pool files already use. Without pool files, or with invalid ones, none are known;
+/// the next `plan` reports a duplicate name.
 fn declared_names(fleet: &SourceFile, places: &FilePaths) -> BTreeSet<String> {
     let pools = files::read_pools(std::slice::from_ref(&places.pools));
-    config::load(Some(fleet), &pools.sources).pools.iter().map(|it| it.name.to_string()).collect()
-}
-
-/// Names that this fleet's pools bear in GARM.
-fn owned_names(fleet: &Fleet, settings: &FleetFile) -> Vec<String> {
-    let marks = fleet.pools.iter().flat_map(|it| it.spec.labels.marks());
-    marks
-        .filter(|it| it.fleet() == settings.fleet.as_str())
-        .map(|it| it.pool().to_owned())
+    config::load(Some(fleet), &pools.sources)
+        .pools
+        .iter()
+        .map(|pool| pool.name.to_string())
         .collect()
 }
 
-/// What is written of the drafts.
+/// Names in the marks of this fleet's pools in GARM.
+fn owned_names(fleet: &Fleet, settings: &FleetFile) -> Vec<String> {
+    let marks = fleet.pools.iter().flat_map(|pool| pool.spec.labels.marks());
+    marks
+        .filter(|mark| mark.fleet() == settings.fleet.as_str())
+        .map(|mark| mark.pool().to_owned())
+        .collect()
+}
+
 #[derive(Default)]
 struct CheckedDrafts<'a> {
-    /// One item each, or a comment in its place.
+    /// One list item for each draft, or a comment in its place.
     items: Vec<String>,
-    /// The drafts that are not only a comment.
+    /// The drafts that became list items.
     taken: Vec<&'a PoolDraft>,
 }
 
-/// Each draft as YAML that the manifest accepts, or as a comment that says why it does not.
+/// Writes each draft as YAML that the decoder accepts, or as a comment that says why it does not.
 fn checked<'a>(drafts: &'a [PoolDraft], fleet: &SourceFile) -> CheckedDrafts<'a> {
     let mut checked = CheckedDrafts::default();
     for draft in drafts {
@@ -168,7 +177,7 @@ fn checked<'a>(drafts: &'a [PoolDraft], fleet: &SourceFile) -> CheckedDrafts<'a>
         }
         let item = draft.text();
         let read = load(fleet, &file(std::slice::from_ref(&item)));
-        match read.problems.iter().find(|it| it.severity == Severity::Error) {
+        match read.problems.iter().find(|problem| problem.severity == Severity::Error) {
             None => {
                 checked.items.push(item);
                 checked.taken.push(draft);
@@ -181,23 +190,23 @@ fn checked<'a>(drafts: &'a [PoolDraft], fleet: &SourceFile) -> CheckedDrafts<'a>
 
 fn tell(drafts: &[PoolDraft], taken: &[&PoolDraft], cx: Context<'_>) {
     if drafts.is_empty() {
-        cx.print.say("every pool in this GARM has an owner: there is nothing to import");
+        cx.print.say("nothing to import: every pool in this GARM belongs to a fleet");
         return;
     }
     let refused = drafts.len() - taken.len();
     if refused > 0 {
         let text =
-            format!("{} cannot be written as YAML: see the comments", count(refused, "pool"));
+            format!("{} cannot be written as YAML: the comments say why", count(refused, "pool"));
         cx.print.say(&format!("{} {text}", paint(WARNING, "warning:")));
     }
     let with_specs: Vec<String> = taken
         .iter()
-        .filter(|it| it.has_extra_specs())
-        .map(|it| format!("`{}`", text::quote(&it.name)))
+        .filter(|pool| pool.has_extra_specs())
+        .map(|pool| format!("`{}`", text::quote(&pool.name)))
         .collect();
     if !with_specs.is_empty() {
         cx.print.say(&format!(
-            "{} `extra_specs` of {} is written out whole and may hold secrets: look before you \
+            "{} `extra_specs` of {} is printed in full and may contain secrets: review it before you \
              commit it",
             paint(WARNING, "warning:"),
             text::list(&with_specs, LISTED_MAX),
@@ -205,7 +214,7 @@ fn tell(drafts: &[PoolDraft], taken: &[&PoolDraft], cx: Context<'_>) {
     }
     if !taken.is_empty() {
         cx.print.say(&format!(
-            "{} put this into a file below `pools/`; `runnerctl plan` then adopts {}",
+            "{} save this as a file in `pools/`; `runnerctl apply` then adopts {}",
             paint(HELP, "help:"),
             count(taken.len(), "pool"),
         ));
@@ -261,12 +270,13 @@ mod tests {
     fn tags() -> impl Strategy<Value = (Vec<String>, bool)> {
         let plain =
             vec(select(std::vec!["x", "Linux", "ubuntu:24.04", "a b", "größe", "no"]), 1..4);
-        let plain = plain.prop_map(|it| (it.into_iter().map(str::to_owned).collect(), false));
+        let plain =
+            plain.prop_map(|labels| (labels.into_iter().map(str::to_owned).collect(), false));
         let odd = select(std::vec!["", " x", "a,b", "runner-pool-id=x", "a\nb"]);
-        let many = || (0..98).map(|it| format!("t{it}")).collect::<Vec<_>>();
+        let many = || (0..98).map(|number| format!("t{number}")).collect::<Vec<_>>();
         prop_oneof![
             8 => plain,
-            1 => odd.prop_map(|it| (std::vec![it.to_owned()], true)),
+            1 => odd.prop_map(|label| (std::vec![label.to_owned()], true)),
             1 => Just((many(), true)),
         ]
     }
@@ -335,7 +345,7 @@ mod tests {
             |((group, proxy, template, os, prefix), enabled, specs, numbers, labels)| {
                 let mut all = serde_json::Map::new();
                 let mut set = |key: &str, value: Option<Value>| {
-                    value.map(|it| all.insert(key.to_owned(), it));
+                    value.map(|value| all.insert(key.to_owned(), value));
                 };
                 set("runner_group", group.map(Value::from));
                 set("proxy", proxy.map(Value::from));
@@ -344,11 +354,11 @@ mod tests {
                 set("runner_prefix", prefix.map(Value::from));
                 set("enabled", enabled);
                 set("extra_specs", specs);
-                set("priority", numbers.map(|it| it.0.into()));
-                set("min_runners", numbers.map(|it| it.1.into()));
-                set("min_idle_runners", numbers.map(|it| it.1.into()));
-                set("enable_shell", numbers.map(|it| (it.0 > 4).into()));
-                set("bootstrap_timeout", numbers.map(|it| format!("{}m", it.0).into()));
+                set("priority", numbers.map(|numbers| numbers.0.into()));
+                set("min_runners", numbers.map(|numbers| numbers.1.into()));
+                set("min_idle_runners", numbers.map(|numbers| numbers.1.into()));
+                set("enable_shell", numbers.map(|numbers| (numbers.0 > 4).into()));
+                set("bootstrap_timeout", numbers.map(|numbers| format!("{}m", numbers.0).into()));
                 set("labels", labels.then(|| json!(["self-hosted"])));
                 Value::Object(all)
             },
@@ -389,23 +399,26 @@ mod tests {
         let checked = checked(&drafts, &source);
         let text = file(&checked.items);
         let manifest = load(&source, &text);
-        let errors: Vec<_> =
-            manifest.problems.iter().filter(|it| it.severity == Severity::Error).collect();
+        let errors: Vec<_> = manifest
+            .problems
+            .iter()
+            .filter(|problem| problem.severity == Severity::Error)
+            .collect();
         prop_assert!(errors.is_empty(), "{text}\n{errors:#?}");
         for (draft, by_hand) in drafts.iter().zip(pools) {
-            let is_taken = checked.taken.iter().any(|it| it.id == draft.id);
+            let is_taken = checked.taken.iter().any(|pool| pool.id == draft.id);
             // A template for another system can be left alone, and not be named.
             let is_unfit = by_hand.put["os_type"] != Value::Null;
             let is_out = by_hand.is_odd || is_unfit && !defaults["template"].is_null();
             prop_assert_eq!(is_taken, !is_out, "{}", &text);
         }
         let desired = manifest.complete(Scope::Whole).unwrap();
-        let claim = |it: &DeclaredPool| DeclaredIdentity {
-            name: it.name.clone(),
-            adopt: it.adopt.clone(),
-            entity: it.entity.clone(),
-            provider: it.provider.clone(),
-            os_type: it.os_type.clone(),
+        let claim = |pool: &DeclaredPool| DeclaredIdentity {
+            name: pool.name.clone(),
+            adopt: pool.adopt.clone(),
+            entity: pool.entity.clone(),
+            provider: pool.provider.clone(),
+            os_type: pool.os_type.clone(),
         };
         let ask = FleetRequest {
             kinds: EntityKind::ALL.to_vec(),
@@ -421,7 +434,7 @@ mod tests {
         let made = plan(&desired, &fleet, &PlanOptions::default());
         prop_assert_eq!(made.steps.len(), checked.taken.len());
         for step in made.steps {
-            let fields: Vec<_> = step.changes.iter().map(|it| it.field.as_str()).collect();
+            let fields: Vec<_> = step.changes.iter().map(|change| change.field.as_str()).collect();
             prop_assert_eq!(step.action, Action::Adopt, "{}\n{:?}", &text, step);
             prop_assert_eq!(fields, ["labels"], "{}", &text);
         }
@@ -433,7 +446,7 @@ mod tests {
 
         /// Whatever a pool is in GARM and whatever the fleet file fills in.
         #[test]
-        fn what_is_imported_is_adopted_and_nothing_else(
+        fn an_imported_pool_is_adopted_without_any_other_change(
             pools in vec(by_hand(), 1..5),
             defaults in defaults(),
         ) {

@@ -1,4 +1,4 @@
-//! Reads the files of a run and stops at problems in them.
+//! Reads the files of a run and stops if they have errors.
 
 use crate::config::{self, DeclaredPool, FleetFile, Manifest, Problem, Severity, has_error};
 use crate::domain::desired::{Desired, Scope};
@@ -20,30 +20,30 @@ use super::paths::FilePaths;
 use super::policies::PolicySet;
 use super::step_summary;
 
-/// What the files say, and every problem in reading and understanding them.
+/// The decoded files, and every problem found in them.
 #[derive(Debug)]
 pub struct CheckedFiles {
     pub manifest: Manifest,
-    /// What is wrong: first what could not be read, then the manifest's own problems.
+    /// Files that could not be read come first, then the problems of the decoder.
     pub problems: Vec<Problem>,
-    /// The files that were read, as they are shown.
+    /// The paths of the files that were read, for display.
     pub files: Vec<String>,
-    /// How much of the fleet they speak for.
+    /// The part of the fleet that the files declare.
     pub scope: Scope,
-    /// What lies beside the pool files and was not read.
+    /// Files in the pool folders that were not read.
     pub unread: Vec<String>,
     /// The policies that apply to the pools.
     pub policies: PolicySet,
 }
 
-/// Reads the fleet file and the policy file, if there are any, and pool files or folders of them.
+/// Reads the fleet file and the policy file, if there are any, and the pool files.
 pub fn read_files(places: &FilePaths, pools: &[Start]) -> CheckedFiles {
     let fleet = places.fleet.as_ref();
     let Pools { sources, mut problems, is_folder, unread } = files::read_pools(pools);
-    let mut paths: Vec<String> = sources.iter().map(|it| it.path.clone()).collect();
+    let mut paths: Vec<String> = sources.iter().map(|source| source.path.clone()).collect();
     let mut manifest = match fleet.map(files::read_fleet).transpose() {
         Ok(fleet) => {
-            paths.extend(fleet.iter().map(|it| it.path.clone()));
+            paths.extend(fleet.iter().map(|source| source.path.clone()));
             config::load(fleet.as_ref(), &sources)
         }
         Err(problem) => {
@@ -53,12 +53,12 @@ pub fn read_files(places: &FilePaths, pools: &[Start]) -> CheckedFiles {
     };
     problems.extend(manifest.problems.iter().cloned());
     let policies = PolicySet::gather(places.policy.as_ref(), &mut manifest, &mut problems);
-    paths.extend(places.policy.iter().map(|it| it.path().display().to_string()));
+    paths.extend(places.policy.iter().map(|path| path.path().display().to_string()));
     let scope = if is_folder { Scope::Whole } else { Scope::Part };
     CheckedFiles { manifest, problems, files: paths, scope, unread, policies }
 }
 
-/// Reads the files and judges them by the policy, without GARM.
+/// Reads the files and checks them against the policy, without GARM.
 pub fn check_files(places: &FilePaths, pools: &[Start]) -> CheckedFiles {
     let mut files = read_files(places, pools);
     let violations = files.policies.violations(&files.manifest, UndeclaredPools::default());
@@ -71,27 +71,29 @@ pub fn check_files(places: &FilePaths, pools: &[Start]) -> CheckedFiles {
 pub fn not_read(unread: &[String]) -> Option<String> {
     const SHOWN: usize = 8;
     let names = list(unread.iter().map(code), SHOWN);
-    (!unread.is_empty())
-        .then(|| format!("note: not read, since pool files are named `*.yaml` or `*.yml`: {names}"))
+    (!unread.is_empty()).then(|| {
+        format!("note: not read, since the names of pool files end with `.yaml` or `.yml`: {names}")
+    })
 }
 
 /// The files of a run, without errors.
 pub struct Loaded {
     pub manifest: Manifest,
     pub places: FilePaths,
-    /// How much of the fleet they speak for.
+    /// The part of the fleet that the files declare.
     pub scope: Scope,
-    /// Warnings about them; `validate` shows them.
+    /// The number of warnings; `validate` prints them.
     pub warnings: usize,
     policies: PolicySet,
 }
 
-/// Reads fleet file and pool files where the flags and the environment say.
+/// Reads the fleet file and the pool files that the flags and the environment select.
 pub fn load(cx: Context<'_>) -> Result<Loaded, Failure> {
     load_from(cx.settings.paths.clone(), cx)
 }
 
-/// Reads fleet file and pool files. Fails (3) when they have errors, which are on stderr by then.
+/// Reads the fleet file and the pool files. Fails (3) if they have errors, after printing these to
+/// stderr.
 pub fn load_from(places: FilePaths, cx: Context<'_>) -> Result<Loaded, Failure> {
     let files = read_files(&places, std::slice::from_ref(&places.pools));
     stop_at(&files.problems, cx)?;
@@ -109,47 +111,48 @@ pub fn load_from(places: FilePaths, cx: Context<'_>) -> Result<Loaded, Failure> 
     Ok(Loaded { manifest, places, scope, warnings, policies })
 }
 
-/// Fails when there is an error among the problems; they are on stderr then.
+/// Fails (3) if there is an error among the problems, after printing them to stderr.
 pub fn stop_at(problems: &[Problem], cx: Context<'_>) -> Result<(), Failure> {
     if has_error(problems) {
         cx.print.say(&problem::text(problems));
-        let errors = problems.iter().filter(|it| it.severity == Severity::Error).count();
+        let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
         let errors = format!("{} in the files", count(errors, "problem"));
         step_summary::problems(problems, &errors, cx);
-        return Err(Failure::input(errors)
-            .help("correct what is marked above; `runnerctl validate` shows it again"));
+        return Err(
+            Failure::input(errors).help("correct the errors above, then run `runnerctl validate`")
+        );
     }
     Ok(())
 }
 
 /// The failure of a command that needs a fleet file and has none.
 pub fn missing_fleet_file() -> Failure {
-    Failure::input("there is no fleet file, which says where GARM is").help(
+    Failure::input("no fleet file found; it sets the address of GARM").help(
         "write `runnerctl.yaml`, or name one with `--config FILE`; to try things out: \
          `runnerctl sandbox --write-config runnerctl.yaml`",
     )
 }
 
 impl Loaded {
-    /// The fleet file, which everything that asks GARM needs.
+    /// The fleet file. Fails (3) without one: every request to GARM needs it.
     pub fn fleet_file(&self) -> Result<&FleetFile, Failure> {
         self.manifest.fleet_file.as_ref().ok_or_else(missing_fleet_file)
     }
 
-    /// What is asked for, complete. Fails (3) with what `plan` still needs, which is on stderr
-    /// by then.
+    /// The desired state. Fails (3) if pools lack fields that `plan` needs, after printing these to
+    /// stderr.
     pub fn desired(&self, cx: Context<'_>) -> Result<Desired, Failure> {
         self.fleet_file()?;
         self.manifest.complete(self.scope).map_err(|problems| {
             cx.print.say(&problem::text(&problems));
-            let open = format!("the files leave {} open", count(problems.len(), "thing"));
+            let open = format!("the pools lack {}", count(problems.len(), "required field"));
             step_summary::problems(&problems, &open, cx);
             Failure::input(open)
-                .help("say it for each pool, or once for all under `defaults` in the fleet file")
+                .help("set the fields in each pool, or once for all pools under `defaults` in the fleet file")
         })
     }
 
-    /// What a plan is made with besides files and fleet.
+    /// The inputs of a plan besides the files and the fleet.
     pub fn options(
         &self,
         target: &[PoolName],
@@ -164,33 +167,35 @@ impl Loaded {
         })
     }
 
-    /// What the pools ask for and the policy forbids, besides these pools of ours.
+    /// The policy violations of the declared pools. `undeclared` pools count towards the limits of
+    /// the fleet.
     pub fn violations(&self, others: UndeclaredPools) -> Vec<Problem> {
         self.policies.violations(&self.manifest, others)
     }
 
     fn specs(&self) -> SpecsRequest {
         let Some(file) = &self.manifest.fleet_file else { return SpecsRequest::Unwanted };
-        let claims = self.manifest.pools.iter().map(|it| DeclaredIdentity {
-            name: it.name.clone(),
-            adopt: it.adopt.clone(),
-            entity: it.entity.clone(),
-            provider: it.provider.clone(),
-            os_type: it.os_type.clone(),
+        let claims = self.manifest.pools.iter().map(|pool| DeclaredIdentity {
+            name: pool.name.clone(),
+            adopt: pool.adopt.clone(),
+            entity: pool.entity.clone(),
+            provider: pool.provider.clone(),
+            os_type: pool.os_type.clone(),
         });
         SpecsRequest::Declared { fleet: file.fleet.clone(), pools: claims.collect() }
     }
 
-    /// What has to be read of GARM for these files.
+    /// The parts of GARM that these files make it necessary to read.
     pub fn ask(&self) -> FleetRequest {
         let is_used = |kind: &EntityKind| {
             self.manifest
                 .pools
                 .iter()
-                .any(|it| it.entity.as_ref().is_some_and(|it| it.kind == *kind))
+                .any(|pool| pool.entity.as_ref().is_some_and(|entity| entity.kind == *kind))
         };
-        let has_template = self.manifest.pools.iter().any(|it| it.template.is_some());
-        let names_proxy = |it: &DeclaredPool| it.proxy.as_ref().is_some_and(|it| !it.is_empty());
+        let has_template = self.manifest.pools.iter().any(|pool| pool.template.is_some());
+        let names_proxy =
+            |pool: &DeclaredPool| pool.proxy.as_ref().is_some_and(|proxy| !proxy.is_empty());
         let has_proxy = self.manifest.pools.iter().any(names_proxy);
         FleetRequest {
             credentials: false,

@@ -1,4 +1,4 @@
-//! `man`: the manual page, made from the command line that clap knows.
+//! `man`: the manual page, generated from the command line that clap knows.
 
 use super::args;
 use super::context::Context;
@@ -10,7 +10,7 @@ pub fn run(cx: Context<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The manual page in roff: one page for the program, its commands as sections.
+/// The manual page in roff: one page with a section for each command.
 pub fn page() -> anyhow::Result<String> {
     let command = args::command();
     let man = clap_mangen::Man::new(command.clone());
@@ -21,7 +21,7 @@ pub fn page() -> anyhow::Result<String> {
     page.push_str(
         ".SH SYNOPSIS\n\\fBrunnerctl\\fR [\\fIOPTIONS\\fR] \\fICOMMAND\\fR [\\fIOPTIONS\\fR]\n",
     );
-    let shown = || command.get_subcommands().filter(|it| !it.is_hide_set());
+    let shown = || command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set());
     page.push_str(".SH COMMANDS\n");
     for each in shown() {
         let about = each.get_about().map(ToString::to_string).unwrap_or_default();
@@ -55,7 +55,7 @@ What was written to GARM: in $STATE_DIRECTORY, else $XDG_STATE_HOME/runnerctl, e
 ~/.local/state/runnerctl, unless the fleet file or \\fB\\-\\-audit\\fR names another.
 ";
 
-/// One command as a section.
+/// The section of one command.
 fn section(command: &clap::Command) -> anyhow::Result<String> {
     let name = format!("runnerctl {}", command.get_name());
     let man = clap_mangen::Man::new(command.clone().bin_name(&name));
@@ -66,12 +66,12 @@ fn section(command: &clap::Command) -> anyhow::Result<String> {
     Ok(format!(".SH \"{}\"\n{text}", name.to_uppercase()))
 }
 
-/// A term and what it means.
+/// A term and its description (`.TP`).
 fn row(term: &str, meaning: &str) -> String {
     format!(".TP\n\\fB{}\\fR\n{}\n", escape(term), escape(meaning))
 }
 
-/// Text that roff prints as it is.
+/// Escapes text so that roff prints it unchanged.
 fn escape(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-");
     if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }

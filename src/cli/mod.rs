@@ -1,9 +1,9 @@
-//! argv → settings → one use case → exit code; the only printer.
+//! argv → settings → one command → exit code; the only printer.
 //!
-//! Decides what a command line means, what is printed where, and how the program ends. Each
-//! command is one file with one function that brings an [`exit::Exit`] or a [`failure::Failure`];
-//! this file alone prints a failure and picks the code. A runtime is built only for commands that
-//! wait on the world.
+//! Decides what a command line means, what is printed where, and how the program ends. Each command
+//! is one file with one function that returns an [`exit::Exit`] or a [`failure::Failure`]; only
+//! this file prints a failure and picks the code. A runtime is built only for commands that wait
+//! for I/O.
 
 pub mod anchor;
 pub mod apply;
@@ -65,7 +65,7 @@ use runtime::{wait, wait_in_virtual_time, wait_on_threads};
 
 /// Runs the program and returns its exit code.
 pub fn main() -> ExitCode {
-    // Where the system refuses, the default limit stays: that is no reason to do nothing.
+    // If the system refuses, the default limit stays, which suffices for most fleets.
     let _ = secrets::harden();
     let line: Vec<OsString> = std::env::args_os().collect();
     match args::read(&line) {
@@ -74,10 +74,10 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// One command, from its settings to its exit code.
+/// Runs one command and returns its exit code.
 fn run(cli: &Cli) -> Exit {
     if matches!(cli.command, Command::Watch(_)) {
-        // This may start the program anew, so it comes before the log has a thread.
+        // This may re-execute the program, so it precedes the start of the log's thread.
         malloc_tuning::settle();
     }
     let print = Arc::new(Printer::new(cli.globals.color));
@@ -95,7 +95,7 @@ fn run(cli: &Cli) -> Exit {
     })
 }
 
-/// Where the log of this command comes from.
+/// What the log of this command is about.
 fn source(cli: &Cli) -> LogSource {
     match (&cli.command, cli.globals.output) {
         (Command::Watch(_), Output::Json) => LogSource::WatchJson,
@@ -104,14 +104,14 @@ fn source(cli: &Cli) -> LogSource {
     }
 }
 
-/// Refuses a form of output that the command does not have.
+/// Fails (64) if the command does not have the output format.
 fn offered(cli: &Cli) -> Result<(), Failure> {
     let wanted = cli.globals.output;
     if cli.command.offers().contains(&wanted) {
         return Ok(());
     }
     let word = cli.command.word();
-    Err(Failure::usage(format!("`{word}` does not offer `--output {}`", wanted.word())))
+    Err(Failure::usage(format!("`{word}` does not support `--output {}`", wanted.word())))
 }
 
 fn dispatch(command: &Command, cx: Context<'_>) -> Result<Exit, Failure> {
@@ -135,7 +135,8 @@ fn dispatch(command: &Command, cx: Context<'_>) -> Result<Exit, Failure> {
     }
 }
 
-/// Work that reads only, and so may end anywhere: the first signal ends it, with its code.
+/// Runs work that only reads, and so may stop anywhere: the first signal stops it with the code of
+/// that signal.
 async fn until_stopped(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     let mut signals = Signals::catch()
         .map_err(|error| anyhow::Error::new(error).context("cannot catch signals"))?;
@@ -145,8 +146,7 @@ async fn until_stopped(work: impl Future<Output = Result<Exit, Failure>>) -> Res
     }
 }
 
-/// Says why the command ends: for a person on stderr and, when a program reads, as the one
-/// document on stdout.
+/// Prints the failure to stderr and, under `-o json`, as the document on stdout.
 fn report(failure: &Failure, command: &str, cx: Context<'_>) -> Exit {
     cx.print.say(&failure.text());
     if cx.settings.output == Output::Json {
@@ -158,8 +158,7 @@ fn report(failure: &Failure, command: &str, cx: Context<'_>) -> Exit {
     failure.exit
 }
 
-/// A command line that clap did not accept, or `--help` and `--version`, which it reports in the
-/// same way.
+/// Prints an error of clap, or `--help` and `--version`, which clap reports in the same way.
 fn refuse(error: &clap::Error, line: &[OsString]) -> Exit {
     let print = Printer::new(Color::Auto);
     let text = error.render();
@@ -177,7 +176,7 @@ fn refuse(error: &clap::Error, line: &[OsString]) -> Exit {
                 let message = said.trim().trim_start_matches("error: ").to_owned();
                 let failure = Failure::usage(message);
                 let fields = json!({ "error": failure.value() });
-                // If stdout is closed, the exit code still tells.
+                // If stdout is closed, the exit code still reports the error.
                 let _ = print.document(command_word(line), fields);
             }
             Exit::Usage
@@ -185,20 +184,20 @@ fn refuse(error: &clap::Error, line: &[OsString]) -> Exit {
     }
 }
 
-/// Whether a line that could not be read asks for JSON all the same.
+/// Whether a command line that could not be parsed asks for JSON.
 fn wants_json(line: &[OsString]) -> bool {
-    let words: Vec<&str> = line.iter().filter_map(|it| it.to_str()).collect();
-    words.iter().any(|it| matches!(*it, "-ojson" | "-o=json" | "--output=json"))
-        || words.windows(2).any(|it| matches!(it, ["-o" | "--output", "json"]))
-        || std::env::var_os("RUNNERCTL_OUTPUT").is_some_and(|it| it == "json")
+    let words: Vec<&str> = line.iter().filter_map(|word| word.to_str()).collect();
+    words.iter().any(|word| matches!(*word, "-ojson" | "-o=json" | "--output=json"))
+        || words.windows(2).any(|pair| matches!(pair, ["-o" | "--output", "json"]))
+        || std::env::var_os("RUNNERCTL_OUTPUT").is_some_and(|value| value == "json")
 }
 
-/// The command that a line which could not be read was about.
+/// The command of a line that could not be parsed.
 fn command_word(line: &[OsString]) -> &str {
     let command = args::command();
     line.iter()
         .skip(1)
-        .filter_map(|it| it.to_str())
-        .find(|it| command.find_subcommand(it).is_some())
+        .filter_map(|word| word.to_str())
+        .find(|word| command.find_subcommand(word).is_some())
         .unwrap_or("runnerctl")
 }

@@ -1,4 +1,5 @@
-//! `validate --online`: whether GARM knows what the files name.
+//! `validate --online`: checks that GARM has the providers, entities, templates, proxies and
+//! endpoints that the files name.
 
 use std::collections::BTreeSet;
 
@@ -11,15 +12,15 @@ use crate::domain::text::{self, list, quote};
 use crate::garm::{self, GarmClient};
 use crate::render::words::nearest;
 
-/// What GARM has of the things that pools name.
+/// What GARM has of the kinds of things that pools name.
 #[derive(Debug, Clone, Default)]
 pub struct GarmNames {
     providers: Vec<Provider>,
-    /// Of the kinds that pools use.
+    /// Entities of the kinds that pools use.
     entities: Vec<Entity>,
     templates: Vec<Template>,
     proxies: Vec<Proxy>,
-    /// Names of GitHub endpoints, if there are credentials.
+    /// Names of the GitHub endpoints; read only if the fleet file has credentials.
     endpoints: Vec<String>,
 }
 
@@ -30,32 +31,32 @@ impl GarmNames {
     }
 }
 
-/// Asks GARM, and only for what the files use.
+/// Reads from GARM only what the files refer to.
 pub async fn ask(client: &GarmClient, manifest: &Manifest) -> Result<GarmNames, garm::GarmError> {
     let pools = &manifest.pools;
     let mut known = GarmNames { providers: client.providers().await?, ..GarmNames::default() };
     for kind in EntityKind::ALL {
-        if pools.iter().filter_map(|it| it.entity.as_ref()).any(|it| it.kind == kind) {
+        if pools.iter().filter_map(|pool| pool.entity.as_ref()).any(|entity| entity.kind == kind) {
             known.entities.extend(client.entities(kind).await?);
         }
     }
-    if pools.iter().any(|it| it.template.is_some()) {
+    if pools.iter().any(|pool| pool.template.is_some()) {
         known.templates = client.templates().await?;
     }
-    if pools.iter().any(|it| proxy_of(it).is_some()) {
+    if pools.iter().any(|pool| proxy_of(pool).is_some()) {
         known.proxies = client.proxies().await?;
     }
-    if manifest.fleet_file.as_ref().is_some_and(|it| !it.credentials.is_empty()) {
+    if manifest.fleet_file.as_ref().is_some_and(|file| !file.credentials.is_empty()) {
         known.endpoints = client.endpoints().await?;
     }
     Ok(known)
 }
 
-/// A finding about one field of a pool.
+/// A problem with one field of a pool.
 type FieldFinding = Option<(&'static str, FieldProblem)>;
 
-/// What pools name and GARM does not have, in the order of the pools; what many of them have from
-/// the defaults is said once.
+/// What pools name and GARM does not have, in the order of the pools. A value that pools inherit
+/// from the defaults is reported once.
 pub fn problems(manifest: &Manifest, known: &GarmNames) -> Vec<Problem> {
     let mut seen = BTreeSet::new();
     let mut problems = Vec::new();
@@ -73,23 +74,23 @@ pub fn problems(manifest: &Manifest, known: &GarmNames) -> Vec<Problem> {
     problems
 }
 
-/// Credentials at endpoints that GARM does not have.
+/// Credentials whose endpoint GARM does not have.
 fn endpoints(manifest: &Manifest, known: &GarmNames) -> Vec<Problem> {
     let names: Vec<&str> = known.endpoints.iter().map(String::as_str).collect();
-    let declared = manifest.fleet_file.iter().flat_map(|it| &it.credentials);
-    let lost = declared.filter(|it| !names.contains(&it.endpoint.as_str()));
-    let problem = |it: &CredentialSettings| {
-        let wanted = quote(&it.endpoint);
+    let declared = manifest.fleet_file.iter().flat_map(|file| &file.credentials);
+    let lost = declared.filter(|credential| !names.contains(&credential.endpoint.as_str()));
+    let problem = |credential: &CredentialSettings| {
+        let wanted = quote(&credential.endpoint);
         let message = format!("GARM has no GitHub endpoint `{wanted}`");
-        let finding = unknown(Code::UnknownEndpoint, message, &it.endpoint, &names);
-        manifest.credential_problem(&it.name, "endpoint", finding)
+        let finding = unknown(Code::UnknownEndpoint, message, &credential.endpoint, &names);
+        manifest.credential_problem(&credential.name, "endpoint", finding)
     };
     lost.map(problem).collect()
 }
 
 fn provider(pool: &DeclaredPool, known: &GarmNames) -> FieldFinding {
     let wanted = pool.provider.as_deref()?;
-    let names: Vec<&str> = known.providers.iter().map(|it| it.name.as_str()).collect();
+    let names: Vec<&str> = known.providers.iter().map(|provider| provider.name.as_str()).collect();
     if names.contains(&wanted) {
         return None;
     }
@@ -100,16 +101,16 @@ fn provider(pool: &DeclaredPool, known: &GarmNames) -> FieldFinding {
 fn template(pool: &DeclaredPool, known: &GarmNames) -> FieldFinding {
     let wanted = pool.template.as_deref()?;
     let forge = forge(pool, known);
-    if let Some(template) = known.templates.iter().find(|it| it.name == wanted) {
+    if let Some(template) = known.templates.iter().find(|template| template.name == wanted) {
         return unfit(template, pool, forge);
     }
-    let fitting = known.templates.iter().filter(|it| it.fits(&pool.os_type, forge));
-    let names: Vec<&str> = fitting.map(|it| it.name.as_str()).collect();
+    let fitting = known.templates.iter().filter(|template| template.fits(&pool.os_type, forge));
+    let names: Vec<&str> = fitting.map(|template| template.name.as_str()).collect();
     let message = format!("GARM has no template `{}`", quote(wanted));
     Some(("template", unknown(Code::UnknownTemplate, message, wanted, &names)))
 }
 
-/// A template that GARM has, and takes for other pools only.
+/// A template that GARM has but accepts for other pools only.
 fn unfit(template: &Template, pool: &DeclaredPool, forge: &str) -> FieldFinding {
     let (is, wants) = template.mismatch(&pool.os_type, forge)?;
     let message = format!(
@@ -122,39 +123,40 @@ fn unfit(template: &Template, pool: &DeclaredPool, forge: &str) -> FieldFinding 
         code: Code::UnfitTemplate,
         severity: Severity::Error,
         message,
-        help: Some("use a template for that, or remove `template`".to_owned()),
+        help: Some("name a template for the system of the pool, or remove `template`".to_owned()),
     };
     Some(("template", finding))
 }
 
-/// The kind of server that the pool's entity is at; empty where that is not known.
+/// The kind of forge that serves the pool's entity; empty if unknown.
 fn forge<'k>(pool: &DeclaredPool, known: &'k GarmNames) -> &'k str {
-    let found = pool.entity.as_ref().and_then(|it| known.entities.iter().find(|to| to.is(it)));
-    found.map_or("", |it| &it.forge)
+    let found =
+        pool.entity.as_ref().and_then(|wanted| known.entities.iter().find(|to| to.is(wanted)));
+    found.map_or("", |entity| &entity.forge)
 }
 
 fn proxy_of(pool: &DeclaredPool) -> Option<&str> {
-    pool.proxy.as_deref().filter(|it| !it.is_empty())
+    pool.proxy.as_deref().filter(|proxy| !proxy.is_empty())
 }
 
 fn proxy(pool: &DeclaredPool, known: &GarmNames) -> FieldFinding {
     let wanted = proxy_of(pool)?;
-    if known.proxies.iter().any(|it| it.is_named(wanted)) {
+    if known.proxies.iter().any(|proxy| proxy.is_named(wanted)) {
         return None;
     }
-    let names: Vec<&str> = known.proxies.iter().map(|it| it.name.as_str()).collect();
+    let names: Vec<&str> = known.proxies.iter().map(|proxy| proxy.name.as_str()).collect();
     let message = format!("GARM has no proxy `{}`", quote(wanted));
     let finding = unknown(Code::UnknownProxy, message, wanted, &names);
-    let help = finding.help.map(|it| match names.is_empty() {
-        true => format!("{it}; up to v0.2.1 there are none"),
-        false => it,
+    let help = finding.help.map(|help| match names.is_empty() {
+        true => format!("{help}; GARM has proxies only after v0.2.1"),
+        false => help,
     });
     Some(("proxy", FieldProblem { help, ..finding }))
 }
 
 fn entity(pool: &DeclaredPool, known: &GarmNames) -> FieldFinding {
     let wanted = pool.entity.as_ref()?;
-    match known.entities.iter().filter(|it| it.is(wanted)).collect::<Vec<_>>().as_slice() {
+    match known.entities.iter().filter(|entity| entity.is(wanted)).collect::<Vec<_>>().as_slice() {
         [_] => None,
         [] => Some(no_entity(wanted, known)),
         several => Some((wanted.kind.word(), ambiguous(wanted, several))),
@@ -166,8 +168,8 @@ fn no_entity(wanted: &EntityRef, known: &GarmNames) -> (&'static str, FieldProbl
     let elsewhere: Vec<&str> = known
         .entities
         .iter()
-        .filter(|it| it.is(&anywhere))
-        .map(|it| it.endpoint.as_str())
+        .filter(|entity| entity.is(&anywhere))
+        .map(|entity| entity.endpoint.as_str())
         .collect();
     let word = wanted.kind.word();
     let name = quote(&wanted.name);
@@ -178,8 +180,8 @@ fn no_entity(wanted: &EntityRef, known: &GarmNames) -> (&'static str, FieldProbl
     let names: Vec<&str> = known
         .entities
         .iter()
-        .filter(|it| it.key.kind == wanted.kind)
-        .map(|it| it.name.as_str())
+        .filter(|entity| entity.key.kind == wanted.kind)
+        .map(|entity| entity.name.as_str())
         .collect();
     let message = format!("GARM has no {word} `{name}`");
     (word, unknown(Code::UnknownEntity, message, &wanted.name, &names))
@@ -203,7 +205,7 @@ fn ambiguous(wanted: &EntityRef, several: &[&Entity]) -> FieldProblem {
 fn unknown(code: Code, message: String, wanted: &str, names: &[&str]) -> FieldProblem {
     let help = match nearest(wanted, names.iter().copied()) {
         Some(near) => format!("did you mean `{}`?", quote(near)),
-        None if names.is_empty() => "GARM has none at all".to_owned(),
+        None if names.is_empty() => "GARM has none".to_owned(),
         None => format!("GARM has {}", list(names.iter().map(text::code), OFFERED_MAX)),
     };
     FieldProblem { code, severity: Severity::Error, message, help: Some(help) }
@@ -259,13 +261,20 @@ mod tests {
         let manifest = load(None, &[SourceFile { path: "a.yaml".into(), text }]);
         let said: Vec<String> = problems(&manifest, &known())
             .into_iter()
-            .map(|it| format!("{} {}; {}", it.code.text(), it.message, it.help.unwrap_or_default()))
+            .map(|problem| {
+                format!(
+                    "{} {}; {}",
+                    problem.code.text(),
+                    problem.message,
+                    problem.help.unwrap_or_default()
+                )
+            })
             .collect();
         assert_eq!(said, expected, "{fields}");
     }
 
     #[test]
-    fn what_garm_knows_is_no_problem() {
+    fn names_that_garm_knows_are_not_problems() {
         check("provider: aws, organization: ACME, endpoint: ghes, template: plain", &[]);
         check("provider: aws, repository: octo/tools", &[]);
         check("provider: aws, repository: octo/tools, proxy: squid", &[]);
@@ -274,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn what_garm_does_not_know_is_named_with_what_it_has() {
+    fn unknown_names_are_reported_with_the_names_that_garm_has() {
         check(
             "provider: asw, template: x",
             &[
@@ -292,7 +301,7 @@ mod tests {
             "repository: acme/app",
             &["RC0702 GARM has no repository `acme/app`; GARM has `octo/tools`"],
         );
-        check("enterprise: acme", &["RC0702 GARM has no enterprise `acme`; GARM has none at all"]);
+        check("enterprise: acme", &["RC0702 GARM has no enterprise `acme`; GARM has none"]);
         check(
             "repository: octo/tools, endpoint: ghes",
             &["RC0702 GARM has the repository `octo/tools`, but not at `ghes`; GARM has \
@@ -306,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_of_credentials_is_looked_up_where_it_stands() {
+    fn an_unknown_endpoint_of_credentials_is_reported_at_its_place() {
         let text = "fleet: a\ngarm: { url: https://a, password: env:P }\ncredentials:\n\
                     - { name: a, app_id: 1, installation_id: 2, private_key: env:K }\n\
                     - { name: b, app_id: 1, installation_id: 2, private_key: env:K, \
@@ -316,13 +325,20 @@ mod tests {
         let manifest = load(Some(&fleet), &[pools]);
         let said: Vec<String> = problems(&manifest, &known())
             .into_iter()
-            .map(|it| format!("{} {} {}", it.place, it.code.text(), it.help.unwrap_or_default()))
+            .map(|problem| {
+                format!(
+                    "{} {} {}",
+                    problem.place,
+                    problem.code.text(),
+                    problem.help.unwrap_or_default()
+                )
+            })
             .collect();
         assert_eq!(said, ["runnerctl.yaml:5:75 RC0705 did you mean `ghes`?"]);
     }
 
     #[test]
-    fn what_all_pools_have_from_the_defaults_is_said_once_where_it_stands() {
+    fn an_unknown_name_in_the_defaults_is_reported_once_at_its_place() {
         let source = |path: &str, text: &str| SourceFile { path: path.into(), text: text.into() };
         let fleet = source(
             "runnerctl.yaml",
@@ -335,7 +351,7 @@ mod tests {
         );
         let manifest = load(Some(&fleet), &[pools]);
         let places: Vec<String> =
-            problems(&manifest, &known()).iter().map(|it| it.place.to_string()).collect();
+            problems(&manifest, &known()).iter().map(|problem| problem.place.to_string()).collect();
         assert_eq!(places, ["runnerctl.yaml:3:23"]);
     }
 }

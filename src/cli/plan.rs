@@ -33,7 +33,7 @@ pub async fn run(args: &PlanArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let warnings = survey.loaded.warnings;
     if warnings > 0 {
         let warnings = count(warnings, "warning");
-        cx.print.say(&format!("{warnings} about the files: `runnerctl validate` shows them"));
+        cx.print.say(&format!("{warnings} about the files: run `runnerctl validate`"));
     }
     if let Err(refusal) = require_mtls::check(survey.probes.as_deref()) {
         let warning = paint(WARNING, "warning:");
@@ -42,13 +42,13 @@ pub async fn run(args: &PlanArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     if let Some(path) = args.out.as_deref().filter(|_| cx.settings.output == Output::Text) {
         let help = paint(HELP, "help:");
         let path = path.display();
-        cx.print.say(&format!("{help} `runnerctl apply {path}` carries out exactly this"));
+        cx.print.say(&format!("{help} run `runnerctl apply {path}` to apply exactly this plan"));
     }
     let is_pending = args.detailed_exitcode && !survey.plan.is_empty();
     Ok(if is_pending { Exit::Pending } else { Exit::Done })
 }
 
-/// The plan in the form asked for, on stdout.
+/// Prints the plan to stdout in the selected format.
 fn show(
     survey: &PreparedPlan,
     requirements: &[RequirementVerdict],
@@ -75,7 +75,7 @@ fn markdown(survey: &PreparedPlan, requirements: &[RequirementVerdict]) -> Strin
     plan + &render::requirements::markdown(requirements)
 }
 
-/// Writes the plan file, for its owner alone, whole or not at all.
+/// Writes the plan file atomically, readable by its owner only.
 fn save(path: &Path, survey: &PreparedPlan, args: &PlanArgs) -> Result<(), Failure> {
     let inputs = inputs(&survey.loaded.places, &args.targets);
     let text = saved::write(&survey.plan, &survey.heading.garm_url, &inputs, &token());

@@ -1,4 +1,4 @@
-//! The policies of a run: the fleet file's, and the one of `--policy`.
+//! The policies of a run: that of the fleet file and that of `--policy`.
 
 use std::collections::BTreeSet;
 
@@ -12,8 +12,8 @@ use crate::policy::{UndeclaredPools, Violation, joined, judge, judge_live};
 
 use super::runner_kit::problem;
 
-/// What binds the pools of a run, the fleet file's first if there is one; a pool has to satisfy each
-/// of them.
+/// The policies that the pools of a run have to satisfy, each of them. That of the fleet file comes
+/// first.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PolicySet(Vec<PolicySettings>);
 
@@ -23,14 +23,14 @@ impl PolicySet {
         Self(policies)
     }
 
-    /// Reads the policy file, if one is named, and lays it over the policy of the fleet file, for
-    /// all who look there. Adds what is wrong with it to the problems.
+    /// Reads the policy file, if one is named, and merges it into the policy of the fleet file in
+    /// the manifest. Adds its problems to `problems`.
     pub fn gather(
         over: Option<&Start>,
         manifest: &mut Manifest,
         problems: &mut Vec<Problem>,
     ) -> Self {
-        let base = manifest.fleet_file.as_ref().map(|it| it.policy.clone());
+        let base = manifest.fleet_file.as_ref().map(|file| file.policy.clone());
         let over = over.and_then(|start| match files::read_fleet(start) {
             Ok(source) => {
                 let (policy, more) = config::load_policy(&source);
@@ -48,19 +48,23 @@ impl PolicySet {
         Self(base.into_iter().chain(over).collect())
     }
 
-    /// What this fleet's pools ask for as they stand in GARM and a policy forbids.
+    /// The policy violations of this fleet's pools as they are in GARM.
     pub fn live(&self, fleet: &FleetName, pools: &[Pool]) -> Vec<Violation> {
         judge_live(&self.0.iter().collect::<Vec<_>>(), fleet, pools)
     }
 
-    /// Rules for providers that no pool uses, beside pools of providers that no rule binds: a name
-    /// that is written otherwise than GARM has it binds nothing, in silence.
+    /// Warns if there are network rules for providers that no pool uses and none for providers that
+    /// pools use: a rule with a misspelt provider has no effect.
     pub fn unbound(&self, manifest: &Manifest) -> Vec<Problem> {
         let Some(file) = &manifest.fleet_file else { return Vec::new() };
         let used: BTreeSet<&str> =
-            manifest.pools.iter().filter_map(|it| it.provider.as_deref()).collect();
-        let ruled: BTreeSet<&str> =
-            self.0.iter().flat_map(|it| &it.networks).map(|it| it.provider.as_str()).collect();
+            manifest.pools.iter().filter_map(|pool| pool.provider.as_deref()).collect();
+        let ruled: BTreeSet<&str> = self
+            .0
+            .iter()
+            .flat_map(|policy| &policy.networks)
+            .map(|network| network.provider.as_str())
+            .collect();
         let idle: Vec<String> = ruled.difference(&used).map(code).collect();
         let free: Vec<String> = used.difference(&ruled).map(code).collect();
         if idle.is_empty() || free.is_empty() {
@@ -72,18 +76,18 @@ impl PolicySet {
             free.join(", ")
         );
         let problem = Problem::of_file(Code::UnboundRule, file.path.as_str(), message).with_help(
-            "a rule is named as `provider` of the pools; `garm-cli provider list` names them",
+            "name each rule after the `provider` of its pools; `garm-cli provider list` prints the names",
         );
         vec![Problem { severity: Severity::Warning, ..problem }]
     }
 
-    /// What the pools ask for and a policy forbids, each where it is asked for.
+    /// The policy violations of the declared pools, each with its place in the files.
     pub fn violations(&self, manifest: &Manifest, others: UndeclaredPools) -> Vec<Problem> {
         let policies: Vec<&PolicySettings> = self.0.iter().collect();
         let mut found = judge(&policies, &manifest.pools, others);
         if let (Some(file), Some(own)) = (&manifest.fleet_file, policies.first()) {
             found.extend(kit::objections(KitContents::by(file), own, &manifest.pools));
         }
-        found.into_iter().map(|it| problem(manifest, it)).collect()
+        found.into_iter().map(|finding| problem(manifest, finding)).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! What `plan` and `apply` begin with: the files, the fleet as it is, and the plan between them.
+//! The common part of `plan` and `apply`: reads the files and the fleet, and makes the plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,28 +32,28 @@ use super::runner_kit::{agents, kit};
 use super::spinner::reading;
 use super::{require_mtls, requirements};
 
-/// How often the fleet is read again while another run is in the middle of a create, and how long
-/// is waited in between: 10 s in all (DESIGN §4).
+/// How often the fleet is read again while another run is creating a pool, and the pause between
+/// two reads: 10 s in all (DESIGN §4).
 const RE_READS: usize = 10;
 const RE_READ_PAUSE: Duration = Duration::from_secs(1);
 
-/// The files, the fleet in GARM, and the plan between them.
+/// The desired state, the fleet in GARM, and the plan.
 pub struct PreparedPlan {
     pub loaded: Loaded,
     pub desired: Desired,
     pub client: Arc<GarmClient>,
-    /// GARM as it was read.
+    /// The fleet as read from GARM.
     pub fleet: Fleet,
     pub plan: Plan,
-    /// Which GARM this is about.
+    /// The id of the GARM controller and its address.
     pub heading: Heading,
-    /// What shows whether mTLS is enforced; absent unless `policy.require_mtls` asks for it.
+    /// The results of the mTLS probes; absent unless `policy.require_mtls` is set.
     pub probes: Option<Vec<Probe>>,
-    /// The keys of the plan's credentials, by their names.
+    /// The private keys of the plan's credentials, by the name of the credential.
     pub keys: BTreeMap<String, AppKey>,
 }
 
-/// Reads the files at `places`, the fleet, and plans. Fails with 3 or 4; writes nothing.
+/// Reads the files and the fleet and makes the plan. Writes nothing; fails with 3 or 4.
 pub async fn survey(
     places: FilePaths,
     targets: &[PoolName],
@@ -67,7 +67,7 @@ pub async fn survey(
     let kit = kit(file, loaded.places.base(), cx).await?;
     let client = connect(file, loaded.places.base(), cx)?;
     expect(&client, &loaded.manifest.pools);
-    // With `--target` nothing is looked at that is no pool.
+    // `--target` limits the plan to pools, so credentials are left out.
     let apps =
         if targets.is_empty() { resolve(&loaded, cx).await? } else { AppCredentials::default() };
     let mut ask = loaded.ask();
@@ -87,15 +87,15 @@ pub async fn survey(
 }
 
 impl PreparedPlan {
-    /// The report on the requirements, as far as this run has asked.
+    /// The report on the requirements, from what this run has read.
     pub fn requirements(&self) -> Result<Vec<RequirementVerdict>, Failure> {
         let file = self.loaded.fleet_file()?;
         let pools = &self.loaded.manifest.pools;
         let facts = ComplianceFacts {
-            // Pools that break a rule have ended the run.
+            // A violation would have ended the run before.
             networks: Some(requirements::networks(pools, file, BTreeSet::new())),
             credentials: (self.fleet.credentials.as_deref())
-                .map(|it| requirements::credentials(it, file)),
+                .map(|found| requirements::credentials(found, file)),
             mtls: self.probes.as_deref().map(requirements::mtls),
             ..ComplianceFacts::default()
         };
@@ -103,8 +103,8 @@ impl PreparedPlan {
     }
 }
 
-/// The fleet, when no create of ours is in flight any more: another run is about to name its pool
-/// or to take it away again, and a plan made in between would be wrong in a moment.
+/// Reads the fleet, and again while another run is creating a pool: that run is about to name or to
+/// remove it, and a plan made before would soon be wrong.
 async fn settled_fleet(
     client: &GarmClient,
     ask: &FleetRequest,
@@ -137,7 +137,7 @@ pub(super) fn log_fleet(fleet: &Fleet) {
     );
 }
 
-/// Logs how many steps the plan has, and each of them with its reason.
+/// Logs the number of steps, and each step with its reason.
 fn log_plan(plan: &Plan) {
     info!(event = "step", "planned {}", count(plan.steps.len(), "step"));
     for step in &plan.steps {
@@ -152,24 +152,24 @@ fn log_plan(plan: &Plan) {
     }
 }
 
-/// The enabled pools of ours that the files at hand say nothing about, and that stay. When they
-/// speak for the whole fleet, none stays.
+/// The enabled pools of this fleet that the files do not declare and the plan does not delete.
+/// There are none if the files declare the whole fleet.
 fn undeclared(desired: &Desired, fleet: &Fleet) -> UndeclaredPools {
     if desired.scope == Scope::Whole {
         return UndeclaredPools::default();
     }
-    let is_declared = |name: &PoolName| desired.pools.iter().any(|it| it.name == *name);
-    let ours = fleet.pools.iter().filter(|it| {
-        it.spec.enabled && it.owned_name(&desired.fleet).is_some_and(|name| !is_declared(&name))
+    let is_declared = |name: &PoolName| desired.pools.iter().any(|pool| pool.name == *name);
+    let ours = fleet.pools.iter().filter(|pool| {
+        pool.spec.enabled && pool.owned_name(&desired.fleet).is_some_and(|name| !is_declared(&name))
     });
-    UndeclaredPools { runners: ours.map(|it| it.spec.max_runners).fold(0, u32::saturating_add) }
+    UndeclaredPools { runners: ours.map(|pool| pool.spec.max_runners).fold(0, u32::saturating_add) }
 }
 
-/// Every `--target` names a declared pool.
+/// Fails (64) if a `--target` names no declared pool.
 fn check_targets(targets: &[PoolName], desired: &Desired) -> Result<(), Failure> {
-    let names = || desired.pools.iter().map(|it| it.name.as_str());
+    let names = || desired.pools.iter().map(|pool| pool.name.as_str());
     for target in targets {
-        if names().all(|it| it != target.as_str()) {
+        if names().all(|name| name != target.as_str()) {
             let failure = Failure::usage(format!("`--target {target}`: no such pool is declared"));
             return Err(match nearest(target.as_str(), names()) {
                 Some(near) => failure.help(format!("did you mean `{near}`?")),
@@ -180,10 +180,11 @@ fn check_targets(targets: &[PoolName], desired: &Desired) -> Result<(), Failure>
     Ok(())
 }
 
-/// What a saved plan keeps of where it came from, so that `apply` can be run from anywhere.
+/// The inputs that a saved plan records, as absolute paths, so that `apply` can be run from any
+/// folder.
 pub fn inputs(places: &FilePaths, targets: &[PoolName]) -> SavedInputs {
-    let whole = |it: &Start| {
-        let path = it.path();
+    let whole = |file: &Start| {
+        let path = file.path();
         std::path::absolute(&path).unwrap_or(path).to_string_lossy().into_owned()
     };
     SavedInputs {

@@ -1,9 +1,8 @@
 //! The printer: stdout carries results only, everything else goes to stderr.
 //!
-//! Colour is stripped here where it is not wanted. A reader that has gone away (`| head`) is no
-//! failure: what is left to say is dropped. On GitHub Actions everything that may quote YAML or
-//! GARM stands between `::stop-commands::` and its end, so that no quoted line is taken for a
-//! workflow command.
+//! Strips colour where it is not wanted. A closed stdout (`| head`) is not an error: the remaining
+//! output is dropped. On GitHub Actions, all text that may quote YAML or GARM is printed between
+//! `::stop-commands::` and its end, so that GitHub takes no quoted line for a workflow command.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{ErrorKind, IsTerminal, Write, stderr, stdin, stdout};
@@ -19,10 +18,10 @@ use super::failure::Failure;
 use crate::domain::poison::IgnorePoison;
 use crate::domain::text::escape_json;
 
-/// Width of text when there is no terminal to ask.
+/// Width of text without a terminal, in columns.
 const WIDTH: usize = 100;
 
-/// Where the program runs, as far as printing is concerned.
+/// The environment that interprets the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum OutputHost {
     Plain,
@@ -36,7 +35,7 @@ enum Ink {
     Plain,
 }
 
-/// Writes to stdout and stderr. One per process; may be shared by tasks.
+/// Writes to stdout and stderr. One per process, shared by all tasks.
 pub struct Printer {
     out: Mutex<Box<dyn Write + Send>>,
     err: Mutex<Box<dyn Write + Send>>,
@@ -44,14 +43,14 @@ pub struct Printer {
     err_ink: Ink,
     host: OutputHost,
     out_is_gone: AtomicBool,
-    /// The cursor is behind a question without an answer yet.
+    /// The cursor is behind a question that has not been answered yet.
     is_asking: AtomicBool,
 }
 
 impl Printer {
     /// A printer for the streams of this process.
     pub fn new(color: Color) -> Self {
-        let in_actions = std::env::var_os("GITHUB_ACTIONS").is_some_and(|it| it == "true");
+        let in_actions = std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
         Self {
             out_ink: ink(color, AutoStream::choice(&stdout())),
             err_ink: ink(color, AutoStream::choice(&stderr())),
@@ -63,68 +62,69 @@ impl Printer {
         }
     }
 
-    /// A result for people, on stdout.
+    /// Prints a result as text to stdout.
     pub fn result(&self, text: &str) -> Result<(), Failure> {
         let text = dressed(text, self.out_ink);
         self.to_stdout(&self.guarded(&text))
     }
 
-    /// A result for programs: the object `fields` below `format_version` and `command`, as one document.
+    /// Prints a result as one JSON document to stdout: `format_version` and `command`, then
+    /// `fields`.
     pub fn document(&self, command: &str, fields: Value) -> Result<(), Failure> {
         self.to_stdout(&self.defused(&format!("{:#}\n", document(command, fields))))
     }
 
-    /// The same as one line: for a stream of documents.
+    /// Prints the document on one line, for a stream of documents.
     pub fn document_line(&self, command: &str, fields: Value) -> Result<(), Failure> {
         self.to_stdout(&self.defused(&format!("{}\n", document(command, fields))))
     }
 
-    /// A line of JSON on stdout, whole as it is given.
+    /// Prints a line of JSON to stdout, unchanged.
     pub fn json_line(&self, line: &str) -> Result<(), Failure> {
         self.to_stdout(&self.defused(&format!("{line}\n")))
     }
 
-    /// Raw text on stdout that is ours from the first byte to the last: a schema, a completion
-    /// script, a file to be redirected.
+    /// Prints text to stdout unchanged. For text that quotes neither YAML nor GARM: a schema, a
+    /// completion script, a file.
     pub fn raw(&self, text: &str) -> Result<(), Failure> {
         self.to_stdout(text)
     }
 
-    /// Progress, a hint, a warning or an error, on stderr. That it cannot be written changes
-    /// nothing about what was done, so it is not an error.
+    /// Prints progress, a hint, a warning or an error to stderr. A failure to write is ignored: it
+    /// does not change what the command has done.
     pub fn say(&self, text: &str) {
         let text = dressed(text, self.err_ink);
         self.to_stderr(&self.guarded(&text));
     }
 
-    /// A line of progress on stderr: between `::stop-commands::` and its end only where it needs
-    /// to be, so that a log of many lines stays readable.
+    /// Prints a line of progress to stderr, between `::stop-commands::` and its end only if the
+    /// line could be taken for a command, so that a long log stays readable.
     pub fn say_quietly(&self, text: &str) {
         let text = with_newline(dressed(text, self.err_ink));
-        let is_command = |it: &str| it.trim_start().starts_with("::") || it.contains("##[");
+        let is_command = |line: &str| line.trim_start().starts_with("::") || line.contains("##[");
         let text = if text.lines().any(is_command) { self.guarded(&text) } else { text };
         self.to_stderr(&text);
     }
 
-    /// A question on stderr, with the cursor left behind it. Until [`Printer::answered`], the next
-    /// text begins on a line of its own.
+    /// Prints a question to stderr and leaves the cursor behind it. Until [`Printer::answered`],
+    /// the next text begins on a new line.
     pub fn prompt(&self, text: &str) {
         self.to_stderr(&dressed(text, self.err_ink));
         self.is_asking.store(true, Ordering::Relaxed);
     }
 
-    /// The answer to the question has ended its line.
+    /// Records that the answer has ended the line of the question.
     pub fn answered(&self) {
         self.is_asking.store(false, Ordering::Relaxed);
     }
 
-    /// `text` as stderr takes it, for code that draws there itself.
+    /// `text` with or without colour, as stderr takes it, for code that draws on stderr itself.
     pub fn dressed_for_stderr(&self, text: &str) -> String {
         dressed(text, self.err_ink)
     }
 
-    /// A workflow command for GitHub Actions, on stderr; nothing elsewhere. The caller has
-    /// escaped it.
+    /// Prints a workflow command to stderr on GitHub Actions; does nothing elsewhere. The caller
+    /// has escaped it.
     pub fn annotate(&self, command: &str) {
         if self.is_on_actions() {
             self.to_stderr(&with_newline(command.to_owned()));
@@ -136,32 +136,32 @@ impl Printer {
         self.host == OutputHost::Actions
     }
 
-    /// Whether the reader of stdout is gone; an endless command then ends.
+    /// Whether stdout has been closed; `status --follow` then ends.
     pub fn is_unread(&self) -> bool {
         self.out_is_gone.load(Ordering::Relaxed)
     }
 
-    /// Whether a person can be asked: stdin *and* stderr are a terminal.
+    /// Whether the user can be asked: stdin *and* stderr are a terminal.
     pub fn can_ask(&self) -> bool {
         stdin().is_terminal() && stderr().is_terminal()
     }
 
-    /// Whether progress may be drawn over itself on stderr.
+    /// Whether stderr is a terminal on which progress can be redrawn.
     pub fn draws(&self) -> bool {
         stderr().is_terminal() && self.host == OutputHost::Plain
     }
 
-    /// Columns of the terminal on stdout; a fixed number elsewhere.
+    /// Columns of the terminal on stdout; [`WIDTH`] elsewhere.
     pub fn width(&self) -> usize {
-        screen().map_or(WIDTH, |it| it.0)
+        screen().map_or(WIDTH, |size| size.0)
     }
 
-    /// Lines of the terminal on stdout, whose screen may then be redrawn; nothing elsewhere.
+    /// Lines of the terminal on stdout; absent elsewhere.
     pub fn height(&self) -> Option<usize> {
-        screen().map(|it| it.1)
+        screen().map(|size| size.1)
     }
 
-    /// Between `::stop-commands::` and its end on GitHub Actions, unless no line could be taken
+    /// Wraps `text` in `::stop-commands::` and its end on GitHub Actions if a line could be taken
     /// for a command.
     fn guarded(&self, text: &str) -> String {
         let text = with_newline(text.to_owned());
@@ -172,9 +172,8 @@ impl Printer {
         format!("::stop-commands::{token}\n{text}::{token}::\n")
     }
 
-    /// JSON must stay JSON, so no line is put around it. A line of it never begins with `::`;
-    /// `##[`, which GitHub finds anywhere, can only stand inside a string and is written with an
-    /// escape there.
+    /// JSON cannot be wrapped without becoming invalid. None of its lines begins with `::`; `##[`,
+    /// which GitHub recognises anywhere, can only occur in a string and is escaped there.
     fn defused(&self, text: &str) -> String {
         let text = escape_json(text).into_owned();
         match self.host {
@@ -201,12 +200,12 @@ impl Printer {
         if self.is_asking.swap(false, Ordering::Relaxed) {
             let _ = write(&self.err, "\n");
         }
-        // If stderr cannot be written, there is no other place to report it.
+        // There is no other place to report that stderr cannot be written.
         let _ = write(&self.err, text);
     }
 }
 
-/// Columns and lines of the terminal on stdout, if it is one and tells.
+/// Columns and lines of the terminal on stdout; absent if it is none or does not report them.
 fn screen() -> Option<(usize, usize)> {
     let size = rustix::termios::tcgetwinsize(stdout()).ok()?;
     (size.ws_col > 0 && size.ws_row > 0).then(|| (size.ws_col.into(), size.ws_row.into()))
@@ -218,7 +217,7 @@ fn write(stream: &Mutex<Box<dyn Write + Send>>, text: &str) -> std::io::Result<(
     stream.flush()
 }
 
-/// The document that a command answers with under `-o json`.
+/// The document that a command prints under `-o json`.
 fn document(command: &str, fields: Value) -> Value {
     let mut document = json!({ "format_version": "1", "command": command });
     if let (Some(map), Value::Object(fields)) = (document.as_object_mut(), fields) {
@@ -251,8 +250,8 @@ fn with_newline(mut text: String) -> String {
     text
 }
 
-/// A word that cannot be guessed from outside of this process: the standard library keys its
-/// hashers from the operating system's random numbers.
+/// An unpredictable token: the standard library seeds its hashers from the operating system's
+/// random numbers.
 pub(super) fn token() -> String {
     let half = || RandomState::new().build_hasher().finish();
     format!("{:016x}{:016x}", half(), half())
@@ -309,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn on_actions_quoted_text_stands_between_stop_commands_and_its_end() {
+    fn on_actions_quoted_text_is_wrapped_in_stop_commands() {
         let page = Page::default();
         printer(&page, OutputHost::Actions).result("::add-mask::x").unwrap();
         let text = text(&page);
@@ -320,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn json_stays_json_on_actions_and_carries_no_command() {
+    fn json_on_actions_stays_valid_and_contains_no_command() {
         let page = Page::default();
         let fields = json!({ "note": "##[error]x" });
         printer(&page, OutputHost::Actions).document("plan", fields.clone()).unwrap();
@@ -330,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn json_does_nothing_to_the_terminal_that_shows_it() {
+    fn json_contains_no_terminal_control_characters() {
         let page = Page::default();
         let fields = json!({ "image": "a\u{202e}b" });
         printer(&page, OutputHost::Plain).document("plan", fields.clone()).unwrap();
@@ -340,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_went_away_is_no_failure() {
+    fn a_closed_stdout_is_not_a_failure() {
         let page = Page { error: Some(ErrorKind::BrokenPipe), ..Page::default() };
         let printer = printer(&page, OutputHost::Plain);
         assert_eq!(printer.result("x"), Ok(()));
@@ -348,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_an_unanswered_question_begins_a_line() {
+    fn text_after_an_unanswered_question_begins_a_new_line() {
         let page = Page::default();
         let printer = printer(&page, OutputHost::Plain);
         printer.prompt("Go on? ");

@@ -1,4 +1,4 @@
-//! Progress of an `apply` on stderr: bars at a terminal, quiet lines elsewhere.
+//! Progress of an `apply` on stderr: bars at a terminal, lines elsewhere.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -15,25 +15,25 @@ use crate::render::progress::{about, doing, line, subject};
 
 use super::print::Printer;
 
-/// How often a bar's wheel turns.
+/// Interval at which the spinners turn.
 const TICK: Duration = Duration::from_millis(120);
 
-/// So many pools have a bar at a time: more begin together than a terminal has lines.
+/// Most pools with a bar at a time: more may be in work than a terminal has lines.
 const BARS_MAX: usize = 16;
 
-/// How long a drain that does not change is silent in a log.
+/// Interval at which the log repeats a drain that does not change.
 const DRAIN_SILENCE: Duration = Duration::from_secs(60);
 
-/// Hears what an `apply` does and shows it.
+/// Shows what an `apply` does.
 pub enum Progress<'a> {
-    /// One bar a pool in work, and one for all steps.
+    /// One bar for each pool in work, and one for all steps.
     Bars(ProgressBars<'a>),
-    /// One line per event.
+    /// One line per event, for output that cannot be redrawn.
     Lines(ProgressLines<'a>),
 }
 
 impl<'a> Progress<'a> {
-    /// Bars where stderr is a terminal, else lines.
+    /// Bars if stderr is a terminal, else lines.
     pub fn new(print: &'a Printer, steps: usize) -> Self {
         if print.draws() { Self::Bars(ProgressBars::new(print, steps)) } else { Self::lines(print) }
     }
@@ -42,7 +42,7 @@ impl<'a> Progress<'a> {
         Self::Lines(ProgressLines { print, news: ProgressFilter::default() })
     }
 
-    /// Says something between two events.
+    /// Prints a message above the bars.
     pub fn say(&self, text: &str) {
         match self {
             Self::Bars(bars) => bars.all.suspend(|| bars.print.say(text)),
@@ -50,11 +50,11 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Takes the bars off the screen.
+    /// Removes the bars from the screen.
     pub fn end(&self) {
         if let Self::Bars(bars) = self {
             bars.total.finish_and_clear();
-            // A terminal that cannot be cleared any more has nothing to be cleared.
+            // If the terminal is gone, so are the bars.
             let _ = bars.all.clear();
         }
     }
@@ -94,7 +94,7 @@ impl<'a> ProgressBars<'a> {
     fn hear(&self, event: &ApplyEvent) {
         let about = about(event);
         if let ApplyEvent::Undeletable { .. } = event {
-            // It would be gone from its bar a moment later.
+            // The bar is removed with the end of the step, so its text would not be readable.
             return self.all.suspend(|| self.print.say(&line(event)));
         }
         if let ApplyEvent::StepEnded(_) = event {
@@ -122,14 +122,14 @@ impl<'a> ProgressBars<'a> {
     }
 }
 
-/// Turns the wheels of all bars, on a thread that ends when what this returns is dropped. Where the
-/// system refuses the thread (indicatif's own ticks would panic then) the wheels stand still.
+/// Turns the spinners of all bars, on a thread that ends when the returned value is dropped. If the
+/// system refuses the thread, the spinners stand still (indicatif's own ticks would panic).
 fn turn(total: ProgressBar, pools: Arc<Mutex<BTreeMap<Resource, ProgressBar>>>) -> Sender<()> {
     let (turning, ended) = channel();
     let work = move || {
         while ended.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
             let pools = pools.lock().ignoring_poison();
-            for bar in pools.values().chain([&total]).filter(|it| !it.is_finished()) {
+            for bar in pools.values().chain([&total]).filter(|bar| !bar.is_finished()) {
                 bar.tick();
             }
         }
@@ -138,7 +138,7 @@ fn turn(total: ProgressBar, pools: Arc<Mutex<BTreeMap<Resource, ProgressBar>>>) 
     turning
 }
 
-/// The lines of an apply elsewhere.
+/// Prints the lines of an apply without a terminal.
 pub struct ProgressLines<'a> {
     print: &'a Printer,
     news: ProgressFilter,
@@ -152,17 +152,17 @@ impl ProgressLines<'_> {
     }
 }
 
-/// Tells news from what has been said already.
+/// Leaves out lines that only repeat what was printed.
 #[derive(Default)]
 pub struct ProgressFilter {
-    /// What was last told of each drain: busy, leaving, and when.
+    /// The last printed state of each drain: busy and leaving runners, and the time.
     drains: Mutex<BTreeMap<PoolName, (usize, usize, Duration)>>,
     /// The last line of each pool: a step often begins with a write of the same name.
     last: Mutex<BTreeMap<Resource, String>>,
 }
 
 impl ProgressFilter {
-    /// The event as a line; nothing when it says nothing new.
+    /// The event as a line; absent if it repeats what was printed.
     pub fn line(&self, event: &ApplyEvent) -> Option<String> {
         if let ApplyEvent::Draining { pool, busy, leaving, waited } = event {
             let mut drains = self.drains.lock().ignoring_poison();
@@ -189,7 +189,7 @@ mod tests {
     use crate::plan::Action;
 
     #[test]
-    fn what_has_been_said_is_not_said_again() {
+    fn a_repeated_line_is_not_printed() {
         let news = ProgressFilter::default();
         let pool = PoolName::new("gpu").unwrap();
         let drain = |busy, seconds| ApplyEvent::Draining {
@@ -207,8 +207,8 @@ mod tests {
             drain(1, 69),
             drain(1, 70),
         ];
-        let said: Vec<String> = events.iter().filter_map(|it| news.line(it)).collect();
-        let said: Vec<String> = said.iter().map(|it| strip_str(it).to_string()).collect();
+        let said: Vec<String> = events.iter().filter_map(|event| news.line(event)).collect();
+        let said: Vec<String> = said.iter().map(|line| strip_str(line).to_string()).collect();
         assert_eq!(
             said,
             [

@@ -1,20 +1,19 @@
-//! The question before an `apply`. Only a person at a terminal is asked.
+//! Reads the answer to the confirmation of an `apply` from the terminal.
 
 use std::io::stdin;
 
 use super::context::Context;
 use super::failure::Failure;
 
-/// Asks, and brings what was typed, without blanks around it. To be called only where
-/// [`super::print::Printer::can_ask`]. The answer is awaited on a thread of its own, so that a
-/// signal can end the command in the meantime.
+/// Asks `question` and returns the trimmed answer. Requires [`super::print::Printer::can_ask`]. A
+/// separate thread reads the answer, so that a signal can end the command meanwhile.
 pub async fn ask(question: &str, cx: Context<'_>) -> Result<String, Failure> {
     cx.print.prompt(question);
     let (sender, answer) = tokio::sync::oneshot::channel();
     let read = move || {
         let mut line = String::new();
         let read = stdin().read_line(&mut line).map(|_| line);
-        // The receiver is gone only when the command has ended.
+        // The receiver is dropped only when the command has ended.
         let _ = sender.send(read);
     };
     let thread = std::thread::Builder::new().name("question".into()).spawn(read);
@@ -23,7 +22,7 @@ pub async fn ask(question: &str, cx: Context<'_>) -> Result<String, Failure> {
     })?;
     let line = answer.await.map_err(anyhow::Error::new)?;
     let line = line.map_err(|error| anyhow::Error::new(error).context("cannot read the answer"))?;
-    // Ctrl-D ends the input and not the line.
+    // Ctrl-D ends the input without ending the line.
     if line.ends_with('\n') {
         cx.print.answered();
     }

@@ -1,4 +1,4 @@
-//! `reference`: what the files may hold, as markdown, made from the tables that the decoder reads.
+//! `reference`: documents the keys of the files as markdown, generated from the decoder's tables.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub fn run(file: ReferenceFile, cx: Context<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The reference of one kind of file.
+/// The reference of one kind of file as markdown.
 pub fn page(file: ReferenceFile) -> String {
     match file {
         ReferenceFile::Pools => pools(),
@@ -87,7 +87,7 @@ fn takes(kind: FieldKind) -> String {
         FieldKind::Account => "name of an account".to_owned(),
         FieldKind::Repository => "`owner/name`".to_owned(),
         FieldKind::Choice(words) => {
-            words.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ")
+            words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
         }
         FieldKind::Flag => "`true`, `false`".to_owned(),
         FieldKind::FlagOrUnmanaged => format!("`true`, `false`, `{UNMANAGED}`"),
@@ -133,7 +133,7 @@ its owner only), `vault:PATH#FIELD`, or `exec:COMMAND ARGUMENT…` (with `--allo
 |---|---|---|---|
 ";
 
-/// The fleet file, read off its JSON Schema.
+/// The reference of the fleet file, from its JSON Schema.
 fn fleet() -> String {
     let schema = config::schema();
     let mut page = String::from(FLEET_HEAD);
@@ -141,12 +141,12 @@ fn fleet() -> String {
     page
 }
 
-/// One row for each key of a mapping, and those below it.
+/// Adds one row for each key of a mapping and of the mappings in it.
 fn rows(mapping: &Value, above: &str, page: &mut String) {
     let required = |key: &str| {
         mapping["required"]
             .as_array()
-            .is_some_and(|it| it.iter().any(|it| it.as_str() == Some(key)))
+            .is_some_and(|keys| keys.iter().any(|key_name| key_name.as_str() == Some(key)))
     };
     for (key, value) in mapping["properties"].as_object().into_iter().flatten() {
         let absent = match &value["default"] {
@@ -166,14 +166,14 @@ fn rows(mapping: &Value, above: &str, page: &mut String) {
     }
 }
 
-/// What a key takes, in a word or two.
+/// The type of a key, in a word or two.
 fn shape(value: &Value) -> String {
     if value["$ref"] == "#/$defs/reference" {
         return "reference".into();
     }
     if let Some(words) = value["enum"].as_array() {
         let words: Vec<String> =
-            words.iter().filter_map(Value::as_str).map(|it| format!("`{it}`")).collect();
+            words.iter().filter_map(Value::as_str).map(|word| format!("`{word}`")).collect();
         return words.join(", ");
     }
     let word = match value["type"].as_str() {

@@ -1,4 +1,4 @@
-//! Whether mTLS is proven to be enforced, for commands that must not write otherwise.
+//! Probes mTLS for commands that must not write without a proof that it is enforced.
 
 use tracing::info;
 
@@ -9,8 +9,8 @@ use crate::domain::proof::{Probe, Proof};
 use crate::garm::probe::{self, ProbeTargets};
 use crate::render::proof;
 
-/// The probes that `policy.require_mtls` asks for; absent where it is not set. Take at most about
-/// ten seconds. Fails (3) when a certificate file of ours cannot be used.
+/// Runs the probes if `policy.require_mtls` is set, within about ten seconds. Fails (3) if a
+/// certificate file is invalid.
 pub(super) async fn probes(
     file: &FleetFile,
     controller: &Controller,
@@ -23,7 +23,7 @@ pub(super) async fn probes(
     Ok(Some(probes))
 }
 
-/// Refuses (6) unless every probe was refused. An unreachable GARM is no proof.
+/// Fails (6) unless GARM refused every probe. An unreachable GARM is not a proof.
 pub(super) fn check(probes: Option<&[Probe]>) -> Result<(), Failure> {
     match probes {
         Some(probes) if Proof::of(probes) != Proof::Enforced => {
@@ -33,8 +33,8 @@ pub(super) fn check(probes: Option<&[Probe]>) -> Result<(), Failure> {
     }
 }
 
-/// The refusal (6), for what the probes have shown.
+/// The failure (6) for the result of the probes.
 pub(super) fn refusal(sentence: &str) -> Failure {
     Failure::refused(format!("`policy.require_mtls` is set, and {sentence}"))
-        .help("`runnerctl validate --online` shows every probe")
+        .help("run `runnerctl validate --online` to see every probe")
 }

@@ -1,5 +1,5 @@
-//! What this run knows of the requirements about safety, for the report that `plan`, `watch` and
-//! `validate --online` end with (DESIGN §1).
+//! Collects the facts for the report on the safety requirements, which `plan`, `watch` and
+//! `validate --online` print (DESIGN §1).
 
 use std::collections::BTreeSet;
 
@@ -11,43 +11,49 @@ use crate::monitor::compliance::{CredentialFact, CredentialSource, MtlsFact, Net
 use crate::policy::Violation;
 use crate::render::proof;
 
-/// The networks of these pools; `violations` are the pools that break a rule.
+/// The networks of these pools. `violations` may be of any rule.
 pub(super) fn networks(
     pools: &[DeclaredPool],
     file: &FleetFile,
     violations: BTreeSet<String>,
 ) -> NetworkFacts {
     NetworkFacts {
-        providers: pools.iter().filter_map(|it| it.provider.clone()).collect(),
-        ruled: file.policy.networks.iter().map(|it| it.provider.clone()).collect(),
+        providers: pools.iter().filter_map(|pool| pool.provider.clone()).collect(),
+        ruled: file.policy.networks.iter().map(|network| network.provider.clone()).collect(),
         violations,
     }
 }
 
-/// Where GARM's credentials come from, as far as this fleet file tells.
+/// The source of each of GARM's credentials, as far as the fleet file declares it.
 pub(super) fn credentials(found: &[Found], file: &FleetFile) -> Vec<CredentialFact> {
-    let origin = |it: &Found| {
-        let is_ours = it.mark().is_some_and(|mark| mark.fleet == file.fleet.as_str());
-        let setting = file.credentials.iter().find(|setting| it.is_named(&setting.name));
-        match setting.filter(|_| is_ours).map(|it| &it.private_key) {
+    let origin = |credential: &Found| {
+        let is_ours = credential.mark().is_some_and(|mark| mark.fleet == file.fleet.as_str());
+        let setting = file.credentials.iter().find(|setting| credential.is_named(&setting.name));
+        match setting.filter(|_| is_ours).map(|setting| &setting.private_key) {
             None => CredentialSource::Unmarked,
             Some(SecretRef::Vault { .. } | SecretRef::Exec(_)) => CredentialSource::SecretsManager,
             Some(SecretRef::File(_)) => CredentialSource::Elsewhere("file".into()),
             Some(SecretRef::Env(_)) => CredentialSource::Elsewhere("env".into()),
         }
     };
-    found.iter().map(|it| CredentialFact { name: it.name.clone(), origin: origin(it) }).collect()
+    found
+        .iter()
+        .map(|credential| CredentialFact {
+            name: credential.name.clone(),
+            origin: origin(credential),
+        })
+        .collect()
 }
 
-/// What these probes have shown.
+/// The result of the mTLS probes.
 pub(super) fn mtls(probes: &[Probe]) -> MtlsFact {
     MtlsFact::of(Proof::of(probes), proof::sentence(probes))
 }
 
-/// The pools with runners in a network that the policy does not allow, of all that break it.
+/// The pools with runners in a network that the policy does not allow.
 pub(super) fn in_wrong_networks(violations: &[Violation]) -> BTreeSet<String> {
-    let wrong = violations.iter().filter(|it| it.code == Code::ForbiddenNetwork);
-    wrong.map(|it| it.pool.to_string()).collect()
+    let wrong = violations.iter().filter(|violation| violation.code == Code::ForbiddenNetwork);
+    wrong.map(|violation| violation.pool.to_string()).collect()
 }
 
 #[cfg(test)]
@@ -76,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_comes_from_where_its_reference_leads_when_it_bears_our_mark() {
+    fn the_source_of_a_credential_with_our_mark_is_that_of_its_reference() {
         let one = |name: &str, key: &str| {
             format!(
                 "- {{ name: {name}, endpoint: github.com, app_id: 1, installation_id: 2, \
@@ -97,7 +103,7 @@ mod tests {
             found("else", "runnerctl=acme app=1"),
         ];
         let origins: Vec<CredentialSource> =
-            credentials(&all, &file).into_iter().map(|it| it.origin).collect();
+            credentials(&all, &file).into_iter().map(|credential| credential.origin).collect();
         let expected = [
             CredentialSource::SecretsManager,
             CredentialSource::Elsewhere("file".into()),
@@ -109,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn providers_of_pools_and_rules_of_the_policy_are_held_side_by_side() {
+    fn providers_of_pools_are_compared_with_the_rules_of_the_policy() {
         let pools = SourceFile {
             path: "a.yaml".into(),
             text: "pools: [{ name: a, max_runners: 1, instance_type: m, provider: aws }]\n".into(),

@@ -1,4 +1,4 @@
-//! From the fleet file to the runner kit.
+//! Builds the runner kit from the fleet file.
 
 use std::path::PathBuf;
 
@@ -16,9 +16,8 @@ use crate::policy::Violation;
 use crate::policy::kit::{self, CertificateSigner, Kit, KitContents, KitParts};
 use crate::secrets;
 
-/// The kit that the fleet file asks for; `base` is its folder. Resolves the key's reference: fails
-/// with 3 when reference, key or certificates cannot be used, with 4 when a secrets manager is out
-/// of reach.
+/// The kit that the fleet file declares; `base` is its folder. Resolves the key. Fails with 3 if
+/// reference, key or certificates are invalid, with 4 if a secrets manager is unreachable.
 pub async fn kit(file: &FleetFile, base: PathBuf, cx: Context<'_>) -> Result<RunnerKit, Failure> {
     if KitContents::by(file) == KitContents::Nothing {
         return Ok(RunnerKit::None);
@@ -45,7 +44,7 @@ pub async fn kit(file: &FleetFile, base: PathBuf, cx: Context<'_>) -> Result<Run
     Ok(RunnerKit::Ready(Kit::new(&parts)))
 }
 
-/// The kit where only GARM is looked at, and no secret is wanted.
+/// The kit for commands that only compare with GARM and resolve no secret.
 pub fn unread(file: &FleetFile) -> RunnerKit {
     match KitContents::by(file) {
         KitContents::Nothing => RunnerKit::None,
@@ -53,22 +52,22 @@ pub fn unread(file: &FleetFile) -> RunnerKit {
     }
 }
 
-/// The pools whose entity is in agent mode, which the certificate does not go together with: only
-/// GARM knows.
+/// Problems of pools whose entity is in agent mode, which excludes the runner certificate. The mode
+/// is a setting in GARM.
 pub fn agents(manifest: &Manifest, entities: &[Entity]) -> Vec<Problem> {
     let wants = manifest.fleet_file.as_ref().map(KitContents::by);
     if wants != Some(KitContents::Certificate) {
         return Vec::new();
     }
-    let is_agents = |named: &_| entities.iter().any(|it| it.agent_mode && it.is(named));
+    let is_agents = |named: &_| entities.iter().any(|entity| entity.agent_mode && entity.is(named));
     let found = manifest.pools.iter().filter_map(|pool| {
-        let entity = pool.entity.as_ref().filter(|it| is_agents(it))?;
+        let entity = pool.entity.as_ref().filter(|entity| is_agents(entity))?;
         Some(problem(manifest, kit::agent_mode(&pool.name, entity.kind.word())))
     });
     found.collect()
 }
 
-/// A violation where it is asked for.
+/// A violation with its place in the files.
 pub fn problem(manifest: &Manifest, violation: Violation) -> Problem {
     let finding = FieldProblem {
         code: violation.code,
@@ -108,13 +107,13 @@ mod tests {
         let entities = [entity("acme", false), entity("agents", true)];
         let said: Vec<String> = agents(&manifest, &entities)
             .iter()
-            .map(|it| format!("{} {} {}", it.code.text(), it.place, it.message))
+            .map(|problem| format!("{} {} {}", problem.code.text(), problem.place, problem.message))
             .collect();
         assert_eq!(said, expected);
     }
 
     #[test]
-    fn a_pool_of_an_entity_in_agent_mode_is_named_with_its_line() {
+    fn a_pool_of_an_entity_in_agent_mode_is_reported_with_its_line() {
         let mtls = "runner_mtls: { cert: c, key: 'env:K', ca: c }";
         check(
             mtls,

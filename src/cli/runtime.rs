@@ -1,9 +1,9 @@
-//! The runtimes that commands wait on.
+//! The tokio runtimes of the commands.
 //!
-//! Work that blocks (a file, a name to resolve, a large page) runs on threads of a pool. Tokio
-//! panics when such work is handed over while the pool is empty and the system refuses a thread.
-//! So every runtime here starts the first thread of its pool before any work and keeps it to the
-//! end: a later refusal only makes work wait for that thread. A refusal at the start ends the
+//! Blocking work (file access, name resolution, a large page) runs on a pool of threads. Tokio
+//! panics if such work is spawned while the pool is empty and the system refuses a thread. Every
+//! runtime here therefore starts the first thread of its pool before any work and keeps it to the
+//! end: after a later refusal, work only waits for that thread. A refusal at the start ends the
 //! command with an error.
 
 use std::io;
@@ -15,26 +15,27 @@ use tokio::runtime::{Builder, Runtime};
 use super::exit::Exit;
 use super::failure::Failure;
 
-/// Threads of the pool at most. The work is short or waits for a disk, so more would only queue
-/// there.
+/// Most threads of the pool. The work is short or waits for a disk, so more threads would only
+/// queue there.
 const POOL_MAX: usize = 16;
 
-/// How long an idle thread of the pool is kept: for ever.
+/// How long an idle thread of the pool is kept: for the life of the process.
 const KEPT: Duration = Duration::from_secs(u32::MAX as u64);
 
-/// How long work that hangs on a disk may keep a process that is about to end.
+/// How long blocking work may delay the end of the process.
 const END_PATIENCE: Duration = Duration::from_millis(200);
 
-/// Runs what waits on the world, on this thread alone.
+/// Runs `future` on this thread alone.
 pub(super) fn wait(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     started(|| Builder::new_current_thread().enable_all().pooled().build())?.block_on(work)
 }
 
-/// The same with two threads: the loop on this one, and what must not wait for it beside it.
+/// Runs `future` on this thread and spawned tasks on a second one, so that they do not wait for the
+/// loop.
 pub(super) fn wait_on_threads(
     work: impl Future<Output = Result<Exit, Failure>>,
 ) -> Result<Exit, Failure> {
-    // One is enough, and a second would have memory of its own for each full read.
+    // One worker suffices, and glibc would keep memory of each full read for a second one, too.
     let build = || Builder::new_multi_thread().worker_threads(1).enable_all().pooled().build();
     let runtime = started(build)?;
     let ended = runtime.block_on(work);
@@ -42,7 +43,7 @@ pub(super) fn wait_on_threads(
     ended
 }
 
-/// The same with the clock paused: it jumps to the next thing that is waited for.
+/// Runs `future` with tokio's clock paused: it jumps to the next deadline.
 pub(super) fn wait_in_virtual_time(
     work: impl Future<Output = Result<Exit, Failure>>,
 ) -> Result<Exit, Failure> {
@@ -51,7 +52,7 @@ pub(super) fn wait_in_virtual_time(
 }
 
 trait Pooled {
-    /// Bounds the pool of threads, which are kept once they are there.
+    /// Bounds the pool of threads and keeps idle threads.
     fn pooled(&mut self) -> &mut Self;
 }
 
@@ -63,8 +64,8 @@ impl Pooled for Builder {
 
 /// Builds a runtime and starts the first thread of its pool.
 fn started(build: impl FnOnce() -> io::Result<Runtime>) -> Result<Runtime, Failure> {
-    // Tokio has no fallible call for either, so the panic is caught; this is the only place where
-    // one can come from a refused thread.
+    // Tokio has no fallible call for either, so the panic is caught. This is the only place where a
+    // refused thread can panic.
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
     let built = panic::catch_unwind(AssertUnwindSafe(|| {
@@ -77,7 +78,7 @@ fn started(build: impl FnOnce() -> io::Result<Runtime>) -> Result<Runtime, Failu
     built.unwrap_or_else(|_| Err(refused())).map_err(|error| not_started(error, "the runtime"))
 }
 
-/// The failure of a command that was refused a thread for `what`.
+/// The failure of a command for which the system refused the thread of `what`.
 pub(super) fn not_started(error: io::Error, what: &str) -> Failure {
     Failure::from(anyhow::Error::new(error).context(format!("cannot start {what}")))
         .help("raise the limit of threads: `TasksMax=` of the service, or `ulimit -u`")

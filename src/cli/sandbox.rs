@@ -1,4 +1,4 @@
-//! `sandbox`: the simulated GARM as a local server, so that every other command can be tried
+//! `sandbox`: serves the simulated GARM on this machine, so that every other command can be tried
 //! without a GARM.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -21,11 +21,11 @@ use crate::render::words::count;
 use crate::sim::http::SimServer;
 use crate::sim::{InitialLoad, SimConfig, World};
 
-/// `minimum_job_age_backoff` of the fleet file, as every example sets it: GARM leaves scaling to
-/// the pool's own policy and stays the safety net.
+/// `minimum_job_age_backoff` in the written fleet file, as in every example: `watch` scales by the
+/// pools' policies, and GARM's own scaling is the safety net.
 const BACKOFF: &str = "5m";
 
-/// So many requests, log entries and ended jobs are remembered, for `/_lab`: a sandbox may run for
+/// Most requests, log entries and ended jobs that are kept for `/_lab`: a sandbox may run for
 /// weeks.
 const HISTORY: usize = 10_000;
 
@@ -60,12 +60,12 @@ pub async fn run(args: &SandboxArgs, cx: Context<'_>) -> Result<Exit, Failure> {
             write_password(&password_file(file), &password)?;
             write_config(file, &fleet_file(&url, file, &config))?;
             cx.print.say(&format!(
-                "A simulated GARM listens on {url} (Ctrl-C ends it).\nTry: runnerctl plan --config {}",
+                "A simulated GARM listens on {url}; press Ctrl-C to stop it.\nTry: runnerctl plan --config {}",
                 text::escape(&file.display().to_string())
             ));
         }
         None => cx.print.say(&format!(
-            "A simulated GARM listens on {url} (Ctrl-C ends it).\nLog in as `{}` with password `{password}`.",
+            "A simulated GARM listens on {url}; press Ctrl-C to stop it.\nLog in as `{}` with the password `{password}`.",
             config.username
         )),
     }
@@ -77,51 +77,52 @@ pub async fn run(args: &SandboxArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     })
 }
 
-/// The one loopback address behind `listen`. There is nothing worth the name of a password behind
-/// it, so no other machine may reach it.
+/// Resolves `listen` to a loopback address. Other addresses are refused: `/_lab` needs no password,
+/// so other machines must not reach it.
 async fn address(listen: &str) -> Result<SocketAddr, Failure> {
     let quoted = text::quote(listen);
     let found: Vec<_> = tokio::net::lookup_host(listen)
         .await
         .map_err(|_| {
-            Failure::usage(format!("`--listen {quoted}` is no address with a port"))
+            Failure::usage(format!("invalid address `{quoted}` for `--listen`"))
                 .help("write it like `127.0.0.1:9997`")
         })?
         .collect();
     match found.first() {
-        Some(first) if found.iter().all(|it| it.ip().is_loopback()) => Ok(*first),
+        Some(first) if found.iter().all(|address| address.ip().is_loopback()) => Ok(*first),
         Some(_) | None => Err(Failure::usage(format!(
-            "`sandbox` listens on loopback addresses only, and {quoted} is none"
+            "`sandbox` listens on loopback addresses only, not on {quoted}"
         ))
         .help("write it like `127.0.0.1:9997`")),
     }
 }
 
-/// Most pools to start with.
+/// Most pools that `--pools` may ask for.
 const POOLS_MAX: u32 = 100_000;
 
-/// The number of `--pools N`. What `RUNNERCTL_POOLS` says is meant for the other commands.
+/// The number of `--pools N`. `RUNNERCTL_POOLS` is for the other commands and is ignored.
 fn pools_wanted(given: Option<&Path>) -> Result<u32, Failure> {
-    let given =
-        given.filter(|it| std::env::var_os("RUNNERCTL_POOLS").as_deref() != Some(it.as_os_str()));
+    let given = given.filter(|number| {
+        std::env::var_os("RUNNERCTL_POOLS").as_deref() != Some(number.as_os_str())
+    });
     let Some(given) = given else {
         return Ok(0);
     };
     let text = given.to_string_lossy();
-    text.parse::<u32>().ok().filter(|it| *it <= POOLS_MAX).ok_or_else(|| {
+    text.parse::<u32>().ok().filter(|number| *number <= POOLS_MAX).ok_or_else(|| {
         Failure::usage(format!("`--pools` of `sandbox` takes a number, not {}", text::quote(&text)))
             .help(format!("write a number up to {POOLS_MAX}"))
     })
 }
 
-/// The address as it was given, with the port that was had.
+/// The address as given, with the port that was bound.
 fn with_port(listen: &str, port: u16) -> String {
-    let host = listen.rsplit_once(':').map_or(listen, |it| it.0);
+    let host = listen.rsplit_once(':').map_or(listen, |split| split.0);
     format!("{host}:{port}")
 }
 
-/// A number that differs from run to run: the standard library keys its hashers from the
-/// operating system.
+/// A number that differs from run to run: the standard library seeds its hashers from the operating
+/// system's random numbers.
 fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
@@ -132,10 +133,10 @@ fn password_file(file: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// The fleet file: block style, one plain key a line.
+/// The text of the fleet file.
 fn fleet_file(url: &str, file: &Path, config: &SimConfig) -> String {
     let password = password_file(file);
-    let name = password.file_name().map(|it| it.to_string_lossy().into_owned());
+    let name = password.file_name().map(|name| name.to_string_lossy().into_owned());
     let reference = format!("file:{}", name.unwrap_or_default());
     let organization = config.organizations.first().map_or("", String::as_str);
     let provider = config.providers.first().map_or("", String::as_str);
@@ -151,15 +152,15 @@ fn fleet_file(url: &str, file: &Path, config: &SimConfig) -> String {
     )
 }
 
-/// A YAML scalar: plain where that is safe.
+/// A YAML scalar, plain if that is safe, else quoted.
 fn plain_or_quoted(value: &str) -> String {
-    let is_plain = value.chars().all(|it| it.is_ascii_alphanumeric() || "-_./:".contains(it))
+    let is_plain = value.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:".contains(c))
         && !value.ends_with(':');
     if is_plain { value.to_owned() } else { serde_json::Value::from(value).to_string() }
 }
 
-/// Refuses a fleet file that would be written to a terminal, a pipe or a device: the password's file
-/// stands beside it.
+/// Fails (64) if the fleet file is a terminal, a pipe or a device: the password is written to a
+/// file beside it.
 fn check_files(file: &Path) -> Result<(), Failure> {
     for path in [file, &password_file(file)] {
         let quoted = text::quote(&path.display().to_string());
@@ -174,7 +175,7 @@ fn check_files(file: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Readable by its owner only, from the first byte on.
+/// Writes a file that is readable by its owner only from the first byte on.
 fn write_password(file: &Path, password: &str) -> anyhow::Result<()> {
     replace(file, &format!("{password}\n"), 0o600)
 }
@@ -193,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_fleet_file_has_one_plain_key_a_line() {
+    fn the_fleet_file_has_one_plain_key_per_line() {
         let config = SimConfig::default();
         let text = fleet_file("http://127.0.0.1:9997", Path::new("x/rc.yaml"), &config);
         insta::assert_snapshot!(text);
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn pools_to_start_with_are_a_number() {
+    fn the_pools_to_start_with_are_a_number() {
         assert_eq!(pools_wanted(None), Ok(0));
         assert_eq!(pools_wanted(Some(Path::new("12"))), Ok(12));
         let failure = pools_wanted(Some(Path::new("pools/"))).unwrap_err();
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_stays_as_given_but_for_the_port() {
+    fn the_printed_address_differs_from_the_given_one_only_in_the_port() {
         assert_eq!(with_port("127.0.0.1:0", 4321), "127.0.0.1:4321");
         assert_eq!(with_port("[::1]:80", 80), "[::1]:80");
         assert_eq!(with_port("localhost:80", 80), "localhost:80");

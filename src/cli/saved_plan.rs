@@ -1,10 +1,10 @@
-//! The file of a saved plan: whether it may be read, and what it may choose.
+//! Reads a saved plan, and limits the files that it may select.
 //!
-//! It is consent, and may have been in other hands since. It names the pool files that the steps were
-//! planned from, and whatever it names has to be the same steps; but problems in files are shown, so
-//! it names only those below the folder of this run's fleet file, unless the run names them, too. It
-//! never chooses the fleet file, which says where the password goes and what is run, over one that
-//! this run has, nor a policy.
+//! A saved plan is consent to its steps, and others may have changed it since. It names the pool
+//! files that it was made from; `apply` plans from them again and compares the steps. Since errors
+//! print lines of these files, the plan may only name files below the folder of this run's fleet
+//! file, or files that this run names, too. It never overrides the fleet file of this run, which
+//! decides where the password goes and which programs run, and never selects a policy.
 
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
@@ -20,8 +20,8 @@ use super::context::Context;
 use super::failure::Failure;
 use super::paths::FilePaths;
 
-/// Reads the file. Fails with 64 when the command line chooses, too, with 3 when it is no plan, and
-/// with 6 when another user may have written it.
+/// Reads the file. Fails with 64 if the command line selects files or pools, too, with 3 if the
+/// file is not a saved plan, and with 6 if another user may have written it.
 pub fn read(path: &Path, args: &ApplyArgs, cx: Context<'_>) -> Result<SavedPlan, Failure> {
     if !args.targets.is_empty() || cx.settings.policy_is_on_the_line {
         return Err(brings_its_own());
@@ -29,41 +29,44 @@ pub fn read(path: &Path, args: &ApplyArgs, cx: Context<'_>) -> Result<SavedPlan,
     let shown = path.display();
     let unreadable = |why: String| {
         Failure::input(format!("cannot read the saved plan `{shown}`: {why}"))
-            .help("`runnerctl plan --out FILE` makes one")
+            .help("run `runnerctl plan --out FILE` to make one")
     };
     let file = files::open_regular(path).map_err(|error| unreadable(error.to_string()))?;
     let metadata = file.metadata().map_err(|error| unreadable(error.to_string()))?;
     may_be_others(metadata.mode(), metadata.uid()).map_or(Ok(()), |why| {
         Err(Failure::refused(format!("the saved plan `{shown}` {why}"))
-            .help("`runnerctl plan --out FILE` makes a new one"))
+            .help("run `runnerctl plan --out FILE` to make a new one"))
     })?;
     let mut text = String::new();
-    // One more byte than it may have, so that a larger one is told from one that fits.
+    // One byte more than the limit, to detect a larger file.
     file.take(SAVED_MAX as u64 + 1)
         .read_to_string(&mut text)
         .map_err(|error| unreadable(error.to_string()))?;
     saved::read(&text).map_err(|error| unreadable(error.to_string()))
 }
 
-/// Why a user other than the user of this run and root may have written a file.
+/// Why a user other than root and the user of this run may have written the file.
 fn may_be_others(mode: u32, owner: u32) -> Option<String> {
     let user = rustix::process::geteuid().as_raw();
     if owner != user && owner != 0 {
-        return Some(format!("belongs to the user with uid {owner}, and this run's is {user}"));
+        return Some(format!(
+            "belongs to the user with uid {owner}, but this run's user has uid {user}"
+        ));
     }
     let mode = mode & 0o777;
     (mode & 0o022 != 0).then(|| format!("has mode {mode:04o}, which lets others write to it"))
 }
 
 fn brings_its_own() -> Failure {
-    let text = "a saved plan brings its own `-f`, `--target` and `--policy`";
-    Failure::usage(text).help("leave them out, or apply without the plan file")
+    let text = "`-f`, `--target` and `--policy` cannot be combined with a saved plan";
+    Failure::usage(text)
+        .help("leave them out, since the plan file records its own, or apply without the plan file")
 }
 
-/// The files and pools that the plan was made from.
+/// The paths and the targets that the plan was made with.
 pub fn inputs(saved: &SavedPlan, cx: Context<'_>) -> Result<(FilePaths, Vec<PoolName>), Failure> {
     let here = cx.settings.paths.clone();
-    let path = |it: &Option<String>| it.as_ref().map(PathBuf::from);
+    let path = |problem: &Option<String>| problem.as_ref().map(PathBuf::from);
     let fleet = match cx.settings.config.clone() {
         Some(named) => Some(Start::Named(named)),
         None => fleet_file(path(&saved.inputs.config), here.fleet)?,
@@ -73,12 +76,16 @@ pub fn inputs(saved: &SavedPlan, cx: Context<'_>) -> Result<(FilePaths, Vec<Pool
     if let Some(planned) = path(&saved.inputs.pools) {
         places.pools = pool_files(&planned, &places.base(), cx)?;
     }
-    let targets = saved.inputs.target.iter().map(|it| PoolName::new(it)).collect();
+    let targets = saved.inputs.target.iter().map(|problem| PoolName::new(problem)).collect();
     let targets: Result<Vec<PoolName>, String> = targets;
-    Ok((places, targets.map_err(|it| Failure::input(format!("in the saved plan: {it}")))?))
+    Ok((
+        places,
+        targets.map_err(|problem| Failure::input(format!("in the saved plan: {problem}")))?,
+    ))
 }
 
-/// The plan's pool files: where this run names them, too, or below the folder of the fleet file.
+/// The plan's pool files. Fails (6) unless they are below the folder of the fleet file, or this run
+/// names them, too.
 fn pool_files(planned: &Path, base: &Path, cx: Context<'_>) -> Result<Start, Failure> {
     match &cx.settings.pools {
         Some(named) if are_one(planned, named) => return Ok(Start::Named(named.clone())),
@@ -86,39 +93,39 @@ fn pool_files(planned: &Path, base: &Path, cx: Context<'_>) -> Result<Start, Fai
         Some(_) | None => {}
     }
     let folder = if base.as_os_str().is_empty() { Path::new(".") } else { base };
-    let above = planned.ancestors().skip(1).find(|it| are_one(it, folder));
-    let rest = above.and_then(|it| planned.strip_prefix(it).ok());
-    rest.map(|it| Start::Below { folder: base.to_owned(), rest: it.to_owned() }).ok_or_else(|| {
+    let above = planned.ancestors().skip(1).find(|folder_above| are_one(folder_above, folder));
+    let rest = above.and_then(|above| planned.strip_prefix(above).ok());
+    rest.map(|tail| Start::Below { folder: base.to_owned(), rest: tail.to_owned() }).ok_or_else(|| {
         let text = format!(
-            "the saved plan was made from the pool files {}, outside of the fleet file's folder",
+            "the saved plan was made from the pool files {}, which are outside the fleet file's folder",
             shown(planned)
         );
         Failure::refused(text)
-            .help(format!("name them if they are meant: `-f {}`", planned.display()))
+            .help(format!("to use them, add `-f {}`", planned.display()))
     })
 }
 
-/// The plan's where this run finds none; one that is found has to be the plan's.
+/// The fleet file of this run, or the plan's if this run finds none. Fails (6) if the two differ.
 fn fleet_file(planned: Option<PathBuf>, found: Option<Start>) -> Result<Option<Start>, Failure> {
     one_of(planned, found, |planned, found| {
         let text = format!(
-            "the saved plan was made with the fleet file {planned}, and this run finds {found}"
+            "the saved plan was made with the fleet file {planned}, but this run found {found}"
         );
-        Failure::refused(text).help("say which one is meant: `--config FILE`")
+        Failure::refused(text).help("name the fleet file to use with `--config FILE`")
     })
 }
 
-/// The plan's and the environment's have to be one, where both are named.
+/// The policy file. Fails (6) if the plan and the environment name different ones.
 fn policy_file(planned: Option<PathBuf>, set: Option<Start>) -> Result<Option<Start>, Failure> {
     one_of(planned, set, |planned, set| {
         let text = format!(
-            "the saved plan was made with the policy file {planned}, and `RUNNERCTL_POLICY` is {set}"
+            "the saved plan was made with the policy file {planned}, but `RUNNERCTL_POLICY` is {set}"
         );
-        Failure::refused(text).help("`runnerctl plan --out FILE` makes a new plan")
+        Failure::refused(text).help("run `runnerctl plan --out FILE` to make a new plan")
     })
 }
 
-/// The run's file, else the plan's; refused when there are two and they are not one.
+/// The run's file, else the plan's. Fails (6) if both name a file and the files differ.
 fn one_of(
     planned: Option<PathBuf>,
     run: Option<Start>,
@@ -133,14 +140,14 @@ fn one_of(
     }
 }
 
-/// A file that only the plan names: in its folder, and not through a link.
+/// A file that only the plan names: it is opened in its folder without following links.
 fn in_its_folder(path: &Path) -> Option<Start> {
     let (folder, name) = (path.parent()?, path.file_name()?);
     Some(Start::Below { folder: folder.to_owned(), rest: name.into() })
 }
 
 fn are_one(one: &Path, other: &Path) -> bool {
-    let whole = |it: &Path| it.canonicalize().or_else(|_| std::path::absolute(it)).ok();
+    let whole = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).ok();
     whole(one) == whole(other)
 }
 

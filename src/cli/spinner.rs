@@ -1,4 +1,4 @@
-//! What is shown on stderr while GARM takes its time to answer.
+//! Shows on stderr that the command waits for GARM.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use super::context::Context;
 use crate::domain::text::escape;
 
-/// How long an answer may take before anything is shown.
+/// How long an answer may take before the spinner appears.
 const SILENT_FOR: Duration = Duration::from_secs(1);
 
-/// How often the spinner turns.
+/// Interval at which the spinner turns.
 const TICK: Duration = Duration::from_millis(120);
 
 /// Awaits `work`, which reads the GARM at `url` and prints nothing. After a second a terminal shows
-/// that GARM is being read and since when, until the work is done or dropped; elsewhere one line
-/// says so.
+/// a spinner with the elapsed time until the work is done or dropped; elsewhere one line is
+/// printed.
 pub(super) async fn reading<T>(url: &str, work: impl Future<Output = T>, cx: Context<'_>) -> T {
     let mut work = std::pin::pin!(work);
     tokio::select! {

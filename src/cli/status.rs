@@ -1,4 +1,4 @@
-//! `status`: reads the fleet and shows it, once or repeatedly.
+//! `status`: reads the fleet and shows it, once or, with `--follow`, repeatedly.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,10 +39,10 @@ use super::prepare::log_fleet;
 use super::runner_kit::unread;
 use super::spinner::reading;
 
-/// Takes the cursor home and clears the screen.
+/// Moves the cursor to the top left and clears the screen.
 const CLEAR: &str = "\u{1b}[H\u{1b}[2J\u{1b}[3J";
 
-/// What each refresh needs.
+/// The inputs of each refresh.
 struct StatusRun<'a> {
     loaded: &'a Loaded,
     file: &'a FleetFile,
@@ -75,8 +75,8 @@ fn show(status: &FleetStatus, args: &StatusArgs, cx: Context<'_>) -> Result<Exit
     Ok(Exit::Done)
 }
 
-/// Shows the fleet at each interval until a signal comes or stdout is closed. A failed read is
-/// reported and the next one is tried, so that a follower sees GARM come back.
+/// Shows the fleet at each interval until a signal arrives or stdout is closed. A failed read is
+/// reported and tried again at the next interval.
 async fn follow(
     watch: &StatusRun<'_>,
     first: FleetStatus,
@@ -93,12 +93,12 @@ async fn follow(
         }
         tokio::time::sleep(watch.args.interval).await;
         let look = look(watch);
-        // In a log the board before says enough.
+        // In a log the previous table is still there to read.
         let looked = match cx.print.draws() {
             true => reading(&watch.client.address(), look, cx).await,
             false => look.await,
         };
-        next = looked.map(|it| it.0);
+        next = looked.map(|view| view.0);
     }
 }
 
@@ -107,8 +107,12 @@ fn show_in_stream(status: &FleetStatus, args: &StatusArgs, cx: Context<'_>) -> R
     match cx.settings.output {
         Output::Json => cx.print.document_line("status", status::json(status, detail)),
         Output::Text | Output::Markdown => {
-            let dated = |it: &FleetStatus| {
-                format!("{}  {}", it.observed_at, status::text(it, detail, cx.print.width()))
+            let dated = |status: &FleetStatus| {
+                format!(
+                    "{}  {}",
+                    status.observed_at,
+                    status::text(status, detail, cx.print.width())
+                )
             };
             match cx.print.height() {
                 Some(lines) => {
@@ -121,35 +125,35 @@ fn show_in_stream(status: &FleetStatus, args: &StatusArgs, cx: Context<'_>) -> R
     }
 }
 
-/// The board as far as it fits a screen, so that its summary and its header stay in sight. Where it
-/// does not fit, pools that need a look come first.
+/// The table cut to the height of the screen, so that the summary and the header stay visible. If
+/// it does not fit, pools with remarks come first.
 fn screenful(
     status: &FleetStatus,
     text: impl Fn(&FleetStatus) -> String,
     (width, lines): (usize, usize),
 ) -> String {
-    // One line says what is missing, and the cursor stands below.
+    // One line for the note, and one for the cursor.
     let room = lines.saturating_sub(2);
     let (whole, rest) = on_screen(&text(status), width, room);
     if rest == 0 {
         return whole;
     }
     let mut sorted = status.clone();
-    sorted.pools.sort_by_key(|it| it.remarks.is_empty());
+    sorted.pools.sort_by_key(|pool| pool.remarks.is_empty());
     let (kept, rest) = on_screen(&text(&sorted), width, room);
     let rest = count(rest, "more line");
-    format!("{kept}… {rest}; `runnerctl status POOL…` shows single pools\n")
+    format!("{kept}… {rest}; run `runnerctl status POOL…` to show single pools\n")
 }
 
-/// One reading of GARM as a board, and the hint that goes with it.
+/// Reads GARM once. Returns the status and a hint about GARM's own scaling.
 async fn look(watch: &StatusRun<'_>) -> Result<(FleetStatus, Option<String>), Failure> {
     let fleet = read_fleet(&watch.client, &watch.loaded.ask(), &Clock::Real).await?;
     log_fleet(&fleet);
     let declared = &watch.loaded.manifest.pools;
-    // Files that `plan` could not use yet are no reason to show nothing.
+    // The status is shown even if the pools lack fields that `plan` needs.
     let desired = watch.loaded.manifest.complete(watch.loaded.scope).ok();
     let options = watch.loaded.options(&[], unread(watch.file))?;
-    let plan = desired.map(|it| plan(&it, &fleet, &options));
+    let plan = desired.map(|desired| plan(&desired, &fleet, &options));
     let decisions = decisions(watch, &fleet).await;
     let owner = &watch.file.fleet;
     let inputs =
@@ -157,15 +161,16 @@ async fn look(watch: &StatusRun<'_>) -> Result<(FleetStatus, Option<String>), Fa
     let status = only(fleet_status(inputs), &watch.args.only)?;
     let delays = declared
         .iter()
-        .filter(|it| it.scale.autoscale && it.may_be_enabled())
-        .map(|it| it.scale.scale_up_delay);
-    Ok((status, impatience(fleet.controller.backoff, delays).map(|it| hint(&it))))
+        .filter(|pool| pool.scale.autoscale && pool.may_be_enabled())
+        .map(|pool| pool.scale.scale_up_delay);
+    Ok((status, impatience(fleet.controller.backoff, delays).map(|text| hint(&text))))
 }
 
-/// The decisions of the `watch` that runs, completed by what one would decide that starts now.
+/// The decisions of the running `watch`; for pools without one, what a `watch` that starts now
+/// would decide.
 async fn decisions(watch: &StatusRun<'_>, fleet: &Fleet) -> PoolDecisions {
     let settings = watch.file.watch.clone().unwrap_or_default();
-    let identity = watch.file.garm.tls.as_ref().and_then(|it| it.client.clone());
+    let identity = watch.file.garm.tls.as_ref().and_then(|tls| tls.client.clone());
     let place = WatchEndpoint::new(&settings, identity);
     let address = place.to_string();
     let (source, told) = match place.decisions_page().await {
@@ -181,23 +186,23 @@ async fn decisions(watch: &StatusRun<'_>, fleet: &Fleet) -> PoolDecisions {
     PoolDecisions { source: Some(source), by_pool: all }
 }
 
-/// What a `watch` would decide that starts now.
+/// The decisions that a `watch` would make that starts now.
 pub(super) fn first(
     owner: &FleetName,
     declared: &[DeclaredPool],
     fleet: &Fleet,
 ) -> BTreeMap<PoolName, DecisionView> {
     let roll = roll(owner, declared);
-    let stopped = |it: &EntityKey| {
-        let entity = fleet.entities.iter().find(|entity| entity.key == *it)?;
+    let stopped = |entity_key: &EntityKey| {
+        let entity = fleet.entities.iter().find(|entity| entity.key == *entity_key)?;
         match &entity.manager {
             PoolManager::Running => None,
             PoolManager::Stopped { reason } => Some(Freeze::ManagerStopped(reason.clone())),
         }
     };
     let tell = |(name, decision): (PoolName, Arc<Decision>)| {
-        let pool = fleet.pools.iter().find(|it| it.id == decision.pool);
-        let freeze = pool.and_then(|it| stopped(&it.entity));
+        let pool = fleet.pools.iter().find(|pool| pool.id == decision.pool);
+        let freeze = pool.and_then(|pool| stopped(&pool.entity));
         let fate = freeze.as_ref().map_or(DecisionEffect::NotWritten, DecisionEffect::Frozen);
         trace!(event = "decision", pool = name.as_str(), "{}", sentence(&decision, Mood::Would));
         let told = DecisionView::of(&name, &decision, fate);
@@ -208,29 +213,30 @@ pub(super) fn first(
 
 type DecisionsAnswer = (Timestamp, bool, BTreeMap<PoolName, DecisionView>);
 
-/// What the page `/decisions` tells, if it is about this fleet at this GARM.
+/// The decisions on the page `/decisions`. Fails if the page is about another fleet or another
+/// GARM.
 fn told(page: &Value, owner: &FleetName, fleet: &Fleet) -> Result<DecisionsAnswer, String> {
     let text = |key: &str| page[key].as_str();
     match (text("fleet"), text("controller_id")) {
         (Some(theirs), _) if theirs != owner.as_str() => {
-            return Err(format!("the one there is of the fleet {}", code(theirs)));
+            return Err(format!("the `watch` there scales the fleet {}", code(theirs)));
         }
         (_, Some(theirs)) if theirs != fleet.controller.id => {
             return Err(format!(
-                "the one there scales another GARM, {}",
+                "the `watch` there scales another GARM, {}",
                 code(text("garm").unwrap_or("?"))
             ));
         }
         (Some(_), Some(_)) => {}
         (None, _) | (_, None) => {
-            return Err("what answers there is no `watch` of this version".into());
+            return Err("the service there is not a `watch` of this version".into());
         }
     }
-    let at = text("at").and_then(|it| it.parse().ok()).unwrap_or(fleet.observed_at);
+    let at = text("at").and_then(|text| text.parse().ok()).unwrap_or(fleet.observed_at);
     let pools = page["pools"].as_array().into_iter().flatten();
-    let told = pools.filter_map(|it| {
-        let name = PoolName::new(it["pool"].as_str()?).ok()?;
-        Some((name, DecisionView::read(it.clone())?))
+    let told = pools.filter_map(|pool| {
+        let name = PoolName::new(pool["pool"].as_str()?).ok()?;
+        Some((name, DecisionView::read(pool.clone())?))
     });
     Ok((at, page["applied"] == true, told.collect()))
 }
@@ -243,20 +249,20 @@ fn hint(text: &str) -> String {
     )
 }
 
-/// Keeps the pools that were asked for; all when none was.
+/// Keeps the wanted pools, or all if none is named. Fails (64) if there is no pool of that name.
 fn only(mut status: FleetStatus, wanted: &[String]) -> Result<FleetStatus, Failure> {
     for name in wanted {
-        if status.pools.iter().all(|it| it.name != *name) {
-            let failure = Failure::usage(format!("there is no pool `{name}` in this fleet"));
-            let known = status.pools.iter().map(|it| it.name.as_str());
+        if status.pools.iter().all(|pool| pool.name != *name) {
+            let failure = Failure::usage(format!("no pool `{name}` in this fleet"));
+            let known = status.pools.iter().map(|pool| pool.name.as_str());
             return Err(match nearest(name, known) {
                 Some(near) => failure.help(format!("did you mean `{near}`?")),
-                None => failure.help("`runnerctl status` without a name shows every pool"),
+                None => failure.help("run `runnerctl status` without a name to see every pool"),
             });
         }
     }
     if !wanted.is_empty() {
-        status.pools.retain(|it| wanted.contains(&it.name));
+        status.pools.retain(|pool| wanted.contains(&pool.name));
     }
     Ok(status)
 }

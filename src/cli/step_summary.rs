@@ -1,4 +1,4 @@
-//! `$GITHUB_STEP_SUMMARY`: the markdown that a workflow run shows for a step.
+//! Writes `$GITHUB_STEP_SUMMARY`: markdown that GitHub shows on the page of a workflow run.
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
@@ -14,14 +14,15 @@ use crate::config::Problem;
 use crate::render;
 use crate::render::problem::WorkflowStep;
 
-/// Most characters that are written: GitHub takes 1 MiB a step and shows nothing of a larger one;
-/// a page of this size can still be read.
+/// Most characters to write. GitHub accepts 1 MiB per step and shows nothing of a larger summary; a
+/// page of this size is still readable.
 const CHARACTERS_MAX: usize = 60_000;
 
-/// Appends what `markdown` makes where GitHub Actions wants it; does nothing elsewhere. That it
-/// cannot be written is a warning: the command has done its work.
+/// Appends the text of `markdown` to the summary on GitHub Actions; does nothing elsewhere. A
+/// failure to write is a warning: the command has done its work.
 pub fn write(markdown: impl FnOnce() -> String, cx: Context<'_>) {
-    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|it: &OsString| !it.is_empty())
+    let Some(path) =
+        std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path: &OsString| !path.is_empty())
     else {
         return;
     };
@@ -37,7 +38,7 @@ pub fn write(markdown: impl FnOnce() -> String, cx: Context<'_>) {
     }
 }
 
-/// Appends why a command of a workflow has failed: the commands whose results stand there, too.
+/// Appends the failure of a command that also writes its results to the summary.
 pub fn failed(failure: &Failure, command: &Command, cx: Context<'_>) {
     if matches!(command, Command::Validate(_) | Command::Plan(_) | Command::Apply(_)) {
         write(
@@ -47,28 +48,28 @@ pub fn failed(failure: &Failure, command: &Command, cx: Context<'_>) {
     }
 }
 
-/// Appends problems of the files.
+/// Appends the problems of the files.
 pub fn problems(problems: &[Problem], heading: &str, cx: Context<'_>) {
     if !problems.is_empty() {
         write(|| render::problem::markdown(problems, heading), cx);
     }
 }
 
-/// Where this step runs; nothing outside of GitHub Actions.
+/// The workspace of this step; absent outside GitHub Actions.
 pub fn step(cx: Context<'_>) -> Option<WorkflowStep> {
     let workspace = std::env::var_os("GITHUB_WORKSPACE")
-        .filter(|it| cx.print.is_on_actions() && !it.is_empty())?;
+        .filter(|path| cx.print.is_on_actions() && !path.is_empty())?;
     let working = std::env::current_dir().ok()?;
     Some(WorkflowStep { workspace: workspace.into(), working })
 }
 
-/// Whole lines up to `most` characters, and how many are left out.
+/// Whole lines of up to `most` characters, and a note of how many lines are left out.
 fn cut(markdown: &str, most: usize) -> String {
     if markdown.chars().count() <= most {
         return with_newline(markdown.to_owned());
     }
     let lines: Vec<&str> = markdown.lines().collect();
-    // Room for what is said about the rest, and for the end of an open code block.
+    // Room for the note about the rest and for the end of an open code block.
     let mut room = most.saturating_sub(80);
     let mut kept = Vec::new();
     for line in &lines {
@@ -76,7 +77,7 @@ fn cut(markdown: &str, most: usize) -> String {
         room = left;
         kept.push(*line);
     }
-    let is_open = kept.iter().filter(|it| it.trim_start().starts_with("```")).count() % 2 == 1;
+    let is_open = kept.iter().filter(|line| line.trim_start().starts_with("```")).count() % 2 == 1;
     let rest = count(lines.len() - kept.len(), "more line");
     let end = if is_open { "\n```" } else { "" };
     with_newline(format!("{}{end}\n\n… {rest} not shown", kept.join("\n")))

@@ -1,4 +1,4 @@
-//! `validate`: every problem of the files.
+//! `validate`: reports every problem of the files.
 
 use serde_json::json;
 use tracing::info;
@@ -23,7 +23,7 @@ use crate::reconcile::read_fleet::read_owned;
 use crate::render::words::count;
 use crate::render::{self, problem, proof};
 
-/// Checks the files. Opens no socket, resolves no secret, starts no process.
+/// Checks the files. Opens no socket, resolves no secret and starts no process.
 pub fn run(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let places = cx.settings.paths.clone();
     let files = check_files(&places, &pools(args, &places));
@@ -32,13 +32,13 @@ pub fn run(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     Ok(exit(args, &files.problems))
 }
 
-/// Checks the files, and holds what they name against GARM when they have no errors.
+/// Checks the files and, if they have no errors, that GARM has what they name.
 pub async fn run_online(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let places = cx.settings.paths.clone();
     let mut files = check_files(&places, &pools(args, &places));
     if has_error(&files.problems) {
         show(&files, None, cx)?;
-        cx.print.say("GARM was not asked: correct the files first");
+        cx.print.say("skipped the checks against GARM: correct the files first");
         return Ok(Exit::Input);
     }
     let fleet_file = files.manifest.fleet_file.as_ref().ok_or_else(missing_fleet_file)?;
@@ -70,7 +70,7 @@ pub async fn run_online(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Fa
     files.problems.extend(agents(&files.manifest, known.entities()));
     if !live.is_empty() {
         files.files.push(client.address());
-        files.problems.extend(live.iter().map(|it| as_it_stands(it, client.address())));
+        files.problems.extend(live.iter().map(|problem| as_it_stands(problem, client.address())));
     }
     tell_remarks(&client, cx);
     let asked = OnlineResults { address: client.address(), probes: &probes, verdicts: &verdicts };
@@ -88,14 +88,15 @@ pub async fn run_online(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Fa
     }
 }
 
-/// A pool of ours that breaks the policy in GARM, whatever the files say by now.
-fn as_it_stands(it: &Violation, garm: String) -> Problem {
-    let message = format!("pool {} as it stands in GARM: {}", code(it.pool.as_str()), it.message);
-    let help = format!("{}; `runnerctl plan` shows whether the files differ", it.help);
-    Problem::of_file(it.code, garm, message).with_help(help)
+/// A policy violation of a pool as it is in GARM, which may differ from the files.
+fn as_it_stands(violation: &Violation, garm: String) -> Problem {
+    let message =
+        format!("pool {} as it is in GARM: {}", code(violation.pool.as_str()), violation.message);
+    let help = format!("{}; run `runnerctl plan` to see whether the files differ", violation.help);
+    Problem::of_file(violation.code, garm, message).with_help(help)
 }
 
-/// What GARM was asked, besides.
+/// The results of the checks against GARM besides the problems.
 struct OnlineResults<'a> {
     address: String,
     probes: &'a [Probe],
@@ -138,7 +139,7 @@ fn show(
             cx.print.document("validate", document)
         }
         Output::Text | Output::Markdown => {
-            let mut text = text(files, asked.map(|it| it.address.as_str()));
+            let mut text = text(files, asked.map(|client| client.address.as_str()));
             if let Some(note) = not_read(&files.unread) {
                 text.push_str(&format!("\n{note}"));
             }
@@ -153,7 +154,8 @@ fn show(
 
 fn text(files: &CheckedFiles, asked: Option<&str>) -> String {
     let pools = count(files.manifest.pools.len(), "pool");
-    let asked = asked.map_or_else(String::new, |it| format!("; asked {}", escape(it)));
+    let asked =
+        asked.map_or_else(String::new, |address| format!("; checked against {}", escape(address)));
     match (files.problems.as_slice(), files.files.as_slice()) {
         ([], [file]) => format!("{}: {pools}, no problems{asked}", escape(file)),
         ([], files) => format!("{pools} in {}, no problems{asked}", count(files.len(), "file")),
@@ -161,9 +163,9 @@ fn text(files: &CheckedFiles, asked: Option<&str>) -> String {
     }
 }
 
-/// How many problems there are in how many files, those that could not be read included.
+/// The number of problems and of files, including files that could not be read.
 fn counted(files: &CheckedFiles) -> String {
     let CheckedFiles { problems, files, .. } = files;
-    let unread = problems.iter().filter(|it| !files.contains(&it.place.file)).count();
+    let unread = problems.iter().filter(|problem| !files.contains(&problem.place.file)).count();
     problem::summary(problems, files.len() + unread)
 }

@@ -214,7 +214,7 @@ fn hostile_files_are_refused_with_a_reason() {
         assert_eq!(found, code, "{name}: {stdout}{stderr}");
         assert!(format!("{stdout}{stderr}").contains(said), "{name}: {stdout}{stderr}");
     };
-    check("empty", 3, "there is no record in empty");
+    check("empty", 3, "no records in empty");
     check("binary", 1, "binary:1: record 1: the line is not a complete record");
     check("long", 1, "long:1: record 1: the line is longer than any record");
     check("deep", 1, "deep:1: record 1: the line is not a complete record");

@@ -1,4 +1,4 @@
-//! The program from its command line, against `sandbox`: what a newcomer, cron and CI meet.
+//! The program from its command line against `sandbox`, as users, cron and CI run it.
 
 mod apps;
 pub(crate) mod bench;

@@ -1,4 +1,4 @@
-//! `runnerctl watch` as a process, against `runnerctl sandbox` as another.
+//! `runnerctl watch` as a process, against a `runnerctl sandbox` process.
 
 mod alerts;
 mod demo;

@@ -1,4 +1,4 @@
-//! The commands and the arguments of each.
+//! The commands and their arguments.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -92,7 +92,7 @@ pub struct PlanArgs {
     /// Exit with code 2 if there are changes or blocked steps
     #[arg(long)]
     pub detailed_exitcode: bool,
-    /// Plan only for this pool; may be repeated. Deletes no pool
+    /// Plan only for this pool; repeatable. Deletes no pool
     #[arg(long = "target", value_name = "POOL", value_parser = PoolName::new)]
     pub targets: Vec<PoolName>,
 }
@@ -117,7 +117,7 @@ pub struct ApplyArgs {
     /// Replace idle runners that were created before their pool was changed
     #[arg(long)]
     pub rotate: bool,
-    /// Plan only for this pool; may be repeated. Deletes no pool
+    /// Plan only for this pool; repeatable. Deletes no pool
     #[arg(long = "target", value_name = "POOL", value_parser = PoolName::new)]
     pub targets: Vec<PoolName>,
     /// Audit log file [default: `watch.audit` of the fleet file, else in the state folder]
@@ -128,12 +128,11 @@ pub struct ApplyArgs {
     pub no_audit: bool,
 }
 
-/// How much `--allow-destroy` allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AllowDestroy {
-    /// Deletes and replaces of at most half of the fleet.
+    /// Deletions and replacements of at most half of the fleet.
     Some,
-    /// Any number of deletes and replaces.
+    /// Any number of deletions and replacements.
     All,
 }
 
@@ -163,8 +162,10 @@ pub struct StatusArgs {
 
 fn interval(text: &str) -> Result<Duration, String> {
     match duration::parse(text) {
-        Ok(it) if it < Duration::from_secs(1) => Err("the interval is at least 1s".into()),
-        Ok(it) => Ok(it),
+        Ok(interval) if interval < Duration::from_secs(1) => {
+            Err("the shortest interval is 1s".into())
+        }
+        Ok(interval) => Ok(interval),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -230,8 +231,8 @@ pub struct VerifyArgs {
     /// Last record of the files that are archived elsewhere, as logged by `watch` at a rotation
     #[arg(long, value_name = "SEQ:HASH", value_parser = head)]
     pub since: Option<Head>,
-    /// Key of the HMACs; may be repeated if the key has changed: env:NAME, file:PATH, vault:PATH#FIELD or
-    /// exec:COMMAND [default: the keys of the fleet file, if there is one]
+    /// Key of the HMACs; repeatable if the key has changed: env:NAME, file:PATH, vault:PATH#FIELD
+    /// or exec:COMMAND [default: the keys of the fleet file, if there is one]
     #[arg(long, value_name = "REF", value_parser = config::parse_reference)]
     pub key: Vec<SecretRef>,
     /// Signed statements of `watch.audit_anchor`, one per line; they prove that no record before
@@ -275,7 +276,7 @@ pub struct SandboxArgs {
 fn pause(rate: &str) -> Result<Duration, String> {
     let hint = || "write a number and s, m or h, like `30/m`".to_owned();
     let (count, unit) = rate.split_once('/').ok_or_else(hint)?;
-    let count: u32 = count.parse().ok().filter(|it| *it > 0).ok_or_else(hint)?;
+    let count: u32 = count.parse().ok().filter(|count| *count > 0).ok_or_else(hint)?;
     let unit = match unit {
         "s" => Duration::from_secs(1),
         "m" => Duration::from_secs(60),
@@ -284,7 +285,7 @@ fn pause(rate: &str) -> Result<Duration, String> {
     };
     let pause = unit / count;
     if pause < Duration::from_millis(1) {
-        return Err("at most 1000 jobs a second".into());
+        return Err("the highest rate is 1000 jobs a second".into());
     }
     Ok(pause)
 }
@@ -296,7 +297,7 @@ pub struct ReferenceArgs {
     pub file: ReferenceFile,
 }
 
-/// The files that have a reference.
+/// The files that `reference` documents.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 pub enum ReferenceFile {
     Pools,

@@ -1,4 +1,4 @@
-//! The command line, as clap reads it.
+//! The global options, and how a command line is parsed.
 
 mod commands;
 
@@ -26,7 +26,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// Flags of every command; each is also an environment variable.
+/// The options of every command; each is also an environment variable.
 #[derive(Debug, Clone, Args)]
 #[command(
     next_help_heading = "Global options (each is also RUNNERCTL_<OPTION> in the environment)"
@@ -91,7 +91,7 @@ pub enum Output {
     #[default]
     Text,
     Json,
-    /// For a comment on a pull request.
+    /// For a comment on a pull request or a step summary.
     Markdown,
 }
 
@@ -150,13 +150,14 @@ impl ValueEnum for Color {
 pub fn read(line: &[OsString]) -> Result<Cli, clap::Error> {
     let matches = command().try_get_matches_from(line)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
-    // A global flag may be before or after the command. The `--pools` of `sandbox` is a number.
-    let stands = |it: &clap::ArgMatches, name: &str| {
-        matches!(it.try_contains_id(name), Ok(true))
-            && it.value_source(name) == Some(ValueSource::CommandLine)
+    // A global flag may precede or follow the command. The `--pools` of `sandbox` is a number.
+    let stands = |parsed: &clap::ArgMatches, name: &str| {
+        matches!(parsed.try_contains_id(name), Ok(true))
+            && parsed.value_source(name) == Some(ValueSource::CommandLine)
     };
-    let below = matches.subcommand().map(|(_, it)| it);
-    let is_named = |name| stands(&matches, name) || below.is_some_and(|it| stands(it, name));
+    let below = matches.subcommand().map(|(_, subcommand)| subcommand);
+    let is_named =
+        |name| stands(&matches, name) || below.is_some_and(|parsed| stands(parsed, name));
     cli.globals.pools_are_on_the_line = is_named("pools");
     cli.globals.policy_is_on_the_line = is_named("policy");
     Ok(cli)
@@ -167,17 +168,19 @@ pub fn read(line: &[OsString]) -> Result<Cli, clap::Error> {
 pub fn command() -> clap::Command {
     let codes = Exit::help_table();
     let mut command = Cli::command().after_help(codes.clone());
-    command = command.mut_subcommands(|it| it.after_help(codes.clone()));
+    command = command.mut_subcommands(|command| command.after_help(codes.clone()));
     let unset: Vec<clap::Id> = command
         .get_arguments()
         // Except `RUNNERCTL_POLICY`: an empty value is an error, since ignoring it would drop a
         // policy that was meant to be enforced.
-        .filter(|it| it.get_id() != "policy")
-        .filter(|it| it.get_env().and_then(std::env::var_os).is_some_and(|it| it.is_empty()))
-        .map(|it| it.get_id().clone())
+        .filter(|arg| arg.get_id() != "policy")
+        .filter(|arg| {
+            arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty())
+        })
+        .map(|arg| arg.get_id().clone())
         .collect();
     for id in unset {
-        command = command.mut_arg(id, |it| it.env(clap::builder::Resettable::Reset));
+        command = command.mut_arg(id, |arg| arg.env(clap::builder::Resettable::Reset));
     }
     command
 }
@@ -187,12 +190,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clap_finds_no_fault_in_the_command_line() {
+    fn the_command_line_passes_the_checks_of_clap() {
         command().debug_assert();
     }
 
     #[test]
-    fn global_flags_stand_before_and_behind_every_command() {
+    fn global_flags_may_precede_or_follow_every_command() {
         for command in command().get_subcommands().map(clap::Command::get_name) {
             let last: &[&str] = match command {
                 "completions" => &["bash"],
@@ -214,7 +217,7 @@ mod tests {
 
     #[test]
     fn every_global_flag_is_also_an_environment_variable() {
-        for arg in command().get_arguments().filter(|it| it.is_global_set()) {
+        for arg in command().get_arguments().filter(|arg| arg.is_global_set()) {
             let flag = arg.get_long().unwrap().to_uppercase().replace('-', "_");
             let variable = arg.get_env().unwrap().to_str().unwrap().to_owned();
             assert_eq!(variable, format!("RUNNERCTL_{flag}"));

@@ -30,13 +30,13 @@ use crate::notify::{
 };
 use crate::secrets;
 
-/// Interval of the evaluation.
+/// Interval at which the rules are evaluated.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// The values that rules are evaluated on. The loop writes them.
+/// The values that the alert rules are evaluated on. The loop writes them.
 pub(super) struct AlertInputs {
     began: Instant,
-    /// Older observations of the pools count as unknown.
+    /// The age from which observations of the pools count as unknown.
     fresh: Duration,
     known: Mutex<AlertInputState>,
 }
@@ -48,10 +48,10 @@ struct AlertInputState {
     violations: RollingCount,
     gaps: RollingCount,
     breaks: RollingCount,
-    /// Absent where there is no anchor.
+    /// Absent if the audit log is not anchored.
     anchored_at: Option<Timestamp>,
     client_cert_expires_at: Option<Timestamp>,
-    /// Absent while unknown.
+    /// Absent until the probes have a result.
     is_mtls_enforced: Option<bool>,
 }
 
@@ -64,39 +64,39 @@ impl AlertInputs {
         self.known.lock().ignoring_poison()
     }
 
-    /// A picture of all pools.
+    /// Replaces the values of all pools.
     pub(super) fn take(&self, snapshot: &Snapshot) {
         let mut known = self.known();
         known.read_at = Some(snapshot.read_at);
         known.pools.clone_from(&snapshot.pools);
     }
 
-    /// The isolation auditor has found something.
+    /// Counts a finding of the isolation auditor.
     pub(super) fn note_violation(&self, at: Timestamp) {
         self.known().violations.note(at);
     }
 
-    /// The client certificate for GARM is another one; absent: there is none.
+    /// Sets the expiry of the client certificate for GARM; absent without a certificate.
     pub(super) fn note_client_cert(&self, expires_at: Option<Timestamp>) {
         self.known().client_cert_expires_at = expires_at;
     }
 
-    /// The probes of mTLS have ended so.
+    /// Sets the result of the mTLS probes; absent if they could not tell.
     pub(super) fn note_mtls(&self, is_enforced: Option<bool>) {
         self.known().is_mtls_enforced = is_enforced;
     }
 
-    /// The audit log has a gap.
+    /// Counts a gap of the audit log.
     pub(super) fn note_gap(&self, at: Timestamp) {
         self.known().gaps.note(at);
     }
 
-    /// What stood in the audit log was changed.
+    /// Counts a change to records of the audit log.
     pub(super) fn note_break(&self, at: Timestamp) {
         self.known().breaks.note(at);
     }
 
-    /// A signed statement about the audit log has reached every place, or the first one is due.
+    /// Sets the time of the last statement about the audit log that reached every place.
     pub(super) fn note_anchor(&self, at: Timestamp) {
         self.known().anchored_at = Some(at);
     }
@@ -158,17 +158,17 @@ pub(super) struct Alerting {
     notifier: tokio::sync::Mutex<Option<Notifier>>,
 }
 
-/// What alerting and the audit feed share.
+/// What the alerts and the audit feed share.
 #[derive(Clone)]
 pub(super) struct AlertWiring {
     pub(super) metrics: Arc<MetricsState>,
     pub(super) facts: Arc<AlertInputs>,
-    /// Attached to every alert.
+    /// The last signed statement about the audit log; every alert carries it.
     pub(super) enclosure: Attachment,
 }
 
 impl Alerting {
-    /// Resolves the receivers and starts a task for each. Errors (3) if one cannot be used.
+    /// Resolves the receivers and starts a task for each. Fails (3) if a receiver is invalid.
     pub(super) async fn start(
         setup: &DaemonConfig,
         allowed: &secrets::ResolveOptions,
@@ -184,7 +184,7 @@ impl Alerting {
         }
         let report = report(metrics);
         let notifier = Notifier::enclosing(targets(setup, allowed).await?, report, enclosure)
-            .map_err(|it| unusable(&it))?;
+            .map_err(|error| unusable(&error))?;
         Ok(Self {
             fleet: setup.file.fleet.to_string(),
             facts,
@@ -216,7 +216,7 @@ impl Alerting {
     ) -> Result<(), Failure> {
         let targets = targets(setup, allowed).await?;
         if let Some(notifier) = self.notifier.lock().await.as_mut() {
-            notifier.reload(targets).map_err(|it| unusable(&it))?;
+            notifier.reload(targets).map_err(|error| unusable(&error))?;
         }
         let ended = self.rules().reload(&setup.file.alerts, self.clock.now());
         self.tell(ended).await;
@@ -246,45 +246,45 @@ impl Alerting {
         }
     }
 
-    fn notification(&self, it: AlertTransition) -> Notification {
-        let pool = it.pool.map(|it| ("pool".to_owned(), it.to_string()));
+    fn notification(&self, transition: AlertTransition) -> Notification {
+        let pool = transition.pool.map(|pool| ("pool".to_owned(), pool.to_string()));
         let fleet = ("fleet".to_owned(), self.fleet.clone());
         Notification {
-            rule: it.rule,
+            rule: transition.rule,
             labels: [fleet].into_iter().chain(pool).collect(),
-            status: it.status,
-            summary: it.summary,
-            description: it.description,
-            value: it.value,
+            status: transition.status,
+            summary: transition.summary,
+            description: transition.description,
+            value: transition.value,
         }
     }
 }
 
-fn line(it: &AlertTransition) -> LogLine {
-    let (level, word) = match it.status {
+fn line(transition: &AlertTransition) -> LogLine {
+    let (level, word) = match transition.status {
         AlertStatus::Firing { .. } => (Level::WARN, "fires"),
-        AlertStatus::Resolved { .. } => (Level::INFO, "is over"),
+        AlertStatus::Resolved { .. } => (Level::INFO, "is resolved"),
     };
-    let text = format!("alert {} {word}: {}", code(&it.rule), it.summary);
+    let text = format!("alert {} {word}: {}", code(&transition.rule), transition.summary);
     let line = LogLine::new(level, "alert", text);
-    let line = it.pool.as_ref().map_or(line.clone(), |pool| line.of(pool));
-    line.with(json!({ "rule": it.rule, "firing": level == Level::WARN, "value": it.value }))
+    let line = transition.pool.as_ref().map_or(line.clone(), |pool| line.of(pool));
+    line.with(json!({ "rule": transition.rule, "firing": level == Level::WARN, "value": transition.value }))
 }
 
 /// Counts each delivery attempt and logs failures.
 fn report(metrics: Arc<MetricsState>) -> Arc<dyn Fn(&Delivery) + Send + Sync> {
-    Arc::new(move |it: &Delivery| {
-        let (receiver, outcome) = (it.receiver.clone(), it.outcome.word());
+    Arc::new(move |delivery: &Delivery| {
+        let (receiver, outcome) = (delivery.receiver.clone(), delivery.outcome.word());
         metrics.count(Counter::AlertDelivery { receiver, outcome });
-        let level = match it.outcome {
+        let level = match delivery.outcome {
             DeliveryOutcome::Delivered => Level::DEBUG,
             DeliveryOutcome::Failed | DeliveryOutcome::Refused | DeliveryOutcome::Dropped => {
                 Level::WARN
             }
         };
-        let text = format!("alerts to {} {outcome}: {}", code(&it.receiver), it.detail);
+        let text = format!("alerts to {} {outcome}: {}", code(&delivery.receiver), delivery.detail);
         LogLine::new(level, "delivery", text)
-            .with(json!({ "receiver": it.receiver, "outcome": outcome, "alerts": it.alerts }))
+            .with(json!({ "receiver": delivery.receiver, "outcome": outcome, "alerts": delivery.alerts }))
             .emit();
     })
 }
@@ -316,7 +316,7 @@ async fn target(
             (ReceiverApi::Webhook, secrets::resolve(reference, options).await?)
         }
     };
-    ReceiverEndpoint::new(&receiver.name, kind, &url).map_err(|it| unusable(&it))
+    ReceiverEndpoint::new(&receiver.name, kind, &url).map_err(|error| unusable(&error))
 }
 
 fn unusable(error: &ReceiverError) -> Failure {

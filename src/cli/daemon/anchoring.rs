@@ -1,5 +1,5 @@
-//! The anchor of the audit log while `watch` runs: a statement at each interval, each rotation and
-//! the end, counted and logged.
+//! Anchors the audit log while `watch` runs: delivers a signed statement at each interval, at each
+//! rotation and at the end.
 
 use std::time::Duration;
 
@@ -18,22 +18,22 @@ use crate::metrics::Counter;
 use crate::notify::Attachment;
 use crate::secrets;
 
-/// After a failure the next statement comes sooner.
+/// Time until the next statement after a failed delivery.
 const RETRY: Duration = Duration::from_secs(30);
 
-/// Where statements go, and who is told about them.
+/// Delivers the statements, and counts and logs the deliveries.
 pub(super) struct AnchorSchedule {
     anchor: Anchor,
     every: Duration,
     enclosure: Option<Attachment>,
-    /// The last attempt failed, and that was logged.
+    /// The last delivery failed, and that was logged.
     has_failed: bool,
     wires: AlertWiring,
 }
 
 impl AnchorSchedule {
-    /// The anchor of the fleet file; absent without one, and where nothing is recorded. Fails (3)
-    /// when its key or address cannot be used.
+    /// The anchor that the fleet file declares; absent without one or without an audit file. Fails
+    /// (3) if its key or address is invalid.
     pub(super) async fn open(
         setup: &DaemonConfig,
         book: &AuditDestination,
@@ -51,7 +51,7 @@ impl AnchorSchedule {
             wires.metrics.declare(outcomes.map(|outcome| Counter::AuditAnchor { place, outcome }));
         }
         if anchor.places().next().is_some() {
-            // Until the first statement is delivered, its age counts from here.
+            // Until the first statement is delivered, its age counts from the start.
             wires.facts.note_anchor(Clock::Real.now());
         }
         Ok(Some(Self {
@@ -63,7 +63,7 @@ impl AnchorSchedule {
         }))
     }
 
-    /// States where the log stands; brings when the next statement is due.
+    /// Signs and delivers a statement about `head`. Returns the time until the next statement.
     pub(super) async fn state(&mut self, head: &Head) -> Duration {
         let now = Clock::Real.now();
         let statement = self.anchor.sign(head, now);
@@ -97,7 +97,7 @@ impl AnchorSchedule {
         if self.anchor.places().next().is_some() {
             say(Level::DEBUG, format!("the audit log is anchored at {head}"));
             self.wires.facts.note_anchor(now);
-            self.wires.metrics.process(|it| it.audit_anchored_at = Some(now));
+            self.wires.metrics.process(|process| process.audit_anchored_at = Some(now));
         }
         self.every
     }

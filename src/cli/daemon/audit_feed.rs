@@ -1,6 +1,7 @@
-//! The audit file while the loop runs: the life of every runner that GARM lists, beside the writes
-//! of the loop. A thread writes. While more waits for it than may be held in memory, events are not
-//! taken in: a gap says so, and the next full read brings what they would have told.
+//! Records the life of every runner that GARM lists, and the writes of the loop, in the audit file.
+//!
+//! A thread writes the file. While its queue is full, changes are skipped: a gap record marks the
+//! period, and the next full read records the states that the skipped changes led to.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,111 +38,118 @@ use crate::reconcile::watch::{Incident, WatchCommand};
 use crate::render::words::count;
 use crate::scaling::RowChange;
 
-/// How often the head of the chain is said, so that a copy of the log can be held against the file.
+/// Interval at which the head of the chain is logged, so that a copy of the log can be compared with
+/// the file.
 const HEAD_EVERY: Duration = Duration::from_mins(5);
 
-/// How soon it is looked for again before there is a record.
+/// Interval at which a file without a record is checked for a head to anchor.
 const HEAD_WAIT: Duration = Duration::from_secs(1);
 
-/// Ends of renamed files that may wait to be anchored.
+/// Most heads of rotated files that may wait to be anchored.
 const ROTATIONS_MAX: usize = 8;
 
-/// How much of the end of the file is searched for the last sign of a `watch`, in bytes.
+/// How much of the end of the file is searched for the last record of a `watch`, in bytes.
 const TAIL_MAX: usize = 256 << 10;
 
-/// How long what waits may take to be written at the end.
+/// How long the queued records may take to be written at the end.
 const LAST_PATIENCE: Duration = Duration::from_millis(1_200);
 
-/// How long the last statement may take.
+/// How long the delivery of the last statement may take.
 const ANCHOR_PATIENCE: Duration = Duration::from_millis(600);
 
-/// Where the life of the runners goes in. Cheap to clone; never blocks.
+/// Records what the loop observes. Cheap to clone; never blocks.
 #[derive(Clone)]
 pub(super) struct AuditFeed(Option<Arc<AuditFeedState>>);
 
 struct AuditFeedState {
     lifecycle: Arc<Mutex<Lifecycle>>,
     sink: Arc<AuditSink>,
-    /// Events have not been taken in since the last one that was.
+    /// Changes have been skipped since the last record.
     has_skipped: AtomicBool,
 }
 
-/// What the task beside needs.
+/// Logs and anchors the head of the audit log until the service stops.
 pub(super) struct AuditHeadTask {
     sink: Arc<AuditSink>,
-    /// Where files ended that were renamed.
-    ended: mpsc::Receiver<Head>,
+    rotated_heads: mpsc::Receiver<Head>,
     pub(super) anchor: Option<AnchorSchedule>,
 }
 
-/// What records tell and are told.
-pub(super) struct AuditFeedContext<'a> {
-    pub(super) fleet: &'a FleetName,
+/// What the listener of the audit file passes events to.
+pub(super) struct AuditFeedContext {
     pub(super) metrics: Arc<MetricsState>,
-    pub(super) facts: Arc<AlertInputs>,
-    pub(super) rule: RecordPolicy,
-    /// Where the loop is held while nothing can be recorded.
-    pub(super) orders: mpsc::Sender<WatchCommand>,
+    pub(super) alert_inputs: Arc<AlertInputs>,
+    pub(super) record_policy: RecordPolicy,
+    /// Holds the loop while records are required and cannot be written.
+    pub(super) commands: mpsc::Sender<WatchCommand>,
 }
 
 impl AuditFeed {
-    /// Records into the file of `book`; returns the book that the loop's writes go to, and the work
-    /// of the task. Nothing is recorded where the book is no file.
+    /// Starts the thread that writes the audit file. Returns the feed, the destination of the loop's
+    /// own records, and the task that reports and anchors the head. Without an audit file the feed
+    /// drops what it is given, and there is no task. Fails (1) if the thread cannot be started.
     pub(super) fn open(
-        book: AuditDestination,
-        desk: AuditFeedContext<'_>,
+        destination: AuditDestination,
+        fleet: &FleetName,
+        context: AuditFeedContext,
     ) -> Result<(Self, AuditDestination, Option<AuditHeadTask>), Failure> {
-        let AuditDestination::File(audit_file) = book else { return Ok((Self(None), book, None)) };
-        let actor = state_dir::actor();
-        let lifecycle = Arc::new(Mutex::new(Lifecycle::new(actor, desk.fleet.clone())));
-        let cause = Cause {
-            command: "watch".into(),
-            fleet: Some(desk.fleet.to_string()),
-            ..Cause::default()
+        let AuditDestination::File(audit_file) = destination else {
+            return Ok((Self(None), destination, None));
         };
-        let last = last_sign(audit_file.path(), &audit_file.writer().keys, desk.fleet);
-        let options = SinkOptions::usual(desk.rule);
-        let (ends, ended) = mpsc::channel(ROTATIONS_MAX);
-        let ear = AuditListener::new(desk, Arc::clone(&lifecycle), ends);
-        let ear = Box::new(move |it: &SinkEvent<'_>| ear.hear(it));
-        let sink = AuditSink::start(audit_file, cause, options, ear).map_err(|error| {
+        let lifecycle = Arc::new(Mutex::new(Lifecycle::new(state_dir::actor(), fleet.clone())));
+        let cause =
+            Cause { command: "watch".into(), fleet: Some(fleet.to_string()), ..Cause::default() };
+        let last = last_sign(audit_file.path(), &audit_file.writer().keys, fleet);
+        let options = SinkOptions::usual(context.record_policy);
+        let (rotated_heads, received_heads) = mpsc::channel(ROTATIONS_MAX);
+        let listener = AuditListener {
+            lifecycle: Arc::clone(&lifecycle),
+            metrics: context.metrics,
+            alert_inputs: context.alert_inputs,
+            record_policy: context.record_policy,
+            commands: context.commands,
+            rotated_heads,
+        };
+        let listener = Box::new(move |event: &SinkEvent<'_>| listener.on_event(event));
+        let sink = AuditSink::start(audit_file, cause, options, listener).map_err(|error| {
             Failure::new(
                 Exit::Failed,
-                format!("cannot start the thread of the audit file: {error}"),
+                format!("cannot start the thread that writes the audit file: {error}"),
             )
         })?;
         let sink = Arc::new(sink);
         let has_skipped = AtomicBool::new(false);
-        let inner = AuditFeedState { lifecycle, sink: Arc::clone(&sink), has_skipped };
-        inner.tell(|it, now| it.begin(last, now));
-        let work = AuditHeadTask { sink: Arc::clone(&sink), ended, anchor: None };
-        Ok((Self(Some(Arc::new(inner))), AuditDestination::Sink(sink), Some(work)))
+        let state = AuditFeedState { lifecycle, sink: Arc::clone(&sink), has_skipped };
+        state.record(|lifecycle, now| lifecycle.begin(last, now));
+        let task =
+            AuditHeadTask { sink: Arc::clone(&sink), rotated_heads: received_heads, anchor: None };
+        Ok((Self(Some(Arc::new(state))), AuditDestination::Sink(sink), Some(task)))
     }
 
     pub(super) fn read(&self, fleet: &Fleet) {
         if self.has_room() {
-            self.tell(|it, now| it.read(fleet, now));
+            self.record(|lifecycle, now| lifecycle.read(fleet, now));
         }
     }
 
     pub(super) fn changed(&self, change: &RowChange) {
         if self.has_room() {
-            self.tell(|it, now| it.changed(change, now));
-        } else if let Some(inner) = &self.0 {
-            inner.has_skipped.store(true, Ordering::Relaxed);
+            self.record(|lifecycle, now| lifecycle.changed(change, now));
+        } else if let Some(state) = &self.0 {
+            state.has_skipped.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Whether more may wait to be written. The next full read makes up for what is passed over.
+    /// Whether the queue of the writing thread has room for more.
     fn has_room(&self) -> bool {
-        self.0.as_ref().is_none_or(|it| it.sink.has_room())
+        self.0.as_ref().is_none_or(|state| state.sink.has_room())
     }
 
-    /// How the recording stands; absent where nothing is recorded.
-    pub(super) fn standing(&self) -> Option<Recording> {
-        let inner = self.0.as_ref()?;
-        let has_open_gap = inner.lifecycle.lock().ignoring_poison().has_open_gap();
-        let sink = &inner.sink;
+    /// The state of the recording; absent without an audit file.
+    pub(super) fn recording(&self) -> Option<Recording> {
+        let state = self.0.as_ref()?;
+        let has_open_gap = state.lifecycle.lock().ignoring_poison().has_open_gap();
+        let sink = &state.sink;
         Some(Recording { has_open_gap, missing: sink.missing(), is_altered: sink.is_altered() })
     }
 
@@ -165,49 +173,49 @@ impl AuditFeed {
             | Incident::RunnerSuspect { .. }
             | Incident::HistoryUnread { .. } => return,
         };
-        self.tell(|it, now| it.stream(&stream, now));
+        self.record(|lifecycle, now| lifecycle.stream(&stream, now));
     }
 
-    /// The isolation auditor has found something.
+    /// Records a finding of the isolation auditor.
     pub(super) fn found(&self, finding: &IsolationFinding) {
-        let Some(inner) = &self.0 else { return };
-        let entry = inner.finding(finding);
-        inner.tell(|_, _| vec![entry]);
+        let Some(state) = &self.0 else { return };
+        let entry = state.finding(finding);
+        state.record(|_, _| vec![entry]);
     }
 
-    /// The probes of mTLS have another word.
+    /// Records a changed result of the mTLS probes.
     pub(super) fn proven(&self, shown: &MtlsRound) {
-        let Some(inner) = &self.0 else { return };
+        let Some(state) = &self.0 else { return };
         let act = format!("mtls {}", shown.word.word());
-        let entry = inner.event(act, Subject::Controller, shown.sentence.clone());
-        inner.tell(|_, _| vec![entry]);
+        let entry = state.event(act, Subject::Controller, shown.sentence.clone());
+        state.record(|_, _| vec![entry]);
     }
 
-    /// A pool has begun to break the policy as it stands in GARM, or does so no more.
-    pub(super) fn violation(&self, it: &Violation, turn: ViolationChange) {
-        let Some(inner) = &self.0 else { return };
-        let act = match turn {
+    /// Records that a pool in GARM has begun or ceased to violate the policy.
+    pub(super) fn violation(&self, violation: &Violation, change: ViolationChange) {
+        let Some(state) = &self.0 else { return };
+        let act = match change {
             ViolationChange::Begins => "policy violation",
             ViolationChange::Ends => "policy violation over",
         };
-        let subject = Subject::Pool { name: it.pool.clone(), id: None };
-        let entry = inner.event(act.to_owned(), subject, it.message.clone());
-        inner.tell(|_, _| vec![entry]);
+        let subject = Subject::Pool { name: violation.pool.clone(), id: None };
+        let entry = state.event(act.to_owned(), subject, violation.message.clone());
+        state.record(|_, _| vec![entry]);
     }
 
     /// Records the end of `watch`.
     pub(super) fn end(self) {
-        self.tell(Lifecycle::end);
+        self.record(Lifecycle::end);
     }
 
-    fn tell(&self, of: impl FnOnce(&mut Lifecycle, Timestamp) -> Vec<Entry>) {
-        if let Some(inner) = &self.0 {
-            inner.tell(of);
+    fn record(&self, of: impl FnOnce(&mut Lifecycle, Timestamp) -> Vec<Entry>) {
+        if let Some(state) = &self.0 {
+            state.record(of);
         }
     }
 }
 
-/// Whether something begins or ends.
+/// Whether a violation begins or ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ViolationChange {
     Begins,
@@ -215,7 +223,7 @@ pub(super) enum ViolationChange {
 }
 
 impl AuditFeedState {
-    /// What was found, as a record; its time is this machine's, as that of every record.
+    /// A record of the kind `event`. Its time is this machine's, as in every record.
     fn event(&self, act: String, subject: Subject, detail: String) -> Entry {
         Entry {
             time: Clock::Real.now(),
@@ -233,19 +241,19 @@ impl AuditFeedState {
         }
     }
 
-    /// A finding as a record.
-    fn finding(&self, it: &IsolationFinding) -> Entry {
-        let (pool, pool_id) = (it.pool.clone(), it.pool_id.clone());
-        let subject = match &it.runner {
+    /// The record of a finding, with GARM's time of it.
+    fn finding(&self, finding: &IsolationFinding) -> Entry {
+        let (pool, pool_id) = (finding.pool.clone(), finding.pool_id.clone());
+        let subject = match &finding.runner {
             Some(name) => Subject::Runner { name: name.clone(), pool, pool_id },
             None => Subject::Pool { name: pool, id: Some(pool_id) },
         };
-        let act = format!("finding {}", it.kind.word());
-        let after = Some(json!({ "garm_time": it.at.to_string() }));
-        Entry { after, ..self.event(act, subject, it.evidence.clone()) }
+        let act = format!("finding {}", finding.kind.word());
+        let after = Some(json!({ "garm_time": finding.at.to_string() }));
+        Entry { after, ..self.event(act, subject, finding.evidence.clone()) }
     }
 
-    fn tell(&self, of: impl FnOnce(&mut Lifecycle, Timestamp) -> Vec<Entry>) {
+    fn record(&self, of: impl FnOnce(&mut Lifecycle, Timestamp) -> Vec<Entry>) {
         let now = Clock::Real.now();
         let mut lifecycle = self.lifecycle.lock().ignoring_poison();
         if self.has_skipped.swap(false, Ordering::Relaxed) {
@@ -259,65 +267,62 @@ impl AuditFeedState {
 }
 
 impl AuditHeadTask {
-    /// Says and anchors the head from time to time, until `stop`; then lets all be written that
-    /// waits.
+    /// Logs and anchors the head at intervals until `stop`; then waits for the queued records to be
+    /// written, and logs and anchors the last head.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         tokio::select! {
-            () = self.beat() => {}
+            () = self.repeat() => {}
             () = stop.cancelled() => {}
         }
         let left = self.sink.close(LAST_PATIENCE).await;
         if left > 0 {
-            let text = format!("{} could not be written in time", count(left, "audit record"));
-            let help = "the next `watch` tells of the time as a gap";
+            let text =
+                format!("{} could not be written before the end", count(left, "audit record"));
+            let help = "the next `watch` records the period as a gap";
             LogLine::error("audit", text).help(help).emit();
         }
-        self.say_head();
-        // What is not delivered by then is not: the next `watch` states where the log stands.
-        let _ = tokio::time::timeout(ANCHOR_PATIENCE, self.state(self.sink.head())).await;
+        self.log_head();
+        // A statement that is not delivered by then is dropped: the next `watch` makes a new one.
+        let _ = tokio::time::timeout(ANCHOR_PATIENCE, self.anchor(self.sink.head())).await;
     }
 
-    async fn beat(&mut self) {
+    async fn repeat(&mut self) {
         let mut beat = interval_at(Instant::now() + HEAD_EVERY, HEAD_EVERY);
         let mut anchor_at = Instant::now();
         loop {
             tokio::select! {
-                _ = beat.tick() => self.say_head(),
-                Some(ended) = self.ended.recv() => {
-                    self.state(Some(ended)).await;
+                _ = beat.tick() => self.log_head(),
+                Some(head) = self.rotated_heads.recv() => {
+                    self.anchor(Some(head)).await;
                 }
                 () = sleep_until(anchor_at), if self.anchor.is_some() => {
-                    anchor_at = Instant::now() + self.state(self.sink.head()).await;
+                    anchor_at = Instant::now() + self.anchor(self.sink.head()).await;
                 }
             }
         }
     }
 
-    /// States this head outside of the machine, where that is asked for; brings when to do so again.
-    async fn state(&mut self, head: Option<Head>) -> Duration {
+    /// Anchors this head if the fleet file asks for it. Returns the time until the next statement.
+    async fn anchor(&mut self, head: Option<Head>) -> Duration {
         match (&mut self.anchor, head) {
             (Some(anchor), Some(head)) => anchor.state(&head).await,
-            // There is no record yet.
+            // The file has no record yet.
             (Some(_), None) => HEAD_WAIT,
             (None, _) => HEAD_EVERY,
         }
     }
 
-    fn say_head(&self) {
+    fn log_head(&self) {
         if let Some(head) = self.sink.head() {
-            stands_at(&head).emit();
+            // For `audit verify --head`, which compares this line with the file.
+            LogLine::info("audit", format!("the audit log stands at {head}")).emit();
         }
     }
 }
 
-/// For a copy of the log to be held against the file: `audit verify --head`.
-fn stands_at(head: &Head) -> LogLine {
-    LogLine::info("audit", format!("the audit log stands at {head}"))
-}
-
-/// The last record that shows this fleet being watched, and that the keys vouch for.
+/// The last record of a `watch` of this fleet that verifies with the keys.
 fn last_sign(path: &Path, keys: &Keys, fleet: &FleetName) -> LastSign {
-    let is_sign = |it: &serde_json::Value| shows_watching(it, fleet);
+    let is_sign = |record: &serde_json::Value| shows_watching(record, fleet);
     match logs::last_time(path, TAIL_MAX, keys, is_sign) {
         logs::SearchResult::At(time) => LastSign::At(time),
         logs::SearchResult::Nothing => LastSign::Unknown,

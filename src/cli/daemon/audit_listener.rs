@@ -1,4 +1,4 @@
-//! What becomes of audit records, told to metrics, log, alerts and the loop.
+//! Passes the events of the audit file on to the metrics, the log, the alerts and the loop.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,7 +7,6 @@ use tokio::sync::mpsc;
 use tracing::Level;
 
 use super::alerting::AlertInputs;
-use super::audit_feed::AuditFeedContext;
 use crate::audit::lifecycle::Lifecycle;
 use crate::audit::{Damage, Head, Kind};
 use crate::cli::log::LogLine;
@@ -17,64 +16,57 @@ use crate::host::clock::Clock;
 use crate::metrics::{Counter, MetricsState};
 use crate::reconcile::watch::{HoldReason, WatchCommand};
 
-/// Counts and tells what becomes of records, and lets the life of the runners know of our own
-/// writes.
+/// Called by the thread that writes the audit file, once for each event.
 pub(super) struct AuditListener {
-    lifecycle: Arc<Mutex<Lifecycle>>,
-    metrics: Arc<MetricsState>,
-    facts: Arc<AlertInputs>,
-    rule: RecordPolicy,
-    orders: mpsc::Sender<WatchCommand>,
-    ends: mpsc::Sender<Head>,
+    pub(super) lifecycle: Arc<Mutex<Lifecycle>>,
+    pub(super) metrics: Arc<MetricsState>,
+    pub(super) alert_inputs: Arc<AlertInputs>,
+    pub(super) record_policy: RecordPolicy,
+    /// Holds the loop while records are required and cannot be written.
+    pub(super) commands: mpsc::Sender<WatchCommand>,
+    /// Receives the head of each rotated file, for the anchor.
+    pub(super) rotated_heads: mpsc::Sender<Head>,
 }
 
 impl AuditListener {
-    pub(super) fn new(
-        desk: AuditFeedContext<'_>,
-        lifecycle: Arc<Mutex<Lifecycle>>,
-        ends: mpsc::Sender<Head>,
-    ) -> Self {
-        let AuditFeedContext { metrics, facts, rule, orders, .. } = desk;
-        Self { lifecycle, metrics, facts, rule, orders, ends }
-    }
-
-    pub(super) fn hear(&self, it: &SinkEvent<'_>) {
-        match it {
+    pub(super) fn on_event(&self, event: &SinkEvent<'_>) {
+        match event {
             SinkEvent::Requested(entry) => match entry.kind {
                 Kind::Intent | Kind::Outcome => {
                     self.lifecycle.lock().ignoring_poison().wrote(entry);
                 }
                 Kind::Event | Kind::Gap => {}
             },
-            SinkEvent::Rotated(ended) => {
-                let text =
-                    format!("the audit log goes on in a new file; the one before ends at {ended}");
-                self.say(Level::INFO, text);
-                // With several at once the last ones are enough.
-                let _ = self.ends.try_send((*ended).clone());
+            SinkEvent::Rotated(head) => {
+                let text = format!(
+                    "the audit log continues in a new file; the previous file ends at {head}"
+                );
+                self.log(Level::INFO, text);
+                // A head that does not fit is dropped: the next statement covers its records.
+                let _ = self.rotated_heads.try_send((*head).clone());
             }
             SinkEvent::Altered(damage) => self.damaged(damage),
             SinkEvent::Written(kind) => {
                 self.metrics.count(Counter::AuditRecord { kind: kind.word() });
                 if *kind == Kind::Gap {
                     self.metrics.count(Counter::AuditGap);
-                    self.facts.note_gap(Clock::Real.now());
+                    self.alert_inputs.note_gap(Clock::Real.now());
                 }
             }
             SinkEvent::Lost(_) => {
                 self.metrics.count(Counter::AuditWriteError);
-                self.facts.note_gap(Clock::Real.now());
+                self.alert_inputs.note_gap(Clock::Real.now());
             }
-            SinkEvent::Unwritable(why) => self.stuck(why),
-            SinkEvent::WritableAgain => self.free(),
+            SinkEvent::Unwritable(why) => self.unwritable(why),
+            SinkEvent::WritableAgain => self.writable_again(),
         }
     }
 
     fn damaged(&self, damage: &Damage) {
         self.metrics.count(Counter::AuditBreak);
-        self.facts.note_break(Clock::Real.now());
+        self.alert_inputs.note_break(Clock::Real.now());
         let help =
-            "`runnerctl audit verify` shows what is left; compare it with a copy from elsewhere";
+            "run `runnerctl audit verify`, and compare the file with a copy on another machine";
         LogLine::error("audit", damage.sentence())
             .help(help)
             .with(json!({
@@ -84,44 +76,47 @@ impl AuditListener {
             .emit();
     }
 
-    fn stuck(&self, why: &str) {
+    fn unwritable(&self, why: &str) {
         self.metrics.count(Counter::AuditWriteError);
-        self.facts.note_gap(Clock::Real.now());
-        match self.rule {
+        self.alert_inputs.note_gap(Clock::Real.now());
+        match self.record_policy {
             RecordPolicy::BestEffort => {
-                self.say(Level::ERROR, format!("{why}: scaling goes on without a record"));
+                self.log(Level::ERROR, format!("{why}: scaling continues without records"));
             }
             RecordPolicy::Required => {
-                self.say(
+                self.log(
                     Level::ERROR,
-                    format!("{why}: nothing is written to GARM until it can be"),
+                    format!(
+                        "{why}: watch writes nothing to GARM until the audit file is writable again"
+                    ),
                 );
-                self.order(WatchCommand::Hold(HoldReason::Unrecorded, why.to_owned()));
+                self.send(WatchCommand::Hold(HoldReason::Unrecorded, why.to_owned()));
             }
         }
     }
 
-    fn free(&self) {
-        let text = match self.rule {
+    fn writable_again(&self) {
+        let text = match self.record_policy {
             RecordPolicy::BestEffort => {
-                "the audit file can be written again; what was lost is on record as a gap"
+                "the audit file is writable again; a gap record covers the lost records"
             }
             RecordPolicy::Required => {
-                "the audit file can be written again: writing to GARM goes on"
+                "the audit file is writable again: watch writes to GARM again"
             }
         };
-        self.say(Level::INFO, text.to_owned());
-        if self.rule == RecordPolicy::Required {
-            self.order(WatchCommand::Go(HoldReason::Unrecorded));
+        self.log(Level::INFO, text.to_owned());
+        if self.record_policy == RecordPolicy::Required {
+            self.send(WatchCommand::Go(HoldReason::Unrecorded));
         }
     }
 
-    /// From the thread that writes, which may wait for the loop. After its end nothing is held.
-    fn order(&self, order: WatchCommand) {
-        let _ = self.orders.blocking_send(order);
+    /// Waits for room in the queue, which the writing thread may do. The receiver is gone once the
+    /// loop has ended; then there is nothing to hold.
+    fn send(&self, command: WatchCommand) {
+        let _ = self.commands.blocking_send(command);
     }
 
-    fn say(&self, level: Level, text: String) {
+    fn log(&self, level: Level, text: String) {
         LogLine::new(level, "audit", text).emit();
     }
 }

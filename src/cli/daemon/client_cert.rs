@@ -1,6 +1,5 @@
-//! The client certificate for GARM while the loop runs: taken over when its files change. The event
-//! stream goes on; connections made afterwards show the new one. Beside it, the end of the
-//! revocation lists of GARM's front.
+//! Reloads the client certificate for GARM when its files change. The event stream stays connected;
+//! new connections use the new certificate. Also watches the expiry of the revocation lists.
 
 use std::sync::Arc;
 
@@ -15,16 +14,16 @@ use crate::garm::{GarmError, Http};
 use crate::host::clock::Clock;
 use crate::metrics::MetricsState;
 
-/// What is in force, by its digest.
+/// Loads the changed certificate files of `garm.tls` into the client.
 pub(super) struct ClientCertReloader {
     http: Arc<Http>,
     metrics: Arc<MetricsState>,
     facts: Arc<AlertInputs>,
-    /// Of the files as they were looked at last.
+    /// The digest of the files at the last check.
     seen: [u8; 32],
-    /// Why they are not in force, if they are not.
+    /// Why the files were refused, if they were.
     refused: Option<String>,
-    /// The warning about the revocation lists that was logged last.
+    /// The last logged warning about the revocation lists.
     lists_warning: Option<String>,
 }
 
@@ -40,8 +39,8 @@ impl ClientCertReloader {
         }
     }
 
-    /// Looks at the files, and takes over what has changed in them. What is refused is tried again
-    /// each time: one file may be written and the other not yet, a certificate becomes valid.
+    /// Checks the files and loads changes. Refused files are tried again each time: the key may be
+    /// written after the certificate, or the certificate may become valid.
     pub(super) async fn look(&mut self, setup: &DaemonConfig) {
         self.look_at_lists(setup).await;
         let files = tls_files(&setup.file);
@@ -55,7 +54,7 @@ impl ClientCertReloader {
             let is_due = digest != seen || is_refused;
             (digest, is_due.then(|| http.renew(&files, Clock::Real.now())))
         };
-        // Reading files does not panic, and nothing but the end of the program aborts it.
+        // Reading files does not panic, and only the end of the program aborts it.
         let Ok((digest, renewed)) = tokio::task::spawn_blocking(work).await else { return };
         self.seen = digest;
         match renewed {
@@ -69,25 +68,26 @@ impl ClientCertReloader {
     }
 
     fn refuse(&mut self, error: GarmError) {
-        // The moment at which it was tried is no news.
+        // The same refusal at another time is not logged again.
         let why = error.to_string();
-        let is_known = self.refused.as_deref().is_some_and(|it| untimed(it) == untimed(&why));
+        let is_known =
+            self.refused.as_deref().is_some_and(|before| untimed(before) == untimed(&why));
         if !is_known {
-            let text = format!("{why}: what was in force stays in force");
+            let text = format!("{why}: the previous certificate stays in use");
             let line = LogLine::error("reload", text);
             let line = line.with(json!({ "outcome": "refused" }));
-            error.help.map_or(line.clone(), |it| line.help(it)).emit();
+            error.help.map_or(line.clone(), |help| line.help(help)).emit();
         }
         self.refused = Some(why);
     }
 
-    /// Publishes when the revocation lists end, and warns once of each thing that is wrong.
+    /// Publishes the expiry of the revocation lists, and logs each new warning about them once.
     async fn look_at_lists(&mut self, setup: &DaemonConfig) {
         let file = setup.file.clone();
         let work = move || lists(&file, Clock::Real.now());
-        // Reading files does not panic, and nothing but the end of the program aborts it.
+        // Reading files does not panic, and only the end of the program aborts it.
         let Ok(lists) = tokio::task::spawn_blocking(work).await else { return };
-        self.metrics.process(|it| it.crl_ends_at = lists.ends_at);
+        self.metrics.process(|process| process.crl_ends_at = lists.ends_at);
         if lists.warning != self.lists_warning {
             self.lists_warning.clone_from(&lists.warning);
             if let Some(warning) = lists.warning {
@@ -100,9 +100,11 @@ impl ClientCertReloader {
     fn renewed(&self, setup: &DaemonConfig) {
         let expires_at = client_cert(setup);
         self.facts.note_client_cert(expires_at);
-        self.metrics.process(|it| it.client_cert_expires_at = expires_at);
-        let holds = expires_at.map_or_else(String::new, |it| format!(", it holds until {it}"));
-        let text = format!("the certificate files for GARM have changed and are in force{holds}");
+        self.metrics.process(|process| process.client_cert_expires_at = expires_at);
+        let validity = expires_at.map_or_else(String::new, |expiry| {
+            format!("; the client certificate is valid until {expiry}")
+        });
+        let text = format!("reloaded the certificate files for GARM{validity}");
         LogLine::info("reload", text).with(json!({ "outcome": "done" })).emit();
         if let Some(expiry) = expiry(&setup.file, Clock::Real.now()) {
             LogLine::warn("reload", expiry).help(RENEW).emit();
@@ -110,7 +112,7 @@ impl ClientCertReloader {
     }
 }
 
-/// A refusal without the time at which it was made.
+/// A refusal without its time.
 fn untimed(why: &str) -> &str {
-    why.split_once("; now it is ").map_or(why, |it| it.0)
+    why.split_once("; now it is ").map_or(why, |split| split.0)
 }

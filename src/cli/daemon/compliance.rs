@@ -1,5 +1,5 @@
-//! The report on the requirements while the loop runs. It is logged after the first round of probes;
-//! later, a requirement is logged when its answer changes.
+//! Reports on the safety requirements while the loop runs: logs all answers after the first round
+//! of probes, later the answers that change.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -21,7 +21,7 @@ use crate::monitor::compliance::{
 };
 use crate::render::requirements as render;
 
-/// Size in bytes above which the audit file is not verified here; `audit verify` can take its time.
+/// Size in bytes above which the audit file is not verified here, but only by `audit verify`.
 const AUDIT_MAX: u64 = 256 << 20;
 
 /// Collects the facts behind the report.
@@ -37,7 +37,7 @@ struct ComplianceState {
     credentials: Option<Vec<CredentialFact>>,
     mtls: Option<MtlsFact>,
     audit: Option<AuditFact>,
-    /// How the recording stands since then.
+    /// The state of the recording since the last verification.
     recording: Option<Recording>,
     /// The answers that were logged; empty before the first round.
     said: BTreeMap<Requirement, RequirementAnswer>,
@@ -50,7 +50,7 @@ impl ComplianceState {
             networks: Some(self.networks.clone()),
             credentials: self.credentials.clone(),
             mtls: self.mtls.clone(),
-            audit: self.audit.clone().map(|it| it.since(self.recording)),
+            audit: self.audit.clone().map(|audit| audit.since(self.recording)),
         };
         report(&facts, &self.accepted)
     }
@@ -67,7 +67,7 @@ impl ComplianceReport {
         self.state.lock().ignoring_poison()
     }
 
-    /// Other files are in force.
+    /// Sets the facts of reloaded files.
     pub(super) fn files(&self, setup: &DaemonConfig) {
         let mut state = self.state();
         let violations = std::mem::take(&mut state.networks.violations);
@@ -76,7 +76,7 @@ impl ComplianceReport {
         self.say(&mut state);
     }
 
-    /// The pools whose runners are in a network that the policy does not allow.
+    /// Sets the pools whose runners are in a network that the policy does not allow.
     pub(super) fn networks(&self, violations: BTreeSet<String>) {
         let mut state = self.state();
         if state.networks.violations != violations {
@@ -85,7 +85,7 @@ impl ComplianceReport {
         }
     }
 
-    /// What the isolation auditor has watched.
+    /// Sets what the isolation auditor has watched.
     pub(super) fn watched(&self, watched: &IsolationSummary) {
         let mut state = self.state();
         if state.isolation != *watched {
@@ -94,7 +94,7 @@ impl ComplianceReport {
         }
     }
 
-    /// How the recording stands.
+    /// Sets the state of the recording.
     pub(super) fn recording(&self, recording: Option<Recording>) {
         let mut state = self.state();
         if state.recording != recording {
@@ -103,25 +103,25 @@ impl ComplianceReport {
         }
     }
 
-    /// What was asked beside the probes; they have not ended yet.
+    /// Sets the facts that were read along with the probes, before the probes end.
     pub(super) fn asked(&self, credentials: Option<Vec<CredentialFact>>, audit: Option<AuditFact>) {
         let mut state = self.state();
         (state.credentials, state.audit) = (credentials, audit);
     }
 
-    /// A round of probes has ended.
+    /// Sets the result of a round of probes and logs changed answers.
     pub(super) fn proven(&self, mtls: MtlsFact) {
         let mut state = self.state();
         state.mtls = Some(mtls);
         self.say(&mut state);
     }
 
-    /// The report as it stands.
+    /// The report on the current facts.
     pub(super) fn json(&self) -> Value {
         render::json(&self.state().report())
     }
 
-    /// Logs the requirements whose answer has changed; nothing before the first round.
+    /// Logs the requirements whose answer has changed, once a round of probes has ended.
     fn say(&self, state: &mut ComplianceState) {
         if state.mtls.is_none() {
             return;
@@ -142,7 +142,7 @@ impl ComplianceReport {
     }
 }
 
-/// Verifies the audit log; nothing if there is none or it exceeds [`AUDIT_MAX`].
+/// Verifies the audit log; absent if there is none or it exceeds [`AUDIT_MAX`].
 pub(super) async fn audited(book: &AuditDestination) -> Option<AuditFact> {
     let AuditDestination::Sink(sink) = book else { return None };
     let sink = Arc::clone(sink);
@@ -150,10 +150,12 @@ pub(super) async fn audited(book: &AuditDestination) -> Option<AuditFact> {
         let Ok(own) = self_check::check(sink.audit_file(), AUDIT_MAX) else { return None };
         let own = own?;
         Some(match (own.report.broken, own.unvouched) {
-            (Some(it), _) => AuditFact::Broken(format!("line {}: {}", it.line, it.reason)),
+            (Some(broken), _) => {
+                AuditFact::Broken(format!("line {}: {}", broken.line, broken.reason))
+            }
             (None, Some(before)) => AuditFact::Headless(format!(
-                "the chain verifies, but records 1 to {before} are in no file beside it: \
-                 `audit verify` with all of them tells"
+                "the chain verifies, but records 1 to {before} are not in the files beside it: \
+                 run `audit verify` with all files"
             )),
             (None, None) => AuditFact::Whole {
                 records: own.report.records,
@@ -162,6 +164,6 @@ pub(super) async fn audited(book: &AuditDestination) -> Option<AuditFact> {
             },
         })
     };
-    // Reading a file does not panic, and nothing but the end of the program aborts it.
+    // Reading a file does not panic, and only the end of the program aborts it.
     tokio::task::spawn_blocking(work).await.ok().flatten()
 }

@@ -14,18 +14,18 @@ use crate::scaling::{Decision, EntityState, Freeze};
 #[derive(Debug, Clone)]
 pub(super) struct WatchedFleet {
     pub(super) fleet: FleetName,
-    /// URL of GARM.
+    /// The URL of the GARM that runs the fleet.
     pub(super) garm: String,
 }
 
-/// The data of the page, which is rendered on request.
+/// The data of the page; a request renders it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct DecisionsPage {
     report: DecisionsDocument,
     decisions: BTreeMap<PoolName, PoolDecision>,
 }
 
-/// One decision, and what becomes of it.
+/// A decision, and what keeps it from being applied or followed.
 #[derive(Debug, Clone)]
 struct PoolDecision {
     decision: Arc<Decision>,
@@ -37,30 +37,32 @@ impl DecisionsPage {
     pub(super) fn of(
         origin: &WatchedFleet,
         controller: Option<String>,
-        sight: &LoopSnapshot<'_>,
+        snapshot: &LoopSnapshot<'_>,
     ) -> Self {
-        let all = sight.memory.values().flat_map(EntityState::decisions);
-        let by_id: BTreeMap<&PoolId, &Arc<Decision>> = all.map(|it| (&it.pool, it)).collect();
-        let kept = sight.managed.iter().filter_map(|(name, it)| {
+        let all = snapshot.memory.values().flat_map(EntityState::decisions);
+        let by_id: BTreeMap<&PoolId, &Arc<Decision>> =
+            all.map(|decision| (&decision.pool, decision)).collect();
+        let kept = snapshot.managed.iter().filter_map(|(name, pool)| {
             let held = PoolDecision {
-                decision: Arc::clone(by_id.get(&it.id)?),
-                frozen: sight.freeze_of(&it.entity).cloned(),
-                stall: sight.stalls.get(&it.id).cloned(),
+                decision: Arc::clone(by_id.get(&pool.id)?),
+                frozen: snapshot.freeze_of(&pool.entity).cloned(),
+                stall: snapshot.stalls.get(&pool.id).cloned(),
             };
             Some((name.clone(), held))
         });
         let is_scaled = |id: &PoolId| by_id.contains_key(id);
-        let at_rest = sight.managed.iter().filter(|it| !is_scaled(&it.1.id)).map(|(name, _)| {
-            (name.to_string(), "it is disabled, or `autoscale` is false".to_owned())
-        });
+        let at_rest =
+            snapshot.managed.iter().filter(|entry| !is_scaled(&entry.1.id)).map(|(name, _)| {
+                (name.to_string(), "it is disabled, or `autoscale` is false".to_owned())
+            });
         let unmanaged =
-            sight.unmanaged.iter().map(|(name, why)| (name.to_string(), why.sentence()));
+            snapshot.unmanaged.iter().map(|(name, why)| (name.to_string(), why.sentence()));
         let report = DecisionsDocument {
             fleet: origin.fleet.to_string(),
             garm: origin.garm.clone(),
             controller_id: controller,
-            at: sight.now,
-            is_applied: sight.applied == Writes::Sent,
+            at: snapshot.now,
+            is_applied: snapshot.applied == Writes::Sent,
             not_scaled: unmanaged.chain(at_rest).collect(),
         };
         Self { report, decisions: kept.collect() }
@@ -72,9 +74,9 @@ impl DecisionsPage {
         } else {
             DecisionEffect::NotWritten
         };
-        let pools = self.decisions.iter().map(|(name, it)| {
-            let fate = it.frozen.as_ref().map_or(at_large, DecisionEffect::Frozen);
-            decision::json(name, &it.decision, fate, it.stall.as_ref())
+        let pools = self.decisions.iter().map(|(name, pool)| {
+            let fate = pool.frozen.as_ref().map_or(at_large, DecisionEffect::Frozen);
+            decision::json(name, &pool.decision, fate, pool.stall.as_ref())
         });
         self.report.value(&pools.collect::<Vec<_>>())
     }

@@ -1,4 +1,4 @@
-//! Detects pools in GARM that differ from the files.
+//! Detects pools in GARM that differ from their files.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,7 @@ use crate::domain::pool::{Pool, PoolDetail};
 use crate::domain::text::code;
 use crate::plan::{RunnerKit, drifts};
 
-/// What the files say, for the loop to hold against what it sees. Replaced when they are reloaded.
+/// Compares pools in GARM with the declared ones, which a reload replaces.
 #[derive(Clone)]
 pub(super) struct DriftDetector(Arc<Mutex<DeclaredFleet>>);
 
@@ -24,16 +24,17 @@ struct DeclaredFleet {
     fleet: FleetName,
     kit: RunnerKit,
     pools: HashMap<PoolName, DesiredPool>,
-    /// What was found of each pool, and of which state of its row.
+    /// The result for each pool, with the time of its row and the detail that was read.
     found: HashMap<PoolName, (Timestamp, PoolDetail, Option<DifferingFields>)>,
 }
 
-/// The fields in which a pool differs from its declaration; none: it does not.
+/// The fields in which a pool differs from its declaration; empty if it does not differ.
 pub(super) type DifferingFields = Arc<[String]>;
 
 impl DeclaredFleet {
     fn by(setup: &DaemonConfig) -> Self {
-        let complete = setup.pools.iter().filter_map(|it| Some((it.name.clone(), it.complete()?)));
+        let complete =
+            setup.pools.iter().filter_map(|pool| Some((pool.name.clone(), pool.complete()?)));
         Self {
             fleet: setup.file.fleet.clone(),
             kit: runner_kit::unread(&setup.file),
@@ -48,14 +49,14 @@ impl DriftDetector {
         Self(Arc::new(Mutex::new(DeclaredFleet::by(setup))))
     }
 
-    /// Other files are in force.
     pub(super) fn reload(&self, setup: &DaemonConfig) {
         let fresh = DeclaredFleet::by(setup);
         *self.0.lock().ignoring_poison() = fresh;
     }
 
-    /// The fields in which each of these pools differs from its declaration; nothing where that is
-    /// not known, or where the files leave open what `plan` needs. Compared is only what is new.
+    /// The fields in which each of these pools differs from its declaration. A pool is left out if
+    /// its row lacks the detail to compare, or its declaration lacks fields that `plan` needs. Only
+    /// changed rows are compared anew.
     pub(super) fn look<'a>(
         &self,
         pools: impl Iterator<Item = (&'a PoolName, &'a Pool)>,
@@ -64,9 +65,13 @@ impl DriftDetector {
         let DeclaredFleet { fleet, kit, pools: desired, found } = &mut *declared;
         let differs = |(name, pool): (&'a PoolName, &Pool)| {
             let state = (pool.updated_at, pool.detail);
-            let known = found.get(name).filter(|it| (it.0, it.1) == state).map(|it| it.2.clone());
+            let known = found
+                .get(name)
+                .filter(|entry| (entry.0, entry.1) == state)
+                .map(|entry| entry.2.clone());
             let differs = known.unwrap_or_else(|| {
-                let differs = desired.get(name).and_then(|it| drifts(it, fleet, pool, kit));
+                let differs =
+                    desired.get(name).and_then(|declared| drifts(declared, fleet, pool, kit));
                 let differs = differs.map(DifferingFields::from);
                 found.insert(name.clone(), (state.0, state.1, differs.clone()));
                 differs
@@ -78,7 +83,7 @@ impl DriftDetector {
 }
 
 impl DriftDetector {
-    /// Looks at what the files say.
+    /// Calls `look` with the fleet and the declared pools.
     pub(super) fn with<T>(
         &self,
         look: impl FnOnce(&FleetName, &HashMap<PoolName, DesiredPool>) -> T,
@@ -88,19 +93,19 @@ impl DriftDetector {
     }
 }
 
-/// What was told of the pools that differ from their files.
+/// The differences that have been logged.
 #[derive(Debug, Default)]
 pub(super) struct ReportedDrift(BTreeMap<PoolName, DifferingFields>);
 
 impl ReportedDrift {
-    /// What is news: a pool that differs, in other fields than before, or no more.
+    /// Log lines for the pools whose differences have changed or ended.
     pub(super) fn look(&mut self, found: &HashMap<&PoolName, DifferingFields>) -> Vec<LogLine> {
         let mut lines = Vec::new();
         for (name, fields) in found {
             let before = self.0.get(*name);
             if fields.is_empty() {
                 if self.0.remove(*name).is_some() {
-                    let text = "GARM has what the file says";
+                    let text = "the pool in GARM matches its file again";
                     lines.push(LogLine::info("drift", text).of(name));
                 }
             } else if before != Some(fields) {
@@ -112,7 +117,7 @@ impl ReportedDrift {
         lines
     }
 
-    /// Forgets the pools that are not managed any more.
+    /// Forgets the pools that are no longer managed.
     pub(super) fn keep(&mut self, is_managed: impl Fn(&PoolName) -> bool) {
         self.0.retain(|name, _| is_managed(name));
     }
@@ -120,9 +125,9 @@ impl ReportedDrift {
 
 fn differs(pool: &PoolName, fields: &DifferingFields) -> LogLine {
     let names: Vec<String> = fields.iter().map(code).collect();
-    let text = format!("GARM still has another {} than the file", names.join(", "));
+    let text = format!("the pool in GARM differs from its file in {}", names.join(", "));
     let line = LogLine::info("drift", text).of(pool);
-    line.help("`runnerctl apply` changes it").with(json!({ "fields": &fields[..] }))
+    line.help("run `runnerctl apply` to change it").with(json!({ "fields": &fields[..] }))
 }
 
 #[cfg(test)]

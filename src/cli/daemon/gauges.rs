@@ -8,23 +8,22 @@ use tokio::time::Instant;
 
 use super::drift::{DifferingFields, DriftDetector};
 use super::missing_pools::unsteered;
+use super::pool_queue::{PoolQueue, queues};
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{PoolId, PoolName};
 use crate::metrics::{PoolGauges, Snapshot};
 use crate::reconcile::watch::{LoopSnapshot, ManagedPool};
-use crate::scaling::{
-    Decision, EntityIndex, EntityState, EvaluationClock, JobExceptions, PoolIndex,
-};
+use crate::scaling::{Decision, EntityIndex, EvaluationClock, PoolIndex};
 
-/// Runners that were made before their pool was last changed, by pool, from the last full read;
-/// only for pools whose GARM counts generations.
+/// The number of outdated runners of each pool at the last full read. Pools without a generation,
+/// which older releases of GARM do not count, are left out.
 pub(super) type Outdated = HashMap<PoolId, u32>;
 
 /// Counts the outdated runners of each pool.
 pub(super) fn outdated(fleet: &Fleet) -> Outdated {
     let generations: HashMap<&PoolId, Option<u64>> =
-        fleet.pools.iter().map(|it| (&it.id, it.generation)).collect();
-    let counted = generations.iter().filter(|it| it.1.is_some());
+        fleet.pools.iter().map(|pool| (&pool.id, pool.generation)).collect();
+    let counted = generations.iter().filter(|entry| entry.1.is_some());
     let mut outdated: Outdated = counted.map(|(id, _)| ((*id).clone(), 0)).collect();
     for runner in &fleet.runners {
         let Some(pool) = &runner.pool else { continue };
@@ -38,30 +37,30 @@ pub(super) fn outdated(fleet: &Fleet) -> Outdated {
     outdated
 }
 
-/// What else is known of the pools.
+/// The numbers that come from the last full read.
 #[derive(Clone, Copy)]
 pub(super) struct ReadCounts<'a> {
     pub(super) outdated: &'a Outdated,
-    /// In which fields they differ from their files.
+    /// The fields in which pools differ from their files.
     pub(super) drifts: &'a HashMap<&'a PoolName, DifferingFields>,
-    /// How many rules of the policy they break.
+    /// The number of policy violations of each pool.
     pub(super) violated: &'a BTreeMap<PoolName, u32>,
 }
 
-/// The picture of every declared pool.
+/// The gauges of every declared pool.
 pub(super) fn snapshot(
-    sight: &LoopSnapshot<'_>,
+    loop_snapshot: &LoopSnapshot<'_>,
     beside: ReadCounts<'_>,
     drifts: &DriftDetector,
 ) -> Snapshot {
-    let decisions = sight.decisions();
-    let queues = queues(sight);
-    let stocks: HashMap<&PoolId, &PoolIndex> = sight
+    let decisions = loop_snapshot.decisions();
+    let queues = queues(loop_snapshot);
+    let stocks: HashMap<&PoolId, &PoolIndex> = loop_snapshot
         .fleet_index
         .entities()
         .values()
         .flat_map(EntityIndex::pools)
-        .map(|it| (it.id(), it))
+        .map(|pool| (pool.id(), pool))
         .collect();
     let gauges = |(name, managed): (&PoolName, &ManagedPool)| {
         let stock = stocks.get(&managed.id)?;
@@ -69,44 +68,28 @@ pub(super) fn snapshot(
             stock,
             queue: queues.get(&managed.id).copied().unwrap_or_default(),
             decision: decisions.get(&managed.id).copied(),
-            now: sight.now,
+            now: loop_snapshot.now,
         };
         let outdated_runners = beside.outdated.get(&managed.id).copied();
         let gauges = PoolGauges {
             outdated_runners,
-            has_drift: beside.drifts.get(name).map(|it| !it.is_empty()),
-            is_stalled: sight.stalls.contains_key(&managed.id),
+            has_drift: beside.drifts.get(name).map(|fields| !fields.is_empty()),
+            is_stalled: loop_snapshot.stalls.contains_key(&managed.id),
             policy_violations: beside.violated.get(name).copied(),
             ..pool(&seen)
         };
         Some((name.clone(), gauges))
     };
-    let steered = sight.managed.iter().filter_map(gauges);
+    let steered = loop_snapshot.managed.iter().filter_map(gauges);
     Snapshot {
-        pools: steered.chain(unsteered(sight, &queues, drifts)).collect(),
-        read_at: Instant::now().checked_sub(sight.read_age).unwrap_or_else(Instant::now),
-        reconciled_at: sight.read_at,
-        clock_skew_s: Some(-sight.skew.as_secs_f64()),
+        pools: steered.chain(unsteered(loop_snapshot, &queues, drifts)).collect(),
+        read_at: Instant::now().checked_sub(loop_snapshot.read_age).unwrap_or_else(Instant::now),
+        reconciled_at: loop_snapshot.read_at,
+        clock_skew_s: Some(-loop_snapshot.skew.as_secs_f64()),
     }
 }
 
-/// Jobs that wait for a pool.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct PoolQueue {
-    pub(super) depth: u32,
-    first: Option<Timestamp>,
-    exceptions: JobExceptions,
-}
-
-impl PoolQueue {
-    /// When the oldest waiting job was created. Nobody is served worse than those whom GitHub gives
-    /// no runner: they are counted in.
-    pub(super) fn oldest(&self) -> Option<Timestamp> {
-        self.first.into_iter().chain(self.exceptions.oldest_stuck).min()
-    }
-}
-
-/// One pool, ready to be counted.
+/// The state that the gauges of one pool are computed from.
 struct PoolObservation<'a> {
     stock: &'a PoolIndex,
     queue: PoolQueue,
@@ -114,19 +97,10 @@ struct PoolObservation<'a> {
     now: Timestamp,
 }
 
-fn queues<'a>(sight: &LoopSnapshot<'a>) -> BTreeMap<&'a PoolId, PoolQueue> {
-    let waiting = sight.memory.values().flat_map(EntityState::waiting);
-    let queue = |(id, jobs, exceptions): (&'a PoolId, &[Timestamp], JobExceptions)| {
-        let depth = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
-        (id, PoolQueue { depth, first: jobs.first().copied(), exceptions })
-    };
-    waiting.map(queue).collect()
-}
-
 fn pool(seen: &PoolObservation<'_>) -> PoolGauges {
     let (stock, queue) = (seen.stock, seen.queue);
     let counts = stock.counts();
-    let min_runners = stock.policy().map_or(0, |it| it.min_runners);
+    let min_runners = stock.policy().map_or(0, |policy| policy.min_runners);
     let serving = counts.active + counts.idle + counts.booting;
     PoolGauges {
         active: counts.active,
@@ -142,10 +116,12 @@ fn pool(seen: &PoolObservation<'_>) -> PoolGauges {
         forgotten_jobs: queue.exceptions.forgotten,
         oldest_wait: queue
             .oldest()
-            .map_or(Duration::ZERO, |it| EvaluationClock::new(seen.now).age(it)),
+            .map_or(Duration::ZERO, |since| EvaluationClock::new(seen.now).age(since)),
         outdated_runners: None,
         is_below_min: serving < min_runners,
-        is_circuit_open: seen.decision.is_some_and(|it| it.rules.circuit.open.is_some()),
+        is_circuit_open: seen
+            .decision
+            .is_some_and(|decision| decision.rules.circuit.open.is_some()),
         is_stalled: false,
         has_drift: None,
         policy_violations: None,
@@ -177,10 +153,10 @@ mod tests {
         ours.generation = Some(1);
         let fleet = fleet(0, vec![ours, off], runners, jobs);
         let outdated = outdated(&fleet);
-        let policies = ["default", "off"].map(|it| (PoolId::new(it), policy())).into();
+        let policies = ["default", "off"].map(|id| (PoolId::new(id), policy())).into();
         let mut fleet_index = FleetIndex::new(fleet, policies);
         let (_, memory) = evaluate_fleet(&mut fleet_index, ScalingState::new(), at(0));
-        let sight = LoopSnapshot {
+        let loop_snapshot = LoopSnapshot {
             now: at(0),
             skew: jiff::SignedDuration::from_secs(2),
             fleet_index: &fleet_index,
@@ -198,11 +174,11 @@ mod tests {
         };
         let (drifts, violated) = (HashMap::new(), BTreeMap::new());
         let beside = ReadCounts { outdated: &outdated, drifts: &drifts, violated: &violated };
-        snapshot(&sight, beside, &DriftDetector::none())
+        snapshot(&loop_snapshot, beside, &DriftDetector::none())
     }
 
     #[test]
-    fn every_pool_that_is_in_garm_has_its_numbers_scaled_or_not() {
+    fn every_pool_in_garm_has_gauges_whether_scaled_or_not() {
         let busy = Runner { job: Some(1_009), ..runner("default", "a", "running/active", -60) };
         let runners = vec![
             busy,
@@ -241,7 +217,7 @@ mod tests {
             is_below_min: true,
             ..PoolGauges::default()
         };
-        let name = |it: &str| PoolName::new(it).unwrap();
+        let name = |name: &str| PoolName::new(name).unwrap();
         assert_eq!(seen.pools, [(name("default"), default), (name("off"), off)].into());
         assert_eq!((seen.reconciled_at, seen.clock_skew_s), (at(-1), Some(-2.0)));
     }

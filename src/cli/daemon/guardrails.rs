@@ -1,5 +1,5 @@
-//! The fleet's pools as they stand in GARM, held against the policy at each full read: a person
-//! may have changed one by hand. The start and the end of each violation are reported once.
+//! Checks the fleet's pools in GARM against the policy at each full read, since a pool can be
+//! changed by hand. Reports the start and the end of each violation once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,15 +10,15 @@ use crate::domain::name::{FleetName, PoolName};
 use crate::domain::pool::{Pool, PoolDetail};
 use crate::policy::Violation;
 
-/// What was found at the last read.
+/// The violations at the last read.
 #[derive(Debug, Default)]
 pub(super) struct Guardrails {
     known: Vec<Violation>,
-    /// Violations of each pool that was held against the policy.
+    /// The number of violations of each checked pool, including pools without any.
     pub(super) counts: BTreeMap<PoolName, u32>,
 }
 
-/// What a read has changed.
+/// The violations that began or ended with a read.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ViolationChanges {
     pub(super) begun: Vec<Violation>,
@@ -26,7 +26,7 @@ pub(super) struct ViolationChanges {
 }
 
 impl Guardrails {
-    /// Holds the pools against the policies.
+    /// Checks the pools against the policies.
     pub(super) fn read(
         &mut self,
         policies: &PolicySet,
@@ -35,15 +35,15 @@ impl Guardrails {
     ) -> ViolationChanges {
         let found = policies.live(owner, &fleet.pools);
         let names = |is_meant: fn(&Pool) -> bool| -> BTreeSet<PoolName> {
-            let meant = fleet.pools.iter().filter(|it| is_meant(it));
-            meant.filter_map(|it| it.owned_name(owner)).collect()
+            let meant = fleet.pools.iter().filter(|pool| is_meant(pool));
+            meant.filter_map(|pool| pool.owned_name(owner)).collect()
         };
-        let unread = names(|it| it.detail == PoolDetail::Listed);
+        let unread = names(|pool| pool.detail == PoolDetail::Listed);
         let before = std::mem::take(&mut self.known);
-        let begun = found.iter().filter(|it| !before.contains(it)).cloned().collect();
+        let begun = found.iter().filter(|violation| !before.contains(violation)).cloned().collect();
         let (mut ended, mut stays) = (Vec::new(), Vec::new());
         for before in before {
-            // This read did not include `extra_specs`: the earlier result stands.
+            // This read did not include `extra_specs`, so the earlier result stands.
             let is_unread = before.field == "extra_specs" && unread.contains(&before.pool);
             match found.contains(&before) {
                 true => {}
@@ -53,7 +53,7 @@ impl Guardrails {
         }
         self.known = found;
         self.known.extend(stays);
-        self.counts = names(|_| true).into_iter().map(|it| (it, 0)).collect();
+        self.counts = names(|_| true).into_iter().map(|pool| (pool, 0)).collect();
         for violation in &self.known {
             if let Some(count) = self.counts.get_mut(&violation.pool) {
                 *count += 1;
@@ -106,12 +106,12 @@ mod tests {
     /// What begins and ends with a read.
     fn read(rails: &mut Guardrails, fleet: &Fleet) -> (Vec<&'static str>, Vec<&'static str>) {
         let news = rails.read(&policies(), &owner(), fleet);
-        let fields = |all: &[Violation]| all.iter().map(|it| it.field).collect();
+        let fields = |all: &[Violation]| all.iter().map(|violation| violation.field).collect();
         (fields(&news.begun), fields(&news.ended))
     }
 
     #[test]
-    fn a_violation_is_told_once_and_its_end() {
+    fn a_violation_and_its_end_are_reported_once() {
         let mut rails = Guardrails::default();
         let wrong = with(Some("prod"), "huge");
         let told = (vec!["instance_type", "extra_specs"], vec![]);
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_has_read_keeps_its_last_word() {
+    fn extra_specs_that_were_not_read_keep_their_last_result() {
         let mut rails = Guardrails::default();
         assert_eq!(read(&mut rails, &with(None, "small")), (vec![], vec![]));
         assert_eq!(read(&mut rails, &with(Some("prod"), "small")), (vec!["extra_specs"], vec![]));

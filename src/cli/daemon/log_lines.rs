@@ -1,4 +1,4 @@
-//! The log lines for what the loop reports.
+//! The log lines for the reports of the loop.
 
 use std::time::Duration;
 
@@ -19,10 +19,9 @@ use crate::render::progress;
 use crate::render::words::{count, span};
 use crate::scaling::{Decision, Direction, Freeze, Reason};
 
-/// A decision that differs from the one before. One that is not written weighs little, but where
-/// deciding is all that there is (a dry run, [`Writes::Withheld`]).
-pub(in crate::cli) fn decided(pool: &PoolName, it: &Decision, applied: Writes) -> LogLine {
-    let level = match (it.direction, it.reason) {
+/// The line of a decision that differs from the previous one.
+pub(in crate::cli) fn decided(pool: &PoolName, decision: &Decision, applied: Writes) -> LogLine {
+    let level = match (decision.direction, decision.reason) {
         (Direction::Up | Direction::Down, _) => Level::INFO,
         (Direction::Stay, Reason::CircuitOpen | Reason::NotHandedOut) => Level::WARN,
         (Direction::Stay, Reason::MaxRunners | Reason::NativeBackoff) => Level::INFO,
@@ -32,15 +31,15 @@ pub(in crate::cli) fn decided(pool: &PoolName, it: &Decision, applied: Writes) -
         Writes::Sent => Mood::Does,
         Writes::Withheld => Mood::Would,
     };
-    LogLine::new(level, "decision", decision::sentence(it, mood)).of(pool).with(json!({
-        "direction": it.direction.word(),
-        "reason": it.reason.word(),
-        "pool_level": it.level,
+    LogLine::new(level, "decision", decision::sentence(decision, mood)).of(pool).with(json!({
+        "direction": decision.direction.word(),
+        "reason": decision.reason.word(),
+        "pool_level": decision.level,
         "applied": applied == Writes::Sent,
     }))
 }
 
-/// A write and what came of it.
+/// The line of a write and its outcome.
 pub(super) fn acted(act: &WriteReport) -> LogLine {
     let level = match &act.outcome {
         Ok(WriteOutcome::Done) | Ok(WriteOutcome::Refused) => Level::INFO,
@@ -62,19 +61,20 @@ pub(super) fn acted(act: &WriteReport) -> LogLine {
         WriteAction::Dismiss { runner } => {
             (going("suspect runner", runner, "", &act.outcome), Some(runner))
         }
-        WriteAction::Clear { runner } => {
-            (going("runner", runner, ": it lived on after its job", &act.outcome), Some(runner))
-        }
+        WriteAction::Clear { runner } => (
+            going("runner", runner, ": it was still there after its job", &act.outcome),
+            Some(runner),
+        ),
     };
     LogLine::new(level, "action", text).of(&act.pool).with(json!({
         "action": act.action.word(),
         "outcome": outcome(&act.outcome),
         "reason": act.reason.map(Reason::word),
-        "runner": runner.map(|it| quote(it.as_str())),
+        "runner": runner.map(|name| quote(name.as_str())),
     }))
 }
 
-/// That the level was moved, by so many writes together, or was not.
+/// The text for `writes` writes that together moved the level, or for one that did not.
 pub(super) fn moved(
     (from, to): (u32, u32),
     writes: u32,
@@ -94,8 +94,12 @@ pub(super) fn moved(
 
 fn resent(level: u32, end: &Result<WriteOutcome, String>) -> String {
     match end {
-        Ok(WriteOutcome::Done) => format!("level {level} sent again: GARM does not follow it"),
-        Ok(WriteOutcome::AlreadyDone) => format!("level {level} stands: GARM does not follow it"),
+        Ok(WriteOutcome::Done) => {
+            format!("level {level} sent again, because GARM does not follow it")
+        }
+        Ok(WriteOutcome::AlreadyDone) => {
+            format!("level {level} is still set, but GARM does not follow it")
+        }
         Ok(WriteOutcome::Refused) => {
             format!("level {level} is not sent again now: the pool is busy")
         }
@@ -105,91 +109,93 @@ fn resent(level: u32, end: &Result<WriteOutcome, String>) -> String {
     }
 }
 
-/// That GARM deletes a runner, or does not. `why` is set behind it as it stands.
+/// The text for the deletion of a runner. `why` is appended unchanged.
 fn going(kind: &str, runner: &RunnerName, why: &str, end: &Result<WriteOutcome, String>) -> String {
     let runner = code(runner.as_str());
     match end {
         Ok(WriteOutcome::Done) => format!("{kind} {runner} is being deleted{why}"),
-        Ok(WriteOutcome::AlreadyDone) => format!("{kind} {runner} was on its way out already{why}"),
+        Ok(WriteOutcome::AlreadyDone) => format!("{kind} {runner} was already being deleted{why}"),
         Ok(WriteOutcome::Refused) => {
-            format!("{kind} {runner} stays: GARM lets none go that is busy or being created{why}")
+            format!(
+                "{kind} {runner} stays: GARM refuses to delete a runner that is busy or being created{why}"
+            )
         }
         Err(error) => format!("{kind} {runner} could not be deleted: {error}{why}"),
     }
 }
 
-/// A provider's words about a failure.
+/// The provider's message about a failure.
 fn why(fault: &Option<String>) -> String {
     fault.as_deref().map_or_else(
-        || "its provider does not say why".to_owned(),
-        |it| format!("its provider says: {}", said(it)),
+        || "its provider gives no reason".to_owned(),
+        |fault| format!("its provider says: {}", said(fault)),
     )
 }
 
-/// A runner that GARM does not get deleted.
+/// The line of a runner that GARM's provider fails to delete.
 pub(super) fn undeletable(runner: &RunnerName, fault: &str, pool: &PoolName) -> LogLine {
     LogLine::warn("trouble", progress::undeletable(runner, fault)).of(pool)
 }
 
 /// The value of the label `outcome` of `runnerctl_scaling_actions_total`.
 pub(super) fn outcome(outcome: &Result<WriteOutcome, String>) -> &'static str {
-    outcome.as_ref().map_or("failed", |it| it.word())
+    outcome.as_ref().map_or("failed", |outcome| outcome.word())
 }
 
-/// What the isolation auditor has found.
-pub(in crate::cli) fn found(it: &IsolationFinding) -> LogLine {
-    let text = match &it.runner {
-        Some(runner) => format!("runner {}: {}", code(runner.as_str()), it.evidence),
-        None => it.evidence.clone(),
+/// The line of a finding of the isolation auditor.
+pub(in crate::cli) fn found(finding: &IsolationFinding) -> LogLine {
+    let text = match &finding.runner {
+        Some(runner) => format!("runner {}: {}", code(runner.as_str()), finding.evidence),
+        None => finding.evidence.clone(),
     };
-    LogLine::warn("finding", text).of(&it.pool).with(json!({
-        "finding": it.kind.word(),
-        "runner": it.runner.as_ref().map(|it| quote(it.as_str())),
+    LogLine::warn("finding", text).of(&finding.pool).with(json!({
+        "finding": finding.kind.word(),
+        "runner": finding.runner.as_ref().map(|name| quote(name.as_str())),
     }))
 }
 
-/// Something that is not as it should be, or is so again.
-pub(in crate::cli) fn incident(it: &Incident) -> LogLine {
+/// The line of an incident or of its end.
+pub(in crate::cli) fn incident(incident: &Incident) -> LogLine {
     let line = |level, text: String| LogLine::new(level, "trouble", text);
-    match it {
+    match incident {
         Incident::ReadFailed { error, failures, again_in } => unread(error, *failures, *again_in),
         Incident::ReadAgain { failures } => {
             let times = count(*failures as usize, "failure");
-            line(Level::INFO, format!("GARM is read again after {times}"))
+            line(Level::INFO, format!("GARM can be read again after {times}"))
         }
         Incident::Frozen { entity, why } => {
             let text = format!("nothing is written {}: {}", scope(entity), decision::freeze(why));
             line(Level::ERROR, text)
         }
-        Incident::Thawed { entity: Some(it), .. } => {
-            line(Level::INFO, format!("GARM's worker for {} runs again", named(it)))
+        Incident::Thawed { entity: Some(entity), .. } => {
+            line(Level::INFO, format!("GARM's worker for {} runs again", named(entity)))
         }
         Incident::Thawed { entity: None, was, still } => line(Level::INFO, thawed(was, still)),
         Incident::StreamLost(why) => {
-            let text = format!("GARM's event stream is lost, full reads go on: {}", quote(why));
+            let text = format!("GARM's event stream is lost, full reads continue: {}", quote(why));
             line(Level::WARN, text)
         }
-        Incident::StreamUp => line(Level::INFO, "listening to GARM's events".into()),
+        Incident::StreamUp => line(Level::INFO, "connected to GARM's event stream".into()),
         Incident::Overflow => line(
             Level::INFO,
-            "events came faster than they were taken: the fleet is read anew".into(),
+            "events arrived faster than they could be processed: reading the fleet again".into(),
         ),
         Incident::Skewed(skew) => skewed(skew.unsigned_abs()),
         Incident::InStep => line(Level::INFO, "this machine's clock and GARM's agree again".into()),
         Incident::LeaseExpired(pool) => line(
             Level::WARN,
-            "no read has succeeded for 10s while its level is raised: it is lowered as soon as \
-             GARM takes a write"
+            "no read has succeeded for 10s while its level is raised: the level is lowered as soon as \
+             GARM accepts a write"
                 .into(),
         )
         .of(pool),
         Incident::NotFollowed { pool, stall } => line(Level::WARN, stall.sentence()).of(pool),
         Incident::Followed(pool) => {
-            line(Level::INFO, "GARM has as many runners again as its level asks for".into())
+            line(Level::INFO, "GARM has as many runners again as the level asks for".into())
                 .of(pool)
         }
         Incident::Unmanaged { pool, why } => unmanaged(pool, why),
-        Incident::Managed(pool) => line(Level::INFO, "is steered now".into()).of(pool),
+        Incident::Managed(pool) => line(Level::INFO, "is scaled now".into()).of(pool),
         Incident::RunnerFailed { pool, runner, fault } => {
             let text = format!("runner {} has failed: {}", code(runner.as_str()), why(fault));
             line(Level::WARN, text).of(pool)
@@ -204,46 +210,48 @@ pub(in crate::cli) fn incident(it: &Incident) -> LogLine {
 
 fn suspect(pool: &PoolName, runner: &RunnerName, grace: Duration) -> LogLine {
     let text = format!(
-        "runner {} is suspect: it is idle by GARM's row, and a younger runner took a job that had \
-         waited beside it; it is not connected to GitHub, or it is busy and a webhook was lost. It is \
-         removed after {}, or when its place is needed, if GitHub agrees, unless it takes a job",
+        "runner {} is suspect: GARM reports it as idle, but a younger runner took a job that had \
+         waited beside it. It is not connected to GitHub, or it is busy and a webhook was lost. It is \
+         removed after {}, or earlier if its place is needed, unless it takes a job",
         code(runner.as_str()),
         span(grace)
     );
     LogLine::warn("trouble", text).of(pool)
 }
 
-/// A full read has failed.
+/// The line of a failed full read.
 fn unread(error: &garm::GarmError, failures: u32, again_in: Duration) -> LogLine {
     let row = match failures {
         0 | 1 => String::new(),
-        several => format!(" ({several} times in a row)"),
+        several => format!(" ({several} failures in a row)"),
     };
     let again_in = span(again_in);
-    let text = format!("GARM cannot be read{row}: {error}; the next try is in {again_in}");
+    let text = format!("cannot read GARM{row}: {error}; next attempt in {again_in}");
     let line = LogLine::error("trouble", text);
     error.help.as_ref().map_or(line.clone(), |help| line.help(help.clone()))
 }
 
 fn skewed(by: Duration) -> LogLine {
-    let text =
-        format!("this machine's clock and GARM's are {} apart; ages are taken on GARM's", span(by));
-    LogLine::warn("trouble", text).help("set the clocks by NTP")
+    let text = format!(
+        "this machine's clock and GARM's differ by {}; ages are computed on GARM's clock",
+        span(by)
+    );
+    LogLine::warn("trouble", text).help("synchronize both clocks with NTP")
 }
 
 fn unmanaged(pool: &PoolName, why: &UnresolvedReason) -> LogLine {
-    LogLine::warn("trouble", format!("left alone: {}", why.sentence())).of(pool)
+    LogLine::warn("trouble", format!("not scaled: {}", why.sentence())).of(pool)
 }
 
-/// `to any pool`, or to those of one entity.
+/// `to any pool`, or the pools of one entity.
 fn scope(entity: &Option<EntityKey>) -> String {
     match entity {
         None => "to any pool".into(),
-        Some(it) => format!("to the pools of {}", named(it)),
+        Some(entity) => format!("to the pools of {}", named(entity)),
     }
 }
 
-/// That what had frozen everything is over, and which pools are frozen all the same.
+/// The text for the end of a freeze of the whole fleet, and for the pools that stay frozen.
 fn thawed(was: &Freeze, still: &[EntityKey]) -> String {
     let over = match was {
         Freeze::Unproven(_) => "mTLS is proven to be enforced",
@@ -258,7 +266,7 @@ fn thawed(was: &Freeze, still: &[EntityKey]) -> String {
         return format!("{over}: no longer frozen");
     }
     let still: Vec<String> = still.iter().map(named).collect();
-    format!("{over}: no longer frozen, but for the pools of {}", still.join(", "))
+    format!("{over}: no longer frozen, except for the pools of {}", still.join(", "))
 }
 
 fn named(entity: &EntityKey) -> String {
@@ -278,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_provider_says_stands_as_it_was_said() {
+    fn the_message_of_a_provider_is_logged_unchanged() {
         let runner = || RunnerName::new("r-1");
         let fault = "image ami-1 was removed and its quota lowered; sent again, then raised";
         let remove = || WriteAction::Remove { runner: runner(), fault: Some(fault.into()) };
@@ -298,17 +306,17 @@ mod tests {
                      provider says: {fault}"
                 ),
                 &format!(
-                    "failed runner `r-1` stays: GARM lets none go that is busy or being created; \
-                     its provider says: {fault}"
+                    "failed runner `r-1` stays: GARM refuses to delete a runner that is busy or \
+                     being created; its provider says: {fault}"
                 ),
                 "idle runner `r-1` could not be deleted: it was removed by hand",
-                "runner `r-1` was on its way out already: it lived on after its job",
+                "runner `r-1` was already being deleted: it was still there after its job",
             ]
         );
     }
 
     #[test]
-    fn a_level_is_told_as_it_was_written_or_not() {
+    fn level_lines_show_whether_the_level_was_written() {
         let raise = || WriteAction::Raise { from: 0, to: 5 };
         let failed = || Err("level raised by hand".into());
         assert_eq!(
@@ -329,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_freeze_says_what_is_so_and_no_more() {
+    fn the_end_of_a_freeze_names_what_is_over_and_what_stays_frozen() {
         let entity = |id: &str| EntityKey { kind: EntityKind::Organization, id: EntityId::new(id) };
         let over = |entity, was, still| incident(&Incident::Thawed { entity, was, still }).text;
         let stopped = || Freeze::ManagerStopped("bad credentials".into());
@@ -342,7 +350,7 @@ mod tests {
             ],
             [
                 "GARM can be read again: no longer frozen",
-                "GARM can be read again: no longer frozen, but for the pools of organization \
+                "GARM can be read again: no longer frozen, except for the pools of organization \
                  `o-1`",
                 "mTLS is proven to be enforced: no longer frozen",
                 "GARM's worker for organization `o-1` runs again",

@@ -1,5 +1,5 @@
-//! Throttles the log of a busy pool: with dozens of jobs, each new job changes the numbers of the
-//! decision but not its reason, and the level follows up and down.
+//! Throttles the log of a busy pool: with dozens of jobs, each job changes the numbers of the
+//! decision but not its reason, and the level moves up and down.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,46 +14,46 @@ use crate::domain::name::PoolName;
 use crate::reconcile::watch::{WriteAction, WriteOutcome, WriteReport, Writes};
 use crate::scaling::{Decision, Reason};
 
-/// A topic of a pool is logged once in this time; with `-v` each time.
+/// Shortest time between two lines about one topic of a pool, unless `-v` is given.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// What a line is about: two of one topic are the same but for their numbers.
+/// The subject of a line: lines about one topic differ only in their numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Topic {
-    /// A decision for this reason.
+    /// A decision with this reason.
     Reason(Reason),
-    /// The level as it was written.
+    /// A write of the level.
     Level,
 }
 
-/// Whether repeats are suppressed.
+/// Whether lines about the same topic are held back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum ThrottleMode {
-    /// The same once in [`QUIET`].
+    /// One line about a topic in [`QUIET`].
     #[default]
     Usual,
     /// Every line is logged (`-v`).
     All,
 }
 
-/// What was said of each pool, and what waits to be said.
+/// When each topic was logged, and the lines that are held back.
 #[derive(Debug, Default)]
 pub(super) struct LogThrottle {
     volume: ThrottleMode,
-    /// When a topic was last spoken of.
+    /// When each topic was last logged.
     said: BTreeMap<PoolName, BTreeMap<Topic, Timestamp>>,
-    /// The decision in force where it was not said, because its reason had just been given.
+    /// The current decision, if its line was held back because its reason had just been logged.
     held: BTreeMap<PoolName, (Reason, LogLine)>,
-    /// Writes of the level that were not said yet.
+    /// Writes of the level that have not been logged yet.
     moves: BTreeMap<PoolName, LevelMoves>,
 }
 
-/// Writes of one pool's level, one after the other.
+/// Consecutive writes of one pool's level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct LevelMoves {
-    /// The level before the first.
+    /// The level before the first write.
     from: u32,
-    /// The level after the last.
+    /// The level after the last write.
     to: u32,
     writes: u32,
 }
@@ -63,8 +63,9 @@ impl LogThrottle {
         Self { volume, ..Self::default() }
     }
 
-    /// A decision that differs from the one before, as a line. One that repeats the reason given a
-    /// moment ago weighs less, and is said later if it is still in force then.
+    /// The line of a decision that differs from the previous one. If its reason was logged within
+    /// [`QUIET`], the line gets the level debug and is logged later if the decision still applies
+    /// then.
     pub(super) fn decided(
         &mut self,
         pool: &PoolName,
@@ -75,8 +76,8 @@ impl LogThrottle {
         self.weigh(pool, decision.reason, decision.at, line)
     }
 
-    /// A decision that is not written although others are, as a line: what was to be said of the
-    /// one before is void.
+    /// The line of a decision that is not applied although others are. Drops the held line of the
+    /// previous decision.
     pub(super) fn withheld(&mut self, pool: &PoolName, decision: &Decision) -> LogLine {
         self.held.remove(pool);
         LogLine { level: Level::DEBUG, ..log_lines::decided(pool, decision, Writes::Withheld) }
@@ -95,9 +96,9 @@ impl LogThrottle {
         line
     }
 
-    /// A write as a line. A level that a decision has moved is treated as decisions are; runners,
-    /// failures and the end of all raised levels are always said. A line about the level begins where the
-    /// last one ended, whatever was written between them.
+    /// The line of a write. Moves of the level are throttled as decisions are; removals, failures
+    /// and the end of all raised levels are always logged. Each line about the level starts from
+    /// the level at which the previous one ended, so that it covers the writes between the two.
     pub(super) fn acted(&mut self, act: &WriteReport) -> LogLine {
         let (WriteAction::Raise { from, to } | WriteAction::Lower { from, to }) = act.action else {
             return log_lines::acted(act);
@@ -107,7 +108,7 @@ impl LogThrottle {
         }
         let before = self.moves.remove(&act.pool);
         let moves = match before {
-            Some(it) => LevelMoves { to, writes: it.writes + 1, ..it },
+            Some(moves) => LevelMoves { to, writes: moves.writes + 1, ..moves },
             None => LevelMoves { from, to, writes: 1 },
         };
         if act.reason.is_some() && self.is_recent(&act.pool, Topic::Level, act.at) {
@@ -118,7 +119,7 @@ impl LogThrottle {
         LogLine { text: moves.text(), ..log_lines::acted(act) }
     }
 
-    /// What has waited long enough by `now`, on the clock of the decisions.
+    /// The held lines that are due at `now`, on the clock of the decisions.
     pub(super) fn overdue(&mut self, now: Timestamp) -> Vec<LogLine> {
         let mut lines = Vec::new();
         for (pool, (reason, line)) in std::mem::take(&mut self.held) {
@@ -140,19 +141,19 @@ impl LogThrottle {
         lines
     }
 
-    /// Forgets the pools that are not managed any more.
+    /// Forgets the pools that are no longer managed.
     pub(super) fn keep(&mut self, is_managed: impl Fn(&PoolName) -> bool) {
         self.said.retain(|pool, _| is_managed(pool));
         self.held.retain(|pool, _| is_managed(pool));
         self.moves.retain(|pool, _| is_managed(pool));
     }
 
-    /// Whether this was said a moment ago, or a moment from now: a write ends before the turn that
-    /// tells of it. After the clock was set back: no.
+    /// Whether the topic was logged within [`QUIET`] of `now`, before or after: a write may end
+    /// before the evaluation that reports it. After the clock was set back by more: no.
     fn is_recent(&self, pool: &PoolName, topic: Topic, now: Timestamp) -> bool {
-        let said = self.said.get(pool).and_then(|it| it.get(&topic));
+        let said = self.said.get(pool).and_then(|topics| topics.get(&topic));
         self.volume == ThrottleMode::Usual
-            && said.is_some_and(|it| now.duration_since(*it).unsigned_abs() < QUIET)
+            && said.is_some_and(|at| now.duration_since(*at).unsigned_abs() < QUIET)
     }
 
     fn say(&mut self, pool: &PoolName, topic: Topic, now: Timestamp) {
@@ -189,7 +190,7 @@ mod tests {
     }
 
     fn texts(lines: Vec<LogLine>) -> Vec<String> {
-        lines.into_iter().map(|it| it.text).collect()
+        lines.into_iter().map(|line| line.text).collect()
     }
 
     #[test]
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_word_is_said_when_it_is_still_in_force() {
+    fn a_held_line_is_logged_if_the_decision_still_applies() {
         let mut repeats = LogThrottle::default();
         weigh(&mut repeats, Reason::Pressure, 0, "starts 1");
         weigh(&mut repeats, Reason::Pressure, 1, "starts 2");
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_force_no_more_is_not_said() {
+    fn a_held_line_is_dropped_if_the_decision_has_changed() {
         let mut repeats = LogThrottle::default();
         weigh(&mut repeats, Reason::Pressure, 0, "starts 1");
         weigh(&mut repeats, Reason::Pressure, 1, "starts 2");
@@ -225,14 +226,14 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_back_silences_nobody() {
+    fn a_clock_that_was_set_back_silences_no_line() {
         let mut repeats = LogThrottle::default();
         weigh(&mut repeats, Reason::Pressure, 3_600, "starts 1");
         assert_eq!(weigh(&mut repeats, Reason::Pressure, 5, "starts 2"), Level::INFO);
     }
 
     #[test]
-    fn a_pool_that_is_gone_leaves_nothing() {
+    fn a_pool_that_is_gone_leaves_no_state() {
         let mut repeats = LogThrottle::default();
         weigh(&mut repeats, Reason::Pressure, 0, "starts 1");
         weigh(&mut repeats, Reason::Pressure, 1, "starts 2");
@@ -252,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_that_follows_is_said_once_in_ten_seconds_and_where_it_ended() {
+    fn moves_of_the_level_are_logged_once_in_ten_seconds_with_the_last_level() {
         let mut repeats = LogThrottle::default();
         let pressure = Some(Reason::Pressure);
         let moved = |repeats: &mut LogThrottle, action, second| {
@@ -267,7 +268,7 @@ mod tests {
 
     /// The numbers of what is said, one line after the other.
     #[test]
-    fn each_line_about_the_level_begins_where_the_one_before_ended() {
+    fn each_line_about_the_level_starts_from_the_previous_one() {
         let mut repeats = LogThrottle::default();
         let mut said = Vec::new();
         let levels = [0, 5, 0, 3, 2, 7, 7, 1];
@@ -280,7 +281,7 @@ mod tests {
             };
             let reason = Some(Reason::Pressure).filter(|_| second < 6);
             let line = repeats.acted(&act(action, Ok(WriteOutcome::Done), reason, second * 4));
-            said.extend(Some(line).filter(|it| it.level < Level::DEBUG).map(|it| it.text));
+            said.extend(Some(line).filter(|line| line.level < Level::DEBUG).map(|line| line.text));
         }
         let expected = [
             "level raised from 0 to 5",
@@ -292,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_that_is_back_where_it_was_said_to_be_is_not_said_again() {
+    fn a_level_that_returns_to_the_logged_value_is_not_logged_again() {
         let mut repeats = LogThrottle::default();
         let pressure = Some(Reason::Pressure);
         for (second, (from, to)) in (0..).zip([(0, 5), (5, 0), (0, 5)]) {
@@ -307,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn all_is_said_where_all_is_asked_for() {
+    fn with_v_every_line_is_logged() {
         let mut repeats = LogThrottle::new(ThrottleMode::All);
         for second in 0..3 {
             assert_eq!(weigh(&mut repeats, Reason::Pressure, second, "starts 1"), Level::INFO);
@@ -320,14 +321,14 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_what_became_of_runners_and_the_end_of_pulses_are_always_said() {
+    fn failures_removals_and_the_end_of_pulses_are_always_logged() {
         let mut repeats = LogThrottle::default();
         let pressure = Some(Reason::Pressure);
         let raise = || WriteAction::Raise { from: 0, to: 5 };
         let retire = || WriteAction::Retire { runner: RunnerName::new("r") };
         let failed = || Err("409".into());
         for _ in 0..2 {
-            let mut level = |it| repeats.acted(&it).level;
+            let mut level = |report| repeats.acted(&report).level;
             assert_eq!(level(act(raise(), failed(), pressure, 0)), Level::WARN);
             assert_eq!(
                 level(act(retire(), Ok(WriteOutcome::Done), Some(Reason::Idle), 0)),

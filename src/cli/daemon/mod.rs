@@ -1,13 +1,14 @@
-//! `watch`: the scaling loop as a service. Everything around the loop: its files, its listener,
-//! its log, its alerts, its audit file, and what signals and systemd ask of it.
+//! `watch`: runs the scaling loop as a service, with its files, listener, log, alerts and audit
+//! file, and handles signals and systemd.
 //!
-//! The loop itself is the engine's; it tells a [`reporter`], which blocks nowhere: the log, the
-//! alerts and the audit file have a task each behind a bounded queue.
+//! The loop itself is in `reconcile`. It reports to an [`observer`], which never blocks: the log,
+//! the alerts and the audit file each have a task or thread behind a bounded queue.
 
 mod alerting;
 mod anchoring;
 mod audit_feed;
 mod audit_listener;
+mod backoff_warnings;
 mod client_cert;
 mod compliance;
 mod decisions_page;
@@ -20,6 +21,7 @@ mod missing_pools;
 mod mtls_probe;
 mod mtls_schedule;
 mod observer;
+mod pool_queue;
 mod reload;
 mod server_cert;
 mod service;
@@ -48,7 +50,7 @@ impl WatchArgs {
     }
 }
 
-/// Watches until it is told to stop, or with `--once` and `--release` until that is done.
+/// Runs until it is stopped or, with `--once` and `--release`, until that work is done.
 pub async fn run(args: &WatchArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let opened = startup::open(args, cx).await?;
     service::serve(opened).await

@@ -1,4 +1,4 @@
-//! What a round of probes asks, and who is told what it has shown.
+//! Runs a round of mTLS probes and reports its result.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::domain::proof::Proof;
 use crate::garm::probe;
 use crate::monitor::compliance::MtlsFact;
 
-/// A round: the probes, and beside them what else the report on the requirements needs to know.
+/// Makes a round: the probes, and the reads that the report on the requirements needs.
 pub(super) fn round(opened: &DaemonParts) -> Box<dyn FnMut(Controller) -> ProbeRound + Send> {
     let file = Arc::new(opened.setup.file.clone());
     let (client, verdicts) = (Arc::clone(&opened.client), Arc::clone(&opened.verdicts));
@@ -26,36 +26,37 @@ pub(super) fn round(opened: &DaemonParts) -> Box<dyn FnMut(Controller) -> ProbeR
         Box::pin(async move {
             let doors = probe::ProbeTargets::of(&file.garm, &controller);
             let (credentials, audit) = tokio::join!(client.credentials(), audited(&book));
-            // A GARM that does not tell leaves the question open.
-            let credentials = credentials.ok().map(|it| requirements::credentials(&it, &file));
+            // If GARM does not answer, the requirement is reported as *cannot tell*.
+            let credentials =
+                credentials.ok().map(|found| requirements::credentials(&found, &file));
             verdicts.asked(credentials, audit);
             probe::prove(&doors).await
         })
     })
 }
 
-/// Tells what a round of probes has shown: the board and the alert rules each time, log and audit
-/// file when the word is another.
+/// Reports the result of a round: to metrics and alert rules each time, to the log and the audit
+/// file if it has changed.
 pub(super) fn herald(opened: &DaemonParts) -> impl Fn(&MtlsRound) + Send + use<> {
     let (metrics, facts) = (Arc::clone(&opened.metrics), Arc::clone(&opened.facts));
     let records = opened.records.clone();
     let verdicts = Arc::clone(&opened.verdicts);
-    move |it| {
-        metrics.process(|process| process.is_mtls_enforced = it.is_enforced);
-        facts.note_mtls(it.is_enforced);
-        let level = match (it.is_changed, it.word) {
+    move |round| {
+        metrics.process(|process| process.is_mtls_enforced = round.is_enforced);
+        facts.note_mtls(round.is_enforced);
+        let level = match (round.is_changed, round.word) {
             (false, _) => Level::DEBUG,
             (true, Proof::Enforced) => Level::INFO,
             (true, Proof::Unreachable | Proof::CannotTell | Proof::NotEnforced) => Level::WARN,
         };
-        if it.is_changed {
-            records.proven(it);
+        if round.is_changed {
+            records.proven(round);
         }
-        let line = LogLine::new(level, "mtls", it.sentence.clone())
-            .with(json!({ "result": it.word.word() }));
-        let help = "`runnerctl validate --online` shows every probe";
-        let is_open = it.word != Proof::Enforced;
+        let line = LogLine::new(level, "mtls", round.sentence.clone())
+            .with(json!({ "result": round.word.word() }));
+        let help = "run `runnerctl validate --online` to see every probe";
+        let is_open = round.word != Proof::Enforced;
         if is_open { line.help(help) } else { line }.emit();
-        verdicts.proven(MtlsFact::of(it.word, it.sentence.clone()));
+        verdicts.proven(MtlsFact::of(round.word, round.sentence.clone()));
     }
 }

@@ -1,8 +1,9 @@
-//! The negative probes of mTLS while the loop runs (DESIGN §7): at the start, then hourly, sooner
-//! after trouble and at SIGHUP. A task of its own: the loop waits for none of them.
+//! Schedules the negative mTLS probes while the loop runs (DESIGN §7): at the start, then hourly,
+//! sooner after a failure and at SIGHUP. A separate task, so that the loop never waits for them.
 //!
-//! Under `policy.require_mtls` the loop is held until there is a proof, and again when it is
-//! refuted or too old; a door found open by the first round ends the service instead.
+//! Under `policy.require_mtls` the loop is held until mTLS is proven, and again if the proof is
+//! refuted or too old. If the first round finds that mTLS is not enforced, the service ends
+//! instead.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,17 +21,17 @@ use crate::monitor::mtls_state::MtlsState;
 use crate::reconcile::watch::{HoldReason, WatchCommand, Writes};
 use crate::render::proof;
 
-/// Whether anything may be written without a proof.
+/// Whether writes require a proof that mTLS is enforced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MtlsRequirement {
-    /// `policy.require_mtls` is set, and this `watch` writes.
+    /// `policy.require_mtls` is set, and this `watch` writes to GARM.
     Proof,
-    /// Not set, or nothing is written anyway.
+    /// The policy does not require it, or this `watch` does not write.
     Nothing,
 }
 
 impl MtlsRequirement {
-    /// What a policy asks of a `watch` that writes so.
+    /// The requirement of this policy for a `watch` in this mode.
     pub(super) fn of(policy: &PolicySettings, writes: Writes) -> Self {
         match (policy.require_mtls, writes) {
             (true, Writes::Sent) => Self::Proof,
@@ -38,7 +39,7 @@ impl MtlsRequirement {
         }
     }
 
-    /// What holds the loop before the first round; absent when nothing does.
+    /// Why the loop is held before the first round; absent if it is not.
     pub(super) fn at_start(self) -> Option<&'static str> {
         match self {
             Self::Proof => MtlsState::default().holds(Duration::ZERO),
@@ -51,39 +52,39 @@ impl MtlsRequirement {
 pub(super) type ProbeRound =
     Pin<Box<dyn Future<Output = Result<Vec<Probe>, garm::GarmError>> + Send>>;
 
-/// What a round has shown.
+/// The result of a round.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct MtlsRound {
     pub(super) word: Proof,
-    /// Whether the word is another than before.
+    /// Whether the result differs from that of the previous round.
     pub(super) is_changed: bool,
-    /// One sentence without full stop.
+    /// The result in one sentence without a full stop.
     pub(super) sentence: String,
     pub(super) is_enforced: Option<bool>,
 }
 
-/// Runs the rounds of probes and holds the loop while there is no proof.
+/// Runs the rounds of probes and holds the loop while mTLS is not proven.
 pub(super) struct MtlsProber {
-    /// Makes a round against the URLs of this GARM.
+    /// Makes one round against the URLs of this controller.
     pub(super) probe: Box<dyn FnMut(Controller) -> ProbeRound + Send>,
-    /// Called after every round.
+    /// Called with the result of every round.
     pub(super) tell: Box<dyn Fn(&MtlsRound) + Send>,
-    /// GARM's settings as the loop reads them.
+    /// GARM's settings as the loop last read them.
     pub(super) controllers: watch::Receiver<Option<Controller>>,
     pub(super) demand: watch::Receiver<MtlsRequirement>,
-    /// Requests a round now.
+    /// Notified to request a round at once.
     pub(super) again: Arc<Notify>,
     pub(super) orders: mpsc::Sender<WatchCommand>,
-    /// Where it is said that the first round has found a door open; taken once it is over.
+    /// Sent to if the first round finds mTLS not enforced; taken after that round.
     pub(super) refuse: Option<oneshot::Sender<MtlsRound>>,
     pub(super) began: Instant,
     pub(super) standing: MtlsState,
-    /// What the loop is held for, as it was told last.
+    /// Why the loop is held, as it was last told; absent if it is not.
     pub(super) held: Option<&'static str>,
 }
 
 impl MtlsProber {
-    /// Runs rounds until `stop`.
+    /// Runs rounds of probes until `stop` or the end of the loop.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         tokio::select! {
             () = self.rounds() => {}
@@ -94,8 +95,10 @@ impl MtlsProber {
     async fn rounds(&mut self) {
         loop {
             let known = self.controllers.wait_for(Option::is_some).await;
-            // The loop has ended, so GARM is not read any more.
-            let Some(controller) = known.ok().and_then(|it| it.clone()) else { return };
+            // The sender is dropped: the loop has ended.
+            let Some(controller) = known.ok().and_then(|controller| controller.clone()) else {
+                return;
+            };
             let result = (self.probe)(controller).await;
             let shown = self.take(result);
             (self.tell)(&shown);
@@ -103,7 +106,7 @@ impl MtlsProber {
             if let Some(refuse) = self.refuse.take()
                 && (shown.word, demand) == (Proof::NotEnforced, MtlsRequirement::Proof)
             {
-                // The receiver is gone if the service is about to end anyway.
+                // The receiver is dropped if the service is about to end anyway.
                 let _ = refuse.send(shown);
                 return;
             }
@@ -115,18 +118,18 @@ impl MtlsProber {
     fn take(&mut self, result: Result<Vec<Probe>, garm::GarmError>) -> MtlsRound {
         let (word, sentence) = match result {
             Ok(probes) => (Proof::of(&probes), proof::sentence(&probes)),
-            Err(error) => (Proof::Unreachable, format!("mTLS cannot be probed: {error}")),
+            Err(error) => (Proof::Unreachable, format!("cannot probe mTLS: {error}")),
         };
         let is_changed = self.standing.record(word, self.began.elapsed());
         MtlsRound { word, is_changed, sentence, is_enforced: self.standing.is_enforced() }
     }
 
-    /// Waits for the next round; meanwhile a proof may grow too old, and the policy may change.
+    /// Waits for the next round. Meanwhile reacts to a proof that expires and to a changed policy.
     async fn pause(&mut self) {
         let next = Instant::now() + self.standing.pause();
         loop {
-            let stands_until = self.standing.stands_until().map(|it| self.began + it);
-            let turn = stands_until.filter(|it| *it > Instant::now() && *it < next);
+            let stands_until = self.standing.stands_until().map(|time| self.began + time);
+            let turn = stands_until.filter(|time| *time > Instant::now() && *time < next);
             tokio::select! {
                 () = sleep_until(turn.unwrap_or(next)) => {}
                 () = self.again.notified() => return,
@@ -141,7 +144,7 @@ impl MtlsProber {
         }
     }
 
-    /// Holds the loop or lets it go, when that has changed.
+    /// Holds or releases the loop if that has changed.
     async fn steer(&mut self) {
         let held = match *self.demand.borrow_and_update() {
             MtlsRequirement::Proof => self.standing.holds(self.began.elapsed()),
@@ -155,7 +158,7 @@ impl MtlsProber {
             None => WatchCommand::Go(HoldReason::Unproven),
             Some(why) => WatchCommand::Hold(HoldReason::Unproven, why.to_owned()),
         };
-        // The receiver is gone once the loop has ended; then there is nothing to hold.
+        // The receiver is dropped once the loop has ended; then there is nothing to hold.
         let _ = self.orders.send(order).await;
     }
 }
@@ -219,8 +222,8 @@ mod tests {
                     Ok(vec![probe(word)])
                 })
             }),
-            tell: Box::new(move |it| {
-                heard.lock().unwrap().push((began.elapsed().as_secs() / 60, it.word.word()));
+            tell: Box::new(move |round| {
+                heard.lock().unwrap().push((began.elapsed().as_secs() / 60, round.word.word()));
             }),
             controllers: known,
             demand: demanded,
@@ -259,7 +262,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn rounds_are_at_the_start_then_hourly_and_at_once_when_asked() {
+    async fn rounds_run_at_the_start_then_hourly_and_on_request() {
         let bench = start(MtlsRequirement::Nothing, &[Proof::Enforced]);
         minutes(150).await;
         assert_eq!(bench.told(), [(0, "enforced"), (60, "enforced"), (120, "enforced")]);
@@ -281,7 +284,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_door_found_open_at_the_start_is_refused() {
+    async fn a_garm_without_mtls_at_the_start_ends_the_service() {
         let mut bench = start(MtlsRequirement::Proof, &[Proof::NotEnforced]);
         minutes(1).await;
         let shown = bench.refused.try_recv().unwrap();
@@ -293,7 +296,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_loop_goes_on_the_first_proof_and_is_held_when_it_is_refuted() {
+    async fn the_loop_is_released_by_the_first_proof_and_held_when_it_is_refuted() {
         let words = [Proof::Unreachable, Proof::Enforced, Proof::NotEnforced, Proof::Enforced];
         let mut bench = start(MtlsRequirement::Proof, &words);
         sleep(Duration::from_secs(30)).await;
@@ -311,7 +314,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_proof_that_nobody_can_renew_stands_for_two_hours() {
+    async fn a_proof_that_cannot_be_renewed_is_valid_for_two_hours() {
         let mut bench = start(MtlsRequirement::Proof, &[Proof::Enforced, Proof::Unreachable]);
         minutes(119).await;
         assert_eq!(bench.ordered(), [WatchCommand::Go(HoldReason::Unproven)]);

@@ -12,6 +12,7 @@ use tracing::trace;
 
 use super::alerting::AlertInputs;
 use super::audit_feed::{AuditFeed, ViolationChange};
+use super::backoff_warnings::BackoffWarnings;
 use super::compliance::ComplianceReport;
 use super::decisions_page::{DecisionsPage, WatchedFleet};
 use super::drift::{DriftDetector, ReportedDrift};
@@ -34,32 +35,31 @@ use crate::reconcile::watch::{
     WriteReport, Writes,
 };
 use crate::render::decision::{Mood, freeze, sentence};
-use crate::render::status::{impatience, left_to_garm};
-use crate::scaling::{Decision, Direction, EntityIndex, RowChange};
+use crate::scaling::{Decision, Direction, RowChange};
 
-/// Whom the loop's words reach.
+/// Receives the reports of the loop.
 pub(super) struct LoopObserver {
     origin: WatchedFleet,
     writes: Writes,
     client: Arc<GarmClient>,
     metrics: Arc<MetricsState>,
     records: AuditFeed,
-    /// What the alert rules are held against.
+    /// The values of the alert rules.
     facts: Arc<AlertInputs>,
-    /// What the pools are held against.
+    /// Compares the pools with their files.
     drifts: DriftDetector,
     controllers: watch::Sender<Option<Controller>>,
     policies: watch::Receiver<PolicySet>,
     verdicts: Arc<ComplianceReport>,
     /// The data of the page `/decisions`.
     kept: Arc<Mutex<DecisionsPage>>,
-    /// A full read has succeeded or failed: the first one makes the service ready, each is the
-    /// moment to look whether the files have changed.
+    /// Notified after each full read, successful or not: the first one makes the service ready, and
+    /// each one triggers a check of the files.
     pub(super) looked: Arc<Notify>,
     state: Mutex<ObserverState>,
 }
 
-/// What is remembered from one call to the next.
+/// State that is kept between calls.
 #[derive(Default)]
 struct ObserverState {
     timings: Timings,
@@ -69,30 +69,27 @@ struct ObserverState {
     leaving: UndeletableRunners,
     drifting: ReportedDrift,
     names: BTreeMap<PoolId, PoolName>,
-    /// The last words about GARM's own backoff.
-    impatience: Option<String>,
-    /// What could not be read of GARM's lists, as it was said last.
+    backoff_warnings: BackoffWarnings,
+    /// The last logged remarks about rows that could not be read.
     remarks: Vec<String>,
-    /// The last warning about pools that only GARM scales, and its time.
-    left_to_garm: Option<(String, Timestamp)>,
     is_ready: bool,
 }
 
-/// What a reporter writes to.
+/// The destinations of the reports.
 pub(super) struct ObserverOutputs {
-    /// Knows what could not be read of GARM's lists.
+    /// Has the remarks about rows that could not be read.
     pub(super) client: Arc<GarmClient>,
     pub(super) metrics: Arc<MetricsState>,
     pub(super) records: AuditFeed,
     pub(super) facts: Arc<AlertInputs>,
     pub(super) drifts: DriftDetector,
-    /// GARM's settings as they were read last, for the probes of its URLs.
+    /// Receives GARM's settings, for the probes of its URLs.
     pub(super) controllers: watch::Sender<Option<Controller>>,
     pub(super) policies: watch::Receiver<PolicySet>,
     pub(super) verdicts: Arc<ComplianceReport>,
 }
 
-/// Whose loop is heard, and how it is told.
+/// The fleet of the loop, and how its reports are logged.
 pub(super) struct ObserverSettings {
     pub(super) origin: WatchedFleet,
     pub(super) writes: Writes,
@@ -144,80 +141,30 @@ impl LoopObserver {
 
     fn tell_remarks(&self, state: &mut ObserverState) {
         let remarks = self.client.remarks();
-        for remark in remarks.iter().filter(|it| !state.remarks.contains(it)) {
+        for remark in remarks.iter().filter(|remark| !state.remarks.contains(remark)) {
             LogLine::warn("read", remark.clone()).emit();
         }
         state.remarks = remarks;
     }
 
-    /// Loud, once, and again when it changes: whose hands scaling is in.
-    fn warn_of_impatience(&self, state: &mut ObserverState, sight: &LoopSnapshot<'_>) {
-        let sites = sight.fleet_index.entities().values();
-        let stocks = sites.flat_map(EntityIndex::pools).filter(|it| it.is_scaled());
-        let delays = stocks.filter_map(|it| Some(it.policy()?.scale_up_delay));
-        let said = impatience(sight.fleet_index.backoff(), delays);
-        if said == state.impatience {
-            return;
-        }
-        match &said {
-            Some(text) => LogLine::warn("backoff", text.clone()).help(
-                "set `controller: { minimum_job_age_backoff: 5m }` in the fleet file and apply it",
-            ).emit(),
-            None => LogLine::info("backoff",
-                "GARM leaves scaling to the policies of the pools",
-            ).emit(),
-        }
-        state.impatience = said;
-    }
-
-    /// Warns of pools that only GARM's long backoff serves: on a change and every hour.
-    fn warn_of_slow_pools(&self, state: &mut ObserverState, sight: &LoopSnapshot<'_>) {
-        const AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
-        let pools = sight.fleet_index.pools();
-        let unscaled =
-            sight.fleet_index.entities().values().flat_map(EntityIndex::pools).filter_map(|it| {
-                let policy = it.policy().filter(|it| !it.autoscale)?;
-                let is_enabled = pools.get(it.id()).is_some_and(|it| it.spec.enabled);
-                let name = state.names.get(it.id()).filter(|_| is_enabled)?;
-                Some((name.as_str(), policy.scale_up_delay))
-            });
-        let said = left_to_garm(sight.fleet_index.backoff(), unscaled);
-        let is_news = match (&said, &state.left_to_garm) {
-            (Some(said), Some((before, at))) => {
-                said != before || sight.now.duration_since(*at) >= AGAIN
-            }
-            (said, before) => said.is_some() != before.is_some(),
-        };
-        if !is_news {
-            return;
-        }
-        let line = match &said {
-            Some(text) => LogLine::warn("backoff", text.clone()).help(
-                "turn `autoscale` on for them, or lower `controller.minimum_job_age_backoff`",
-            ),
-            None => LogLine::info("backoff", "no pool is left to GARM's backoff any more"),
-        };
-        line.emit();
-        state.left_to_garm = said.map(|it| (it, sight.now));
-    }
-
     fn tell_violations(&self, news: &ViolationChanges) {
-        for it in &news.begun {
-            let text = format!("breaks the policy as it stands in GARM: {}", it.message);
-            let line = LogLine::warn("policy", text).of(&it.pool);
-            line.help(it.help.clone()).with(json!({ "field": it.field })).emit();
-            self.records.violation(it, ViolationChange::Begins);
+        for violation in &news.begun {
+            let text = format!("the pool in GARM violates the policy: {}", violation.message);
+            let line = LogLine::warn("policy", text).of(&violation.pool);
+            line.help(violation.help.clone()).with(json!({ "field": violation.field })).emit();
+            self.records.violation(violation, ViolationChange::Begins);
         }
-        for it in &news.ended {
-            let text = format!("breaks the policy no more: {}", it.message);
-            LogLine::info("policy", text).of(&it.pool).emit();
-            self.records.violation(it, ViolationChange::Ends);
+        for violation in &news.ended {
+            let text =
+                format!("the pool in GARM no longer violates the policy: {}", violation.message);
+            LogLine::info("policy", text).of(&violation.pool).emit();
+            self.records.violation(violation, ViolationChange::Ends);
         }
     }
 
-    fn explain(&self, sight: &LoopSnapshot<'_>) {
-        let controller = self.controllers.borrow().as_ref().map(|it| it.id.clone());
-        let kept = DecisionsPage::of(&self.origin, controller, sight);
+    fn explain(&self, loop_snapshot: &LoopSnapshot<'_>) {
+        let controller = self.controllers.borrow().as_ref().map(|controller| controller.id.clone());
+        let kept = DecisionsPage::of(&self.origin, controller, loop_snapshot);
         *self.kept.lock().ignoring_poison() = kept;
     }
 }
@@ -237,10 +184,10 @@ impl Observer for LoopObserver {
             line.emit();
         }
         self.records.read(fleet);
-        self.controllers.send_if_modified(|it| {
-            let is_news = it.as_ref() != Some(&fleet.controller);
+        self.controllers.send_if_modified(|known| {
+            let is_news = known.as_ref() != Some(&fleet.controller);
             if is_news {
-                *it = Some(fleet.controller.clone());
+                *known = Some(fleet.controller.clone());
             }
             is_news
         });
@@ -261,35 +208,36 @@ impl Observer for LoopObserver {
         }
     }
 
-    fn evaluated(&self, sight: &LoopSnapshot<'_>) {
+    fn evaluated(&self, loop_snapshot: &LoopSnapshot<'_>) {
         let mut state = self.state();
-        let names = || sight.managed.iter().map(|(name, it)| (&it.id, name));
+        let names = || loop_snapshot.managed.iter().map(|(name, pool)| (&pool.id, name));
         if !state.names.iter().eq(names()) {
             state.names = names().map(|(id, name)| (id.clone(), name.clone())).collect();
-            state.repeats.keep(|it| sight.managed.contains_key(it));
-            state.drifting.keep(|it| sight.managed.contains_key(it));
+            state.repeats.keep(|pool| loop_snapshot.managed.contains_key(pool));
+            state.drifting.keep(|pool| loop_snapshot.managed.contains_key(pool));
         }
-        self.metrics.frozen(frozen(sight));
-        let is_connected = Some(sight.stream == StreamStatus::Up);
-        self.metrics.process(|it| it.is_stream_connected = is_connected);
-        let row =
-            |(name, it): (_, &ManagedPool)| Some((name, sight.fleet_index.pools().get(&it.id)?));
-        let drifts = self.drifts.look(sight.managed.iter().filter_map(row));
+        self.metrics.frozen(frozen(loop_snapshot));
+        let is_connected = Some(loop_snapshot.stream == StreamStatus::Up);
+        self.metrics.process(|process| process.is_stream_connected = is_connected);
+        let row = |(name, pool): (_, &ManagedPool)| {
+            Some((name, loop_snapshot.fleet_index.pools().get(&pool.id)?))
+        };
+        let drifts = self.drifts.look(loop_snapshot.managed.iter().filter_map(row));
         for line in state.drifting.look(&drifts) {
             line.emit();
         }
         let (outdated, violated) = (&state.outdated, &state.guardrails.counts);
         let beside = ReadCounts { outdated, drifts: &drifts, violated };
-        let snapshot = gauges::snapshot(sight, beside, &self.drifts);
+        let snapshot = gauges::snapshot(loop_snapshot, beside, &self.drifts);
         self.facts.take(&snapshot);
         self.metrics.publish(snapshot);
-        self.explain(sight);
-        self.verdicts.watched(sight.watched);
-        self.verdicts.recording(self.records.standing());
+        self.explain(loop_snapshot);
+        self.verdicts.watched(loop_snapshot.watched);
+        self.verdicts.recording(self.records.recording());
         if !state.is_ready {
             state.is_ready = true;
             let kept = Arc::clone(&self.kept);
-            // The board outlives the log, which the verdicts write to.
+            // The metrics outlive the log, which the report writes to.
             let verdicts = Arc::downgrade(&self.verdicts);
             self.metrics.explain(Arc::new(move || -> Value {
                 // Cloned, so that rendering the page does not hold the lock.
@@ -301,10 +249,10 @@ impl Observer for LoopObserver {
                 page
             }));
         }
-        log_decisions(sight);
-        self.warn_of_impatience(&mut state, sight);
-        self.warn_of_slow_pools(&mut state, sight);
-        for line in state.repeats.overdue(sight.now) {
+        log_decisions(loop_snapshot);
+        let ObserverState { backoff_warnings, repeats, names, .. } = &mut *state;
+        let warnings = backoff_warnings.check(loop_snapshot, names);
+        for line in warnings.into_iter().chain(repeats.overdue(loop_snapshot.now)) {
             line.emit();
         }
     }
@@ -368,31 +316,36 @@ impl Observer for LoopObserver {
         }
         if let Incident::StreamLost(_) | Incident::StreamUp = incident {
             let is_connected = Some(matches!(incident, Incident::StreamUp));
-            self.metrics.process(|it| it.is_stream_connected = is_connected);
+            self.metrics.process(|process| process.is_stream_connected = is_connected);
         }
         self.records.trouble(incident);
         log_lines::incident(incident).emit();
     }
 }
 
-/// Logs the decision of each pool, also where it is the same as before (`-vvv`).
-fn log_decisions(sight: &LoopSnapshot<'_>) {
+/// Logs the decision of each pool, including unchanged ones (`-vvv`).
+fn log_decisions(loop_snapshot: &LoopSnapshot<'_>) {
     if !tracing::enabled!(tracing::Level::TRACE) {
         return;
     }
-    let decisions = sight.decisions();
-    for (pool, managed) in sight.managed {
-        if let Some(it) = decisions.get(&managed.id) {
-            let text = sentence(it, Mood::Would);
-            trace!(event = "evaluation", pool = pool.as_str(), pool_level = it.level, "{text}");
+    let decisions = loop_snapshot.decisions();
+    for (pool, managed) in loop_snapshot.managed {
+        if let Some(decision) = decisions.get(&managed.id) {
+            let text = sentence(decision, Mood::Would);
+            trace!(
+                event = "evaluation",
+                pool = pool.as_str(),
+                pool_level = decision.level,
+                "{text}"
+            );
         }
     }
 }
 
-/// Why nothing is written, one sentence for each part of the fleet.
-fn frozen(sight: &LoopSnapshot<'_>) -> Vec<String> {
-    let stopped = sight.stopped.iter().map(|(entity, why)| {
+/// The reasons why nothing is written, one sentence for the fleet and one for each stopped entity.
+fn frozen(loop_snapshot: &LoopSnapshot<'_>) -> Vec<String> {
+    let stopped = loop_snapshot.stopped.iter().map(|(entity, why)| {
         format!("{} {}: {}", entity.kind.word(), entity.id.as_str(), freeze(why))
     });
-    sight.freeze.map(freeze).into_iter().chain(stopped).collect()
+    loop_snapshot.freeze.map(freeze).into_iter().chain(stopped).collect()
 }

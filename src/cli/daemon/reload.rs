@@ -1,5 +1,5 @@
 //! Reloads files that change while the loop runs: checks them at each full read of GARM and on
-//! SIGHUP. Files that cannot be used leave the previous ones in force.
+//! SIGHUP. If the files have errors, the previous configuration stays in use.
 
 use std::sync::Arc;
 
@@ -28,14 +28,14 @@ use crate::render::words::count;
 /// Why the files are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ReloadTrigger {
-    /// A full read: said is only what has changed.
+    /// A full read: only changes are logged.
     Read,
-    /// SIGHUP: also said when nothing has.
+    /// SIGHUP: logged even if nothing has changed.
     Hangup,
 }
 
-const ANEW: &str = "the files have changed, and watch follows them now";
-const AS_BEFORE: &str = "the files are as they were";
+const ANEW: &str = "reloaded the changed files";
+const AS_BEFORE: &str = "the files are unchanged";
 
 /// Checks the files and applies their changes.
 pub(super) struct Reloader {
@@ -45,34 +45,34 @@ pub(super) struct Reloader {
     pub(super) orders: mpsc::Sender<WatchCommand>,
     pub(super) client: Arc<GarmClient>,
     pub(super) alerting: Arc<Alerting>,
-    /// The listener's own certificate; absent: it speaks plain HTTP.
+    /// Reloads the listener's certificate; absent if it serves plain HTTP.
     pub(super) listening: Option<ServerCertReloader>,
-    /// What the policy asks of mTLS, for the probes.
+    /// Receives the mTLS requirement of the policy, for the probes.
     pub(super) demands: Sender<MtlsRequirement>,
-    /// A round of probes is wanted.
+    /// Notified to request a round of probes.
     pub(super) again: Arc<Notify>,
     pub(super) writes: Writes,
-    /// Our certificate for GARM, and what it is trusted by.
+    /// Reloads the client certificate and the CA for GARM.
     pub(super) identity: ClientCertReloader,
     /// The report on the requirements.
     pub(super) verdicts: Arc<ComplianceReport>,
     pub(super) policies: Sender<PolicySet>,
-    /// As it was at the start: what of it needs a restart is still in force.
+    /// The configuration at the start. Its settings that need a restart are still in use.
     pub(super) started: DaemonConfig,
-    /// What is in force, but for what needs a restart.
+    /// The configuration in use, except for settings that need a restart.
     pub(super) taken: DaemonConfig,
-    /// As it was read last.
+    /// The result of the last read of the files.
     pub(super) read: Result<DaemonConfig, ConfigError>,
-    /// Why that is not in force, if it is not.
+    /// Why the last read configuration was refused, if it was.
     pub(super) refused: Option<ConfigError>,
-    /// What the files held then.
+    /// The digest of the files at the last read.
     pub(super) digest: [u8; 32],
-    /// What the pools are held against.
+    /// Compares the pools with their files.
     pub(super) drifts: DriftDetector,
 }
 
 impl Reloader {
-    /// Looks whenever it is asked to, until `stop`.
+    /// Checks the files on each trigger until `stop`.
     pub(super) async fn run(
         mut self,
         mut causes: mpsc::Receiver<ReloadTrigger>,
@@ -89,8 +89,8 @@ impl Reloader {
         }
     }
 
-    /// Looks at the files, and takes over what has changed in them. What was refused is tried again
-    /// each time: its cause may lie outside the files, as a secret does that a receiver refers to.
+    /// Checks the files and applies their changes. A refused configuration is tried again each
+    /// time: the cause may be outside the files, for example in the secret of a receiver.
     async fn look(&mut self, cause: ReloadTrigger) {
         self.identity.look(&self.started).await;
         if let Some(listening) = &mut self.listening {
@@ -103,7 +103,7 @@ impl Reloader {
             let is_settled = cause == ReloadTrigger::Read && before == digest && !is_refused;
             (!is_settled).then(|| (digest, read(&run)))
         });
-        // Reading files does not panic, and nothing but the end of the program aborts it.
+        // Reading files does not panic, and only the end of the program aborts it.
         let Ok(Some((digest, found))) = looking.await else { return };
         self.digest = digest;
         let is_new = found != self.read;
@@ -133,14 +133,14 @@ impl Reloader {
 
     fn refuse(&self, refused: &ConfigError) {
         self.metrics.config(ReloadResult::Rejected);
-        let text = format!("{}: what was in force stays in force", refused.message);
+        let text = format!("{}: the previous configuration stays in use", refused.message);
         let line = LogLine::error("reload", text).with(json!({ "outcome": "refused" }));
         let line = match refused.help.as_str() {
             "" => line,
             help => line.help(help),
         };
         line.emit();
-        for line in refused.report.lines().filter(|it| !it.trim().is_empty()) {
+        for line in refused.report.lines().filter(|line| !line.trim().is_empty()) {
             let line = anstream::adapter::strip_str(line).to_string();
             LogLine::info("reload", line).emit();
         }
@@ -153,30 +153,31 @@ impl Reloader {
         self.drifts.reload(fresh);
         self.policies.send_replace(fresh.policies.clone());
         self.verdicts.files(fresh);
-        self.demands.send_if_modified(|it| {
+        self.demands.send_if_modified(|demand| {
             let before =
-                std::mem::replace(it, MtlsRequirement::of(&fresh.file.policy, self.writes));
-            before != *it
+                std::mem::replace(demand, MtlsRequirement::of(&fresh.file.policy, self.writes));
+            before != *demand
         });
         let pools = count(fresh.pools.len(), "pool");
         let text = format!("{said}: {pools}");
         LogLine::info("reload", text).with(json!({ "outcome": "done" })).emit();
         for name in self.started.needs_restart(fresh) {
-            let text = format!("`{name}` has changed and takes a restart to be in force");
+            let text = format!("`{name}` has changed: restart `watch` to apply the change");
             LogLine::warn("reload", text).emit();
         }
         for name in self.taken.needs_apply(fresh) {
-            let text = format!("`{name}` has changed: GARM knows it after the next `apply`");
-            LogLine::info("reload", text).help("`runnerctl plan`").emit();
+            let text = format!("`{name}` has changed: run `apply` to change it in GARM");
+            LogLine::info("reload", text).help("run `runnerctl plan` to see the changes").emit();
         }
         self.taken = fresh.clone();
         let roll = DeclaredPools { fleet: self.started.file.fleet.clone(), ..fresh.roll() };
-        // The receiver is gone once the loop has ended; then there is nothing to reload.
+        // The receiver is dropped once the loop has ended; then there is nothing to reload.
         let _ = self.orders.send(WatchCommand::Reload(roll)).await;
         Ok(())
     }
 
-    /// The listener's certificate, alert rules and receivers; on an error the old ones stay.
+    /// Applies changes of the listener's certificate, the alert rules and the receivers; an error
+    /// leaves the previous ones in use.
     async fn take_beside(&mut self, fresh: &DaemonConfig) -> Result<(), ConfigError> {
         let refused = |message: String, help: Option<String>| ConfigError {
             message,

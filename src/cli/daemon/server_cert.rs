@@ -1,5 +1,5 @@
-//! The listener's own certificate while the loop runs: taken over when its files change, and tried
-//! again while it is refused.
+//! Reloads the certificate of the metrics listener when its files change; refused files are tried
+//! again at each check.
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use crate::garm::GarmError;
 use crate::garm::tls::GarmTlsFiles;
 use crate::metrics::Certificates;
 
-/// What is in force, by its digest.
+/// Loads changed certificate files of `watch.tls` into the listener.
 pub(super) struct ServerCertReloader {
     certificates: Arc<Certificates>,
     files: ListenerTls,
-    /// Of the files as they were looked at last.
+    /// The digest of the files at the last check.
     seen: [u8; 32],
-    /// Why they are not in force, if they are not.
+    /// Why the files were refused, if they were.
     refused: Option<String>,
 }
 
@@ -27,7 +27,7 @@ impl ServerCertReloader {
         Self { certificates, files, seen, refused: None }
     }
 
-    /// Looks at the files, and takes over what has changed in them.
+    /// Checks the files and loads changes.
     pub(super) async fn look(&mut self) {
         let (files, seen) = (self.files.clone(), self.seen);
         let (certificates, is_refused) = (Arc::clone(&self.certificates), self.refused.is_some());
@@ -36,14 +36,14 @@ impl ServerCertReloader {
             let is_due = digest != seen || is_refused;
             (digest, is_due.then(|| certificates.reload(&files)))
         };
-        // Reading files does not panic, and nothing but the end of the program aborts it.
+        // Reading files does not panic, and only the end of the program aborts it.
         let Ok((digest, reloaded)) = tokio::task::spawn_blocking(work).await else { return };
         self.seen = digest;
         match reloaded {
             None => {}
             Some(Ok(())) => {
                 self.refused = None;
-                let text = "the certificate files of the listener have changed and are in force";
+                let text = "reloaded the certificate of the listener";
                 let line = LogLine::info("reload", text);
                 line.with(json!({ "outcome": "done" })).emit();
             }
@@ -54,15 +54,15 @@ impl ServerCertReloader {
     fn refuse(&mut self, error: GarmError) {
         let why = error.to_string();
         if self.refused.as_ref() != Some(&why) {
-            let text = format!("{why}: what was in force stays in force");
+            let text = format!("{why}: the previous certificate stays in use");
             let line = LogLine::error("reload", text);
             let line = line.with(json!({ "outcome": "refused" }));
-            error.help.map_or(line.clone(), |it| line.help(it)).emit();
+            error.help.map_or(line.clone(), |help| line.help(help)).emit();
         }
         self.refused = Some(why);
     }
 
-    /// Other files: they are in force, or the error says why not.
+    /// Loads other files; an error leaves the previous certificate in use.
     pub(super) fn take(&mut self, files: &ListenerTls) -> Result<(), GarmError> {
         if *files == self.files {
             return Ok(());

@@ -1,4 +1,4 @@
-//! The service while it runs, and how it ends.
+//! Runs the service: starts its tasks, handles signals, and shuts everything down in time.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -38,21 +38,21 @@ use crate::reconcile::audit_trail::AuditContext;
 use crate::reconcile::watch::{HoldReason, LoopIo, RunMode, WatchCommand, WatchEnd, watch};
 use crate::reconcile::writer::Writer;
 
-/// How long the loop has to finish after the first signal; the rest of the ten seconds is for the
-/// alerts and the audit file.
+/// How long the loop may take to finish after the first signal. The rest of the ten seconds is for
+/// the alerts and the audit file.
 const LOOP_PATIENCE: Duration = Duration::from_secs(7);
 
-/// How long what comes after the loop has.
+/// How long the shutdown may take after the end of the loop.
 const REST_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Runs until the loop ends, by itself or because a signal asks for it.
+/// Runs until the loop ends, by itself or after a signal.
 pub(super) async fn serve(mut opened: DaemonParts) -> Result<Exit, Failure> {
-    let signals = Signals::catch().map_err(|it| no_signals(&it))?;
-    let hangups = Hangups::catch().map_err(|it| no_signals(&it))?;
+    let signals = Signals::catch().map_err(|error| no_signals(&error))?;
+    let hangups = Hangups::catch().map_err(|error| no_signals(&error))?;
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     let orders = opened.orders.clone();
-    let taken = opened.taken.take().expect("it was put there at the opening, for this");
+    let taken = opened.taken.take().expect("set by `startup::open` and taken only here");
     let (controllers, known) = tokio::sync::watch::channel(None);
     let (policies, policies_in_force) = tokio::sync::watch::channel(opened.setup.policies.clone());
     let reporter = reporter(&opened, (controllers, policies_in_force));
@@ -96,7 +96,7 @@ fn warrant(opened: &DaemonParts) -> AuditContext {
             decision: None,
         },
         clock: Clock::Real,
-        // Before each write the pool is read, and its row tells which line of GARM it is.
+        // The writer reads the pool before each write and takes the release line from its row.
         line: GarmLine::Current,
     }
 }
@@ -126,7 +126,7 @@ fn reporter(
     LoopObserver::new(profile, outlets)
 }
 
-/// The ends of what leads from and to the loop.
+/// The channels between the loop and the tasks beside it.
 struct LoopChannels {
     orders: mpsc::Sender<WatchCommand>,
     look: mpsc::Receiver<ReloadTrigger>,
@@ -134,8 +134,9 @@ struct LoopChannels {
     policies: Sender<PolicySet>,
 }
 
-/// Starts the tasks beside the loop: the listener, the alerts, the systemd watchdog, the reloader and
-/// the mTLS probes. Returns the channel on which the probes refuse to go on.
+/// Starts the tasks beside the loop: the listener, the alerts, the systemd watchdog, the reloader
+/// and the mTLS probes. The returned channel receives the first round of probes if it must end the
+/// service.
 fn begin(
     opened: &mut DaemonParts,
     tasks: &TaskTracker,
@@ -159,7 +160,7 @@ fn begin(
     }
     let demand = MtlsRequirement::of(&opened.setup.file.policy, opened.settings.writes);
     if let Some(why) = demand.at_start() {
-        // The queue is empty, and the loop has not begun.
+        // The loop has not begun, so the queue has room.
         let _ = orders.try_send(WatchCommand::Hold(HoldReason::Unproven, why.to_owned()));
     }
     let (demands, demanded) = tokio::sync::watch::channel(demand);
@@ -208,8 +209,8 @@ fn listening(opened: &DaemonParts) -> Option<ServerCertReloader> {
     Some(ServerCertReloader::new(certificates, files))
 }
 
-/// Says `Ready` at the first word of the loop, be it that GARM does not answer: the service runs
-/// then, and tells so. Asks for a look at the files at each full read.
+/// Notifies systemd after the first full read, even if it failed: the service runs then and reports
+/// the failure. Requests a check of the files after each full read.
 async fn announce(
     looked: Arc<Notify>,
     looks: mpsc::Sender<ReloadTrigger>,
@@ -225,12 +226,12 @@ async fn announce(
             systemd::tell(&Notice::Ready);
             is_ready = true;
         }
-        // A look that is under way or about to be will do.
+        // If the queue is full, a check is pending already.
         let _ = looks.try_send(ReloadTrigger::Read);
     }
 }
 
-/// Tells systemd that the loop turns, for as long as it does.
+/// Notifies the systemd watchdog while the loop is healthy.
 async fn keep_alive(metrics: Arc<MetricsState>, stop: CancellationToken) {
     let Some(every) = systemd::watchdog() else { return };
     let mut beat = interval(every.max(Duration::from_millis(100)));
@@ -245,7 +246,7 @@ async fn keep_alive(metrics: Arc<MetricsState>, stop: CancellationToken) {
     }
 }
 
-/// The loop as it runs, and what may reach it.
+/// The inputs of the service while the loop runs.
 struct RunningLoop {
     signals: Signals,
     hangups: Hangups,
@@ -256,17 +257,17 @@ struct RunningLoop {
 
 /// The end of the loop and what caused it.
 struct LoopResult {
-    /// Absent: it did not end in time, or a second signal cut it off.
+    /// Absent if the loop did not end in time, or a second signal cut it off.
     result: Option<Result<WatchEnd, crate::garm::GarmError>>,
     /// The first signal, if there was one.
     signal: Option<Signal>,
-    /// What the first probes have shown, where the policy ends the service for it.
+    /// The first round of probes, if the policy ends the service because of it.
     refused: Option<MtlsRound>,
 }
 
 impl RunningLoop {
-    /// Waits for the end of the loop. The first signal asks it to stop, a second one or the end of
-    /// patience leaves it where it is.
+    /// Waits for the end of the loop. The first signal asks it to stop; a second one or
+    /// [`LOOP_PATIENCE`] abandons it.
     async fn until_ended(
         mut self,
         looping: impl Future<Output = Result<WatchEnd, crate::garm::GarmError>>,
@@ -275,7 +276,7 @@ impl RunningLoop {
         let mut ended = LoopResult { result: None, signal: None, refused: None };
         let mut stopped: Option<Instant> = None;
         loop {
-            let patience = stopped.map_or_else(Instant::now, |it| it + LOOP_PATIENCE);
+            let patience = stopped.map_or_else(Instant::now, |since| since + LOOP_PATIENCE);
             tokio::select! {
                 result = &mut looping => {
                     ended.result = Some(result);
@@ -298,7 +299,7 @@ impl RunningLoop {
                 () = sleep_until(patience), if stopped.is_some() => {
                     let text = "the loop did not end in time: levels may still be raised";
                     LogLine::error("stop", text)
-                        .help("`runnerctl watch --release` lowers them").emit();
+                        .help("run `runnerctl watch --release` to lower them").emit();
                     return ended;
                 }
             }
@@ -306,21 +307,22 @@ impl RunningLoop {
     }
 
     fn stop(&self) {
-        let text = "stopping: the write in flight ends, raised levels are lowered";
+        let text = "stopping: finishing the write in flight and lowering raised levels";
         LogLine::info("stop", text).emit();
         systemd::tell(&Notice::Stopping);
-        // The loop empties the queue at each turn; were it full all the same, patience ends it.
+        // The loop empties the queue at each turn. If it is full nevertheless, the timeout ends the
+        // loop.
         let _ = self.orders.try_send(WatchCommand::Stop);
     }
 
     fn look(&self) {
         let looks = self.looks.clone();
-        // One look may be under way, at which the change may not have been there yet.
+        // Waits for room: a check under way may have read the files before the change.
         tokio::spawn(async move { looks.send(ReloadTrigger::Hangup).await });
     }
 }
 
-/// Waits until the probes refuse, for ever when they never do.
+/// Waits for the probes to end the service; never returns if they do not.
 async fn refusal(refused: &mut Option<oneshot::Receiver<MtlsRound>>) -> MtlsRound {
     if let Some(receiver) = refused
         && let Ok(shown) = receiver.await
@@ -332,7 +334,7 @@ async fn refusal(refused: &mut Option<oneshot::Receiver<MtlsRound>>) -> MtlsRoun
     std::future::pending().await
 }
 
-/// Ends everything beside the loop, in time, and picks the code.
+/// Ends the tasks beside the loop within [`REST_PATIENCE`] and returns the exit code.
 async fn close(
     opened: DaemonParts,
     (stop, tasks): (CancellationToken, TaskTracker),
@@ -343,7 +345,7 @@ async fn close(
     drop((book, verdicts));
     stop.cancel();
     tasks.close();
-    // Whatever has not ended by then is cut off with the process.
+    // Tasks that have not ended by then end with the process.
     let rest = async { tokio::join!(alerting.close(REST_PATIENCE), tasks.wait()) };
     let _ = tokio::time::timeout(REST_PATIENCE, rest).await;
     outcome(ended, settings.course)
@@ -357,9 +359,9 @@ fn outcome(ended: LoopResult, course: RunMode) -> Result<Exit, Failure> {
     };
     if !end.left_raised.is_empty() {
         let names: Vec<&str> = end.left_raised.iter().map(PoolName::as_str).collect();
-        let text = format!("left above its floor: {}", names.join(", "));
+        let text = format!("pools left above their floor: {}", names.join(", "));
         LogLine::error("stop", text)
-            .help("`runnerctl watch --release` lowers it when GARM answers")
+            .help("run `runnerctl watch --release` once GARM responds")
             .emit();
     }
     if let Some(shown) = &ended.refused {

@@ -1,4 +1,4 @@
-//! The configuration of the loop from the files, and which parts can change while it runs.
+//! The configuration of the service from the files, and the settings that can change while it runs.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use crate::render::problem;
 use crate::render::words::count;
 use crate::secrets;
 
-/// Fleet file and pools, without errors.
+/// The fleet file and the pools, without errors.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct DaemonConfig {
     pub(super) file: FleetFile,
@@ -31,34 +31,35 @@ pub(super) struct DaemonConfig {
     pub(super) policies: PolicySet,
     /// The folder of the fleet file.
     pub(super) base: PathBuf,
-    /// Whether the pools are all of the fleet.
+    /// Whether the files declare the whole fleet.
     pub(super) is_whole: bool,
-    /// Warnings about the files; `validate` shows them.
+    /// The number of warnings; `validate` prints them.
     pub(super) warnings: usize,
 }
 
-/// The declared pools as the loop takes them.
+/// The declared pools in the form that the loop takes.
 pub(in crate::cli) fn roll(fleet: &FleetName, pools: &[DeclaredPool]) -> DeclaredPools {
-    let enrolled = |it: &DeclaredPool| DeclaredScaling {
-        enabled: it.may_be_enabled(),
-        policy: it.scale.clone(),
+    let enrolled = |pool: &DeclaredPool| DeclaredScaling {
+        enabled: pool.may_be_enabled(),
+        policy: pool.scale.clone(),
     };
-    let pools: BTreeMap<_, _> = pools.iter().map(|it| (it.name.clone(), enrolled(it))).collect();
+    let pools: BTreeMap<_, _> =
+        pools.iter().map(|pool| (pool.name.clone(), enrolled(pool))).collect();
     DeclaredPools { fleet: fleet.clone(), pools, is_whole: false }
 }
 
-/// Files that cannot be used.
+/// Files that were refused, with the error in its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ConfigError {
     pub(super) message: String,
-    /// Every problem, as `validate` shows it; empty when there is nothing to show.
+    /// The report of all problems, as `validate` prints it; may be empty.
     pub(super) report: String,
-    /// What to type next; may be empty.
+    /// The hint; may be empty.
     pub(super) help: String,
 }
 
 impl DaemonConfig {
-    /// Reads the files as at the start. Fails (3) when they have errors, which are on stderr then.
+    /// Reads the files at the start. Fails (3) if they have errors, after printing these to stderr.
     pub(super) fn load(cx: Context<'_>) -> Result<Self, Failure> {
         match read(cx.settings) {
             Ok(setup) => Ok(setup),
@@ -66,22 +67,22 @@ impl DaemonConfig {
             Err(refused) => {
                 cx.print.say(&refused.report);
                 Err(Failure::input(refused.message)
-                    .help("correct what is marked above; `runnerctl validate` shows it again"))
+                    .help("correct the errors above, then run `runnerctl validate`"))
             }
         }
     }
 
-    /// The pools of the loop.
+    /// The pools for the loop to scale.
     pub(super) fn roll(&self) -> DeclaredPools {
         DeclaredPools { is_whole: self.is_whole, ..roll(&self.file.fleet, &self.pools) }
     }
 
-    /// What resolving the file's secrets may do.
+    /// How the secret references of the files are resolved.
     pub(super) fn allowed(&self, run: &RunSettings) -> secrets::ResolveOptions {
         run.secret_options(self.base.clone())
     }
 
-    /// What differs in `fresh` and is in force only after a restart, in the words of the file.
+    /// The keys of the fleet file that differ in `fresh` and need a restart.
     pub(super) fn needs_restart(&self, fresh: &Self) -> Vec<&'static str> {
         let (old, new) = (&self.watch, &fresh.watch);
         let rows = [
@@ -96,11 +97,10 @@ impl DaemonConfig {
             ("watch.audit_anchor", old.audit_anchor != new.audit_anchor),
             ("watch.tls", old.tls.is_some() != new.tls.is_some()),
         ];
-        rows.into_iter().filter(|it| it.1).map(|it| it.0).collect()
+        rows.into_iter().filter(|row| row.1).map(|row| row.0).collect()
     }
 
-    /// What differs in `fresh` and is GARM's to know, pools aside, in the words of the file: only an
-    /// `apply` tells it.
+    /// The keys of the fleet file, pools aside, that differ in `fresh` and need an `apply`.
     pub(super) fn needs_apply(&self, fresh: &Self) -> Vec<&'static str> {
         let (old, new) = (&self.file, &fresh.file);
         let rows = [
@@ -112,12 +112,12 @@ impl DaemonConfig {
                 old.policy.must_not_reach != new.policy.must_not_reach,
             ),
         ];
-        rows.into_iter().filter(|it| it.1).map(|it| it.0).collect()
+        rows.into_iter().filter(|row| row.1).map(|row| row.0).collect()
     }
 }
 
-/// What the files hold, as one number. Files with equal ones need not be understood anew: that
-/// takes twenty times the memory of their text. Blocks for as long as the disk does.
+/// The digest of the files. Files with the same digest are not decoded again, which takes twenty
+/// times the memory of their text. Blocks on disk access.
 pub(super) fn digest(run: &RunSettings) -> [u8; 32] {
     let places = &run.paths;
     let Pools { sources, problems, .. } = files::read_pools(std::slice::from_ref(&places.pools));
@@ -128,14 +128,14 @@ pub(super) fn digest(run: &RunSettings) -> [u8; 32] {
         digest.update(format!("{:?} {}\n", source.path, source.text.len()));
         digest.update(&source.text);
     }
-    for problem in problems.iter().chain(others.iter().filter_map(|it| it.as_ref().err())) {
+    for problem in problems.iter().chain(others.iter().filter_map(|other| other.as_ref().err())) {
         digest.update(format!("{problem:?}\n"));
     }
     digest.update(format!("{places:?}"));
     digest.finalize().into()
 }
 
-/// Reads the files where flags and environment say. Blocks for as long as the disk does.
+/// Reads the files that the flags and the environment select. Blocks on disk access.
 pub(super) fn read(run: &RunSettings) -> Result<DaemonConfig, ConfigError> {
     let places = &run.paths;
     judge(check_files(places, std::slice::from_ref(&places.pools)), places)
@@ -143,13 +143,13 @@ pub(super) fn read(run: &RunSettings) -> Result<DaemonConfig, ConfigError> {
 
 fn judge(files: CheckedFiles, places: &FilePaths) -> Result<DaemonConfig, ConfigError> {
     if has_error(&files.problems) {
-        let errors = files.problems.iter().filter(|it| is_error(it)).count();
+        let errors = files.problems.iter().filter(|problem| is_error(problem)).count();
         let message = format!("{} in the files", count(errors, "problem"));
-        let help = "`runnerctl validate` shows what is wrong".to_owned();
+        let help = "run `runnerctl validate` to see the errors".to_owned();
         return Err(ConfigError { message, report: problem::text(&files.problems), help });
     }
     let Some(file) = files.manifest.fleet_file else {
-        let message = "there is no fleet file".to_owned();
+        let message = "no fleet file found".to_owned();
         return Err(ConfigError { message, report: String::new(), help: String::new() });
     };
     let watch = file.watch.clone().unwrap_or_default();

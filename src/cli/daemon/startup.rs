@@ -1,5 +1,5 @@
-//! Prepares the service: finds every problem with files, address, certificate, secrets and audit file
-//! before it asks GARM anything.
+//! Prepares the service. Finds every problem with files, address, certificate, secrets and audit
+//! file before the first request to GARM.
 
 use std::sync::Arc;
 
@@ -36,15 +36,15 @@ use crate::reconcile::watch::{LoopSettings, RunMode, WatchCommand, Writes};
 use crate::render::words::count;
 use crate::secrets;
 
-/// Orders that may wait for the loop: it takes them at each turn.
+/// Most commands that may wait for the loop, which takes them at each turn.
 const ORDERS_MAX: usize = 8;
 
-/// Everything that the service needs.
+/// The opened parts of the service.
 pub(super) struct DaemonParts {
     /// The global options of the command line.
     pub(super) run: RunSettings,
     pub(super) setup: DaemonConfig,
-    /// What the files held just before they were read.
+    /// The digest of the files just before they were read.
     pub(super) digest: [u8; 32],
     pub(super) drifts: DriftDetector,
     pub(super) settings: LoopSettings,
@@ -52,22 +52,22 @@ pub(super) struct DaemonParts {
     pub(super) listener: Option<TcpListener>,
     pub(super) certificates: Option<Arc<Certificates>>,
     pub(super) client: Arc<GarmClient>,
-    /// The client's door, where certificates are renewed.
+    /// The client's transport, into which renewed certificates are loaded.
     pub(super) http: Arc<Http>,
     pub(super) book: AuditDestination,
     pub(super) records: AuditFeed,
-    /// What is to be done beside the records; taken by the service.
+    /// The task that reports and anchors the head of the audit log; taken by the service.
     pub(super) work: Option<AuditHeadTask>,
-    /// What the loop is told.
+    /// Sends commands to the loop.
     pub(super) orders: mpsc::Sender<WatchCommand>,
-    /// Where the loop takes it; taken by the service.
+    /// Receives the commands; taken by the service for the loop.
     pub(super) taken: Option<mpsc::Receiver<WatchCommand>>,
     pub(super) alerting: Arc<Alerting>,
     pub(super) facts: Arc<AlertInputs>,
     pub(super) verdicts: Arc<ComplianceReport>,
 }
 
-/// Opens everything. The address comes first: a second `watch` on it changes nothing.
+/// Opens all parts. Binds the address first, so that a second `watch` on it changes nothing.
 pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<DaemonParts, Failure> {
     let digest = setup::digest(cx.settings);
     let setup = DaemonConfig::load(cx)?;
@@ -118,42 +118,41 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<DaemonPart
     Ok(opened)
 }
 
-/// What alerts and records tell and are told.
+/// What the alerts and the audit feed share.
 fn wires(setup: &DaemonConfig, metrics: &Arc<MetricsState>) -> AlertWiring {
     let facts = Arc::new(AlertInputs::new(setup.watch.resync * 2));
     let expires_at = client_cert(setup);
     facts.note_client_cert(expires_at);
-    metrics.process(|it| it.client_cert_expires_at = expires_at);
+    metrics.process(|process| process.client_cert_expires_at = expires_at);
     let metrics = Arc::clone(metrics);
     AlertWiring { metrics, facts, enclosure: Attachment::default() }
 }
 
-/// The records of the runners' lives and of the loop's writes, and the anchor of them.
+/// Opens the audit feed and the anchor of the audit log.
 async fn record(
     book: AuditDestination,
     (setup, allowed): (&DaemonConfig, &secrets::ResolveOptions),
     wires: &AlertWiring,
     orders: mpsc::Sender<WatchCommand>,
 ) -> Result<(AuditFeed, AuditDestination, Option<AuditHeadTask>), Failure> {
-    let desk = AuditFeedContext {
-        fleet: &setup.file.fleet,
+    let context = AuditFeedContext {
         metrics: Arc::clone(&wires.metrics),
-        facts: Arc::clone(&wires.facts),
-        rule: if setup.watch.audit_required {
+        alert_inputs: Arc::clone(&wires.facts),
+        record_policy: if setup.watch.audit_required {
             RecordPolicy::Required
         } else {
             RecordPolicy::BestEffort
         },
-        orders,
+        commands: orders,
     };
-    let (records, book, mut work) = AuditFeed::open(book, desk)?;
+    let (records, book, mut work) = AuditFeed::open(book, &setup.file.fleet, context)?;
     if let Some(work) = &mut work {
         work.anchor = AnchorSchedule::open(setup, &book, allowed, wires.clone()).await?;
     }
     Ok((records, book, work))
 }
 
-/// One look is over before the first round of probes is: its own comes first.
+/// Probes mTLS before a `--once` that writes: it would be done before the first scheduled round.
 async fn prove(args: &WatchArgs, setup: &DaemonConfig, client: &GarmClient) -> Result<(), Failure> {
     if (args.course(), args.writes()) == (RunMode::Once, Writes::Sent)
         && setup.file.policy.require_mtls
@@ -164,17 +163,18 @@ async fn prove(args: &WatchArgs, setup: &DaemonConfig, client: &GarmClient) -> R
     Ok(())
 }
 
-/// A board without pools.
+/// Metrics without pools, with the counters that exist from the start.
 fn empty_board(watch: &WatchSettings) -> Arc<MetricsState> {
     let metrics = Arc::new(MetricsState::new(HealthLimits::of(watch.resync)));
-    // The first finding must raise an alert, too.
-    let violation = |it: monitor::FindingKind| Counter::EphemeralViolation { reason: it.word() };
+    // Declared at 0, so that the first finding is an increase, which raises an alert.
+    let violation =
+        |kind: monitor::FindingKind| Counter::EphemeralViolation { reason: kind.word() };
     metrics.declare(monitor::FindingKind::ALL.map(violation));
     metrics
 }
 
-/// Binds the address. `--once` and `--release` end before a client could connect, and run beside a
-/// `watch` that has the address: they listen only where they are told to.
+/// Binds the address. `--once` and `--release` end before a client could connect, and may run
+/// beside a `watch` that has bound it, so they listen only with `--listen`.
 async fn listen(args: &WatchArgs, watch: &WatchSettings) -> Result<Option<TcpListener>, Failure> {
     let address = match (args.listen, args.course()) {
         (Some(address), _) => address,
@@ -187,7 +187,8 @@ async fn listen(args: &WatchArgs, watch: &WatchSettings) -> Result<Option<TcpLis
         .map_err(|error| Failure::new(Exit::Failed, error.to_string()).help(error.help))
 }
 
-/// What writes nothing to GARM records nothing either: the log is of the `watch` that acts.
+/// Opens the audit file. A `watch` that does not write to GARM records nothing: the file belongs to
+/// the one that does.
 async fn book(
     args: &WatchArgs,
     setup: &DaemonConfig,
@@ -214,19 +215,19 @@ pub(super) fn client_cert(setup: &DaemonConfig) -> Option<Timestamp> {
 }
 
 impl DaemonParts {
-    /// What it is about to do, and what a person should know first.
+    /// Logs what the service is about to do, and warnings about its configuration.
     fn greet(&self) {
         let say = |level, text: String| LogLine::new(level, "start", text).emit();
         let file = &self.setup.file;
         let what = match self.settings.course {
             RunMode::Steady => "watches",
-            RunMode::Once => "looks once at",
-            RunMode::Release => "releases the levels of",
+            RunMode::Once => "reads and scales once",
+            RunMode::Release => "lowers the levels of",
         };
         say(
             Level::INFO,
             format!(
-                "runnerctl {} {what} fleet `{}` on {} as {} says: {}",
+                "runnerctl {} {what} fleet `{}` on {}, declared in {}: {}",
                 env!("CARGO_PKG_VERSION"),
                 file.fleet,
                 self.client.address(),
@@ -237,44 +238,46 @@ impl DaemonParts {
         self.greet_listener();
         if let AuditDestination::Sink(sink) = &self.book {
             let path = sink.audit_file().path().display();
-            say(Level::INFO, format!("every write and every runner is recorded in {path}"));
+            say(Level::INFO, format!("records every write and every runner in {path}"));
         }
         if self.settings.writes == Writes::Withheld {
-            say(Level::WARN, "nothing is written to GARM (`--dry-run`)".into());
+            say(Level::WARN, "writes nothing to GARM (`--dry-run`)".into());
         }
         if let Some(expiry) = expiry(file, Clock::Real.now()) {
             LogLine::warn("start", expiry).help(RENEW).emit();
         }
         if file.receivers.is_empty() && self.settings.course == RunMode::Steady {
-            LogLine::warn("start", "alerts are sent nowhere: there is no receiver")
-                .help("name one under `receivers` in the fleet file")
+            LogLine::warn("start", "alerts are not sent, since the fleet file has no receivers")
+                .help("add one under `receivers` in the fleet file")
                 .emit();
         }
         if self.setup.warnings > 0 {
             let text = count(self.setup.warnings, "warning");
             LogLine::warn("start", format!("{text} about the files"))
-                .help("`runnerctl validate` shows them")
+                .help("run `runnerctl validate` to see them")
                 .emit();
         }
     }
 
     fn pools(&self) -> String {
         let pools = &self.setup.pools;
-        let scaled = pools.iter().filter(|it| it.may_be_enabled() && it.scale.autoscale).count();
+        let scaled =
+            pools.iter().filter(|pool| pool.may_be_enabled() && pool.scale.autoscale).count();
         match pools.len() - scaled {
             0 => format!("scales {}", count(scaled, "pool")),
-            rest => format!("scales {}, leaves {rest} at their level", count(scaled, "pool")),
+            rest => format!("scales {}, leaves {rest} to GARM", count(scaled, "pool")),
         }
     }
 
     fn greet_listener(&self) {
-        let Some(address) = self.listener.as_ref().and_then(|it| it.local_addr().ok()) else {
+        let Some(address) = self.listener.as_ref().and_then(|listener| listener.local_addr().ok())
+        else {
             return;
         };
         let scheme = if self.certificates.is_some() { "https" } else { "http" };
         LogLine::info(
             "start",
-            format!("answers on {scheme}://{address}: /metrics /healthz /readyz /decisions"),
+            format!("serves {scheme}://{address}: /metrics /healthz /readyz /decisions"),
         )
         .emit();
         if !address.ip().is_loopback() && self.certificates.is_none() {

@@ -1,5 +1,5 @@
-//! How long jobs waited and runners took to start, from what passes by: GARM keeps no history of
-//! either (GARM.md §f).
+//! Measures how long jobs wait and runners take to start, from changed rows: GARM keeps no history
+//! of either (GARM.md §f).
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -12,28 +12,29 @@ use crate::domain::name::PoolId;
 use crate::domain::runner::{Runner, RunnerStatus};
 use crate::scaling::{EvaluationClock, RowChange};
 
-/// One thing that has taken its time.
+/// A measured duration, with its pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum TimedEvent {
-    /// A job waited so long until a runner of this pool took it.
+    /// The wait of a job until a runner of this pool took it.
     Queue(PoolId, Duration),
-    /// A runner of this pool took so long from created to idle.
+    /// The time from the creation of a runner of this pool until it was idle.
     Startup(PoolId, Duration),
 }
 
-/// Jobs that wait and runners that boot. Bounded by what GARM lists: a full read forgets the rest.
+/// The jobs that wait and the runners that boot. A full read forgets those that GARM no longer
+/// lists, which bounds both.
 #[derive(Debug, Default)]
 pub(super) struct Timings {
-    /// Since when each waiting job waits, by `workflow_job_id`.
+    /// When each waiting job was created, by `workflow_job_id`.
     waiting: HashMap<i64, Timestamp>,
-    /// Runners that have not been idle yet, by GARM's id.
+    /// The runners that have not been idle yet, by GARM's id.
     booting: HashSet<String>,
-    /// Whether a full read has been seen: what had begun before is not timed.
+    /// Whether a full read has been seen: what had begun before it is not measured.
     has_read: bool,
 }
 
 impl Timings {
-    /// The whole fleet was read.
+    /// Takes in a full read.
     pub(super) fn read(&mut self, fleet: &Fleet) -> Vec<TimedEvent> {
         let mut took = Vec::new();
         if self.has_read {
@@ -43,16 +44,20 @@ impl Timings {
         }
         self.has_read = true;
         let before = std::mem::take(&mut self.waiting);
-        // The row of a job says that it began before the row of its runner does.
-        let waits = |it: &&Job| match it.status {
+        // The row of a job shows its start before the row of its runner does.
+        let waits = |job: &&Job| match job.status {
             JobStatus::Queued => true,
-            JobStatus::InProgress => before.contains_key(&it.workflow_job_id),
+            JobStatus::InProgress => before.contains_key(&job.workflow_job_id),
             JobStatus::Completed | JobStatus::Other(_) => false,
         };
-        self.waiting =
-            fleet.jobs.iter().filter(waits).map(|it| (it.workflow_job_id, it.created_at)).collect();
-        let boots = |it: &&Runner| is_booting(it);
-        self.booting = fleet.runners.iter().filter(boots).map(|it| it.id.clone()).collect();
+        self.waiting = fleet
+            .jobs
+            .iter()
+            .filter(waits)
+            .map(|job| (job.workflow_job_id, job.created_at))
+            .collect();
+        let boots = |runner: &&Runner| is_booting(runner);
+        self.booting = fleet.runners.iter().filter(boots).map(|runner| runner.id.clone()).collect();
         took
     }
 
@@ -63,7 +68,7 @@ impl Timings {
             RowChange::Runner(runner) => self.see_runner(runner, &mut took),
             RowChange::RunnerGone(id) => drop(self.booting.remove(id)),
             RowChange::Job(job) => self.see_job(job),
-            // A job that GARM forgets may still start, and its runner's row tells.
+            // A job whose record GARM deletes may still start; the row of its runner shows it.
             RowChange::JobGone(_) | RowChange::Pool(_) | RowChange::PoolGone(_) => {}
         }
         took
@@ -77,7 +82,7 @@ impl Timings {
             JobStatus::Completed => {
                 self.waiting.remove(&job.workflow_job_id);
             }
-            // The row of its runner comes within milliseconds and tells the pool.
+            // The row of its runner follows within milliseconds and names the pool.
             JobStatus::InProgress | JobStatus::Other(_) => {}
         }
     }
@@ -85,7 +90,7 @@ impl Timings {
     fn see_runner(&mut self, runner: &Runner, took: &mut Vec<TimedEvent>) {
         let Some(pool) = &runner.pool else { return };
         let since = |start: Timestamp| EvaluationClock::new(runner.updated_at).age(start);
-        let waited_since = runner.job.and_then(|it| self.waiting.remove(&it));
+        let waited_since = runner.job.and_then(|job| self.waiting.remove(&job));
         if let Some(start) = waited_since {
             took.push(TimedEvent::Queue(pool.clone(), since(start)));
         }
@@ -121,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_is_timed_once_when_the_row_of_a_runner_names_it() {
+    fn a_job_is_measured_once_when_the_row_of_a_runner_names_it() {
         let mut timings = Timings::default();
         let read = fleet(0, vec![pool("a", &["x"])], vec![], vec![job(1, &["x"], -30)]);
         assert_eq!(timings.read(&read), []);
@@ -131,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_runner_is_timed_when_it_becomes_idle_by_an_event_or_by_a_read() {
+    fn a_runner_is_measured_when_an_event_or_a_read_shows_it_idle() {
         let mut timings = Timings::default();
         let boots = || vec![at("r", "running/pending", 0, 5), at("s", "running/pending", 0, 5)];
         timings.read(&fleet(5, vec![pool("a", &["x"])], boots(), vec![]));
@@ -143,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_had_begun_before_the_first_read_is_not_timed() {
+    fn what_began_before_the_first_read_is_not_measured() {
         let mut timings = Timings::default();
         let busy = Runner { job: Some(1_001), ..at("r", "running/active", -90, -60) };
         let read = fleet(0, vec![pool("a", &["x"])], vec![busy.clone()], vec![]);
@@ -152,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cancelled_job_and_a_failed_runner_are_not_timed() {
+    fn cancelled_jobs_and_failed_runners_are_not_measured() {
         let mut timings = Timings::default();
         let boots = vec![at("r", "running/pending", 0, 5)];
         timings.read(&fleet(5, vec![pool("a", &["x"])], boots, vec![job(1, &["x"], 0)]));

@@ -1,5 +1,5 @@
-//! Runners that GARM does not get deleted: what their provider says of it, told as soon as GARM has
-//! it and once as long as it says the same.
+//! Warns of runners whose provider fails to delete them, once for each different message of the
+//! provider.
 
 use std::collections::BTreeMap;
 
@@ -10,28 +10,29 @@ use crate::domain::name::{FleetName, PoolId, PoolName};
 use crate::domain::runner::Runner;
 use crate::scaling::RowChange;
 
-/// What was told of each runner that is there, by GARM's id of it.
+/// The last logged message about each existing runner, by GARM's id.
 #[derive(Debug, Default)]
 pub(super) struct UndeletableRunners {
     told: BTreeMap<String, String>,
 }
 
 impl UndeletableRunners {
-    /// The whole fleet; brings what is news of the pools of `owner`.
+    /// Takes in a full read. Returns the new warnings about runners in the pools of `owner`.
     pub(super) fn read(&mut self, fleet: &Fleet, owner: &FleetName) -> Vec<LogLine> {
-        let pools = || fleet.pools.iter().filter_map(|it| Some((&it.id, it.owned_name(owner)?)));
-        let failing = || fleet.runners.iter().filter(|it| it.deletion_fault().is_some());
+        let pools =
+            || fleet.pools.iter().filter_map(|pool| Some((&pool.id, pool.owned_name(owner)?)));
+        let failing = || fleet.runners.iter().filter(|runner| runner.deletion_fault().is_some());
         if failing().next().is_none() && self.told.is_empty() {
             return Vec::new();
         }
         let names: BTreeMap<&PoolId, PoolName> = pools().collect();
         let there: BTreeMap<&str, &Runner> =
-            fleet.runners.iter().map(|it| (it.id.as_str(), it)).collect();
+            fleet.runners.iter().map(|runner| (runner.id.as_str(), runner)).collect();
         self.told.retain(|id, _| there.contains_key(id.as_str()));
-        failing().filter_map(|it| self.see(it, names.get(it.pool.as_ref()?)?)).collect()
+        failing().filter_map(|runner| self.see(runner, names.get(runner.pool.as_ref()?)?)).collect()
     }
 
-    /// One row has changed, in the pools by these names.
+    /// Takes in one changed row. `names` are the managed pools.
     pub(super) fn changed(
         &mut self,
         change: &RowChange,
@@ -68,13 +69,13 @@ mod tests {
     }
 
     #[test]
-    fn what_the_provider_says_is_told_once_as_long_as_it_is_the_same() {
+    fn the_message_of_the_provider_is_logged_once_until_it_changes() {
         let owner = FleetName::new("acme").unwrap();
         let names = [(PoolId::new("web"), PoolName::new("web").unwrap())].into();
         let mut told = UndeletableRunners::default();
         let mut hear = |state: &str, fault| {
             let change = RowChange::Runner(leaving(state, fault));
-            told.changed(&change, &names).map(|it| it.text)
+            told.changed(&change, &names).map(|line| line.text)
         };
         // GARM forgets the words at each attempt.
         assert_eq!(hear("pending_delete/idle", None), None);

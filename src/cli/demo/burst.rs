@@ -1,5 +1,5 @@
-//! The burst: the scaling loop at work on the simulated GARM, and the same burst on a second one
-//! that is left to its own scaling. Every number comes from the two simulations.
+//! The burst of the demo: the same jobs on a simulated GARM that `watch` scales and on a second one
+//! that scales by itself. Every number comes from the two simulations.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -37,33 +37,33 @@ use crate::sim::{JobBatch, LogEntry, LogEvent, World};
 
 use super::stage::{DemoStage, ask, config, name, warrant};
 
-/// Jobs that come at once.
+/// The number of jobs that are queued at once.
 const JOBS: usize = 18;
 
 /// How long each job runs.
 const JOB: Duration = Duration::from_secs(120);
 
-/// So many of them are cancelled while they wait, the youngest, in the third column: their runners
-/// come up for nothing.
+/// The number of jobs, the youngest, that are cancelled while they wait, so that their runners are
+/// not needed.
 const CANCELLED: usize = 4;
 const CANCELLED_AT: usize = 2;
 
-/// Between two columns of the timeline.
+/// Time between two columns of the timeline.
 const STEP: Duration = Duration::from_secs(20);
 
-/// Columns: until the idle runners have been held for ten minutes and are gone.
+/// Number of columns: until the idle runners have been held for ten minutes and removed.
 const COLUMNS: usize = 54;
 
-/// What a burst came to.
+/// The figures of one burst.
 pub(super) struct BurstFigures {
     samples: Vec<Sample>,
-    /// How long each job waited, shortest first.
+    /// The wait of each job, shortest first.
     waits: Vec<Duration>,
     vm_time: Duration,
     vms: usize,
 }
 
-/// A GARM with a pool that is to be burst upon.
+/// A simulated GARM with the pool that gets the burst.
 struct BurstSetup<'a> {
     memory: &'a Arc<InMemoryWorld>,
     client: &'a GarmClient,
@@ -72,11 +72,11 @@ struct BurstSetup<'a> {
     policy: &'a ScalePolicy,
 }
 
-/// Tells the scene; brings how many jobs were to run.
+/// Runs both bursts and prints them. Returns the number of jobs that were to run.
 pub(super) async fn burst(stage: &DemoStage<'_>, desired: &Desired) -> Result<usize, Failure> {
     let pool = name("web");
     stage.tell(&format!(
-        "Now the scaling loop runs. {} of {} each come at once for `{pool}`; {CANCELLED} of them\n\
+        "Now the scaling loop runs. {} of {} each are queued at once for `{pool}`; {CANCELLED} of them\n\
          are cancelled after {}, while they wait:",
         count(JOBS, "job"),
         span(JOB),
@@ -105,18 +105,18 @@ fn fleet_index(figures: &BurstFigures, scale: Scale) -> String {
     draw(&figures.samples, STEP, scale)
 }
 
-/// The numbers side by side, and what each keeps ready.
+/// The table of both bursts, and what explains the difference.
 fn table(ours: &BurstFigures, alone: &BurstFigures) -> String {
     let row = |what: &str, of: &dyn Fn(&BurstFigures) -> String| {
         format!("  {what:<24}{:>14}{:>14}\n", of(ours), of(alone))
     };
     let head = format!("  {:<24}{:>14}{:>14}\n", "", "runnerctl", "GARM alone");
-    let minutes = |it: &BurstFigures| format!("{}", (it.vm_time.as_secs() + 30) / 60);
+    let minutes = |figures: &BurstFigures| format!("{}", (figures.vm_time.as_secs() + 30) / 60);
     [
         paint(QUIET, head),
-        row("median wait of a job", &|it| span(it.wait(2))),
-        row("longest wait", &|it| span(it.wait(1))),
-        row("VMs made", &|it| it.vms.to_string()),
+        row("median wait of a job", &|figures| span(figures.wait(2))),
+        row("longest wait", &|figures| span(figures.wait(1))),
+        row("VMs made", &|figures| figures.vms.to_string()),
         row("VM-minutes", &minutes),
         "\nBoth keep 2 runners idle beside the busy ones, and both may have 20. GARM alone starts a\n\
          runner for each job older than its own 30s, whatever the pool; the loop goes by the pool's\n\
@@ -128,14 +128,14 @@ fn table(ours: &BurstFigures, alone: &BurstFigures) -> String {
 }
 
 impl BurstFigures {
-    /// The longest wait of the shorter half (2), or of all (1).
+    /// The longest wait of the shorter half (`part` 2: the median), or of all (`part` 1).
     fn wait(&self, part: usize) -> Duration {
         let at = (self.waits.len() / part).saturating_sub(1);
         self.waits.get(at).copied().unwrap_or_default()
     }
 }
 
-/// The burst with the loop at work. The loop is stopped at the end, as by SIGTERM.
+/// The burst with the scaling loop, which is stopped at the end as by SIGTERM.
 async fn with_loop(
     stage: &DemoStage<'_>,
     desired: &Desired,
@@ -167,7 +167,7 @@ async fn with_loop(
     };
     let script = async {
         let figures = play(&ground).await;
-        // A loop that has ended by itself takes no orders: its error is told below.
+        // The receiver is dropped if the loop has ended by itself; its error is returned below.
         let _ = orders.send(Command::Stop).await;
         figures
     };
@@ -176,10 +176,10 @@ async fn with_loop(
     figures
 }
 
-/// The same on a second GARM, whose pools are the same and whose backoff is its own.
+/// The burst on a second GARM with the same pools and GARM's default backoff.
 async fn without_loop(desired: &Desired, pool: &PoolName) -> Result<BurstFigures, Failure> {
     let memory = InMemoryWorld::new(World::new(config()));
-    let clock = Clock::starting_at(memory.with(|it| it.now()));
+    let clock = Clock::starting_at(memory.with(|world| world.now()));
     let client = Arc::new(memory.client());
     let policy = policy(desired, pool)?;
     let ground = BurstSetup { memory: &memory, client: &client, clock, pool, policy: &policy };
@@ -195,38 +195,38 @@ async fn without_loop(desired: &Desired, pool: &PoolName) -> Result<BurstFigures
 }
 
 fn policy(desired: &Desired, pool: &PoolName) -> Result<ScalePolicy, Failure> {
-    let found = desired.pools.iter().find(|it| it.name == *pool);
-    let missing = || Failure::input(format!("the story has no pool `{pool}`"));
-    found.map(|it| it.scale.clone()).ok_or_else(missing)
+    let found = desired.pools.iter().find(|declared| declared.name == *pool);
+    let missing = || Failure::input(format!("the demo has no pool `{pool}`"));
+    found.map(|pool| pool.scale.clone()).ok_or_else(missing)
 }
 
 fn roll(desired: &Desired) -> DeclaredPools {
-    let enrolled = desired.pools.iter().map(|it| {
+    let enrolled = desired.pools.iter().map(|pool| {
         (
-            it.name.clone(),
-            DeclaredScaling { enabled: it.may_be_enabled(), policy: it.scale.clone() },
+            pool.name.clone(),
+            DeclaredScaling { enabled: pool.may_be_enabled(), policy: pool.scale.clone() },
         )
     });
     DeclaredPools { fleet: desired.fleet.clone(), pools: enrolled.collect(), is_whole: true }
 }
 
-/// Lets runners come up for two minutes, lets the jobs come, and looks on.
+/// Waits two minutes for idle runners, queues the jobs, and samples the pool.
 async fn play(ground: &BurstSetup<'_>) -> Result<BurstFigures, Failure> {
     tokio::time::sleep(Duration::from_secs(120)).await;
     let from = ground.clock.now();
     let mut samples = vec![ground.look().await?];
     let order = JobBatch::new(JOBS, &["linux", ground.pool.as_str()]).lasting(JOB);
-    let jobs = ground.memory.with(|it| it.queue_jobs(&order));
+    let jobs = ground.memory.with(|world| world.queue_jobs(&order));
     for column in 1..COLUMNS {
         tokio::time::sleep(STEP).await;
         if column == CANCELLED_AT {
             let given_up = jobs.iter().rev().take(CANCELLED);
-            given_up.for_each(|it| ground.memory.with(|world| world.end_job(*it, "cancelled")));
+            given_up.for_each(|job| ground.memory.with(|world| world.end_job(*job, "cancelled")));
         }
         samples.push(ground.look().await?);
     }
     let to = ground.clock.now();
-    Ok(ground.memory.with(|it| figures(it.log(), &jobs, (from, to), samples)))
+    Ok(ground.memory.with(|world| figures(world.log(), &jobs, (from, to), samples)))
 }
 
 impl BurstSetup<'_> {
@@ -236,23 +236,23 @@ impl BurstSetup<'_> {
 
     async fn look(&self) -> Result<Sample, Failure> {
         let fleet = self.read().await?;
-        let is_ours = |it: &&crate::domain::pool::Pool| {
-            it.spec.labels.marks().iter().any(|it| it.pool() == self.pool.as_str())
+        let is_ours = |pool: &&crate::domain::pool::Pool| {
+            pool.spec.labels.marks().iter().any(|mark| mark.pool() == self.pool.as_str())
         };
         let found = fleet.pools.iter().find(is_ours);
         let managed: Vec<ScaledPool<'_>> =
             found.map(|pool| ScaledPool { pool, policy: self.policy }).into_iter().collect();
-        let sample = snapshot(&fleet, &managed).into_iter().next().map(|it| Sample {
-            queued: it.queue_depth,
-            active: it.active,
-            idle: it.idle,
-            booting: it.booting,
+        let sample = snapshot(&fleet, &managed).into_iter().next().map(|gauges| Sample {
+            queued: gauges.queue_depth,
+            active: gauges.active,
+            idle: gauges.idle,
+            booting: gauges.booting,
         });
         Ok(sample.unwrap_or_default())
     }
 }
 
-/// What the log of a world says about these jobs and about all VMs of that time.
+/// The figures of these jobs and of all VMs in that period, from the log of the simulator.
 fn figures(
     log: &[LogEntry],
     jobs: &[i64],
@@ -296,7 +296,7 @@ fn figures(
     BurstFigures { samples, waits, vm_time, vms }
 }
 
-/// Prints what the loop decides, each turn of events once.
+/// Prints the decisions of the loop, each change once.
 struct BurstObserver<'a> {
     stage: &'a DemoStage<'a>,
     last: Mutex<BTreeMap<PoolName, Reason>>,

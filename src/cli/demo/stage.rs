@@ -1,4 +1,4 @@
-//! The stage of the demo: a simulated GARM, the files in memory, and a narrator.
+//! The environment of the demo: a simulated GARM, the files in memory, and the printed narration.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -39,17 +39,17 @@ use crate::cli::failure::Failure;
 use crate::cli::progress::ProgressFilter;
 use crate::cli::status::first;
 
-/// How long a person gets to read a passage, at a terminal only.
+/// Pause for the reader after a passage, at a terminal only.
 const PAUSE: Duration = Duration::from_millis(700);
 
-/// The same for one line of an apply.
+/// Pause after one line of an apply, at a terminal only.
 const BEAT: Duration = Duration::from_millis(90);
 
-/// Everything that the story plays with.
+/// The state of the demo.
 pub(super) struct DemoStage<'a> {
     cx: Context<'a>,
     memory: Arc<InMemoryWorld>,
-    /// The body of a login, for changes to GARM made by hand.
+    /// The body of a login request, for changes made by hand.
     login: Value,
     client: Arc<GarmClient>,
     clock: Clock,
@@ -59,7 +59,7 @@ pub(super) struct DemoStage<'a> {
     pools: SourceFile,
 }
 
-/// What the world and the log say at the end.
+/// The result at the end, from the simulator's log and the audit log.
 pub(super) struct DemoResult {
     pub(super) completed: usize,
     pub(super) killed: usize,
@@ -67,12 +67,12 @@ pub(super) struct DemoResult {
     pub(super) is_chain_whole: bool,
 }
 
-/// A name of the story.
+/// A pool name of the demo.
 pub(super) fn name(text: &str) -> PoolName {
-    PoolName::new(text).expect("the names of the story keep the rules")
+    PoolName::new(text).expect("the names in the demo are valid")
 }
 
-/// A GARM whose runners take 20 to 30 s to boot.
+/// A simulated GARM whose runners take 20 to 30 s to boot.
 pub(super) fn config() -> SimConfig {
     let knobs = Knobs {
         boot_delay: Duration::from_secs(20),
@@ -82,7 +82,7 @@ pub(super) fn config() -> SimConfig {
     SimConfig { url: "https://garm.example.com".into(), knobs, ..SimConfig::default() }
 }
 
-/// What is read of GARM.
+/// The parts of GARM that the demo reads.
 pub(super) fn ask() -> FleetRequest {
     FleetRequest {
         credentials: false,
@@ -93,7 +93,7 @@ pub(super) fn ask() -> FleetRequest {
     }
 }
 
-/// The leave to write, in the name of the story.
+/// The audit context of the demo's writes.
 pub(super) fn warrant(
     book: AuditDestination,
     clock: Clock,
@@ -120,7 +120,7 @@ impl<'a> DemoStage<'a> {
         let config = config();
         let login = json!({ "username": config.username, "password": config.password });
         let memory = InMemoryWorld::new(World::new(config));
-        let began = memory.with(|it| it.now());
+        let began = memory.with(|world| world.now());
         Self {
             cx,
             client: Arc::new(memory.client()),
@@ -156,16 +156,16 @@ impl<'a> DemoStage<'a> {
         Ok(())
     }
 
-    /// Prints a file.
+    /// Prints a file with its path.
     pub(super) fn file(&self, path: &str, text: &str) -> Result<(), Failure> {
-        let lines = text.lines().map(|it| format!("{} {it}", paint(QUIET, "  │")));
+        let lines = text.lines().map(|line| format!("{} {line}", paint(QUIET, "  │")));
         let lines: Vec<String> = lines.collect();
         self.print(&format!("\n  {}\n{}", paint(QUIET, path), lines.join("\n")))?;
         self.pause(PAUSE);
         Ok(())
     }
 
-    /// Shows how a file has changed.
+    /// Prints the changed lines of a file.
     pub(super) fn difference(&self, path: &str, old: &str, new: &str) -> Result<(), Failure> {
         let diff = TextDiff::from_lines(old, new);
         let mut text = format!("\n  {}\n", paint(QUIET, path));
@@ -182,7 +182,6 @@ impl<'a> DemoStage<'a> {
         self.print(&text)
     }
 
-    /// Puts a pool file in place.
     pub(super) fn pools(&mut self, path: &str, text: &str) {
         self.pools = source(path, text);
     }
@@ -205,7 +204,7 @@ impl<'a> DemoStage<'a> {
         Ok(plan)
     }
 
-    /// Carries a plan out, with a line for each thing that happens and its time.
+    /// Applies a plan and prints each event with its virtual time.
     pub(super) async fn apply(
         &self,
         command: &str,
@@ -238,16 +237,15 @@ impl<'a> DemoStage<'a> {
         self.print(&render::status::text(&fleet_status(inputs), detail, self.cx.print.width()))
     }
 
-    /// Lets virtual time pass.
     pub(super) async fn wait(&self, span: Duration) {
         tokio::time::sleep(span).await;
     }
 
     pub(super) fn queue(&self, order: &JobBatch) {
-        self.memory.with(|it| it.queue_jobs(order));
+        self.memory.with(|world| world.queue_jobs(order));
     }
 
-    /// Changes a pool in GARM as another user would: by a plain call of the API.
+    /// Changes a pool as another user would, by a direct call of GARM's API.
     pub(super) async fn by_hand(
         &self,
         method: Method,
@@ -256,8 +254,9 @@ impl<'a> DemoStage<'a> {
     ) -> Result<(), Failure> {
         let fleet = self.read().await?;
         let owner = FleetName::new("acme").map_err(Failure::input)?;
-        let found = fleet.pools.iter().find(|it| it.owned_name(&owner) == Some(name(pool)));
-        let id = found.map(|it| it.id.to_string()).unwrap_or_default();
+        let found =
+            fleet.pools.iter().find(|candidate| candidate.owned_name(&owner) == Some(name(pool)));
+        let id = found.map(|pool| pool.id.to_string()).unwrap_or_default();
         let reply = self.send(Method::Post, "/auth/login", self.login.clone(), None).await?;
         let token = reply["token"].as_str().unwrap_or_default().to_owned();
         self.print(&paint(QUIET, format!("    {} /pools/{id} {body}", method.word())))?;
@@ -279,11 +278,11 @@ impl<'a> DemoStage<'a> {
     }
 
     pub(super) fn proof(&self) -> DemoResult {
-        let (completed, killed) = self.memory.with(|it| {
-            let ended = |it: &&crate::sim::LogEntry| {
-                matches!(&it.what, LogEvent::JobCompleted { conclusion, .. } if conclusion == "success")
+        let (completed, killed) = self.memory.with(|world| {
+            let ended = |entry: &&crate::sim::LogEntry| {
+                matches!(&entry.what, LogEvent::JobCompleted { conclusion, .. } if conclusion == "success")
             };
-            (it.log().iter().filter(ended).count(), it.killed_jobs().len())
+            (world.log().iter().filter(ended).count(), world.killed_jobs().len())
         });
         let text = match &self.book {
             AuditDestination::Memory(memory) => memory.lock().ignoring_poison().text.clone(),
@@ -297,7 +296,6 @@ impl<'a> DemoStage<'a> {
         DemoResult { completed, killed, records: report.records, is_chain_whole }
     }
 
-    /// How much virtual time has passed.
     pub(super) fn elapsed(&self) -> String {
         span(self.since())
     }
@@ -314,7 +312,7 @@ impl<'a> DemoStage<'a> {
         Ok(read_fleet(&self.client, &ask(), &self.clock).await?)
     }
 
-    /// What the files ask for.
+    /// The desired state that the files declare.
     pub(super) fn desired(&self) -> Result<Desired, Failure> {
         let complete = self.manifest().complete(Scope::Whole);
         complete.map_err(|problems| Failure::input(render::problem::text(&problems)))
@@ -337,11 +335,11 @@ impl<'a> DemoStage<'a> {
         Ok(warrant(self.book.clone(), self.clock, &fleet, &self.desired()?.fleet))
     }
 
-    /// One line with its virtual time.
+    /// Prints one line with its virtual time.
     pub(super) fn beat(&self, line: &str) {
         let seconds = self.since().as_secs();
         let time = paint(QUIET, format!("  {:>2}:{:02}", seconds / 60, seconds % 60));
-        // An error here comes again with the next passage, which reports it.
+        // The next passage fails with the same error and returns it.
         let _ = self.print(&format!("{time}  {line}"));
         self.pause(BEAT);
     }
@@ -369,7 +367,7 @@ impl<'a> DemoStage<'a> {
         self.cx.print.result(text)
     }
 
-    /// Real time passes, for the reader; the story's clock stands still.
+    /// Pauses in real time for the reader; virtual time stands still.
     fn pause(&self, length: Duration) {
         if std::io::stdout().is_terminal() && !self.cx.print.is_unread() {
             std::thread::sleep(length);
@@ -381,7 +379,7 @@ fn source(path: &str, text: &str) -> SourceFile {
     SourceFile { path: path.to_owned(), text: text.to_owned() }
 }
 
-/// Tells what an apply does, each line with its virtual time.
+/// Prints what an apply does, each line with its virtual time.
 struct ApplyNarrator<'a> {
     stage: &'a DemoStage<'a>,
     news: ProgressFilter,

@@ -1,4 +1,4 @@
-//! `credentials:` of the fleet file, from the terminal.
+//! `credentials:` of the fleet file, from the command line.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -27,7 +27,7 @@ fn bench() -> Bench {
     bench
 }
 
-/// Each fingerprint by a letter, in the order in which they appear.
+/// Replaces each fingerprint with a letter, in order of appearance.
 fn lettered(text: &str) -> String {
     let mut known: Vec<&str> = Vec::new();
     for (at, _) in text.match_indices("SHA256:") {
@@ -43,7 +43,7 @@ fn lettered(text: &str) -> String {
     text
 }
 
-/// Without the line that names the GARM.
+/// The text without the line that names the GARM.
 fn body(text: &str) -> String {
     lettered(text.split_once('\n').unwrap().1)
 }
@@ -68,13 +68,14 @@ fn an_app_is_planned_applied_and_rotated() {
 }
 
 #[test]
-fn a_saved_plan_is_stale_once_the_key_is_another() {
+fn a_saved_plan_is_stale_after_a_key_rotation() {
     let bench = bench();
     let planned = bench.read("app.pem");
     bench.run(&["plan", "--out", "it.plan"]).ends(0);
     keep(&bench, &key());
     let said = bench.run(&["apply", "it.plan", "--auto-approve"]).ends(6);
-    let expected = "error: the saved plan is stale: it differs now for the credential `app`\n";
+    let expected =
+        "error: the saved plan is stale: the current plan differs for the credential `app`\n";
     assert!(said.err.contains(expected), "{}", said.err);
     assert_eq!(bench.garm("/github/credentials").as_array().unwrap().len(), 1);
     keep(&bench, &planned);
@@ -83,7 +84,7 @@ fn a_saved_plan_is_stale_once_the_key_is_another() {
 }
 
 #[test]
-fn what_cannot_be_is_said_with_its_line() {
+fn invalid_credentials_are_reported_with_their_line() {
     let bench = bench();
     let fleet_file = bench.read("rc.yaml");
     bench.write("rc.yaml", &fleet_file.replace("simhub", "simhob"));

@@ -1,4 +1,4 @@
-//! A folder with files, a sandbox beside it, and the program run there.
+//! Test setup: a folder with files, a sandbox, and runs of the program in the folder.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -11,7 +11,7 @@ use assert_cmd::cargo::cargo_bin;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// How long a process may take for anything; the machine may be busy.
+/// How long to wait for a process; the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What the program printed and how it ended.
@@ -28,7 +28,7 @@ impl Said {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// Asserts the exit code, and shows everything when it is another.
+    /// Asserts the exit code; a failure prints all output.
     #[track_caller]
     pub(crate) fn ends(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{}\n{}", self.out, self.err);
@@ -36,7 +36,7 @@ impl Said {
     }
 }
 
-/// A folder to work in, and perhaps a GARM.
+/// A working folder, with or without a sandbox.
 pub(crate) struct Bench {
     folder: TempDir,
     sandbox: Option<Child>,
@@ -52,7 +52,7 @@ impl Drop for Bench {
     }
 }
 
-/// A pool that starts no runner by itself.
+/// A pool for which GARM starts no idle runners.
 pub(crate) fn pool(name: &str) -> String {
     format!(
         "pools:\n  - name: {name}\n    min_runners: 0\n    max_runners: 4\n    \
@@ -66,12 +66,12 @@ impl Bench {
         Self { folder: tempfile::tempdir().unwrap(), sandbox: None }
     }
 
-    /// With a sandbox that `rc.yaml` connects to.
+    /// With a sandbox to which `rc.yaml` connects.
     pub(crate) fn new() -> Self {
         Self::with(&[])
     }
 
-    /// The same, with more arguments for the sandbox.
+    /// With a sandbox that gets further arguments.
     pub(crate) fn with(arguments: &[&str]) -> Self {
         let mut bench = Self::bare();
         let child = bench
@@ -104,14 +104,14 @@ impl Bench {
         fs::remove_file(self.path(name)).unwrap();
     }
 
-    /// One file a pool below `pools/`.
+    /// Writes one file in `pools/` for each pool.
     pub(crate) fn declare(&self, pools: &[&str]) {
         for name in pools {
             self.write(&format!("pools/{name}.yaml"), &pool(name));
         }
     }
 
-    /// The program in the folder, with nothing of this machine's environment.
+    /// The program in the folder, without the environment of this machine.
     pub(crate) fn command(&self, line: &[&str]) -> Command {
         let mut command = Command::new(cargo_bin("runnerctl"));
         command.args(line).current_dir(self.folder.path()).env_clear();
@@ -143,17 +143,17 @@ impl Bench {
         command.spawn().unwrap()
     }
 
-    /// Carries the files out and asserts that it worked.
+    /// Applies the files and asserts success.
     pub(crate) fn apply(&self) -> Said {
         self.run(&["apply", "--auto-approve"]).ends(0)
     }
 
-    /// What GARM has, asked past the program.
+    /// The answer of GARM's API, requested directly.
     pub(crate) fn garm(&self, path: &str) -> Value {
         self.ask("GET", &format!("/api/v1{path}"), "", &self.token())
     }
 
-    /// The header that says that we are the admin.
+    /// The authorization header of the admin.
     fn token(&self) -> String {
         let login = serde_json::json!({
             "username": "admin", "password": self.read("rc.yaml.password").trim_end(),
@@ -162,7 +162,7 @@ impl Bench {
         format!("Authorization: Bearer {}\r\n", token["token"].as_str().unwrap())
     }
 
-    /// A pool made by hand with these labels, past the program; its id.
+    /// Creates a pool with these labels directly in GARM and returns its id.
     pub(crate) fn pool_by_hand(&self, labels: &[&str]) -> String {
         let organization = self.garm("/organizations")[0]["id"].as_str().unwrap().to_owned();
         let pool = serde_json::json!({
@@ -175,7 +175,7 @@ impl Bench {
         made["id"].as_str().unwrap().to_owned()
     }
 
-    /// Queues a job for `label` that runs for so many seconds.
+    /// Queues a job for `label` that runs for `seconds`.
     pub(crate) fn queue(&self, label: &str, seconds: u32) {
         let body = serde_json::json!({ "labels": [label], "duration_s": seconds });
         self.ask("POST", "/_lab/jobs", &body.to_string(), "");
@@ -199,7 +199,7 @@ impl Bench {
         serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {reply}"))
     }
 
-    /// The pools in GARM by the name in our mark, sorted.
+    /// The names in the marks of the pools in GARM, sorted.
     pub(crate) fn owned(&self) -> Vec<String> {
         let pools = self.garm("/pools");
         let tags = pools.as_array().unwrap().iter().flat_map(|it| it["tags"].as_array().unwrap());
@@ -211,7 +211,7 @@ impl Bench {
         names
     }
 
-    /// Waits until GARM shows so many runners in `status` of a field.
+    /// Waits until `count` runners in GARM have this value in a field.
     pub(crate) fn wait_for_runners(&self, count: usize, field: &str, word: &str) {
         eventually("runners", || {
             let runners = self.garm("/instances");
@@ -221,14 +221,14 @@ impl Bench {
         });
     }
 
-    /// Waits until a file of [`Self::start`] holds a text.
+    /// Waits until a file of [`Self::start`] contains the text.
     pub(crate) fn wait_for_text(&self, file: &str, text: &str) {
         let path = self.path(file);
         eventually(text, || fs::read_to_string(&path).ok()?.contains(text).then_some(()));
     }
 }
 
-/// Waits for a process to its deadline and brings what it said.
+/// Waits for a process until the deadline and returns its output.
 pub(crate) fn finish(mut child: Child) -> Said {
     let reader = |stream: Option<Box<dyn Read + Send>>| {
         std::thread::spawn(move || {
@@ -246,13 +246,13 @@ pub(crate) fn finish(mut child: Child) -> Said {
     Said { code, out: out.join().unwrap(), err: err.join().unwrap() }
 }
 
-/// Sends a signal by its name.
+/// Sends the signal of this name.
 pub(crate) fn signal(child: &Child, name: &str) {
     let id = child.id().to_string();
     assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
 }
 
-/// Polls an outside process to a deadline.
+/// Polls an external process until a deadline.
 pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + PATIENCE;
     loop {
@@ -264,7 +264,7 @@ pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
     }
 }
 
-/// A document without what differs from run to run.
+/// A document without the values that differ from run to run.
 pub(crate) fn settled(mut document: Value) -> Value {
     settle(&mut document);
     document

@@ -1,5 +1,5 @@
-//! A secret reaches GARM and nobody else: not stdout, not stderr, no log, no plan file, no audit
-//! file, whatever goes wrong.
+//! Secrets reach only GARM. No stdout, stderr, log, plan file or audit file contains one, whatever
+//! fails.
 
 use std::fs;
 use std::net::TcpListener;
@@ -15,16 +15,16 @@ use secrecy::{ExposeSecret, SecretString};
 use super::bench::{Bench, Said, eventually, finish, signal};
 use crate::service::stage::get;
 
-/// Stands in `extra_specs`, where people put what they should not.
+/// A secret in `extra_specs`, where people put secrets that should be elsewhere.
 const IN_SPECS: &str = "canary-in-specs-7f3a";
 
-/// A password that GARM does not take.
+/// A password that GARM refuses.
 const WRONG: &str = "canary-wrong-91bc";
 
-/// A password in plain in the fleet file.
+/// A password in plain text in the fleet file.
 const LITERAL: &str = "canary-literal-44d0";
 
-/// What was said so far, and the secrets that must not be in it.
+/// The output so far, and the secrets that it must not contain.
 struct Ears {
     secrets: Vec<String>,
     heard: usize,
@@ -49,7 +49,7 @@ impl Ears {
     }
 }
 
-/// A pool whose `extra_specs` carry the canary, with more lines for it.
+/// A pool whose `extra_specs` contain the secret, with further lines.
 fn pool(more: &str) -> String {
     format!(
         "pools:\n  - name: a\n    max_runners: 2\n    instance_type: m5.large\n{more}    \
@@ -57,7 +57,7 @@ fn pool(more: &str) -> String {
     )
 }
 
-/// Every command that asks GARM, at every loudness.
+/// Every command that connects to GARM, with every number of `-v`.
 const LINES: &[&[&str]] = &[
     &["validate"],
     &["validate", "--online"],
@@ -74,7 +74,7 @@ const LINES: &[&[&str]] = &[
 ];
 
 #[test]
-fn a_secret_from_env_file_or_exec_is_in_no_output_of_any_command() {
+fn no_command_prints_a_secret_from_env_file_or_exec() {
     for (reference, variables) in [
         ("file:rc.yaml.password", false),
         ("env:GARM_PASSWORD", true),
@@ -110,7 +110,7 @@ fn a_secret_from_env_file_or_exec_is_in_no_output_of_any_command() {
 }
 
 #[test]
-fn a_secret_is_in_no_error_either() {
+fn no_error_contains_a_secret() {
     let bench = Bench::new();
     let secrets = [IN_SPECS, WRONG, LITERAL].map(str::to_owned).to_vec();
     let mut ears = Ears { secrets, heard: 0 };
@@ -162,10 +162,10 @@ const AUDIT_KEY: &str = "canary-audit-key-31f0-of-40-letters-or-so";
 /// A webhook's URL is a secret by itself.
 const HOOK: &str = "http://127.0.0.1:9/canary-hook-58d1";
 
-/// A token of Vault's.
+/// A token of Vault.
 const VAULT: &str = "canary-vault-token-c2d9";
 
-/// Every variable that could make something talk, and the policy file.
+/// Every variable that could make a library log, and the policy file.
 const LOUD: [(&str, &str); 5] = [
     ("RUNNERCTL_POLICY", "policy.yaml"),
     ("RUST_LOG", "trace"),
@@ -174,8 +174,8 @@ const LOUD: [(&str, &str); 5] = [
     ("VAULT_TOKEN", VAULT),
 ];
 
-/// A fleet file with every kind of secret, and their values: an App's key, the audit key, the URL
-/// of a webhook, the password. Brings where `watch` listens.
+/// Writes a fleet file with every kind of secret: the key of an App, the audit key, the URL of a
+/// webhook, the password. Returns the address that `watch` listens on.
 fn everything(bench: &Bench) -> (std::net::SocketAddr, Ears) {
     let listen = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
@@ -212,7 +212,7 @@ fn everything(bench: &Bench) -> (std::net::SocketAddr, Ears) {
 }
 
 #[test]
-fn a_key_of_an_app_and_all_other_secrets_are_in_no_output_log_or_file() {
+fn no_output_log_or_file_contains_an_app_key_or_another_secret() {
     let bench = Bench::new();
     let (listen, mut ears) = everything(&bench);
     for line in LINES {
@@ -247,7 +247,7 @@ fn a_key_of_an_app_and_all_other_secrets_are_in_no_output_log_or_file() {
 }
 
 #[test]
-fn a_key_of_an_app_is_in_no_error_either() {
+fn no_error_contains_an_app_key() {
     let bench = Bench::new();
     let (_, mut ears) = everything(&bench);
     ears.secrets.extend([WRONG, LITERAL].map(str::to_owned));
@@ -293,7 +293,7 @@ fn a_key_of_an_app_is_in_no_error_either() {
 }
 
 #[test]
-fn the_sandboxs_password_stands_in_its_own_file_alone() {
+fn the_sandbox_password_is_only_in_its_own_file() {
     let bench = Bench::bare();
     let line = ["sandbox", "--listen", "127.0.0.1:0", "--write-config", "rc.yaml", "-vvv"];
     let sandbox = bench.start(&line, "sandbox.err");

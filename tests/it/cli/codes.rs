@@ -1,12 +1,12 @@
-//! Every exit code of the documentation is reached, by the shortest way to it. Those of
-//! `--detailed-exitcode` (2), a refused destroy (6) and signals (130, 143) have tests of their own.
+//! Every documented exit code, each by its simplest cause. `--detailed-exitcode` (2), a refused
+//! deletion (6) and signals (130, 143) are tested elsewhere.
 
 use std::net::TcpListener;
 
 use super::bench::{Bench, finish, root, signal};
 
 #[test]
-fn the_readme_and_the_help_say_the_same_codes() {
+fn readme_and_help_list_the_same_exit_codes() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     let help = Bench::bare().run(&["--help"]).ends(0).out;
     let (_, table) = help.split_once("Exit codes:\n").unwrap();
@@ -23,7 +23,7 @@ fn the_readme_and_the_help_say_the_same_codes() {
 }
 
 #[test]
-fn one_for_any_other_failure() {
+fn any_other_failure_exits_with_1() {
     let bench = Bench::new();
     bench.declare(&["a"]);
     let said = bench.run(&["plan", "--out", "no/such/folder/it.plan"]).ends(1);
@@ -32,7 +32,7 @@ fn one_for_any_other_failure() {
 }
 
 #[test]
-fn three_for_a_problem_in_the_input() {
+fn a_problem_in_the_input_exits_with_3() {
     let bench = Bench::new();
     bench.run(&["plan"]).ends(3);
     bench.write("pools/a.yaml", "pools: [{ name: a }]\n");
@@ -52,7 +52,7 @@ fn three_for_a_problem_in_the_input() {
 }
 
 #[test]
-fn three_without_a_fleet_file_and_the_help_says_how_to_get_one() {
+fn a_missing_fleet_file_exits_with_3_and_suggests_how_to_create_one() {
     let bench = Bench::bare();
     bench.declare(&["a"]);
     for command in ["plan", "status", "import"] {
@@ -66,14 +66,14 @@ fn three_without_a_fleet_file_and_the_help_says_how_to_get_one() {
 }
 
 #[test]
-fn four_when_garm_cannot_be_used_and_nothing_was_written() {
+fn an_unusable_garm_exits_with_4_before_any_write() {
     let bench = Bench::new();
     bench.declare(&["a"]);
     let fleet_file = bench.read("rc.yaml");
     bench.write("rc.yaml", &fleet_file.replace("file:rc.yaml.password", "env:WRONG"));
     let wrong = bench.run_with(&["plan"], &[("WRONG", "hunter2")]).ends(4);
     assert!(wrong.err.contains("help: "), "{}", wrong.err);
-    // A port that nobody listens at any more.
+    // A port on which no process listens any more.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = fleet_file.lines().find(|it| it.starts_with("  url: ")).unwrap();
     bench.write("rc.yaml", &fleet_file.replace(url, &format!("  url: http://127.0.0.1:{port}")));
@@ -85,7 +85,7 @@ fn four_when_garm_cannot_be_used_and_nothing_was_written() {
 }
 
 #[test]
-fn five_when_not_all_of_it_could_be_done() {
+fn an_incomplete_apply_exits_with_5() {
     let bench = Bench::new();
     bench.declare(&["a"]);
     bench.write(
@@ -100,7 +100,7 @@ fn five_when_not_all_of_it_could_be_done() {
 }
 
 #[test]
-fn six_when_what_is_done_could_not_be_recorded() {
+fn an_unwritable_audit_file_exits_with_6() {
     let bench = Bench::new();
     bench.declare(&["a"]);
     let line = ["apply", "--auto-approve", "--audit", "no/such/folder/audit.jsonl"];
@@ -111,7 +111,7 @@ fn six_when_what_is_done_could_not_be_recorded() {
 }
 
 #[test]
-fn sixty_four_for_a_wrong_command_line() {
+fn an_invalid_command_line_exits_with_64() {
     let bench = Bench::bare();
     for line in [
         &[][..],
@@ -132,7 +132,7 @@ fn sixty_four_for_a_wrong_command_line() {
 }
 
 #[test]
-fn a_signal_ends_what_only_looks_with_its_code() {
+fn a_signal_ends_a_read_only_command_with_its_code() {
     let bench = Bench::new();
     bench.declare(&["a"]);
     for (name, code) in [("-INT", 130), ("-TERM", 143)] {
@@ -146,7 +146,7 @@ fn a_signal_ends_what_only_looks_with_its_code() {
 }
 
 #[test]
-fn six_when_mtls_is_required_and_is_not_proven() {
+fn unproven_mtls_exits_with_6_if_it_is_required() {
     let bench = Bench::new();
     bench.declare(&["a"]);
     let open = bench.run(&["validate", "--online"]).ends(0);

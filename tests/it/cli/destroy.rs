@@ -1,8 +1,9 @@
-//! Pools go only with leave, only from a whole folder, and never under their jobs.
+//! Pools are deleted only with permission, only if the files declare the whole fleet, and never
+//! while they run jobs.
 
 use super::bench::{Bench, finish, signal};
 
-/// What GARM has, without what it stamps.
+/// GARM's state without times and other values that it sets.
 fn standing(bench: &Bench) -> Vec<(String, bool)> {
     let pools = bench.garm("/pools");
     let pools = pools.as_array().unwrap().iter();
@@ -22,7 +23,7 @@ fn an_unattended_apply_refuses_to_delete_before_its_first_write() {
     let refused = bench.run(&["apply", "--auto-approve"]).ends(6);
     assert!(
         refused.err.ends_with(
-            "error: the plan deletes or replaces `b`\nhelp: `--allow-destroy` allows it\n"
+            "error: the plan deletes or replaces `b`\nhelp: allow it with `--allow-destroy`\n"
         ),
         "{}",
         refused.err
@@ -44,7 +45,7 @@ fn without_a_terminal_and_without_approval_nothing_is_written() {
 }
 
 #[test]
-fn one_file_speaks_for_its_pools_alone() {
+fn a_single_pool_file_deletes_no_other_pools() {
     let bench = Bench::new();
     bench.declare(&["a", "b"]);
     bench.apply();
@@ -56,7 +57,7 @@ fn one_file_speaks_for_its_pools_alone() {
 }
 
 #[test]
-fn three_pools_that_are_over_half_of_the_fleet_need_a_wider_leave() {
+fn deleting_over_half_of_the_fleet_needs_allow_destroy_all() {
     let bench = Bench::new();
     bench.declare(&["a", "b", "c", "d"]);
     bench.apply();
@@ -67,7 +68,7 @@ fn three_pools_that_are_over_half_of_the_fleet_need_a_wider_leave() {
     assert!(
         refused.err.ends_with(
             "error: the plan deletes or replaces `b`, `c`, `d`: 3 of the fleet's 4 pools, more \
-             than half\nhelp: `--allow-destroy=all` allows it\n"
+             than half\nhelp: allow it with `--allow-destroy=all`\n"
         ),
         "{}",
         refused.err
@@ -78,7 +79,7 @@ fn three_pools_that_are_over_half_of_the_fleet_need_a_wider_leave() {
 }
 
 #[test]
-fn a_fleet_ends_by_an_explicit_empty_list_and_never_by_an_empty_folder() {
+fn an_explicit_empty_list_deletes_all_pools_and_an_empty_folder_none() {
     let bench = Bench::new();
     bench.declare(&["a"]);
     bench.apply();
@@ -91,7 +92,7 @@ fn a_fleet_ends_by_an_explicit_empty_list_and_never_by_an_empty_folder() {
     assert_eq!(bench.owned(), Vec::<String>::new());
 }
 
-/// A pool `busy` with a job of ten minutes, and no file for it any more.
+/// A pool `busy` with a job of ten minutes, whose file has been removed.
 fn busy_and_undeclared() -> Bench {
     let bench = Bench::new();
     bench.declare(&["stays"]);
@@ -109,7 +110,7 @@ fn busy_and_undeclared() -> Bench {
 }
 
 #[test]
-fn ctrl_c_stops_a_drain_with_a_summary_and_the_next_run_goes_on() {
+fn ctrl_c_stops_a_drain_with_a_summary_and_the_next_run_continues_it() {
     let bench = busy_and_undeclared();
     let line = ["apply", "--auto-approve", "--allow-destroy"];
     let child = bench.start(&line, "apply.err");

@@ -1,5 +1,5 @@
-//! The runner kit from the command line: it comes, is renewed and goes, whoever must not have it is
-//! named with the line, and its key is nowhere but in GARM.
+//! The runner kit from the command line: it is added, renewed and removed, pools that exclude it
+//! are reported with their line, and only GARM gets its key.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -13,7 +13,7 @@ use super::bench::Bench;
 
 const MTLS: &str = "runner_mtls: { cert: runner.pem, key: 'file:runner.key', ca: ca.pem }\n";
 
-/// A sandbox whose fleet file goes on like this, with a pair for runners beside it.
+/// A sandbox whose fleet file ends with this text, and a certificate and key for runners.
 fn bench(more: &str) -> Bench {
     let bench = Bench::new();
     pair(&bench);
@@ -22,7 +22,7 @@ fn bench(more: &str) -> Bench {
     bench
 }
 
-/// A new authority, certificate and key.
+/// Creates a CA, a certificate and a key.
 fn pair(bench: &Bench) {
     let ca_key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::default();
@@ -38,7 +38,7 @@ fn pair(bench: &Bench) {
     fs::set_permissions(bench.path("runner.key"), fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-/// `extra_specs` of the only pool, as GARM has them.
+/// The `extra_specs` of the only pool in GARM.
 fn specs(bench: &Bench) -> Value {
     let id = bench.garm("/pools")[0]["id"].as_str().unwrap().to_owned();
     bench.garm(&format!("/pools/{id}"))["extra_specs"].clone()
@@ -52,7 +52,7 @@ fn pool(specs: &str) -> String {
 }
 
 #[test]
-fn with_a_signer_no_key_gets_into_garm() {
+fn with_a_signer_garm_stores_no_key() {
     let signed = "runner_mtls: { signer: 'https://garm.test/runner-certificate', ca: ca.pem }\n";
     let bench = bench(signed);
     fs::remove_file(bench.path("runner.key")).unwrap();
@@ -76,7 +76,7 @@ fn with_a_signer_no_key_gets_into_garm() {
 }
 
 #[test]
-fn the_kit_comes_is_renewed_and_goes_and_the_pools_own_settings_stay() {
+fn adding_renewing_and_removing_the_kit_keeps_the_pools_own_settings() {
     let bench = bench(MTLS);
     bench.write("pools/a.yaml", &pool("{ disk_gb: 20, tags: [x] }"));
     bench.apply();
@@ -107,7 +107,7 @@ fn the_kit_comes_is_renewed_and_goes_and_the_pools_own_settings_stay() {
 }
 
 #[test]
-fn the_check_of_forbidden_places_needs_no_certificate() {
+fn the_check_of_forbidden_addresses_needs_no_certificate() {
     let bench = bench("policy: { networks: { must_not_reach: ['db.example.com:5432'] } }\n");
     bench.write("pools/a.yaml", &pool("{}"));
     bench.apply();
@@ -118,7 +118,7 @@ fn the_check_of_forbidden_places_needs_no_certificate() {
 }
 
 #[test]
-fn the_key_is_in_no_output_record_or_plan_file() {
+fn no_output_record_or_plan_file_contains_the_kits_key() {
     let bench = bench(MTLS);
     bench.write("pools/a.yaml", &pool("{ disk_gb: 20 }"));
     let key = bench.read("runner.key");
@@ -157,7 +157,7 @@ fn the_key_is_in_no_output_record_or_plan_file() {
 }
 
 #[test]
-fn whoever_cannot_have_the_kit_is_named_with_the_line_before_garm_is_asked() {
+fn pools_that_exclude_the_kit_are_reported_with_their_line_without_asking_garm() {
     let bench = bench(MTLS);
     let pools = pool("{ pre_install_scripts: { x: eA== } }")
         + "  - { name: b, max_runners: 1, instance_type: m5.large, os_type: windows }\n\

@@ -1,4 +1,4 @@
-//! What `-v`, `-vv` and `-vvv` log, on stderr and in the JSON of `watch`.
+//! The log of `-v`, `-vv` and `-vvv`, on stderr and in the JSON of `watch`.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::bench::{Bench, eventually, signal};
 
-/// The lines of stderr without their time, and with numbers that differ from run to run as `N`.
+/// The lines of stderr without their time, with `N` for numbers that differ from run to run.
 fn lines(err: &str) -> Vec<String> {
     let logged = err.lines().filter_map(|it| {
         let (time, text) = it.split_once(' ')?;
@@ -50,7 +50,7 @@ fn v_logs_the_steps_vv_the_requests_and_vvv_the_decisions() {
 }
 
 #[test]
-fn each_request_has_method_path_status_milliseconds_and_bytes() {
+fn each_logged_request_has_method_path_status_milliseconds_and_bytes() {
     let bench = Bench::new();
     bench.declare(&["a"]);
     let line = ["watch", "--config", "rc.yaml", "-vv", "-o", "json", "--once", "--dry-run"];
@@ -104,7 +104,7 @@ fn watch_logs_one_object_per_line_with_ts_level_and_msg_first() {
 }
 
 #[test]
-fn under_the_journal_each_line_begins_with_its_priority_and_has_no_time() {
+fn under_journald_each_line_begins_with_its_priority_and_has_no_time() {
     let bench = Bench::new();
     bench.declare(&["a"]);
     let err = bench.path("journal");
@@ -120,7 +120,7 @@ fn under_the_journal_each_line_begins_with_its_priority_and_has_no_time() {
     signal(&watch, "-TERM");
     assert!(watch.wait().unwrap().success());
     let text = bench.read("journal");
-    assert!(text.contains("\n<4>warning: nothing is written to GARM (`--dry-run`)\n"), "{text}");
+    assert!(text.contains("\n<4>warning: writes nothing to GARM (`--dry-run`)\n"), "{text}");
     assert!(text.starts_with("<6>runnerctl "), "{text}");
     let is_marked = |it: &str| ["<3>", "<4>", "<6>"].iter().any(|mark| it.starts_with(mark));
     assert!(text.lines().all(is_marked), "{text}");

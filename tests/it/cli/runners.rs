@@ -1,4 +1,4 @@
-//! What needs runners: they boot in about five seconds of real time.
+//! Tests that need runners, which boot in about five seconds of real time.
 
 use serde_json::Value;
 

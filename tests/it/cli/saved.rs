@@ -9,12 +9,12 @@ fn planned() -> Bench {
     let bench = Bench::new();
     bench.declare(&["a", "b"]);
     let said = bench.run(&["plan", "--out", "it.plan"]).ends(0);
-    assert!(said.err.contains("`runnerctl apply it.plan` carries out exactly this"));
+    assert!(said.err.contains("run `runnerctl apply it.plan` to apply exactly this plan"));
     bench
 }
 
 #[test]
-fn a_saved_plan_is_carried_out_from_anywhere_and_is_its_owners_alone() {
+fn a_saved_plan_applies_from_any_folder_and_is_readable_by_its_owner_only() {
     let bench = planned();
     let mode = bench.path("it.plan").metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o600);
@@ -26,7 +26,7 @@ fn a_saved_plan_is_carried_out_from_anywhere_and_is_its_owners_alone() {
 }
 
 #[test]
-fn a_plan_is_written_through_a_link_and_to_a_stream_and_neither_is_replaced() {
+fn saving_a_plan_to_a_link_or_a_stream_does_not_replace_it() {
     let bench = Bench::new();
     bench.declare(&["a"]);
     bench.write("kept/it.plan", "");
@@ -56,7 +56,7 @@ fn a_plan_is_written_through_a_link_and_to_a_stream_and_neither_is_replaced() {
 }
 
 #[test]
-fn a_saved_plan_still_needs_approval_and_leave() {
+fn a_saved_plan_still_needs_approval_and_permission_to_delete() {
     let bench = planned();
     bench.run(&["apply", "it.plan"]).ends(6);
     bench.run(&["apply", "it.plan", "--auto-approve"]).ends(0);
@@ -67,12 +67,12 @@ fn a_saved_plan_still_needs_approval_and_leave() {
 }
 
 #[test]
-fn a_plan_that_is_not_the_saved_one_any_more_is_refused_by_the_pools_that_differ() {
+fn a_stale_saved_plan_is_refused_and_the_differing_pools_are_named() {
     let bench = planned();
     bench.write("pools/b.yaml", &pool("b").replace("max_runners: 4", "max_runners: 5"));
     let stale = bench.run(&["apply", "it.plan", "--auto-approve"]).ends(6);
     assert!(
-        stale.err.contains("error: the saved plan is stale: it differs now for `b`\n"),
+        stale.err.contains("error: the saved plan is stale: the current plan differs for `b`\n"),
         "{}",
         stale.err
     );
@@ -109,7 +109,7 @@ fn a_saved_plan_for_another_garm_is_refused() {
 }
 
 #[test]
-fn a_saved_plan_takes_no_other_choice_of_pools() {
+fn a_saved_plan_excludes_flags_that_select_pools() {
     let bench = planned();
     for more in [&["-f", "elsewhere"][..], &["--target", "a"]] {
         let line = [&["apply", "it.plan", "--auto-approve"], more].concat();

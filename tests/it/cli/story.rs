@@ -1,4 +1,4 @@
-//! The first hour: plan, apply, plan again, take over what is there.
+//! First use: plan, apply, plan again, adopt existing pools.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use super::bench::{Bench, finish, root};
 const SPECIFICATION: &str = include_str!("../../../pools/default.yaml");
 
 #[test]
-fn the_specifications_file_plans_applies_and_then_holds() {
+fn the_pool_file_of_the_specification_plans_and_applies() {
     let bench = Bench::new();
     bench.write("pools/default.yaml", SPECIFICATION);
     let line = ["plan", "--config", "rc.yaml", "-f", "pools", "--detailed-exitcode"];
@@ -33,7 +33,7 @@ fn the_specifications_file_plans_applies_and_then_holds() {
 }
 
 #[test]
-fn a_plan_with_changes_is_a_success_unless_details_are_asked_for() {
+fn a_plan_with_changes_exits_with_0_without_detailed_exitcode() {
     let bench = Bench::new();
     bench.declare(&["a"]);
     bench.run(&["plan"]).ends(0);
@@ -43,7 +43,7 @@ fn a_plan_with_changes_is_a_success_unless_details_are_asked_for() {
 }
 
 #[test]
-fn the_example_pools_plan_with_the_sandboxs_defaults_alone() {
+fn the_example_pools_plan_with_only_the_sandboxs_defaults() {
     let bench = Bench::new();
     let pools = root().join("pools");
     let plan = bench.run(&["plan", "-o", "json", "-f", pools.to_str().unwrap()]).ends(0).json();
@@ -54,10 +54,10 @@ fn the_example_pools_plan_with_the_sandboxs_defaults_alone() {
 }
 
 #[test]
-fn pools_made_by_hand_are_imported_and_adopted_without_any_other_change() {
+fn pools_created_by_hand_are_imported_and_adopted_without_other_changes() {
     let bench = Bench::with(&["--pools", "3", "--runners", "2"]);
     let import = bench.run(&["import"]).ends(0);
-    assert!(import.err.contains("`runnerctl plan` then adopts 3 pools"), "{}", import.err);
+    assert!(import.err.contains("`runnerctl apply` then adopts 3 pools"), "{}", import.err);
     bench.write("pools/imported.yaml", &import.out);
     // Taking over shall not touch GARM's own settings, either.
     let fleet_file = bench.read("rc.yaml");
@@ -83,7 +83,7 @@ fn pools_made_by_hand_are_imported_and_adopted_without_any_other_change() {
 }
 
 #[test]
-fn target_looks_at_one_pool_and_deletes_nothing() {
+fn target_plans_one_pool_and_deletes_nothing() {
     let bench = Bench::new();
     bench.declare(&["a", "b", "gone"]);
     bench.apply();
@@ -101,7 +101,7 @@ fn target_looks_at_one_pool_and_deletes_nothing() {
 }
 
 #[test]
-fn two_applies_at_once_make_each_pool_once() {
+fn two_concurrent_applies_create_each_pool_once() {
     let bench = Bench::new();
     bench.declare(&["a", "b", "c", "d"]);
     let line = ["apply", "--auto-approve", "--parallelism", "2"];
@@ -114,7 +114,7 @@ fn two_applies_at_once_make_each_pool_once() {
 }
 
 #[test]
-fn every_write_is_on_record_in_the_state_folder() {
+fn every_write_is_recorded_in_the_state_folder() {
     let bench = Bench::new();
     bench.declare(&["a"]);
     bench.apply();

@@ -1,5 +1,5 @@
-//! The program at a terminal: its stdin and stderr, and for `status --follow` its stdout, are a
-//! pseudo-terminal.
+//! The program at a terminal: a pseudo-terminal is its stdin and stderr and, for `status --follow`,
+//! its stdout.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -18,7 +18,7 @@ use super::bench::{Bench, Said, eventually, finish, signal};
 /// Columns and lines of the terminal.
 const SIZE: (u16, u16) = (100, 24);
 
-/// A terminal that a program runs at.
+/// A terminal with a running program.
 pub(crate) struct Terminal {
     ours: File,
     screen: Arc<Mutex<String>>,
@@ -68,7 +68,7 @@ impl Terminal {
 
     /// Types `answer` when the program asks.
     pub(crate) fn answer(&mut self, answer: &str) {
-        self.wait_for("to carry it out: ");
+        self.wait_for("to apply it: ");
         writeln!(self.ours, "{answer}").unwrap();
     }
 
@@ -80,7 +80,7 @@ impl Terminal {
         eventually(text, || self.shows().contains(text).then_some(()));
     }
 
-    /// What the program said when it has ended, with all that the terminal showed as `err`.
+    /// The result of the program after its end; `err` is all that the terminal showed.
     pub(crate) fn end(self, child: Child) -> Said {
         let mut said = finish(child);
         self.reader.join().unwrap();
@@ -93,8 +93,8 @@ fn at_a_terminal(bench: &Bench, line: &[&str], streams: Streams) -> (Terminal, C
     Terminal::start(bench.command(&[line, &["--config", "rc.yaml"]].concat()), streams)
 }
 
-/// Runs `apply` at a terminal and types `answer` when it asks. Brings what the terminal showed as
-/// `err`.
+/// Runs `apply` at a terminal and types `answer` when it asks. `err` is all that the terminal
+/// showed.
 fn answered(bench: &Bench, line: &[&str], answer: &str) -> Said {
     let (mut terminal, child) =
         at_a_terminal(bench, &[&["apply"], line].concat(), Streams::InAndErr);
@@ -103,25 +103,25 @@ fn answered(bench: &Bench, line: &[&str], answer: &str) -> Said {
 }
 
 #[test]
-fn yes_confirms_and_nothing_else_does() {
+fn only_yes_confirms() {
     let bench = Bench::new();
     bench.declare(&["a"]);
     for (answer, help) in [("no", false), ("", false), ("y", true), ("YES", true)] {
         let said = answered(&bench, &[], answer).ends(1);
         assert!(said.err.contains("not confirmed: nothing was changed"), "{}", said.err);
-        let has_help = said.err.contains("help: only the word `yes` confirms\r\n");
+        let has_help = said.err.contains("help: type `yes` to confirm\r\n");
         assert_eq!(has_help, help, "{answer}: {}", said.err);
     }
     assert_eq!(bench.owned(), Vec::<String>::new());
     let said = answered(&bench, &[], "yes").ends(0);
-    assert!(said.err.contains("Type `yes` to carry it out: "), "{}", said.err);
+    assert!(said.err.contains("Type `yes` to apply it: "), "{}", said.err);
     assert!(said.err.contains("fleet sandbox on http://127.0.0.1:"), "{}", said.err);
     assert!(!said.err.contains("\u{1b}[3"), "NO_COLOR: {:?}", said.err);
     assert_eq!(bench.owned(), ["a"]);
 }
 
 #[test]
-fn a_plan_that_destroys_wants_the_word() {
+fn a_destructive_plan_asks_for_the_word_destroy() {
     let bench = Bench::new();
     bench.declare(&["a", "b"]);
     bench.apply();
@@ -130,33 +130,33 @@ fn a_plan_that_destroys_wants_the_word() {
     assert!(said.err.contains("only the word `destroy` confirms it, not `yes`"), "{}", said.err);
     assert_eq!(bench.owned(), ["a", "b"]);
     let said = answered(&bench, &[], "destroy").ends(0);
-    assert!(said.err.contains("These pools go: `b`"), "{}", said.err);
+    assert!(said.err.contains("Pools to be deleted: `b`"), "{}", said.err);
     assert_eq!(bench.owned(), ["a"]);
 }
 
 #[test]
-fn ctrl_c_and_ctrl_d_at_the_question_say_on_a_line_of_their_own_that_nothing_was_changed() {
+fn ctrl_c_and_ctrl_d_at_the_confirmation_report_on_a_new_line_that_nothing_was_changed() {
     let bench = Bench::new();
     bench.declare(&["a"]);
     let ask = || {
         let asked = at_a_terminal(&bench, &["apply"], Streams::InAndErr);
-        asked.0.wait_for("to carry it out: ");
+        asked.0.wait_for("to apply it: ");
         asked
     };
     let (terminal, child) = ask();
     signal(&child, "-INT");
     let said = terminal.end(child).ends(130);
-    let end = "Type `yes` to carry it out: \r\nstopped: nothing was changed\r\n";
+    let end = "Type `yes` to apply it: \r\nstopped: nothing was changed\r\n";
     assert!(said.err.ends_with(end), "{:?}", said.err);
     let (mut terminal, child) = ask();
     terminal.ours.write_all(b"\x04").unwrap();
     let said = terminal.end(child).ends(1);
-    let end = "carry it out: \r\nerror: not confirmed: nothing was changed\r\n";
+    let end = "apply it: \r\nerror: not confirmed: nothing was changed\r\n";
     assert!(said.err.replace("\u{8}", "").replace("^D", "").ends_with(end), "{:?}", said.err);
     assert_eq!(bench.owned(), Vec::<String>::new());
 }
 
-/// A GARM that takes connections and answers nothing, and a fleet file that connects to it.
+/// A GARM that accepts connections and never answers, and a fleet file that connects to it.
 fn hung() -> (TcpListener, Bench) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let bench = Bench::bare();
@@ -173,7 +173,7 @@ fn hung() -> (TcpListener, Bench) {
 }
 
 #[test]
-fn a_garm_that_does_not_answer_is_seen_to_be_waited_for() {
+fn a_spinner_shows_that_garm_has_not_answered_yet() {
     let (listener, bench) = hung();
     let text = format!("reading GARM at http://{}", listener.local_addr().unwrap());
     for line in [&["plan"][..], &["status"], &["import"], &["validate", "--online"]] {
@@ -196,7 +196,7 @@ fn a_garm_that_does_not_answer_is_seen_to_be_waited_for() {
 }
 
 #[test]
-fn more_pools_than_lines_leave_summary_and_header_on_the_screen() {
+fn a_status_longer_than_the_screen_keeps_header_and_summary_visible() {
     let bench = Bench::new();
     let names: Vec<String> = (0..40).map(|it| format!("pool-{it:02}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();

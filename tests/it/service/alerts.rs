@@ -1,17 +1,17 @@
-//! Alerts that reach somebody.
+//! Alerts that reach their receivers.
 
 use std::os::unix::fs::PermissionsExt;
 
 use super::stage::{Stage, eventually, receiver};
 
-/// Keeps the receiver's address where it is referred to.
+/// Writes the receiver's address to the file of its reference.
 fn address(stage: &Stage, url: &str) {
     stage.write("hook.url", &format!("{url}\n"));
     let only_ours = std::fs::Permissions::from_mode(0o600);
     std::fs::set_permissions(stage.path("hook.url"), only_ours).unwrap();
 }
 
-/// More than 5 waiting jobs are told to that address.
+/// Adds an alert of more than 5 waiting jobs for that address.
 fn tell_on_call(stage: &Stage) {
     let config = stage.read("runnerctl.yaml");
     let alerts = "alerts:\n  - name: QueueDepthHigh\n    when: queue_depth\n    above: 5\n    \
@@ -21,7 +21,7 @@ fn tell_on_call(stage: &Stage) {
 }
 
 #[test]
-fn a_long_queue_reaches_a_receiver_whose_address_is_a_secret_and_its_end_does_too() {
+fn an_alert_and_its_end_reach_a_receiver_with_a_secret_address() {
     let stage = Stage::set();
     let (url, told) = receiver();
     address(&stage, &url);
@@ -48,7 +48,7 @@ fn a_long_queue_reaches_a_receiver_whose_address_is_a_secret_and_its_end_does_to
 }
 
 #[test]
-fn a_receivers_address_that_was_rotated_is_read_again_at_a_hangup() {
+fn sighup_reads_a_rotated_receiver_address() {
     let stage = Stage::set();
     let ((old, told_old), (new, told_new)) = (receiver(), receiver());
     address(&stage, &old);
@@ -56,7 +56,7 @@ fn a_receivers_address_that_was_rotated_is_read_again_at_a_hangup() {
     let mut watch = stage.watch();
     address(&stage, &new);
     watch.signal("-HUP");
-    let same = "the files are as they were";
+    let same = "the files are unchanged";
     eventually(same, || stage.read("watch.err").contains(same).then_some(()));
     stage.queue_held(9);
     let word = "QueueDepthHigh";
@@ -66,9 +66,9 @@ fn a_receivers_address_that_was_rotated_is_read_again_at_a_hangup() {
     assert!(!stage.read("watch.err").contains("secret-path"));
 }
 
-/// The shipped unit for systemd starts it in `/`.
+/// The shipped systemd unit starts `watch` in `/`.
 #[test]
-fn a_receivers_file_is_looked_for_beside_the_fleet_file_wherever_it_is_started() {
+fn a_receivers_secret_file_is_relative_to_the_fleet_file() {
     let stage = Stage::set();
     let (url, _) = receiver();
     address(&stage, &url);

@@ -1,22 +1,22 @@
-//! A disk that is full, and has room again.
+//! A disk that becomes full and has room again.
 
 use rustix::process::{Pid, Resource, getrlimit, prlimit};
 
 use super::stage::{Stage, eventually, get};
 
-/// How many records could not be written.
+/// The number of records that could not be written.
 fn lost(stage: &Stage) -> Option<u64> {
     let page = get(stage.watch, "/metrics")?.1;
     let line = page.lines().find(|it| it.starts_with("runnerctl_audit_write_errors_total "))?;
     line.rsplit(' ').next()?.parse().ok()
 }
 
-/// The process may write files of 8 KiB at most, until its bound is raised. Without the trap the
-/// system would kill it.
+/// Limits the files of the process to 8 KiB until the limit is raised. Without the trap the system
+/// would kill it.
 const BOUND: &str = "trap '' XFSZ; ulimit -S -f 16; exec \"$@\"";
 
 #[test]
-fn scaling_goes_on_without_room_for_records_and_the_gap_says_how_many_are_lost() {
+fn scaling_continues_on_a_full_disk_and_a_gap_counts_the_lost_records() {
     let stage = Stage::set();
     let mut watch = stage.start_watch_in(BOUND, "watch");
     stage.until_ready(stage.watch);
@@ -29,7 +29,7 @@ fn scaling_goes_on_without_room_for_records_and_the_gap_says_how_many_are_lost()
     prlimit(Pid::from_raw(watch.id()), Resource::Fsize, bound).unwrap();
     assert_eq!(watch.end("-TERM"), Some(0));
     let said = stage.read("watch.err");
-    assert!(said.contains("scaling goes on without a record"), "{said}");
+    assert!(said.contains("scaling continues without records"), "{said}");
     let records = stage.read("audit.jsonl");
     let told = |line: &str| -> Option<u64> {
         let record: serde_json::Value = serde_json::from_str(line).ok()?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::stage::Stage;
 
 #[test]
-fn sigterm_ends_it_with_0_within_ten_seconds_and_sigint_with_130() {
+fn sigterm_ends_watch_with_0_within_ten_seconds_and_sigint_with_130() {
     let stage = Stage::set();
     let mut watch = stage.watch();
     let began = Instant::now();
@@ -14,9 +14,10 @@ fn sigterm_ends_it_with_0_within_ten_seconds_and_sigint_with_130() {
     assert_eq!(stage.watch().end("-INT"), Some(130));
 }
 
-/// Nothing holds the log any more when all is said. The quickest of three: the machine may be busy.
+/// The log closes without a delay once all lines are written. The fastest of three runs counts: the
+/// machine may be busy.
 #[test]
-fn an_end_with_nothing_to_do_takes_less_than_a_second() {
+fn a_stop_with_nothing_to_do_takes_less_than_a_second() {
     let stage = Stage::set();
     let end = || {
         let mut watch = stage.watch();
@@ -29,7 +30,7 @@ fn an_end_with_nothing_to_do_takes_less_than_a_second() {
 }
 
 #[test]
-fn a_raised_level_is_lowered_before_the_end() {
+fn watch_lowers_a_raised_level_before_it_ends() {
     let stage = Stage::set();
     let mut watch = stage.watch();
     stage.metrics_with("runner_idle{pool=\"default\"} 2");
@@ -50,16 +51,16 @@ fn a_raised_level_is_lowered_before_the_end() {
 }
 
 #[test]
-fn once_and_release_end_by_themselves_beside_a_watch() {
+fn once_and_release_run_beside_a_watch_and_end_by_themselves() {
     let stage = Stage::set();
     let _watch = stage.watch();
     assert_eq!(stage.start_watch("once", &["--once"]).code(), Some(0));
     assert_eq!(stage.start_watch("release", &["--release"]).code(), Some(0));
-    assert!(stage.read("release.err").contains("releases the levels of fleet `sandbox`"));
+    assert!(stage.read("release.err").contains("lowers the levels of fleet `sandbox`"));
 }
 
 #[test]
-fn as_json_every_line_of_stdout_is_an_object() {
+fn under_json_output_every_line_of_stdout_is_an_object() {
     let stage = Stage::set();
     let mut watch = stage.start_watch("watch", &["-o", "json"]);
     stage.until_ready(stage.watch);

@@ -1,4 +1,4 @@
-//! Pools that break the policy as they stand in GARM, and the report on the requirements.
+//! Pools in GARM that violate the policy, and the report on the requirements.
 
 use super::stage::{Stage, eventually, get};
 
@@ -11,7 +11,7 @@ fn pools(network: &str) -> String {
     )
 }
 
-/// The pool was applied before there was a policy; the files keep to it by now.
+/// The pool was applied before there was a policy, which the files satisfy now.
 fn behind_the_policy() -> Stage {
     let stage = Stage::with_garm();
     stage.pools(&pools("prod-1"));
@@ -24,11 +24,11 @@ fn behind_the_policy() -> Stage {
 }
 
 #[test]
-fn watch_tells_once_of_a_live_pool_that_breaks_the_policy_and_of_its_end() {
+fn watch_reports_a_policy_violation_of_a_live_pool_and_its_end_once() {
     let stage = behind_the_policy();
     let mut watch = stage.watch();
     stage.metrics_with("runnerctl_pool_policy_violations{pool=\"default\"} 1");
-    let said = "default: breaks the policy as it stands in GARM: `net` in `extra_specs` puts \
+    let said = "default: the pool in GARM violates the policy: `net` in `extra_specs` puts \
                 runners into `prod-1`";
     eventually(said, || stage.read("watch.err").contains(said).then_some(()));
     let verdict = "R8 not met: no way into production networks: pools that break \
@@ -46,13 +46,13 @@ fn watch_tells_once_of_a_live_pool_that_breaks_the_policy_and_of_its_end() {
     let said = "R8 met: no way into production networks: every pool keeps to `policy.networks`";
     eventually(said, || stage.read("watch.err").contains(said).then_some(()));
     let log = stage.read("watch.err");
-    assert_eq!(log.matches("breaks the policy as it stands").count(), 1, "{log}");
-    assert_eq!(log.matches("breaks the policy no more").count(), 1, "{log}");
+    assert_eq!(log.matches("in GARM violates the policy").count(), 1, "{log}");
+    assert_eq!(log.matches("no longer violates the policy").count(), 1, "{log}");
     assert_eq!(watch.end("-TERM"), Some(0));
 }
 
 #[test]
-fn watch_says_each_requirement_at_its_start() {
+fn watch_logs_each_requirement_at_its_start() {
     let stage = Stage::set();
     let mut watch = stage.watch();
     let last = "R11 met: an audit log of all runners: the chain of";
@@ -70,13 +70,13 @@ fn watch_says_each_requirement_at_its_start() {
 }
 
 #[test]
-fn validate_online_holds_live_pools_against_the_policy() {
+fn validate_online_checks_live_pools_against_the_policy() {
     let stage = behind_the_policy();
     assert_eq!(stage.run(&["validate"]).status.code(), Some(0));
     let output = stage.run(&["validate", "--online"]);
     let said = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(3), "{said}");
-    let message = "pool `default` as it stands in GARM: `net` in `extra_specs` puts runners into";
+    let message = "pool `default` as it is in GARM: `net` in `extra_specs` puts runners into";
     assert!(said.contains(message), "{said}");
     assert!(said.contains("R8   not met"), "{said}");
     assert!(said.contains("R10  not met"), "{said}");

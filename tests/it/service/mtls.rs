@@ -1,5 +1,5 @@
-//! The proof of mTLS in `watch`, `plan` and `apply`, by the sandbox's open door and by a real nginx
-//! in front.
+//! The proof of mTLS in `watch`, `plan` and `apply`, against a sandbox without mTLS and behind a
+//! real nginx.
 
 use super::stage::{Stage, eventually};
 use crate::garm_http::front::Front;
@@ -12,7 +12,7 @@ impl Stage {
         self.write("runnerctl.yaml", &format!("{config}{REQUIRED}"));
     }
 
-    /// The audit records of this act.
+    /// The audit records with this `act`.
     fn records(&self, act: &str) -> usize {
         let act = format!(r#""act":"{act}""#);
         self.read("audit.jsonl").lines().filter(|it| it.contains(&act)).count()
@@ -20,7 +20,7 @@ impl Stage {
 }
 
 #[test]
-fn watch_tells_that_garm_is_open_by_metric_log_and_record() {
+fn watch_reports_a_garm_without_mtls_by_metric_log_and_record() {
     let stage = Stage::set();
     let mut watch = stage.watch();
     stage.metrics_with("runnerctl_mtls_enforced 0");
@@ -32,7 +32,7 @@ fn watch_tells_that_garm_is_open_by_metric_log_and_record() {
 }
 
 #[test]
-fn what_must_be_proven_and_is_not_is_6_before_the_first_write() {
+fn watch_without_a_required_mtls_proof_exits_with_6_before_the_first_write() {
     let stage = Stage::with_garm();
     stage.require_mtls();
     let refusal = "`policy.require_mtls` is set, and mTLS is not enforced: ";
@@ -45,7 +45,10 @@ fn what_must_be_proven_and_is_not_is_6_before_the_first_write() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(6), "{line:?}: {said}");
         assert!(said.contains(&format!("error: {refusal}")), "{line:?}: {said}");
-        assert!(said.contains("help: `runnerctl validate --online` shows every probe"), "{said}");
+        assert!(
+            said.contains("help: run `runnerctl validate --online` to see every probe"),
+            "{said}"
+        );
     }
     // A look writes nothing, and the pool that `apply` would have made is not there.
     let level = &stage.status()["pool_id"];
@@ -54,7 +57,7 @@ fn what_must_be_proven_and_is_not_is_6_before_the_first_write() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn behind_the_front_watch_scales_and_is_held_when_the_front_lets_anybody_in() {
+async fn watch_scales_behind_the_proxy_and_is_held_when_the_proxy_stops_asking_for_certificates() {
     let mut front = Front::open().await;
     let stage = Stage::with_garm();
     front.describe(&stage.path("runnerctl.yaml"), stage.watch);
@@ -95,10 +98,11 @@ async fn a_renewed_certificate_is_taken_over_and_the_stream_goes_on() {
     front.renew(2080);
     watch.signal("-HUP");
     stage.metrics_with(&expiry(3_471_292_800));
-    let said = "the certificate files for GARM have changed and are in force, it holds until 2080";
+    let said =
+        "reloaded the certificate files for GARM; the client certificate is valid until 2080";
     eventually(said, || stage.read("watch.err").contains(said).then_some(()));
     stage.metrics_with("runnerctl_event_stream_connected 1");
-    assert_eq!(stage.read("watch.err").matches("listening to GARM's events").count(), 1);
+    assert_eq!(stage.read("watch.err").matches("connected to GARM's event stream").count(), 1);
     // One that has expired is refused, named, and leaves the old in force.
     front.renew(2021);
     watch.signal("-HUP");

@@ -1,11 +1,11 @@
-//! What a running `watch` shows.
+//! The pages and the log of a running `watch`.
 
 use serde_json::Value;
 
 use super::stage::{Stage, eventually, get};
 
 #[test]
-fn the_three_gauges_of_the_specification_stand_first_and_to_the_letter() {
+fn the_three_gauges_of_the_specification_come_first_and_exactly_as_specified() {
     let stage = Stage::set();
     let _watch = stage.watch();
     stage.metrics_with("runner_idle{pool=\"default\"} 2");
@@ -33,7 +33,7 @@ fn the_three_gauges_of_the_specification_stand_first_and_to_the_letter() {
 }
 
 #[test]
-fn decisions_say_what_and_why_in_the_words_of_status() {
+fn decisions_and_status_use_the_same_words() {
     let stage = Stage::set();
     let _watch = stage.start_watch("watch", &["--dry-run"]);
     stage.until_ready(stage.watch);
@@ -53,7 +53,7 @@ fn decisions_say_what_and_why_in_the_words_of_status() {
 }
 
 #[test]
-fn the_log_gives_a_reason_once_in_ten_seconds_and_then_how_it_stands() {
+fn the_log_gives_each_reason_at_most_once_in_ten_seconds() {
     let stage = Stage::set();
     let _watch = stage.start_watch("watch", &["--dry-run"]);
     stage.until_ready(stage.watch);

@@ -1,4 +1,5 @@
-//! The audit log of a running `watch` under attack: cut, held, required, anchored elsewhere.
+//! The audit log of a running `watch`: truncated, forged, locked, required, anchored on another
+//! machine.
 
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
@@ -30,7 +31,7 @@ fn records(stage: &Stage) -> usize {
 }
 
 #[test]
-fn a_log_that_is_cut_under_a_running_watch_is_told_of_and_no_longer_met() {
+fn a_running_watch_reports_a_truncated_audit_log_and_r11_is_no_longer_met() {
     let stage = Stage::set();
     set(&stage, &["audit_key: file:audit.key"]);
     secret(&stage, "audit.key", &"k".repeat(32));
@@ -63,14 +64,14 @@ fn until_said(stage: &Stage, text: &str) {
     eventually(text, || stage.read("watch.err").contains(text).then_some(()));
 }
 
-/// A chain of valid hashes, made without the key.
+/// Writes a chain of valid hashes without HMACs of the key.
 fn forge(stage: &Stage, name: &str, records: usize) {
     let log = crate::audit::audit_file(&stage.path(name), None);
     (0..records).for_each(|_| drop(log.append(&crate::audit::entry("anew")).unwrap()));
 }
 
 #[test]
-fn a_chain_forged_without_the_key_under_a_running_watch_is_told_of_and_r11_no_longer_met() {
+fn a_running_watch_reports_a_chain_forged_without_the_key_and_r11_is_no_longer_met() {
     let stage = Stage::set();
     set(&stage, &["audit_key: file:audit.key"]);
     secret(&stage, "audit.key", &"k".repeat(32));
@@ -88,7 +89,7 @@ fn a_chain_forged_without_the_key_under_a_running_watch_is_told_of_and_r11_no_lo
 }
 
 #[test]
-fn a_watch_that_has_only_the_old_key_says_so_by_log_metric_and_alert() {
+fn a_watch_with_only_the_old_key_reports_it_by_log_metric_and_alert() {
     let stage = Stage::set();
     set(&stage, &["audit_key: file:old.key"]);
     secret(&stage, "old.key", &"a".repeat(32));
@@ -107,7 +108,7 @@ fn a_watch_that_has_only_the_old_key_says_so_by_log_metric_and_alert() {
     assert!(stage.read("audit.jsonl").contains("audit key changed"));
     stage.queue_held(9);
     until_said(&stage, "are signed with another key: name it under `watch.previous_audit_keys`");
-    until_said(&stage, "scaling goes on without a record");
+    until_said(&stage, "scaling continues without records");
     stage.metrics_with(UP);
     until_said(&stage, "alert `AuditGap` fires");
     until_said(&stage, "R11 not met: ");
@@ -120,9 +121,9 @@ fn a_watch_that_has_only_the_old_key_says_so_by_log_metric_and_alert() {
     assert_eq!(code, Some(0), "{said}");
 }
 
-/// R11 was said to be met for a chain that was made without the key.
+/// R11 used to be reported as met for a chain that was made without the key.
 #[test]
-fn a_chain_that_was_made_without_the_key_is_not_met() {
+fn a_chain_made_without_the_key_does_not_meet_r11() {
     let stage = Stage::set();
     secret(&stage, "audit.key", &"k".repeat(32));
     let mut unsigned = stage.watch();
@@ -146,7 +147,7 @@ fn a_chain_that_was_made_without_the_key_is_not_met() {
 }
 
 #[test]
-fn a_key_that_is_too_short_or_not_the_logs_is_refused_at_the_start() {
+fn watch_refuses_a_short_or_wrong_audit_key_at_its_start() {
     let stage = Stage::set();
     set(&stage, &["audit_key: file:audit.key"]);
     secret(&stage, "audit.key", "secret");
@@ -177,7 +178,7 @@ const UP: &str =
     "runnerctl_scaling_actions_total{pool=\"default\",direction=\"up\",outcome=\"done\"} 1";
 
 #[test]
-fn scaling_goes_on_while_another_process_holds_the_audit_file() {
+fn scaling_continues_while_another_process_holds_the_audit_file() {
     let stage = Stage::set();
     let mut watch = stage.watch();
     let holder = File::open(stage.path("audit.jsonl")).unwrap();
@@ -196,7 +197,7 @@ fn scaling_goes_on_while_another_process_holds_the_audit_file() {
     assert_eq!(watch.end("-TERM"), Some(0));
     let said = stage.read("watch.err");
     assert!(
-        said.contains("is held by another process: scaling goes on without a record"),
+        said.contains("is held by another process: scaling continues without records"),
         "{said}"
     );
     let (code, said) = verify(&stage, &[]);
@@ -205,7 +206,7 @@ fn scaling_goes_on_while_another_process_holds_the_audit_file() {
 }
 
 #[test]
-fn where_records_are_required_nothing_is_written_while_the_file_is_held_and_it_is_not_ready() {
+fn if_records_are_required_watch_writes_nothing_and_is_not_ready_while_the_audit_file_is_held() {
     let stage = Stage::set();
     set(&stage, &["audit_required: true"]);
     let mut watch = stage.watch();
@@ -236,7 +237,7 @@ const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----\n\
     -----END PUBLIC KEY-----\n";
 
 #[test]
-fn statements_elsewhere_prove_that_nothing_before_them_was_changed() {
+fn statements_on_another_machine_prove_that_earlier_records_are_unchanged() {
     let stage = Stage::set();
     std::fs::create_dir(stage.path("mount")).unwrap();
     secret(&stage, "anchor.key", PRIVATE);
@@ -276,7 +277,7 @@ fn statements_elsewhere_prove_that_nothing_before_them_was_changed() {
     assert!(said.contains("its signature is invalid: it was changed or forged"), "{said}");
 }
 
-/// The bodies of these requests, a line each.
+/// The bodies of these requests, one per line.
 fn bodies(requests: &[String]) -> String {
     requests.iter().map(|it| format!("{}\n", it.split_once("\r\n\r\n").unwrap().1)).collect()
 }
@@ -311,7 +312,7 @@ fn statements_posted_to_a_webhook_prove_the_log_and_refuse_a_forged_one() {
 }
 
 #[test]
-fn an_apply_anchors_its_records_and_warns_where_it_cannot() {
+fn an_apply_anchors_its_records_or_warns() {
     let stage = Stage::with_garm();
     secret(&stage, "anchor.key", PRIVATE);
     stage.write("anchor.pub", PUBLIC);

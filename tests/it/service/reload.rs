@@ -1,4 +1,4 @@
-//! Files that change while it runs.
+//! Files that change while `watch` runs.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -8,7 +8,7 @@ const TAKEN: &str = "runnerctl_config_last_reload_successful 1";
 const REFUSED: &str = "runnerctl_config_last_reload_successful 0";
 
 #[test]
-fn a_broken_file_leaves_the_old_in_force_and_a_mended_one_is_taken() {
+fn an_invalid_file_keeps_the_previous_configuration_until_it_is_corrected() {
     let stage = Stage::set();
     let mut watch = stage.watch();
     stage.pools(&POOLS.replace("max_runners", "max_runers"));
@@ -19,7 +19,7 @@ fn a_broken_file_leaves_the_old_in_force_and_a_mended_one_is_taken() {
         let said = stage.read("watch.err");
         said.contains("unknown key `max_runers`").then_some(said)
     });
-    assert!(said.contains("what was in force stays in force"), "{said}");
+    assert!(said.contains("the previous configuration stays in use"), "{said}");
     stage.pools(&POOLS.replace("max_runners: 20", "max_runners: 7"));
     watch.signal("-HUP");
     stage.metrics_with("runnerctl_pool_max_runners{pool=\"default\"} 7");
@@ -28,7 +28,7 @@ fn a_broken_file_leaves_the_old_in_force_and_a_mended_one_is_taken() {
 }
 
 #[test]
-fn changed_files_are_taken_without_a_signal_and_what_needs_a_restart_is_named() {
+fn watch_reloads_changed_files_without_a_signal_and_names_settings_that_need_a_restart() {
     let stage = Stage::set();
     let _watch = stage.watch();
     let config = stage.read("runnerctl.yaml");
@@ -36,11 +36,11 @@ fn changed_files_are_taken_without_a_signal_and_what_needs_a_restart_is_named() 
     stage.pools(&POOLS.replace("max_runners: 20", "max_runners: 8"));
     stage.metrics_with("runnerctl_pool_max_runners{pool=\"default\"} 8");
     let said = stage.read("watch.err");
-    assert!(said.contains("`garm` has changed and takes a restart to be in force"), "{said}");
+    assert!(said.contains("`garm` has changed: restart `watch` to apply the change"), "{said}");
 }
 
 #[test]
-fn a_pool_that_is_not_what_its_file_says_is_drift() {
+fn a_pool_that_differs_from_its_file_is_drift() {
     let stage = Stage::set();
     let _watch = stage.watch();
     stage.metrics_with("runnerctl_config_drift{pool=\"default\"} 0");
@@ -50,9 +50,9 @@ fn a_pool_that_is_not_what_its_file_says_is_drift() {
     stage.metrics_with("runnerctl_config_drift{pool=\"default\"} 0");
 }
 
-/// The receiver's address is a secret that is written a moment later than the file that names it.
+/// The secret with the receiver's address is written a moment after the file that names it.
 #[test]
-fn what_was_refused_is_taken_when_its_cause_is_gone_though_no_file_of_ours_has_changed() {
+fn a_refused_configuration_is_applied_once_its_cause_outside_the_files_is_gone() {
     let stage = Stage::set();
     let mut watch = stage.watch();
     let config = stage.read("runnerctl.yaml");
@@ -68,12 +68,12 @@ fn what_was_refused_is_taken_when_its_cause_is_gone_though_no_file_of_ours_has_c
     let said = stage.read("watch.err");
     let refusals = said.matches("late.url").count();
     assert_eq!(refusals, 1, "it is tried at each look and said once: {said}");
-    assert!(said.contains("the files have changed, and watch follows them now"), "{said}");
+    assert!(said.contains("reloaded the changed files"), "{said}");
 }
 
-/// Of a changed file `watch` follows one part at once, and only `apply` tells GARM the other.
+/// `watch` applies one part of a changed file at once; the other part needs an `apply`.
 #[test]
-fn what_waits_for_an_apply_is_named_and_so_is_that_it_is_done() {
+fn settings_that_need_an_apply_are_named_until_it_is_done() {
     let stage = Stage::set();
     let _watch = stage.watch();
     let config = stage.read("runnerctl.yaml");
@@ -85,10 +85,10 @@ fn what_waits_for_an_apply_is_named_and_so_is_that_it_is_done() {
     let says = |what: &str| {
         eventually(what, || stage.read("watch.err").contains(what).then_some(()));
     };
-    says("`controller` has changed: GARM knows it after the next `apply`");
+    says("`controller` has changed: run `apply` to change it in GARM");
     says(
-        "default: GARM still has another `max_runners` than the file; `runnerctl apply` changes it",
+        "default: the pool in GARM differs from its file in `max_runners`; run `runnerctl apply` to change it",
     );
     assert!(stage.run(&["apply", "--auto-approve", "--no-audit"]).status.success());
-    says("default: GARM has what the file says");
+    says("default: the pool in GARM matches its file again");
 }

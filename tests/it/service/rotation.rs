@@ -1,4 +1,4 @@
-//! Secrets that change while it runs.
+//! Secrets that change while `watch` runs.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -10,13 +10,13 @@ use serde_json::json;
 
 use super::stage::{Stage, eventually, get};
 
-/// A Vault that holds what a file holds at the moment, and counts how often it is read.
+/// A Vault that serves the current content of a file and counts its reads.
 fn vault(file: PathBuf) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let reads = Arc::<AtomicUsize>::default();
     let count = Arc::clone(&reads);
-    // It ends with the process: nobody waits for it.
+    // It ends with the process and is never joined.
     std::thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
             let mut head = Vec::new();
@@ -45,7 +45,7 @@ fn vault(file: PathBuf) -> (SocketAddr, Arc<AtomicUsize>) {
     (address, reads)
 }
 
-/// Points the fleet file's password at Vault.
+/// Makes the password in the fleet file a reference to Vault.
 fn refer_to_vault(stage: &Stage) {
     let config = stage.read("runnerctl.yaml");
     let line = config.lines().find(|it| it.trim_start().starts_with("password:")).unwrap();
@@ -53,7 +53,7 @@ fn refer_to_vault(stage: &Stage) {
     stage.write("runnerctl.yaml", &text);
 }
 
-/// GARM goes, and comes back with another key for its tokens and another admin's password.
+/// Restarts GARM with another key for its tokens and another admin password.
 fn rotate(stage: &mut Stage, password: &Path) -> (String, String) {
     let old = std::fs::read_to_string(password).unwrap();
     stage.stop_garm();

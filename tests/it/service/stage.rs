@@ -1,4 +1,4 @@
-//! A folder with files, a simulated GARM beside it, and a `watch` on both.
+//! Test setup: a folder with files, a simulated GARM, and a `watch` process.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,15 +10,15 @@ use std::time::{Duration, Instant};
 use assert_cmd::cargo::cargo_bin;
 use serde_json::Value;
 
-/// How long a process may take for anything.
+/// How long to wait for a process.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// The specification's pool, with a delay that a test can wait for.
+/// The pool of the specification with a delay short enough for a test.
 pub(crate) const POOLS: &str = "pools:\n  - name: default\n    min_runners: 2\n    \
     max_runners: 20\n    scale_up_threshold: 5\n    scale_up_delay: 1s\n    \
     scale_down_delay: 10m\n    instance_type: m5.large\n";
 
-/// Polls outside processes to a deadline.
+/// Polls external processes until a deadline.
 pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + PATIENCE;
     loop {
@@ -46,13 +46,13 @@ impl Process {
         self.0.id().cast_signed()
     }
 
-    /// Sends a signal by its name.
+    /// Sends the signal of this name.
     pub(crate) fn signal(&self, signal: &str) {
         let id = self.0.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
-    /// Waits for the end and brings the exit code.
+    /// Waits for the end and returns the exit code.
     pub(crate) fn code(&mut self) -> Option<i32> {
         eventually("the end of a process", || self.0.try_wait().unwrap()).code()
     }
@@ -64,7 +64,7 @@ impl Process {
     }
 }
 
-/// The folder, its simulated GARM and where `watch` answers.
+/// The folder, its simulated GARM and the address of `watch`.
 pub(crate) struct Stage {
     folder: tempfile::TempDir,
     sandbox: Option<Process>,
@@ -73,7 +73,7 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// GARM runs, and the specification's pool is in the files and in GARM.
+    /// Starts GARM and applies the pool of the specification.
     pub(crate) fn set() -> Self {
         let stage = Self::with_garm();
         let output = stage.run(&["apply", "--auto-approve", "--no-audit"]);
@@ -81,7 +81,7 @@ impl Stage {
         stage
     }
 
-    /// GARM runs and is empty.
+    /// Starts an empty GARM.
     pub(crate) fn with_garm() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("pools")).unwrap();
@@ -95,7 +95,7 @@ impl Stage {
         stage
     }
 
-    /// Starts GARM where it was, with another password in the same file and nothing in it.
+    /// Starts an empty GARM on the same address with another password in the same file.
     pub(crate) fn start_garm(&mut self) {
         let config = self.path("sandbox.yaml");
         let _ = std::fs::remove_file(&config);
@@ -144,7 +144,7 @@ impl Stage {
         command.args(arguments).envs(variables.iter().copied()).output().unwrap()
     }
 
-    /// Begins to watch; what it says goes to `NAME.out` and `NAME.err`.
+    /// Starts `watch`; its output goes to `NAME.out` and `NAME.err`.
     pub(crate) fn start_watch(&self, name: &str, arguments: &[&str]) -> Process {
         self.start_watch_with(name, arguments, &[])
     }
@@ -161,7 +161,7 @@ impl Stage {
         self.start_watch_by(command, name, arguments)
     }
 
-    /// The same, by a shell that is to run its arguments in the end.
+    /// Starts `watch` through a shell script that finally runs its arguments.
     pub(crate) fn start_watch_in(&self, shell: &str, name: &str) -> Process {
         let mut outer = in_folder(Command::new("sh"), self.folder.path());
         outer.args(["-c", shell, "sh"]).arg(cargo_bin("runnerctl"));
@@ -180,7 +180,7 @@ impl Stage {
         Process(child)
     }
 
-    /// Begins to watch and waits until it decides.
+    /// Starts `watch` and waits for its first decision.
     pub(crate) fn watch(&self) -> Process {
         let watch = self.start_watch("watch", &[]);
         self.until_ready(self.watch);
@@ -191,7 +191,7 @@ impl Stage {
         eventually("readiness", || (get(address, "/readyz")?.0 == 200).then_some(()));
     }
 
-    /// The page, once it holds this line.
+    /// The metrics page once it contains this line.
     pub(crate) fn metrics_with(&self, line: &str) -> String {
         eventually(line, || {
             let (_, page) = get(self.watch, "/metrics")?;
@@ -199,7 +199,7 @@ impl Stage {
         })
     }
 
-    /// Jobs that wait and are given to no runner; brings their ids.
+    /// Queues jobs that no runner is given; returns their ids.
     pub(crate) fn queue_held(&self, count: usize) -> Vec<i64> {
         let body = format!(r#"{{"count":{count},"labels":["default"],"hold":true}}"#);
         let (status, page) = self.lab("/_lab/jobs", &body);
@@ -218,7 +218,7 @@ impl Stage {
         request(self.garm.parse().unwrap(), "POST", path, body).unwrap()
     }
 
-    /// The pool as `status` shows it.
+    /// The pool in the JSON of `status`.
     pub(crate) fn status(&self) -> Value {
         let output = self.run(&["status", "-o", "json"]);
         let document: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -239,12 +239,13 @@ fn in_folder(mut command: Command, folder: &Path) -> Command {
     command
 }
 
-/// An address that was free a moment ago.
+/// An address that was free at the time of the call.
 pub(crate) fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// The URL of an HTTP receiver, and the requests that it has got. It answers each with 200.
+/// Starts an HTTP receiver that answers each request with 200. Returns its URL and the received
+/// requests.
 pub(crate) fn receiver() -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/secret-path", listener.local_addr().unwrap());
@@ -276,7 +277,7 @@ fn is_whole(text: &str) -> bool {
     length.is_none_or(|it: usize| body.len() >= it)
 }
 
-/// One page; nothing while nobody answers.
+/// One page; absent while the service does not answer.
 pub(crate) fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
     request(address, "GET", path, "")
 }

@@ -1,11 +1,11 @@
-//! How `watch` starts, and what keeps it from starting.
+//! The start of `watch`, and the errors that prevent it.
 
 use std::net::TcpListener;
 
 use super::stage::{Stage, eventually, free_address, get};
 
 #[test]
-fn an_address_that_is_taken_is_1_and_says_what_to_do() {
+fn an_occupied_address_exits_with_1_and_a_hint() {
     let stage = Stage::with_garm();
     let _taken = TcpListener::bind(stage.watch).unwrap();
     let output = stage.run(&["watch"]);
@@ -19,7 +19,8 @@ fn an_address_that_is_taken_is_1_and_says_what_to_do() {
 }
 
 #[test]
-fn a_wrong_password_is_4_a_broken_file_3_and_a_wrong_line_64() {
+fn watch_exits_with_4_for_a_wrong_password_3_for_an_invalid_file_and_64_for_an_invalid_command_line()
+ {
     let stage = Stage::with_garm();
     let password = stage.read("sandbox.yaml.password");
     stage.write("sandbox.yaml.password", "not-it\n");
@@ -37,7 +38,7 @@ fn a_wrong_password_is_4_a_broken_file_3_and_a_wrong_line_64() {
 }
 
 #[test]
-fn an_audit_file_that_cannot_be_written_is_6_and_nothing_is_read() {
+fn an_unwritable_audit_file_exits_with_6_before_any_request() {
     let stage = Stage::with_garm();
     let config = stage.read("runnerctl.yaml");
     stage.write("runnerctl.yaml", &config.replace("audit.jsonl", "absent/audit.jsonl"));
@@ -48,7 +49,7 @@ fn an_audit_file_that_cannot_be_written_is_6_and_nothing_is_read() {
 }
 
 #[test]
-fn without_garm_it_waits_says_so_and_answers() {
+fn without_garm_watch_reports_it_waits_and_serves_its_pages() {
     let mut stage = Stage::set();
     stage.stop_garm();
     let mut watch = stage.start_watch("watch", &[]);
@@ -98,10 +99,10 @@ fn two_watchers_agree() {
     assert!(agreed <= 20, "{agreed}");
 }
 
-/// glibc reads them at the start of a process alone, so the process starts itself anew.
+/// glibc reads these variables only at the start of a process, so the process re-executes itself.
 #[cfg(target_env = "gnu")]
 #[test]
-fn memory_of_large_answers_is_given_back_unless_somebody_has_set_it_otherwise() {
+fn memory_of_large_answers_is_returned_unless_malloc_variables_are_set() {
     let stage = Stage::with_garm();
     let said = |watch: &super::stage::Process| {
         let file = format!("/proc/{}/environ", watch.id());

@@ -1,4 +1,4 @@
-//! `status` beside a `watch`: the same decisions, and which of the two made them.
+//! `status` beside a `watch`: it shows the same decisions and names their source.
 
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ fn text(stage: &Stage) -> String {
 }
 
 #[test]
-fn without_a_watch_it_says_so_and_what_one_would_do() {
+fn without_a_watch_status_shows_what_one_would_decide() {
     let stage = Stage::set();
     stage.queue_held(9);
     let said = eventually("jobs that have waited for a second", || {
@@ -35,7 +35,7 @@ fn without_a_watch_it_says_so_and_what_one_would_do() {
 }
 
 #[test]
-fn beside_a_watch_it_shows_what_that_decided_and_says_which_it_is() {
+fn with_a_watch_status_shows_its_decisions_and_names_it() {
     let stage = Stage::set();
     let _watch = stage.watch();
     stage.queue_held(9);
@@ -60,7 +60,7 @@ fn beside_a_watch_it_shows_what_that_decided_and_says_which_it_is() {
 }
 
 #[test]
-fn a_dry_run_and_its_log_say_what_would_be_done_and_status_that_nothing_is_written() {
+fn a_dry_run_logs_what_would_be_done_and_status_says_that_nothing_is_written() {
     let stage = Stage::set();
     let _watch = stage.start_watch("watch", &["--dry-run"]);
     stage.until_ready(stage.watch);
@@ -75,9 +75,9 @@ fn a_dry_run_and_its_log_say_what_would_be_done_and_status_that_nothing_is_writt
     assert!(said.contains(&expected), "{said}");
 }
 
-/// Two fleets on one machine, whose files both leave `watch.listen` as it is.
+/// Two fleets on one machine with the default `watch.listen`.
 #[test]
-fn the_watch_of_another_fleet_is_not_taken_for_ours() {
+fn status_ignores_the_watch_of_another_fleet() {
     let stage = Stage::set();
     let config = stage.read("runnerctl.yaml");
     let other = config.replace("fleet: sandbox", "fleet: other");
@@ -88,6 +88,6 @@ fn the_watch_of_another_fleet_is_not_taken_for_ours() {
         get(stage.watch, "/decisions").filter(|it| it.0 == 200)
     });
     let said = text(&stage);
-    assert!(said.contains("is not known: the one there is of the fleet `other`"), "{said}");
+    assert!(said.contains("is not known: the `watch` there scales the fleet `other`"), "{said}");
     assert_eq!(document(&stage)["watch"]["running"], Value::Null);
 }

@@ -1,12 +1,12 @@
-//! A system that refuses threads: what cannot be done is told, and nothing panics.
+//! A system that refuses threads: failures are reported, and nothing panics.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::stage::{POOLS, Stage, eventually, get};
 
-/// Lets a process start so many threads, and refuses each further one as the kernel does at the
-/// limit of a cgroup or a user.
+/// Lets a process start `count` threads, and refuses further ones as the kernel does at the limit
+/// of a cgroup or a user.
 const SHIM: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -37,7 +37,7 @@ fn shim(stage: &Stage) -> PathBuf {
 }
 
 #[test]
-fn a_refused_thread_is_an_error_or_a_wait_and_never_a_panic() {
+fn a_refused_thread_causes_an_error_or_a_wait_and_never_a_panic() {
     let stage = Stage::set();
     let shim = shim(&stage);
     let shim = shim.to_str().unwrap();
@@ -62,7 +62,7 @@ fn a_refused_thread_is_an_error_or_a_wait_and_never_a_panic() {
 }
 
 #[test]
-fn a_watch_whose_further_threads_are_refused_serves_pages_and_ends_as_always() {
+fn a_watch_that_is_refused_further_threads_serves_pages_and_ends_normally() {
     let stage = Stage::set();
     let shim = shim(&stage);
     let variables = [("LD_PRELOAD", shim.to_str().unwrap()), ("THREADS_ALLOWED", "4")];
