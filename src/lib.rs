@@ -1,21 +1,21 @@
 //! runnerctl: a fleet of self-hosted GitHub Actions runners, run by GARM, declared in YAML.
 //!
-//! The map. A floor imports only from floors below it, and rooms of one floor never from one
-//! another (`tests/it/architecture.rs` holds the walls):
+//! A room imports only from floors below its own, never from another room on the same floor
+//! (`tests/it/architecture.rs` checks this):
 //!
 //! | floor | rooms |
 //! |---|---|
-//! | cli | [`cli`] |
-//! | machines | [`sim`], [`reconcile`], [`metrics`] |
-//! | doors | [`garm`], [`secrets`], [`notify`], [`host`] |
-//! | words | [`render`] |
-//! | records | [`audit`] |
-//! | what happened | [`event`] |
-//! | watching over | [`monitor`] |
-//! | steps | [`plan`] |
-//! | guardrails | [`policy`] |
-//! | reading and scaling | [`config`], [`scaling`] |
-//! | nouns | [`domain`] |
+//! | command line | [`cli`] |
+//! | execution | [`sim`], [`reconcile`], [`metrics`] |
+//! | doors (I/O) | [`garm`], [`secrets`], [`notify`], [`host`] |
+//! | presentation | [`render`] |
+//! | audit | [`audit`] |
+//! | events | [`event`] |
+//! | monitoring | [`monitor`] |
+//! | planning | [`plan`] |
+//! | policy | [`policy`] |
+//! | config, scaling | [`config`], [`scaling`] |
+//! | domain | [`domain`] |
 
 pub mod audit;
 pub mod cli;

@@ -1,6 +1,7 @@
 //! The walls of the house: which room may use which, what is pure, who writes to GARM, where each
 //! library lives. A finding names file, line and rule.
 
+mod picture;
 mod source;
 
 use std::collections::BTreeMap;
@@ -363,35 +364,6 @@ fn every_writing_method_of_the_client_is_in_the_list() {
     });
     let calls: Vec<_> = writing.map(|it| format!(".{}(", it.split('(').next().unwrap())).collect();
     assert_eq!(calls, WRITES);
-}
-
-/// The files that a document names in code spans: a path with a folder in it, below the repository,
-/// `src`, `tests/it` or the folder of the document.
-fn missing_files(document: &Path) -> Vec<String> {
-    let text = fs::read_to_string(document).unwrap();
-    let homes = [root(), root().join("src"), root().join("tests/it")];
-    let own = document.parent().unwrap();
-    let is_path = |it: &&str| {
-        let is_plain = it.chars().all(|c| c.is_ascii_alphanumeric() || "_-./".contains(c));
-        is_plain && it.contains('/') && it.ends_with(".rs")
-    };
-    let spans = text.lines().flat_map(|it| it.split('`').skip(1).step_by(2));
-    spans
-        .filter(is_path)
-        .filter(|it| {
-            !homes.iter().map(PathBuf::as_path).chain([own]).any(|home| home.join(it).exists())
-        })
-        .map(|it| format!("{}: `{it}`", document.display()))
-        .collect()
-}
-
-#[test]
-fn documents_name_files_that_exist() {
-    let documents =
-        ["ARCHITECTURE.md", "README.md", "BENCHMARKS.md", "tests/README.md", "docs/security.md"];
-    let missing: Vec<String> =
-        documents.iter().flat_map(|it| missing_files(&root().join(it))).collect();
-    assert!(missing.is_empty(), "{missing:#?}");
 }
 
 #[test]

@@ -1,5 +1,4 @@
-//! What somebody who means harm may try, and what comes of it. `docs/security.md` has the whole
-//! table; here are the attacks that no test of a room covers by itself.
+//! Attacks that the tests of the rooms do not cover. `docs/security.md` lists all attacks.
 
 mod consent;
 mod hostile_garm;
@@ -9,4 +8,3 @@ mod reading;
 mod recipe;
 mod records;
 mod secrets;
-mod table;

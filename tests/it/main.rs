@@ -9,6 +9,7 @@ mod cli;
 mod config;
 mod conformance;
 mod deploy;
+mod documents;
 mod fuzzed;
 mod garm;
 mod garm_http;
