@@ -226,7 +226,7 @@ fn unread(error: &garm::GarmError, failures: u32, again_in: Duration) -> LogLine
         several => format!(" ({several} failures in a row)"),
     };
     let again_in = span(again_in);
-    let text = format!("cannot read GARM{row}: {error}; next attempt in {again_in}");
+    let text = format!("GARM cannot be read{row}: {error}; next attempt in {again_in}");
     let line = LogLine::error("trouble", text);
     error.help.as_ref().map_or(line.clone(), |help| line.help(help.clone()))
 }
