@@ -123,7 +123,7 @@ fn unfit(template: &Template, pool: &DeclaredPool, forge: &str) -> FieldFinding 
         code: Code::UnfitTemplate,
         severity: Severity::Error,
         message,
-        help: Some("name a template for the system of the pool, or remove `template`".to_owned()),
+        help: Some("use a template for that, or remove `template`".to_owned()),
     };
     Some(("template", finding))
 }
