@@ -99,12 +99,13 @@ pub fn fault(place: &str, why: &str) -> String {
 pub async fn anchor_apply(
     survey: &PreparedPlan,
     args: &ApplyArgs,
-    book: &AuditDestination,
+    destination: &AuditDestination,
     cx: Context<'_>,
 ) {
     let Ok(file) = survey.loaded.fleet_file() else { return };
     let Some(watch) = &file.watch else { return };
-    let (Some(settings), AuditDestination::File(audit_file)) = (&watch.audit_anchor, book) else {
+    let (Some(settings), AuditDestination::File(audit_file)) = (&watch.audit_anchor, destination)
+    else {
         return;
     };
     let is_own_log = args.audit.is_none() || args.audit == watch.audit;

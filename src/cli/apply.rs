@@ -19,7 +19,7 @@ use crate::render::words::count;
 
 use super::anchor::anchor_apply;
 use super::args::{ApplyArgs, Output};
-use super::audit_log::warrant;
+use super::audit_log::audit_context;
 use super::consent::{check_saved, confirm, has_work, word_to_type};
 use super::context::Context;
 use super::exit::Exit;
@@ -42,13 +42,13 @@ pub async fn run(args: &ApplyArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     };
     match prepared {
         Prepared::NoWork(survey) => tell(&survey, &[], cx),
-        Prepared::Ready { survey, writer, book, rotate } => {
+        Prepared::Ready { survey, writer, destination, rotate } => {
             let work = ApplyRun { survey: &survey, writer: &writer, rotate };
             let (outcomes, stopped) = carry_out(&work, args, &mut signals, cx).await;
             let Some(outcomes) = outcomes else {
                 return Ok(stopped.map_or(Exit::Failed, Exit::of));
             };
-            anchor_apply(&survey, args, &book, cx).await;
+            anchor_apply(&survey, args, &destination, cx).await;
             let exit = tell(&survey, &outcomes, cx)?;
             Ok(stopped.map_or(exit, Exit::of))
         }
@@ -64,7 +64,7 @@ enum Prepared {
         survey: Box<PreparedPlan>,
         writer: Box<Writer>,
         /// Where the writes are recorded.
-        book: AuditDestination,
+        destination: AuditDestination,
         /// Pools whose outdated idle runners are replaced.
         rotate: Vec<PoolName>,
     },
@@ -88,13 +88,13 @@ async fn prepare(args: &ApplyArgs, cx: Context<'_>) -> Result<Prepared, Failure>
     }
     require_mtls::check(survey.probes.as_deref())?;
     let word = word_to_type(&survey.plan, args, cx)?;
-    let warrant = warrant(&survey, args, cx).await?;
+    let audit_context = audit_context(&survey, args, cx).await?;
     if !args.auto_approve {
         confirm(&survey.plan, &survey.heading, word, cx).await?;
     }
-    let book = warrant.book.clone();
-    let writer = Box::new(Writer::new(survey.client.clone(), warrant));
-    Ok(Prepared::Ready { survey, writer, book, rotate })
+    let destination = audit_context.book.clone();
+    let writer = Box::new(Writer::new(survey.client.clone(), audit_context));
+    Ok(Prepared::Ready { survey, writer, destination, rotate })
 }
 
 /// Prints the plan before the confirmation: to stdout, or to stderr if stdout gets a document.

@@ -24,7 +24,7 @@ use super::prepare::{PreparedPlan, inputs};
 
 /// The audit context of an `apply`: the actor, the cause and the audit file. Fails (6) if the file
 /// cannot be written, so that no write goes unrecorded.
-pub async fn warrant(
+pub async fn audit_context(
     survey: &PreparedPlan,
     args: &ApplyArgs,
     cx: Context<'_>,
@@ -36,11 +36,18 @@ pub async fn warrant(
         decision: None,
     };
     let actor = state_dir::actor();
-    let book = if args.no_audit { AuditDestination::Off } else { book(survey, args, cx).await? };
-    Ok(AuditContext { book, actor, cause, clock: Clock::Real, line: survey.fleet.line() })
+    let destination =
+        if args.no_audit { AuditDestination::Off } else { destination(survey, args, cx).await? };
+    Ok(AuditContext {
+        book: destination,
+        actor,
+        cause,
+        clock: Clock::Real,
+        line: survey.fleet.line(),
+    })
 }
 
-async fn book(
+async fn destination(
     survey: &PreparedPlan,
     args: &ApplyArgs,
     cx: Context<'_>,
@@ -53,12 +60,12 @@ async fn book(
         help: "name another file with `--audit FILE`, or record nothing with `--no-audit`",
     };
     let help = named.help;
-    let book = open(named, survey.loaded.places.base(), cx).await?;
-    if let AuditDestination::File(audit_file) = &book {
+    let destination = open(named, survey.loaded.places.base(), cx).await?;
+    if let AuditDestination::File(audit_file) = &destination {
         audit_file.find_room().map_err(|error| refusal(&error, help))?;
         info!(event = "step", "recording in {}", code(audit_file.path().display().to_string()));
     }
-    Ok(book)
+    Ok(destination)
 }
 
 fn refusal(error: &AuditFileError, help: &'static str) -> Failure {

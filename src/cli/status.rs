@@ -31,7 +31,7 @@ use crate::scaling::{Decision, Freeze};
 use super::args::{Output, StatusArgs};
 use super::connect::{connect, expect, tell_remarks};
 use super::context::Context;
-use super::daemon::setup::roll;
+use super::daemon::setup::declared_pools;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::load::{Loaded, load};
@@ -192,7 +192,7 @@ pub(super) fn first(
     declared: &[DeclaredPool],
     fleet: &Fleet,
 ) -> BTreeMap<PoolName, DecisionView> {
-    let roll = roll(owner, declared);
+    let declared_pools = declared_pools(owner, declared);
     let stopped = |entity_key: &EntityKey| {
         let entity = fleet.entities.iter().find(|entity| entity.key == *entity_key)?;
         match &entity.manager {
@@ -208,7 +208,7 @@ pub(super) fn first(
         let told = DecisionView::of(&name, &decision, fate);
         (name, told)
     };
-    first_decisions(&roll, fleet).into_iter().map(tell).collect()
+    first_decisions(&declared_pools, fleet).into_iter().map(tell).collect()
 }
 
 type DecisionsAnswer = (Timestamp, bool, BTreeMap<PoolName, DecisionView>);

@@ -150,7 +150,7 @@ impl AlertInputState {
 /// Evaluates the rules and owns the receivers.
 pub(super) struct Alerting {
     fleet: String,
-    facts: Arc<AlertInputs>,
+    alert_inputs: Arc<AlertInputs>,
     /// Monotonic: changes of the system clock do not affect it.
     clock: Clock,
     rules: Mutex<AlertRules>,
@@ -162,9 +162,9 @@ pub(super) struct Alerting {
 #[derive(Clone)]
 pub(super) struct AlertWiring {
     pub(super) metrics: Arc<MetricsState>,
-    pub(super) facts: Arc<AlertInputs>,
+    pub(super) alert_inputs: Arc<AlertInputs>,
     /// The last signed statement about the audit log; every alert carries it.
-    pub(super) enclosure: Attachment,
+    pub(super) attachment: Attachment,
 }
 
 impl Alerting {
@@ -172,9 +172,9 @@ impl Alerting {
     pub(super) async fn start(
         setup: &DaemonConfig,
         allowed: &secrets::ResolveOptions,
-        wires: AlertWiring,
+        wiring: AlertWiring,
     ) -> Result<Self, Failure> {
-        let AlertWiring { metrics, facts, enclosure } = wires;
+        let AlertWiring { metrics, alert_inputs, attachment } = wiring;
         for receiver in &setup.file.receivers {
             let delivery = |outcome: DeliveryOutcome| Counter::AlertDelivery {
                 receiver: receiver.name.clone(),
@@ -183,11 +183,11 @@ impl Alerting {
             metrics.declare(DeliveryOutcome::ALL.map(delivery));
         }
         let report = report(metrics);
-        let notifier = Notifier::enclosing(targets(setup, allowed).await?, report, enclosure)
+        let notifier = Notifier::enclosing(targets(setup, allowed).await?, report, attachment)
             .map_err(|error| unusable(&error))?;
         Ok(Self {
             fleet: setup.file.fleet.to_string(),
-            facts,
+            alert_inputs,
             clock: Clock::starting_at(Clock::Real.now()),
             rules: Mutex::new(AlertRules::new(&setup.file.alerts)),
             notifier: tokio::sync::Mutex::new(Some(notifier)),
@@ -203,7 +203,7 @@ impl Alerting {
                 () = stop.cancelled() => return,
             }
             let now = self.clock.now();
-            let turned = self.rules().evaluate(&self.facts.readings(now), now);
+            let turned = self.rules().evaluate(&self.alert_inputs.readings(now), now);
             self.tell(turned).await;
         }
     }

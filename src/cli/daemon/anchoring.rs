@@ -25,10 +25,10 @@ const RETRY: Duration = Duration::from_secs(30);
 pub(super) struct AnchorSchedule {
     anchor: Anchor,
     every: Duration,
-    enclosure: Option<Attachment>,
+    attachment: Option<Attachment>,
     /// The last delivery failed, and that was logged.
     has_failed: bool,
-    wires: AlertWiring,
+    wiring: AlertWiring,
 }
 
 impl AnchorSchedule {
@@ -36,11 +36,12 @@ impl AnchorSchedule {
     /// (3) if its key or address is invalid.
     pub(super) async fn open(
         setup: &DaemonConfig,
-        book: &AuditDestination,
+        destination: &AuditDestination,
         allowed: &secrets::ResolveOptions,
-        wires: AlertWiring,
+        wiring: AlertWiring,
     ) -> Result<Option<Self>, Failure> {
-        let (Some(settings), AuditDestination::Sink(sink)) = (&setup.watch.audit_anchor, book)
+        let (Some(settings), AuditDestination::Sink(sink)) =
+            (&setup.watch.audit_anchor, destination)
         else {
             return Ok(None);
         };
@@ -48,18 +49,18 @@ impl AnchorSchedule {
         let anchor = Anchor::open(settings, &setup.file.fleet, log, allowed).await?;
         for place in anchor.places() {
             let outcomes = ["delivered", "failed"];
-            wires.metrics.declare(outcomes.map(|outcome| Counter::AuditAnchor { place, outcome }));
+            wiring.metrics.declare(outcomes.map(|outcome| Counter::AuditAnchor { place, outcome }));
         }
         if anchor.places().next().is_some() {
             // Until the first statement is delivered, its age counts from the start.
-            wires.facts.note_anchor(Clock::Real.now());
+            wiring.alert_inputs.note_anchor(Clock::Real.now());
         }
         Ok(Some(Self {
             anchor,
             every: settings.every,
-            enclosure: settings.alerts.then(|| wires.enclosure.clone()),
+            attachment: settings.alerts.then(|| wiring.attachment.clone()),
             has_failed: false,
-            wires,
+            wiring,
         }))
     }
 
@@ -67,13 +68,13 @@ impl AnchorSchedule {
     pub(super) async fn state(&mut self, head: &Head) -> Duration {
         let now = Clock::Real.now();
         let statement = self.anchor.sign(head, now);
-        if let Some(enclosure) = &self.enclosure {
-            enclosure.replace(statement.clone());
+        if let Some(attachment) = &self.attachment {
+            attachment.replace(statement.clone());
         }
         let mut faults = Vec::new();
         for (place, result) in self.anchor.deliver(&statement).await {
             let outcome = if result.is_ok() { "delivered" } else { "failed" };
-            self.wires.metrics.count(Counter::AuditAnchor { place, outcome });
+            self.wiring.metrics.count(Counter::AuditAnchor { place, outcome });
             faults.extend(result.err().map(|why| fault(place, &why)));
         }
         self.tell(head, now, &faults)
@@ -96,8 +97,8 @@ impl AnchorSchedule {
         self.has_failed = false;
         if self.anchor.places().next().is_some() {
             say(Level::DEBUG, format!("the audit log is anchored at {head}"));
-            self.wires.facts.note_anchor(now);
-            self.wires.metrics.process(|process| process.audit_anchored_at = Some(now));
+            self.wiring.alert_inputs.note_anchor(now);
+            self.wiring.metrics.process(|process| process.audit_anchored_at = Some(now));
         }
         self.every
     }

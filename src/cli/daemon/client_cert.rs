@@ -18,7 +18,7 @@ use crate::metrics::MetricsState;
 pub(super) struct ClientCertReloader {
     http: Arc<Http>,
     metrics: Arc<MetricsState>,
-    facts: Arc<AlertInputs>,
+    alert_inputs: Arc<AlertInputs>,
     /// The digest of the files at the last check.
     seen: [u8; 32],
     /// Why the files were refused, if they were.
@@ -32,7 +32,7 @@ impl ClientCertReloader {
         Self {
             http: Arc::clone(&opened.http),
             metrics: Arc::clone(&opened.metrics),
-            facts: Arc::clone(&opened.facts),
+            alert_inputs: Arc::clone(&opened.alert_inputs),
             seen: tls_files(&opened.setup.file).digest(),
             refused: None,
             lists_warning: None,
@@ -99,7 +99,7 @@ impl ClientCertReloader {
 
     fn renewed(&self, setup: &DaemonConfig) {
         let expires_at = client_cert(setup);
-        self.facts.note_client_cert(expires_at);
+        self.alert_inputs.note_client_cert(expires_at);
         self.metrics.process(|process| process.client_cert_expires_at = expires_at);
         let validity = expires_at.map_or_else(String::new, |expiry| {
             format!("; the client certificate is valid until {expiry}")

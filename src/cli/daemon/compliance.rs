@@ -58,9 +58,9 @@ impl ComplianceState {
 
 impl ComplianceReport {
     pub(super) fn new(setup: &DaemonConfig) -> Self {
-        let verdicts = Self { state: Mutex::default() };
-        verdicts.files(setup);
-        verdicts
+        let report_state = Self { state: Mutex::default() };
+        report_state.files(setup);
+        report_state
     }
 
     fn state(&self) -> MutexGuard<'_, ComplianceState> {
@@ -143,8 +143,8 @@ impl ComplianceReport {
 }
 
 /// Verifies the audit log; absent if there is none or it exceeds [`AUDIT_MAX`].
-pub(super) async fn audited(book: &AuditDestination) -> Option<AuditFact> {
-    let AuditDestination::Sink(sink) = book else { return None };
+pub(super) async fn audited(destination: &AuditDestination) -> Option<AuditFact> {
+    let AuditDestination::Sink(sink) = destination else { return None };
     let sink = Arc::clone(sink);
     let work = move || {
         let Ok(own) = self_check::check(sink.audit_file(), AUDIT_MAX) else { return None };

@@ -50,12 +50,12 @@ pub(super) struct ReadCounts<'a> {
 /// The gauges of every declared pool.
 pub(super) fn snapshot(
     loop_snapshot: &LoopSnapshot<'_>,
-    beside: ReadCounts<'_>,
+    read_counts: ReadCounts<'_>,
     drifts: &DriftDetector,
 ) -> Snapshot {
     let decisions = loop_snapshot.decisions();
     let queues = queues(loop_snapshot);
-    let stocks: HashMap<&PoolId, &PoolIndex> = loop_snapshot
+    let pool_indexes: HashMap<&PoolId, &PoolIndex> = loop_snapshot
         .fleet_index
         .entities()
         .values()
@@ -63,19 +63,19 @@ pub(super) fn snapshot(
         .map(|pool| (pool.id(), pool))
         .collect();
     let gauges = |(name, managed): (&PoolName, &ManagedPool)| {
-        let stock = stocks.get(&managed.id)?;
+        let pool_index = pool_indexes.get(&managed.id)?;
         let seen = PoolObservation {
-            stock,
+            pool_index,
             queue: queues.get(&managed.id).copied().unwrap_or_default(),
             decision: decisions.get(&managed.id).copied(),
             now: loop_snapshot.now,
         };
-        let outdated_runners = beside.outdated.get(&managed.id).copied();
+        let outdated_runners = read_counts.outdated.get(&managed.id).copied();
         let gauges = PoolGauges {
             outdated_runners,
-            has_drift: beside.drifts.get(name).map(|fields| !fields.is_empty()),
+            has_drift: read_counts.drifts.get(name).map(|fields| !fields.is_empty()),
             is_stalled: loop_snapshot.stalls.contains_key(&managed.id),
-            policy_violations: beside.violated.get(name).copied(),
+            policy_violations: read_counts.violated.get(name).copied(),
             ..pool(&seen)
         };
         Some((name.clone(), gauges))
@@ -91,25 +91,25 @@ pub(super) fn snapshot(
 
 /// The state that the gauges of one pool are computed from.
 struct PoolObservation<'a> {
-    stock: &'a PoolIndex,
+    pool_index: &'a PoolIndex,
     queue: PoolQueue,
     decision: Option<&'a Decision>,
     now: Timestamp,
 }
 
 fn pool(seen: &PoolObservation<'_>) -> PoolGauges {
-    let (stock, queue) = (seen.stock, seen.queue);
-    let counts = stock.counts();
-    let min_runners = stock.policy().map_or(0, |policy| policy.min_runners);
+    let (pool_index, queue) = (seen.pool_index, seen.queue);
+    let counts = pool_index.counts();
+    let min_runners = pool_index.policy().map_or(0, |policy| policy.min_runners);
     let serving = counts.active + counts.idle + counts.booting;
     PoolGauges {
         active: counts.active,
         idle: counts.idle,
         queue_depth: queue.depth,
         min_runners,
-        max_runners: stock.max_runners(),
-        level: Some(stock.garm_level()),
-        runners: stock.states(seen.now),
+        max_runners: pool_index.max_runners(),
+        level: Some(pool_index.garm_level()),
+        runners: pool_index.states(seen.now),
         unserved_jobs: queue.depth.saturating_sub(counts.supply()),
         stuck_jobs: queue.exceptions.stuck,
         stale_jobs: queue.exceptions.stale,
@@ -173,8 +173,8 @@ mod tests {
             watched: &crate::monitor::IsolationSummary::default(),
         };
         let (drifts, violated) = (HashMap::new(), BTreeMap::new());
-        let beside = ReadCounts { outdated: &outdated, drifts: &drifts, violated: &violated };
-        snapshot(&loop_snapshot, beside, &DriftDetector::none())
+        let read_counts = ReadCounts { outdated: &outdated, drifts: &drifts, violated: &violated };
+        snapshot(&loop_snapshot, read_counts, &DriftDetector::none())
     }
 
     #[test]

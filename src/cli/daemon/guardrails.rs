@@ -104,35 +104,38 @@ mod tests {
     }
 
     /// What begins and ends with a read.
-    fn read(rails: &mut Guardrails, fleet: &Fleet) -> (Vec<&'static str>, Vec<&'static str>) {
-        let news = rails.read(&policies(), &owner(), fleet);
+    fn read(guardrails: &mut Guardrails, fleet: &Fleet) -> (Vec<&'static str>, Vec<&'static str>) {
+        let news = guardrails.read(&policies(), &owner(), fleet);
         let fields = |all: &[Violation]| all.iter().map(|violation| violation.field).collect();
         (fields(&news.begun), fields(&news.ended))
     }
 
     #[test]
     fn a_violation_and_its_end_are_reported_once() {
-        let mut rails = Guardrails::default();
+        let mut guardrails = Guardrails::default();
         let wrong = with(Some("prod"), "huge");
         let told = (vec!["instance_type", "extra_specs"], vec![]);
-        assert_eq!(read(&mut rails, &wrong), told);
-        assert_eq!(read(&mut rails, &wrong), (vec![], vec![]));
-        assert_eq!(rails.counts, BTreeMap::from([(PoolName::new("a").unwrap(), 2)]));
-        assert_eq!(rails.in_wrong_networks(), BTreeSet::from(["a".to_owned()]));
+        assert_eq!(read(&mut guardrails, &wrong), told);
+        assert_eq!(read(&mut guardrails, &wrong), (vec![], vec![]));
+        assert_eq!(guardrails.counts, BTreeMap::from([(PoolName::new("a").unwrap(), 2)]));
+        assert_eq!(guardrails.in_wrong_networks(), BTreeSet::from(["a".to_owned()]));
         let right = with(Some("ci-1"), "huge");
-        assert_eq!(read(&mut rails, &right), (vec![], vec!["extra_specs"]));
-        assert_eq!(rails.in_wrong_networks(), BTreeSet::new());
+        assert_eq!(read(&mut guardrails, &right), (vec![], vec!["extra_specs"]));
+        assert_eq!(guardrails.in_wrong_networks(), BTreeSet::new());
     }
 
     #[test]
     fn extra_specs_that_were_not_read_keep_their_last_result() {
-        let mut rails = Guardrails::default();
-        assert_eq!(read(&mut rails, &with(None, "small")), (vec![], vec![]));
-        assert_eq!(read(&mut rails, &with(Some("prod"), "small")), (vec!["extra_specs"], vec![]));
-        assert_eq!(read(&mut rails, &with(None, "small")), (vec![], vec![]));
-        assert_eq!(rails.in_wrong_networks(), BTreeSet::from(["a".to_owned()]));
+        let mut guardrails = Guardrails::default();
+        assert_eq!(read(&mut guardrails, &with(None, "small")), (vec![], vec![]));
+        assert_eq!(
+            read(&mut guardrails, &with(Some("prod"), "small")),
+            (vec!["extra_specs"], vec![])
+        );
+        assert_eq!(read(&mut guardrails, &with(None, "small")), (vec![], vec![]));
+        assert_eq!(guardrails.in_wrong_networks(), BTreeSet::from(["a".to_owned()]));
         let other = with(Some("prod-2"), "small");
         let changed = (vec!["extra_specs"], vec!["extra_specs"]);
-        assert_eq!(read(&mut rails, &other), changed, "another network is news");
+        assert_eq!(read(&mut guardrails, &other), changed, "another network is news");
     }
 }

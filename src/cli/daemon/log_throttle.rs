@@ -39,7 +39,7 @@ pub(super) enum ThrottleMode {
 /// When each topic was logged, and the lines that are held back.
 #[derive(Debug, Default)]
 pub(super) struct LogThrottle {
-    volume: ThrottleMode,
+    throttle_mode: ThrottleMode,
     /// When each topic was last logged.
     said: BTreeMap<PoolName, BTreeMap<Topic, Timestamp>>,
     /// The current decision, if its line was held back because its reason had just been logged.
@@ -59,8 +59,8 @@ struct LevelMoves {
 }
 
 impl LogThrottle {
-    pub(super) fn new(volume: ThrottleMode) -> Self {
-        Self { volume, ..Self::default() }
+    pub(super) fn new(throttle_mode: ThrottleMode) -> Self {
+        Self { throttle_mode, ..Self::default() }
     }
 
     /// The line of a decision that differs from the previous one. If its reason was logged within
@@ -152,7 +152,7 @@ impl LogThrottle {
     /// before the evaluation that reports it. After the clock was set back by more: no.
     fn is_recent(&self, pool: &PoolName, topic: Topic, now: Timestamp) -> bool {
         let said = self.said.get(pool).and_then(|topics| topics.get(&topic));
-        self.volume == ThrottleMode::Usual
+        self.throttle_mode == ThrottleMode::Usual
             && said.is_some_and(|at| now.duration_since(*at).unsigned_abs() < QUIET)
     }
 

@@ -68,17 +68,17 @@ fn gauges(
     };
     let mut oldest: Option<Timestamp> = None;
     for claim in &seen.claims {
-        let stock = snapshot
+        let pool_index = snapshot
             .fleet_index
             .entities()
             .get(&claim.entity)
             .and_then(|entity| entity.pool(&claim.id));
-        let Some(stock) = stock else { continue };
+        let Some(pool_index) = pool_index else { continue };
         let (counts, queue) =
-            (stock.counts(), seen.queues.get(&claim.id).copied().unwrap_or_default());
+            (pool_index.counts(), seen.queues.get(&claim.id).copied().unwrap_or_default());
         all.active += counts.active;
         all.idle += counts.idle;
-        all.runners = sum(all.runners, stock.states(snapshot.now));
+        all.runners = sum(all.runners, pool_index.states(snapshot.now));
         all.queue_depth += queue.depth;
         all.unserved_jobs += queue.depth.saturating_sub(counts.supply());
         oldest = oldest.into_iter().chain(queue.oldest()).min();
@@ -114,8 +114,8 @@ fn orphans<'a>(snapshot: &LoopSnapshot<'a>) -> Vec<&'a Job> {
     let mut known: HashMap<(&EntityKey, &Labels), bool> = HashMap::new();
     let mut is_served = |entity: &'a EntityKey, labels: &'a Labels| {
         *known.entry((entity, labels)).or_insert_with(|| {
-            let site: Option<&EntityIndex> = snapshot.fleet_index.entities().get(entity);
-            site.is_some_and(|entity| entity.serves(labels))
+            let entity_index: Option<&EntityIndex> = snapshot.fleet_index.entities().get(entity);
+            entity_index.is_some_and(|entity| entity.serves(labels))
         })
     };
     let queued = snapshot.fleet_index.jobs().filter(|job| job.status == JobStatus::Queued);

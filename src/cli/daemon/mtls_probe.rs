@@ -18,18 +18,18 @@ use crate::monitor::compliance::MtlsFact;
 /// Makes a round: the probes, and the reads that the report on the requirements needs.
 pub(super) fn round(opened: &DaemonParts) -> Box<dyn FnMut(Controller) -> ProbeRound + Send> {
     let file = Arc::new(opened.setup.file.clone());
-    let (client, verdicts) = (Arc::clone(&opened.client), Arc::clone(&opened.verdicts));
-    let book = opened.book.clone();
+    let (client, compliance) = (Arc::clone(&opened.client), Arc::clone(&opened.compliance));
+    let destination = opened.destination.clone();
     Box::new(move |controller| {
-        let (file, book) = (Arc::clone(&file), book.clone());
-        let (client, verdicts) = (Arc::clone(&client), Arc::clone(&verdicts));
+        let (file, destination) = (Arc::clone(&file), destination.clone());
+        let (client, compliance) = (Arc::clone(&client), Arc::clone(&compliance));
         Box::pin(async move {
             let doors = probe::ProbeTargets::of(&file.garm, &controller);
-            let (credentials, audit) = tokio::join!(client.credentials(), audited(&book));
+            let (credentials, audit) = tokio::join!(client.credentials(), audited(&destination));
             // If GARM does not answer, the requirement is reported as *cannot tell*.
             let credentials =
                 credentials.ok().map(|found| requirements::credentials(&found, &file));
-            verdicts.asked(credentials, audit);
+            compliance.asked(credentials, audit);
             probe::prove(&doors).await
         })
     })
@@ -37,13 +37,13 @@ pub(super) fn round(opened: &DaemonParts) -> Box<dyn FnMut(Controller) -> ProbeR
 
 /// Reports the result of a round: to metrics and alert rules each time, to the log and the audit
 /// file if it has changed.
-pub(super) fn herald(opened: &DaemonParts) -> impl Fn(&MtlsRound) + Send + use<> {
-    let (metrics, facts) = (Arc::clone(&opened.metrics), Arc::clone(&opened.facts));
+pub(super) fn result_reporter(opened: &DaemonParts) -> impl Fn(&MtlsRound) + Send + use<> {
+    let (metrics, alert_inputs) = (Arc::clone(&opened.metrics), Arc::clone(&opened.alert_inputs));
     let records = opened.records.clone();
-    let verdicts = Arc::clone(&opened.verdicts);
+    let compliance = Arc::clone(&opened.compliance);
     move |round| {
         metrics.process(|process| process.is_mtls_enforced = round.is_enforced);
-        facts.note_mtls(round.is_enforced);
+        alert_inputs.note_mtls(round.is_enforced);
         let level = match (round.is_changed, round.word) {
             (false, _) => Level::DEBUG,
             (true, Proof::Enforced) => Level::INFO,
@@ -57,6 +57,6 @@ pub(super) fn herald(opened: &DaemonParts) -> impl Fn(&MtlsRound) + Send + use<>
         let help = "run `runnerctl validate --online` to see every probe";
         let is_open = round.word != Proof::Enforced;
         if is_open { line.help(help) } else { line }.emit();
-        verdicts.proven(MtlsFact::of(round.word, round.sentence.clone()));
+        compliance.proven(MtlsFact::of(round.word, round.sentence.clone()));
     }
 }

@@ -71,9 +71,9 @@ pub(super) struct MtlsProber {
     pub(super) tell: Box<dyn Fn(&MtlsRound) + Send>,
     /// GARM's settings as the loop last read them.
     pub(super) controllers: watch::Receiver<Option<Controller>>,
-    pub(super) demand: watch::Receiver<MtlsRequirement>,
+    pub(super) requirement: watch::Receiver<MtlsRequirement>,
     /// Notified to request a round at once.
-    pub(super) again: Arc<Notify>,
+    pub(super) probe_now: Arc<Notify>,
     pub(super) orders: mpsc::Sender<WatchCommand>,
     /// Sent to if the first round finds mTLS not enforced; taken after that round.
     pub(super) refuse: Option<oneshot::Sender<MtlsRound>>,
@@ -102,9 +102,9 @@ impl MtlsProber {
             let result = (self.probe)(controller).await;
             let shown = self.take(result);
             (self.tell)(&shown);
-            let demand = *self.demand.borrow();
+            let requirement = *self.requirement.borrow();
             if let Some(refuse) = self.refuse.take()
-                && (shown.word, demand) == (Proof::NotEnforced, MtlsRequirement::Proof)
+                && (shown.word, requirement) == (Proof::NotEnforced, MtlsRequirement::Proof)
             {
                 // The receiver is dropped if the service is about to end anyway.
                 let _ = refuse.send(shown);
@@ -132,8 +132,8 @@ impl MtlsProber {
             let turn = stands_until.filter(|time| *time > Instant::now() && *time < next);
             tokio::select! {
                 () = sleep_until(turn.unwrap_or(next)) => {}
-                () = self.again.notified() => return,
-                changed = self.demand.changed() => if changed.is_err() {
+                () = self.probe_now.notified() => return,
+                changed = self.requirement.changed() => if changed.is_err() {
                     return sleep_until(next).await;
                 },
             }
@@ -146,7 +146,7 @@ impl MtlsProber {
 
     /// Holds or releases the loop if that has changed.
     async fn steer(&mut self) {
-        let held = match *self.demand.borrow_and_update() {
+        let held = match *self.requirement.borrow_and_update() {
             MtlsRequirement::Proof => self.standing.holds(self.began.elapsed()),
             MtlsRequirement::Nothing => None,
         };
@@ -194,27 +194,27 @@ mod tests {
         /// Minutes since the start, and the word.
         told: Arc<Mutex<Vec<(u64, &'static str)>>>,
         orders: mpsc::Receiver<WatchCommand>,
-        demand: watch::Sender<MtlsRequirement>,
-        again: Arc<Notify>,
+        requirement: watch::Sender<MtlsRequirement>,
+        probe_now: Arc<Notify>,
         refused: oneshot::Receiver<MtlsRound>,
         _controllers: watch::Sender<Option<Controller>>,
         stop: CancellationToken,
     }
 
-    fn start(demand: MtlsRequirement, words: &[Proof]) -> ProberHarness {
+    fn start(requirement: MtlsRequirement, words: &[Proof]) -> ProberHarness {
         let (orders, taken) = mpsc::channel(8);
-        let (demand, demanded) = watch::channel(demand);
+        let (requirement, requirement_receiver) = watch::channel(requirement);
         let (controllers, known) = watch::channel(Some(controller()));
         let (refuse, refused) = oneshot::channel();
-        let (told, again, began) = (Arc::default(), Arc::new(Notify::new()), Instant::now());
+        let (told, probe_now, began) = (Arc::default(), Arc::new(Notify::new()), Instant::now());
         let heard: Arc<Mutex<Vec<(u64, &'static str)>>> = Arc::clone(&told);
         let mut words = std::collections::VecDeque::from(words.to_vec());
         let mut next = move || match words.len() {
             1 => words[0],
             _ => words.pop_front().unwrap(),
         };
-        let at_start = demand.borrow().at_start();
-        let prover = MtlsProber {
+        let at_start = requirement.borrow().at_start();
+        let prober = MtlsProber {
             probe: Box::new(move |_| {
                 let word = next();
                 Box::pin(async move {
@@ -226,8 +226,8 @@ mod tests {
                 heard.lock().unwrap().push((began.elapsed().as_secs() / 60, round.word.word()));
             }),
             controllers: known,
-            demand: demanded,
-            again: Arc::clone(&again),
+            requirement: requirement_receiver,
+            probe_now: Arc::clone(&probe_now),
             orders,
             refuse: Some(refuse),
             began,
@@ -235,12 +235,12 @@ mod tests {
             held: at_start,
         };
         let stop = CancellationToken::new();
-        tokio::spawn(prover.run(stop.clone()));
+        tokio::spawn(prober.run(stop.clone()));
         ProberHarness {
             told,
             orders: taken,
-            demand,
-            again,
+            requirement,
+            probe_now,
             refused,
             _controllers: controllers,
             stop,
@@ -263,80 +263,81 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn rounds_run_at_the_start_then_hourly_and_on_request() {
-        let bench = start(MtlsRequirement::Nothing, &[Proof::Enforced]);
+        let harness = start(MtlsRequirement::Nothing, &[Proof::Enforced]);
         minutes(150).await;
-        assert_eq!(bench.told(), [(0, "enforced"), (60, "enforced"), (120, "enforced")]);
-        bench.again.notify_one();
+        assert_eq!(harness.told(), [(0, "enforced"), (60, "enforced"), (120, "enforced")]);
+        harness.probe_now.notify_one();
         minutes(1).await;
-        assert_eq!(bench.told().len(), 4);
-        bench.stop.cancel();
+        assert_eq!(harness.told().len(), 4);
+        harness.stop.cancel();
         minutes(300).await;
-        assert_eq!(bench.told().len(), 4);
+        assert_eq!(harness.told().len(), 4);
     }
 
     #[tokio::test(start_paused = true)]
     async fn without_the_policy_the_loop_is_never_held() {
-        let mut bench = start(MtlsRequirement::Nothing, &[Proof::NotEnforced, Proof::Unreachable]);
+        let mut harness =
+            start(MtlsRequirement::Nothing, &[Proof::NotEnforced, Proof::Unreachable]);
         minutes(10).await;
         let told = [(0, "not enforced"), (1, "unreachable"), (3, "unreachable")];
-        assert_eq!((&bench.told()[..3], bench.ordered()), (&told[..], vec![]));
-        assert!(bench.refused.try_recv().is_err());
+        assert_eq!((&harness.told()[..3], harness.ordered()), (&told[..], vec![]));
+        assert!(harness.refused.try_recv().is_err());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_garm_without_mtls_at_the_start_ends_the_service() {
-        let mut bench = start(MtlsRequirement::Proof, &[Proof::NotEnforced]);
+        let mut harness = start(MtlsRequirement::Proof, &[Proof::NotEnforced]);
         minutes(1).await;
-        let shown = bench.refused.try_recv().unwrap();
+        let shown = harness.refused.try_recv().unwrap();
         assert_eq!(
             shown.sentence,
             "mTLS is not enforced: API https://garm.test/x, with no certificate: so it was"
         );
-        assert_eq!((bench.ordered(), bench.told().len()), (vec![], 1));
+        assert_eq!((harness.ordered(), harness.told().len()), (vec![], 1));
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_loop_is_released_by_the_first_proof_and_held_when_it_is_refuted() {
         let words = [Proof::Unreachable, Proof::Enforced, Proof::NotEnforced, Proof::Enforced];
-        let mut bench = start(MtlsRequirement::Proof, &words);
+        let mut harness = start(MtlsRequirement::Proof, &words);
         sleep(Duration::from_secs(30)).await;
-        assert_eq!(bench.ordered(), [], "held from the start, and nothing is proven");
+        assert_eq!(harness.ordered(), [], "held from the start, and nothing is proven");
         minutes(1).await;
-        assert_eq!(bench.ordered(), [WatchCommand::Go(HoldReason::Unproven)]);
+        assert_eq!(harness.ordered(), [WatchCommand::Go(HoldReason::Unproven)]);
         minutes(60).await;
         assert_eq!(
-            bench.ordered(),
+            harness.ordered(),
             [WatchCommand::Hold(HoldReason::Unproven, "mTLS is not enforced".into())]
         );
         minutes(1).await;
-        assert_eq!(bench.ordered(), [WatchCommand::Go(HoldReason::Unproven)]);
-        assert!(bench.refused.try_recv().is_err(), "only the first round refuses");
+        assert_eq!(harness.ordered(), [WatchCommand::Go(HoldReason::Unproven)]);
+        assert!(harness.refused.try_recv().is_err(), "only the first round refuses");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_proof_that_cannot_be_renewed_is_valid_for_two_hours() {
-        let mut bench = start(MtlsRequirement::Proof, &[Proof::Enforced, Proof::Unreachable]);
+        let mut harness = start(MtlsRequirement::Proof, &[Proof::Enforced, Proof::Unreachable]);
         minutes(119).await;
-        assert_eq!(bench.ordered(), [WatchCommand::Go(HoldReason::Unproven)]);
+        assert_eq!(harness.ordered(), [WatchCommand::Go(HoldReason::Unproven)]);
         minutes(1).await;
         assert_eq!(
-            bench.ordered(),
+            harness.ordered(),
             [WatchCommand::Hold(HoldReason::Unproven, "mTLS is not proven to be enforced".into())]
         );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_policy_that_changes_takes_effect_at_once() {
-        let mut bench = start(MtlsRequirement::Nothing, &[Proof::NotEnforced]);
+        let mut harness = start(MtlsRequirement::Nothing, &[Proof::NotEnforced]);
         minutes(0).await;
-        bench.demand.send_replace(MtlsRequirement::Proof);
+        harness.requirement.send_replace(MtlsRequirement::Proof);
         sleep(Duration::from_secs(1)).await;
         assert_eq!(
-            bench.ordered(),
+            harness.ordered(),
             [WatchCommand::Hold(HoldReason::Unproven, "mTLS is not enforced".into())]
         );
-        bench.demand.send_replace(MtlsRequirement::Nothing);
+        harness.requirement.send_replace(MtlsRequirement::Nothing);
         sleep(Duration::from_secs(1)).await;
-        assert_eq!(bench.ordered(), [WatchCommand::Go(HoldReason::Unproven)]);
+        assert_eq!(harness.ordered(), [WatchCommand::Go(HoldReason::Unproven)]);
     }
 }

@@ -45,17 +45,17 @@ pub(super) struct LoopObserver {
     metrics: Arc<MetricsState>,
     records: AuditFeed,
     /// The values of the alert rules.
-    facts: Arc<AlertInputs>,
+    alert_inputs: Arc<AlertInputs>,
     /// Compares the pools with their files.
     drifts: DriftDetector,
     controllers: watch::Sender<Option<Controller>>,
     policies: watch::Receiver<PolicySet>,
-    verdicts: Arc<ComplianceReport>,
+    compliance: Arc<ComplianceReport>,
     /// The data of the page `/decisions`.
-    kept: Arc<Mutex<DecisionsPage>>,
+    page_data: Arc<Mutex<DecisionsPage>>,
     /// Notified after each full read, successful or not: the first one makes the service ready, and
     /// each one triggers a check of the files.
-    pub(super) looked: Arc<Notify>,
+    pub(super) read_done: Arc<Notify>,
     state: Mutex<ObserverState>,
 }
 
@@ -81,44 +81,45 @@ pub(super) struct ObserverOutputs {
     pub(super) client: Arc<GarmClient>,
     pub(super) metrics: Arc<MetricsState>,
     pub(super) records: AuditFeed,
-    pub(super) facts: Arc<AlertInputs>,
+    pub(super) alert_inputs: Arc<AlertInputs>,
     pub(super) drifts: DriftDetector,
     /// Receives GARM's settings, for the probes of its URLs.
     pub(super) controllers: watch::Sender<Option<Controller>>,
     pub(super) policies: watch::Receiver<PolicySet>,
-    pub(super) verdicts: Arc<ComplianceReport>,
+    pub(super) compliance: Arc<ComplianceReport>,
 }
 
 /// The fleet of the loop, and how its reports are logged.
 pub(super) struct ObserverSettings {
     pub(super) origin: WatchedFleet,
     pub(super) writes: Writes,
-    pub(super) volume: ThrottleMode,
+    pub(super) throttle_mode: ThrottleMode,
 }
 
 impl LoopObserver {
-    pub(super) fn new(profile: ObserverSettings, outlets: ObserverOutputs) -> Self {
-        let ObserverSettings { origin, writes, volume } = profile;
-        let ObserverOutputs { client, metrics, records, facts, drifts, .. } = outlets;
-        let (controllers, policies) = (outlets.controllers, outlets.policies);
-        let verdicts = outlets.verdicts;
-        let kept = Arc::new(Mutex::new(DecisionsPage::default()));
-        let state = ObserverState { repeats: LogThrottle::new(volume), ..ObserverState::default() };
+    pub(super) fn new(settings: ObserverSettings, outputs: ObserverOutputs) -> Self {
+        let ObserverSettings { origin, writes, throttle_mode } = settings;
+        let ObserverOutputs { client, metrics, records, alert_inputs, drifts, .. } = outputs;
+        let (controllers, policies) = (outputs.controllers, outputs.policies);
+        let compliance = outputs.compliance;
+        let page_data = Arc::new(Mutex::new(DecisionsPage::default()));
+        let state =
+            ObserverState { repeats: LogThrottle::new(throttle_mode), ..ObserverState::default() };
         let state = Mutex::new(state);
-        let looked = Arc::new(Notify::new());
+        let read_done = Arc::new(Notify::new());
         Self {
             origin,
             writes,
             client,
             metrics,
             records,
-            facts,
+            alert_inputs,
             drifts,
             controllers,
             policies,
-            verdicts,
-            kept,
-            looked,
+            compliance,
+            page_data,
+            read_done,
             state,
         }
     }
@@ -164,8 +165,8 @@ impl LoopObserver {
 
     fn explain(&self, loop_snapshot: &LoopSnapshot<'_>) {
         let controller = self.controllers.borrow().as_ref().map(|controller| controller.id.clone());
-        let kept = DecisionsPage::of(&self.origin, controller, loop_snapshot);
-        *self.kept.lock().ignoring_poison() = kept;
+        let page_data = DecisionsPage::of(&self.origin, controller, loop_snapshot);
+        *self.page_data.lock().ignoring_poison() = page_data;
     }
 }
 
@@ -178,7 +179,7 @@ impl Observer for LoopObserver {
         self.time(&state, times);
         state.outdated = gauges::outdated(fleet);
         let news = state.guardrails.read(&self.policies.borrow(), &self.origin.fleet, fleet);
-        self.verdicts.networks(state.guardrails.in_wrong_networks());
+        self.compliance.networks(state.guardrails.in_wrong_networks());
         self.tell_violations(&news);
         for line in state.leaving.read(fleet, &self.origin.fleet) {
             line.emit();
@@ -191,7 +192,7 @@ impl Observer for LoopObserver {
             }
             is_news
         });
-        self.looked.notify_one();
+        self.read_done.notify_one();
     }
 
     fn heard(&self, change: &RowChange) {
@@ -227,24 +228,24 @@ impl Observer for LoopObserver {
             line.emit();
         }
         let (outdated, violated) = (&state.outdated, &state.guardrails.counts);
-        let beside = ReadCounts { outdated, drifts: &drifts, violated };
-        let snapshot = gauges::snapshot(loop_snapshot, beside, &self.drifts);
-        self.facts.take(&snapshot);
+        let read_counts = ReadCounts { outdated, drifts: &drifts, violated };
+        let snapshot = gauges::snapshot(loop_snapshot, read_counts, &self.drifts);
+        self.alert_inputs.take(&snapshot);
         self.metrics.publish(snapshot);
         self.explain(loop_snapshot);
-        self.verdicts.watched(loop_snapshot.watched);
-        self.verdicts.recording(self.records.recording());
+        self.compliance.watched(loop_snapshot.watched);
+        self.compliance.recording(self.records.recording());
         if !state.is_ready {
             state.is_ready = true;
-            let kept = Arc::clone(&self.kept);
+            let page_data = Arc::clone(&self.page_data);
             // The metrics outlive the log, which the report writes to.
-            let verdicts = Arc::downgrade(&self.verdicts);
+            let compliance = Arc::downgrade(&self.compliance);
             self.metrics.explain(Arc::new(move || -> Value {
                 // Cloned, so that rendering the page does not hold the lock.
-                let kept = kept.lock().ignoring_poison().clone();
-                let mut page = kept.value();
-                if let Some(verdicts) = verdicts.upgrade() {
-                    page["requirements"] = verdicts.json();
+                let page_data = page_data.lock().ignoring_poison().clone();
+                let mut page = page_data.value();
+                if let Some(compliance) = compliance.upgrade() {
+                    page["requirements"] = compliance.json();
                 }
                 page
             }));
@@ -300,7 +301,7 @@ impl Observer for LoopObserver {
 
     fn found(&self, finding: &IsolationFinding) {
         self.metrics.count(Counter::EphemeralViolation { reason: finding.kind.word() });
-        self.facts.note_violation(finding.at);
+        self.alert_inputs.note_violation(finding.at);
         self.records.found(finding);
         log_lines::found(finding).emit();
     }
@@ -312,7 +313,7 @@ impl Observer for LoopObserver {
     fn trouble(&self, incident: &Incident) {
         if let Incident::ReadFailed { .. } = incident {
             self.metrics.count(Counter::ReconcileError);
-            self.looked.notify_one();
+            self.read_done.notify_one();
         }
         if let Incident::StreamLost(_) | Incident::StreamUp = incident {
             let is_connected = Some(matches!(incident, Incident::StreamUp));

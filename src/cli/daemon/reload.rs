@@ -48,14 +48,14 @@ pub(super) struct Reloader {
     /// Reloads the listener's certificate; absent if it serves plain HTTP.
     pub(super) listening: Option<ServerCertReloader>,
     /// Receives the mTLS requirement of the policy, for the probes.
-    pub(super) demands: Sender<MtlsRequirement>,
+    pub(super) requirement_sender: Sender<MtlsRequirement>,
     /// Notified to request a round of probes.
-    pub(super) again: Arc<Notify>,
+    pub(super) probe_now: Arc<Notify>,
     pub(super) writes: Writes,
     /// Reloads the client certificate and the CA for GARM.
     pub(super) identity: ClientCertReloader,
     /// The report on the requirements.
-    pub(super) verdicts: Arc<ComplianceReport>,
+    pub(super) compliance: Arc<ComplianceReport>,
     pub(super) policies: Sender<PolicySet>,
     /// The configuration at the start. Its settings that need a restart are still in use.
     pub(super) started: DaemonConfig,
@@ -112,7 +112,7 @@ impl Reloader {
         }
         if cause == ReloadTrigger::Hangup {
             systemd::tell(&Notice::Reloading);
-            self.again.notify_one();
+            self.probe_now.notify_one();
         }
         self.read = found;
         let said = if is_new || is_refused { ANEW } else { AS_BEFORE };
@@ -152,11 +152,13 @@ impl Reloader {
         expect(&self.client, &fresh.pools);
         self.drifts.reload(fresh);
         self.policies.send_replace(fresh.policies.clone());
-        self.verdicts.files(fresh);
-        self.demands.send_if_modified(|demand| {
-            let before =
-                std::mem::replace(demand, MtlsRequirement::of(&fresh.file.policy, self.writes));
-            before != *demand
+        self.compliance.files(fresh);
+        self.requirement_sender.send_if_modified(|requirement| {
+            let before = std::mem::replace(
+                requirement,
+                MtlsRequirement::of(&fresh.file.policy, self.writes),
+            );
+            before != *requirement
         });
         let pools = count(fresh.pools.len(), "pool");
         let text = format!("{said}: {pools}");
@@ -170,9 +172,10 @@ impl Reloader {
             LogLine::info("reload", text).help("run `runnerctl plan` to see the changes").emit();
         }
         self.taken = fresh.clone();
-        let roll = DeclaredPools { fleet: self.started.file.fleet.clone(), ..fresh.roll() };
+        let declared_pools =
+            DeclaredPools { fleet: self.started.file.fleet.clone(), ..fresh.declared_pools() };
         // The receiver is dropped once the loop has ended; then there is nothing to reload.
-        let _ = self.orders.send(WatchCommand::Reload(roll)).await;
+        let _ = self.orders.send(WatchCommand::Reload(declared_pools)).await;
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::client_cert::ClientCertReloader;
 use super::decisions_page::WatchedFleet;
 use super::log_throttle::ThrottleMode;
-use super::mtls_probe::{herald, round};
+use super::mtls_probe::{result_reporter, round};
 use super::mtls_schedule::{MtlsProber, MtlsRequirement, MtlsRound};
 use super::observer::{LoopObserver, ObserverOutputs, ObserverSettings};
 use super::reload::{ReloadTrigger, Reloader};
@@ -55,8 +55,8 @@ pub(super) async fn serve(mut opened: DaemonParts) -> Result<Exit, Failure> {
     let taken = opened.taken.take().expect("set by `startup::open` and taken only here");
     let (controllers, known) = tokio::sync::watch::channel(None);
     let (policies, policies_in_force) = tokio::sync::watch::channel(opened.setup.policies.clone());
-    let reporter = reporter(&opened, (controllers, policies_in_force));
-    let (looks, look) = mpsc::channel(1);
+    let observer = observer(&opened, (controllers, policies_in_force));
+    let (reload_triggers, look) = mpsc::channel(1);
     let refused = begin(
         &mut opened,
         &tasks,
@@ -64,20 +64,20 @@ pub(super) async fn serve(mut opened: DaemonParts) -> Result<Exit, Failure> {
         LoopChannels { orders: orders.clone(), look, known, policies },
     );
     let DaemonParts { settings, setup, client, .. } = &opened;
-    tasks.spawn(announce(Arc::clone(&reporter.looked), looks.clone(), stop.clone()));
-    let writer = Writer::new(Arc::clone(client), warrant(&opened));
-    let doors = LoopIo {
+    tasks.spawn(announce(Arc::clone(&observer.read_done), reload_triggers.clone(), stop.clone()));
+    let writer = Writer::new(Arc::clone(client), audit_context(&opened));
+    let io = LoopIo {
         client: Arc::clone(client),
         writer: &writer,
         feed: client.events(events::StreamLimits::default()),
         orders: taken,
-        observer: &reporter,
+        observer: &observer,
         clock: Clock::Real,
     };
-    let running = RunningLoop { signals, hangups, orders, looks, refused };
-    let ended = running.until_ended(watch(doors, *settings, setup.roll())).await;
+    let running = RunningLoop { signals, hangups, orders, reload_triggers, refused };
+    let ended = running.until_ended(watch(io, *settings, setup.declared_pools())).await;
     systemd::tell(&Notice::Stopping);
-    drop((reporter, writer));
+    drop((observer, writer));
     close(opened, (stop, tasks), ended).await
 }
 
@@ -85,9 +85,9 @@ fn no_signals(error: &std::io::Error) -> Failure {
     Failure::new(Exit::Failed, format!("cannot catch signals: {error}"))
 }
 
-fn warrant(opened: &DaemonParts) -> AuditContext {
+fn audit_context(opened: &DaemonParts) -> AuditContext {
     AuditContext {
-        book: opened.book.clone(),
+        book: opened.destination.clone(),
         actor: state_dir::actor(),
         cause: audit::Cause {
             command: "watch".into(),
@@ -101,29 +101,29 @@ fn warrant(opened: &DaemonParts) -> AuditContext {
     }
 }
 
-fn reporter(
+fn observer(
     opened: &DaemonParts,
     (controllers, policies): (Sender<Option<Controller>>, Receiver<PolicySet>),
 ) -> LoopObserver {
-    let outlets = ObserverOutputs {
+    let outputs = ObserverOutputs {
         client: Arc::clone(&opened.client),
         metrics: Arc::clone(&opened.metrics),
-        facts: Arc::clone(&opened.facts),
+        alert_inputs: Arc::clone(&opened.alert_inputs),
         records: opened.records.clone(),
         drifts: opened.drifts.clone(),
         controllers,
         policies,
-        verdicts: Arc::clone(&opened.verdicts),
+        compliance: Arc::clone(&opened.compliance),
     };
-    let profile = ObserverSettings {
+    let settings = ObserverSettings {
         origin: WatchedFleet {
             fleet: opened.setup.file.fleet.clone(),
             garm: opened.client.address(),
         },
         writes: opened.settings.writes,
-        volume: if opened.run.verbose > 0 { ThrottleMode::All } else { ThrottleMode::Usual },
+        throttle_mode: if opened.run.verbose > 0 { ThrottleMode::All } else { ThrottleMode::Usual },
     };
-    LoopObserver::new(profile, outlets)
+    LoopObserver::new(settings, outputs)
 }
 
 /// The channels between the loop and the tasks beside it.
@@ -158,27 +158,27 @@ fn begin(
     if opened.settings.course != RunMode::Steady {
         return None;
     }
-    let demand = MtlsRequirement::of(&opened.setup.file.policy, opened.settings.writes);
-    if let Some(why) = demand.at_start() {
+    let requirement = MtlsRequirement::of(&opened.setup.file.policy, opened.settings.writes);
+    if let Some(why) = requirement.at_start() {
         // The loop has not begun, so the queue has room.
         let _ = orders.try_send(WatchCommand::Hold(HoldReason::Unproven, why.to_owned()));
     }
-    let (demands, demanded) = tokio::sync::watch::channel(demand);
+    let (requirement_sender, requirement_receiver) = tokio::sync::watch::channel(requirement);
     let (refuse, refused) = oneshot::channel();
-    let again = Arc::new(Notify::new());
-    let prover = MtlsProber {
+    let probe_now = Arc::new(Notify::new());
+    let prober = MtlsProber {
         probe: round(opened),
-        tell: Box::new(herald(opened)),
+        tell: Box::new(result_reporter(opened)),
         controllers: known,
-        demand: demanded,
-        again: Arc::clone(&again),
+        requirement: requirement_receiver,
+        probe_now: Arc::clone(&probe_now),
         orders: orders.clone(),
         refuse: Some(refuse),
         began: Instant::now(),
         standing: MtlsState::default(),
-        held: demand.at_start(),
+        held: requirement.at_start(),
     };
-    tasks.spawn(prover.run(stop.clone()));
+    tasks.spawn(prober.run(stop.clone()));
     let reloader = Reloader {
         run: opened.run.clone(),
         metrics: Arc::clone(metrics),
@@ -192,11 +192,11 @@ fn begin(
         refused: None,
         digest: opened.digest,
         drifts: opened.drifts.clone(),
-        demands,
-        again,
+        requirement_sender,
+        probe_now,
         writes: opened.settings.writes,
         identity: ClientCertReloader::new(opened),
-        verdicts: Arc::clone(&opened.verdicts),
+        compliance: Arc::clone(&opened.compliance),
         policies,
     };
     tasks.spawn(reloader.run(look, stop.clone()));
@@ -212,14 +212,14 @@ fn listening(opened: &DaemonParts) -> Option<ServerCertReloader> {
 /// Notifies systemd after the first full read, even if it failed: the service runs then and reports
 /// the failure. Requests a check of the files after each full read.
 async fn announce(
-    looked: Arc<Notify>,
-    looks: mpsc::Sender<ReloadTrigger>,
+    read_done: Arc<Notify>,
+    reload_triggers: mpsc::Sender<ReloadTrigger>,
     stop: CancellationToken,
 ) {
     let mut is_ready = false;
     loop {
         tokio::select! {
-            () = looked.notified() => {}
+            () = read_done.notified() => {}
             () = stop.cancelled() => return,
         }
         if !is_ready {
@@ -227,7 +227,7 @@ async fn announce(
             is_ready = true;
         }
         // If the queue is full, a check is pending already.
-        let _ = looks.try_send(ReloadTrigger::Read);
+        let _ = reload_triggers.try_send(ReloadTrigger::Read);
     }
 }
 
@@ -251,7 +251,7 @@ struct RunningLoop {
     signals: Signals,
     hangups: Hangups,
     orders: mpsc::Sender<WatchCommand>,
-    looks: mpsc::Sender<ReloadTrigger>,
+    reload_triggers: mpsc::Sender<ReloadTrigger>,
     refused: Option<oneshot::Receiver<MtlsRound>>,
 }
 
@@ -316,9 +316,9 @@ impl RunningLoop {
     }
 
     fn look(&self) {
-        let looks = self.looks.clone();
+        let reload_triggers = self.reload_triggers.clone();
         // Waits for room: a check under way may have read the files before the change.
-        tokio::spawn(async move { looks.send(ReloadTrigger::Hangup).await });
+        tokio::spawn(async move { reload_triggers.send(ReloadTrigger::Hangup).await });
     }
 }
 
@@ -340,9 +340,9 @@ async fn close(
     (stop, tasks): (CancellationToken, TaskTracker),
     ended: LoopResult,
 ) -> Result<Exit, Failure> {
-    let DaemonParts { settings, alerting, records, book, verdicts, .. } = opened;
+    let DaemonParts { settings, alerting, records, destination, compliance, .. } = opened;
     records.end();
-    drop((book, verdicts));
+    drop((destination, compliance));
     stop.cancel();
     tasks.close();
     // Tasks that have not ended by then end with the process.

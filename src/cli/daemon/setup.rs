@@ -38,7 +38,7 @@ pub(super) struct DaemonConfig {
 }
 
 /// The declared pools in the form that the loop takes.
-pub(in crate::cli) fn roll(fleet: &FleetName, pools: &[DeclaredPool]) -> DeclaredPools {
+pub(in crate::cli) fn declared_pools(fleet: &FleetName, pools: &[DeclaredPool]) -> DeclaredPools {
     let enrolled = |pool: &DeclaredPool| DeclaredScaling {
         enabled: pool.may_be_enabled(),
         policy: pool.scale.clone(),
@@ -73,8 +73,8 @@ impl DaemonConfig {
     }
 
     /// The pools for the loop to scale.
-    pub(super) fn roll(&self) -> DeclaredPools {
-        DeclaredPools { is_whole: self.is_whole, ..roll(&self.file.fleet, &self.pools) }
+    pub(super) fn declared_pools(&self) -> DeclaredPools {
+        DeclaredPools { is_whole: self.is_whole, ..declared_pools(&self.file.fleet, &self.pools) }
     }
 
     /// How the secret references of the files are resolved.

@@ -54,7 +54,7 @@ pub(super) struct DaemonParts {
     pub(super) client: Arc<GarmClient>,
     /// The client's transport, into which renewed certificates are loaded.
     pub(super) http: Arc<Http>,
-    pub(super) book: AuditDestination,
+    pub(super) destination: AuditDestination,
     pub(super) records: AuditFeed,
     /// The task that reports and anchors the head of the audit log; taken by the service.
     pub(super) work: Option<AuditHeadTask>,
@@ -63,8 +63,8 @@ pub(super) struct DaemonParts {
     /// Receives the commands; taken by the service for the loop.
     pub(super) taken: Option<mpsc::Receiver<WatchCommand>>,
     pub(super) alerting: Arc<Alerting>,
-    pub(super) facts: Arc<AlertInputs>,
-    pub(super) verdicts: Arc<ComplianceReport>,
+    pub(super) alert_inputs: Arc<AlertInputs>,
+    pub(super) compliance: Arc<ComplianceReport>,
 }
 
 /// Opens all parts. Binds the address first, so that a second `watch` on it changes nothing.
@@ -78,22 +78,23 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<DaemonPart
         None => None,
     };
     let metrics = empty_board(&setup.watch);
-    let book = book(args, &setup, cx).await?;
+    let destination = destination(args, &setup, cx).await?;
     let counted = Arc::clone(&metrics);
     let (client, http) = connect_through(&setup.file, setup.base.clone(), cx, |inner| {
         Arc::new(InstrumentedTransport::new(inner, counted))
     })?;
     expect(&client, &setup.pools);
-    prove(args, &setup, &client).await?;
-    let wires = wires(&setup, &metrics);
+    require_proof(args, &setup, &client).await?;
+    let wiring = wiring(&setup, &metrics);
     let allowed = setup.allowed(cx.settings);
     let (orders, taken) = mpsc::channel(ORDERS_MAX);
-    let (records, book, work) = record(book, (&setup, &allowed), &wires, orders.clone()).await?;
-    let facts = Arc::clone(&wires.facts);
-    let alerting = Alerting::start(&setup, &allowed, wires).await?;
+    let (records, destination, work) =
+        record(destination, (&setup, &allowed), &wiring, orders.clone()).await?;
+    let alert_inputs = Arc::clone(&wiring.alert_inputs);
+    let alerting = Alerting::start(&setup, &allowed, wiring).await?;
     let settings =
         LoopSettings { resync: setup.watch.resync, course: args.course(), writes: args.writes() };
-    let verdicts = Arc::new(ComplianceReport::new(&setup));
+    let compliance = Arc::new(ComplianceReport::new(&setup));
     let opened = DaemonParts {
         run: cx.settings.clone(),
         setup,
@@ -105,39 +106,39 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<DaemonPart
         certificates,
         client,
         http,
-        book,
+        destination,
         records,
         work,
         orders,
         taken: Some(taken),
         alerting: Arc::new(alerting),
-        facts,
-        verdicts,
+        alert_inputs,
+        compliance,
     };
-    opened.greet();
+    opened.log_start();
     Ok(opened)
 }
 
 /// What the alerts and the audit feed share.
-fn wires(setup: &DaemonConfig, metrics: &Arc<MetricsState>) -> AlertWiring {
-    let facts = Arc::new(AlertInputs::new(setup.watch.resync * 2));
+fn wiring(setup: &DaemonConfig, metrics: &Arc<MetricsState>) -> AlertWiring {
+    let alert_inputs = Arc::new(AlertInputs::new(setup.watch.resync * 2));
     let expires_at = client_cert(setup);
-    facts.note_client_cert(expires_at);
+    alert_inputs.note_client_cert(expires_at);
     metrics.process(|process| process.client_cert_expires_at = expires_at);
     let metrics = Arc::clone(metrics);
-    AlertWiring { metrics, facts, enclosure: Attachment::default() }
+    AlertWiring { metrics, alert_inputs, attachment: Attachment::default() }
 }
 
 /// Opens the audit feed and the anchor of the audit log.
 async fn record(
-    book: AuditDestination,
+    destination: AuditDestination,
     (setup, allowed): (&DaemonConfig, &secrets::ResolveOptions),
-    wires: &AlertWiring,
+    wiring: &AlertWiring,
     orders: mpsc::Sender<WatchCommand>,
 ) -> Result<(AuditFeed, AuditDestination, Option<AuditHeadTask>), Failure> {
     let context = AuditFeedContext {
-        metrics: Arc::clone(&wires.metrics),
-        alert_inputs: Arc::clone(&wires.facts),
+        metrics: Arc::clone(&wiring.metrics),
+        alert_inputs: Arc::clone(&wiring.alert_inputs),
         record_policy: if setup.watch.audit_required {
             RecordPolicy::Required
         } else {
@@ -145,15 +146,20 @@ async fn record(
         },
         commands: orders,
     };
-    let (records, book, mut work) = AuditFeed::open(book, &setup.file.fleet, context)?;
+    let (records, destination, mut work) =
+        AuditFeed::open(destination, &setup.file.fleet, context)?;
     if let Some(work) = &mut work {
-        work.anchor = AnchorSchedule::open(setup, &book, allowed, wires.clone()).await?;
+        work.anchor = AnchorSchedule::open(setup, &destination, allowed, wiring.clone()).await?;
     }
-    Ok((records, book, work))
+    Ok((records, destination, work))
 }
 
 /// Probes mTLS before a `--once` that writes: it would be done before the first scheduled round.
-async fn prove(args: &WatchArgs, setup: &DaemonConfig, client: &GarmClient) -> Result<(), Failure> {
+async fn require_proof(
+    args: &WatchArgs,
+    setup: &DaemonConfig,
+    client: &GarmClient,
+) -> Result<(), Failure> {
     if (args.course(), args.writes()) == (RunMode::Once, Writes::Sent)
         && setup.file.policy.require_mtls
     {
@@ -189,7 +195,7 @@ async fn listen(args: &WatchArgs, watch: &WatchSettings) -> Result<Option<TcpLis
 
 /// Opens the audit file. A `watch` that does not write to GARM records nothing: the file belongs to
 /// the one that does.
-async fn book(
+async fn destination(
     args: &WatchArgs,
     setup: &DaemonConfig,
     cx: Context<'_>,
@@ -216,7 +222,7 @@ pub(super) fn client_cert(setup: &DaemonConfig) -> Option<Timestamp> {
 
 impl DaemonParts {
     /// Logs what the service is about to do, and warnings about its configuration.
-    fn greet(&self) {
+    fn log_start(&self) {
         let say = |level, text: String| LogLine::new(level, "start", text).emit();
         let file = &self.setup.file;
         let what = match self.settings.course {
@@ -235,8 +241,8 @@ impl DaemonParts {
                 self.pools()
             ),
         );
-        self.greet_listener();
-        if let AuditDestination::Sink(sink) = &self.book {
+        self.log_listener();
+        if let AuditDestination::Sink(sink) = &self.destination {
             let path = sink.audit_file().path().display();
             say(Level::INFO, format!("records every write and every runner in {path}"));
         }
@@ -269,7 +275,7 @@ impl DaemonParts {
         }
     }
 
-    fn greet_listener(&self) {
+    fn log_listener(&self) {
         let Some(address) = self.listener.as_ref().and_then(|listener| listener.local_addr().ok())
         else {
             return;

@@ -35,7 +35,7 @@ use crate::scaling::{Decision, Direction, Reason, RowChange, ScaledPool, snapsho
 use crate::sim::in_memory::InMemoryWorld;
 use crate::sim::{JobBatch, LogEntry, LogEvent, World};
 
-use super::stage::{DemoStage, ask, config, name, warrant};
+use super::stage::{DemoStage, ask, audit_context, config, name};
 
 /// The number of jobs that are queued at once.
 const JOBS: usize = 18;
@@ -150,9 +150,9 @@ async fn with_loop(
         policy: &policy,
     };
     let teller = BurstObserver { stage, last: Mutex::default() };
-    let writer = Writer::new(Arc::clone(stage.client()), stage.warrant().await?);
+    let writer = Writer::new(Arc::clone(stage.client()), stage.audit_context().await?);
     let (orders, taken) = mpsc::channel(1);
-    let doors = LoopIo {
+    let io = LoopIo {
         client: Arc::clone(stage.client()),
         writer: &writer,
         feed: stage.client().events(events::StreamLimits::default()),
@@ -171,7 +171,7 @@ async fn with_loop(
         let _ = orders.send(Command::Stop).await;
         figures
     };
-    let (ended, figures) = tokio::join!(watch(doors, settings, roll(desired)), script);
+    let (ended, figures) = tokio::join!(watch(io, settings, declared_pools(desired)), script);
     ended?;
     figures
 }
@@ -188,7 +188,7 @@ async fn without_loop(desired: &Desired, pool: &PoolName) -> Result<BurstFigures
     let plan = plan::plan(&alone, &fleet, &plan::PlanOptions::default());
     let writer = Writer::new(
         Arc::clone(&client),
-        warrant(AuditDestination::Off, clock, &fleet, &alone.fleet),
+        audit_context(AuditDestination::Off, clock, &fleet, &alone.fleet),
     );
     apply(&plan, &writer, &ApplyOptions::default(), &SilentListener).await;
     play(&ground).await
@@ -200,7 +200,7 @@ fn policy(desired: &Desired, pool: &PoolName) -> Result<ScalePolicy, Failure> {
     found.map(|pool| pool.scale.clone()).ok_or_else(missing)
 }
 
-fn roll(desired: &Desired) -> DeclaredPools {
+fn declared_pools(desired: &Desired) -> DeclaredPools {
     let enrolled = desired.pools.iter().map(|pool| {
         (
             pool.name.clone(),

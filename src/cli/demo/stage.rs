@@ -54,7 +54,7 @@ pub(super) struct DemoStage<'a> {
     client: Arc<GarmClient>,
     clock: Clock,
     began: Timestamp,
-    book: AuditDestination,
+    destination: AuditDestination,
     fleet_file: SourceFile,
     pools: SourceFile,
 }
@@ -94,8 +94,8 @@ pub(super) fn ask() -> FleetRequest {
 }
 
 /// The audit context of the demo's writes.
-pub(super) fn warrant(
-    book: AuditDestination,
+pub(super) fn audit_context(
+    destination: AuditDestination,
     clock: Clock,
     fleet: &Fleet,
     owner: &FleetName,
@@ -112,7 +112,7 @@ pub(super) fn warrant(
         fleet: Some(owner.to_string()),
         decision: None,
     };
-    AuditContext { book, actor, cause, clock, line: fleet.line() }
+    AuditContext { book: destination, actor, cause, clock, line: fleet.line() }
 }
 
 impl<'a> DemoStage<'a> {
@@ -128,7 +128,7 @@ impl<'a> DemoStage<'a> {
             login,
             clock: Clock::starting_at(began),
             began,
-            book: AuditDestination::memory(),
+            destination: AuditDestination::memory(),
             fleet_file: source("runnerctl.yaml", fleet_file),
             pools: source("pools/team.yaml", "pools: []\n"),
         }
@@ -213,8 +213,9 @@ impl<'a> DemoStage<'a> {
     ) -> Result<(), Failure> {
         self.command(command)?;
         let fleet = self.read().await?;
-        let warrant = warrant(self.book.clone(), self.clock, &fleet, &plan.fleet);
-        let writer = Writer::new(Arc::clone(&self.client), warrant);
+        let audit_context =
+            audit_context(self.destination.clone(), self.clock, &fleet, &plan.fleet);
+        let writer = Writer::new(Arc::clone(&self.client), audit_context);
         let narrator = ApplyNarrator { stage: self, news: ProgressFilter::default() };
         let outcomes = apply(plan, &writer, &options, &narrator).await;
         self.print(&format!("\n{}", render::outcome::text(&outcomes, self.cx.print.width())))
@@ -284,7 +285,7 @@ impl<'a> DemoStage<'a> {
             };
             (world.log().iter().filter(ended).count(), world.killed_jobs().len())
         });
-        let text = match &self.book {
+        let text = match &self.destination {
             AuditDestination::Memory(memory) => memory.lock().ignoring_poison().text.clone(),
             AuditDestination::File(_) | AuditDestination::Sink(_) | AuditDestination::Off => {
                 String::new()
@@ -330,9 +331,9 @@ impl<'a> DemoStage<'a> {
         self.clock
     }
 
-    pub(super) async fn warrant(&self) -> Result<AuditContext, Failure> {
+    pub(super) async fn audit_context(&self) -> Result<AuditContext, Failure> {
         let fleet = self.read().await?;
-        Ok(warrant(self.book.clone(), self.clock, &fleet, &self.desired()?.fleet))
+        Ok(audit_context(self.destination.clone(), self.clock, &fleet, &self.desired()?.fleet))
     }
 
     /// Prints one line with its virtual time.
