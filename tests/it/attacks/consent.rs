@@ -97,7 +97,7 @@ fn a_plan_file_that_names_other_pool_files_consents_to_their_steps_only() {
     assert_ne!(edited, text);
     bench.write("it.plan", &edited);
     let said = bench.run(&["apply", "it.plan", "--auto-approve"]).ends(6);
-    assert!(said.err.contains("it differs now for `a`"), "{}", said.err);
+    assert!(said.err.contains("the current plan differs for `a`"), "{}", said.err);
     nothing_written(&bench);
 }
 
@@ -117,7 +117,7 @@ fn a_plan_file_that_names_files_of_the_machine_shows_nothing_of_them() {
         assert_ne!(edited, text);
         bench.write("it.plan", &edited);
         let said = bench.run(&line).ends(6);
-        assert!(said.err.contains("outside of the fleet file's folder"), "{}", said.err);
+        assert!(said.err.contains("outside the fleet file's folder"), "{}", said.err);
         assert!(!said.err.contains("canary"), "{}", said.err);
     }
     std::os::unix::fs::symlink(elsewhere.path("pools"), bench.path("link")).unwrap();

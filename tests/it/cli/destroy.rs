@@ -39,7 +39,11 @@ fn without_a_terminal_and_without_approval_nothing_is_written() {
     let bench = Bench::new();
     bench.declare(&["a"]);
     let refused = bench.run(&["apply"]).ends(6);
-    assert!(refused.err.contains("`runnerctl apply --auto-approve` does it"), "{}", refused.err);
+    assert!(
+        refused.err.contains("apply them with `runnerctl apply --auto-approve`"),
+        "{}",
+        refused.err
+    );
     bench.run(&["apply", "--allow-destroy=all"]).ends(6);
     assert_eq!(bench.owned(), Vec::<String>::new());
 }

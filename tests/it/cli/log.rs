@@ -33,7 +33,7 @@ fn v_logs_the_steps_vv_the_requests_and_vvv_the_decisions() {
 
     let steps = plan(&["-v"]);
     assert!(has(&steps, "read ", "pools/a.yaml, rc.yaml: 1 pool"), "{steps:#?}");
-    assert!(has(&steps, "GARM is at http://127.0.0.1:", "its user is `admin`"), "{steps:#?}");
+    assert!(has(&steps, "GARM is at http://127.0.0.1:", "the user is `admin`"), "{steps:#?}");
     assert!(has(&steps, "read GARM: 0 pools, 0 runners, 0 jobs", ""), "{steps:#?}");
     assert!(has(&steps, "planned 2 steps", ""), "{steps:#?}");
     assert_eq!(steps.len(), 4, "{steps:#?}");

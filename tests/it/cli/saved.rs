@@ -114,7 +114,7 @@ fn a_saved_plan_excludes_flags_that_select_pools() {
     for more in [&["-f", "elsewhere"][..], &["--target", "a"]] {
         let line = [&["apply", "it.plan", "--auto-approve"], more].concat();
         let said = bench.run(&line).ends(64);
-        assert!(said.err.contains("a saved plan brings its own"), "{}", said.err);
+        assert!(said.err.contains("cannot be combined with a saved plan"), "{}", said.err);
     }
     bench
         .run_with(&["apply", "it.plan", "--auto-approve"], &[("RUNNERCTL_POOLS", "elsewhere")])

@@ -79,7 +79,7 @@ fn pools_created_by_hand_are_imported_and_adopted_without_other_changes() {
         }
     }
     let nothing = bench.run(&["import"]).ends(0);
-    assert!(nothing.err.contains("there is nothing to import"), "{}", nothing.err);
+    assert!(nothing.err.contains("nothing to import: every pool"), "{}", nothing.err);
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn a_destructive_plan_asks_for_the_word_destroy() {
     bench.apply();
     bench.remove("pools/b.yaml");
     let said = answered(&bench, &[], "yes").ends(1);
-    assert!(said.err.contains("only the word `destroy` confirms it, not `yes`"), "{}", said.err);
+    assert!(said.err.contains("type `destroy` to confirm, not `yes`"), "{}", said.err);
     assert_eq!(bench.owned(), ["a", "b"]);
     let said = answered(&bench, &[], "destroy").ends(0);
     assert!(said.err.contains("Pools to be deleted: `b`"), "{}", said.err);
@@ -206,7 +206,7 @@ fn a_status_longer_than_the_screen_keeps_header_and_summary_visible() {
     bench.declare(&names[39..]);
     let (terminal, child) =
         at_a_terminal(&bench, &["status", "--follow", "--interval", "1s"], Streams::All);
-    terminal.wait_for("shows single pools");
+    terminal.wait_for("to show single pools");
     signal(&child, "-INT");
     let said = terminal.end(child).ends(130);
     let screens: Vec<&str> = said.err.split("\u{1b}[H\u{1b}[2J\u{1b}[3J").collect();

@@ -20,7 +20,7 @@ fn the_demo_succeeds_and_compares_the_burst_with_garm_alone() {
         "the same burst, GARM alone",
         "longest wait",
         "21 ran to their end, 0 lost their VM",
-        "their chain holds",
+        "its chain verifies",
     ] {
         assert!(told.contains(passage), "{passage}\n{told}");
     }

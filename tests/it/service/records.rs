@@ -223,7 +223,10 @@ fn if_records_are_required_watch_writes_nothing_and_is_not_ready_while_the_audit
     stage.metrics_with(UP);
     assert_eq!(watch.end("-TERM"), Some(0));
     let said = stage.read("watch.err");
-    assert!(said.contains("nothing is written to GARM until it can be"), "{said}");
+    assert!(
+        said.contains("watch writes nothing to GARM until the audit file is writable again"),
+        "{said}"
+    );
     let (code, said) = verify(&stage, &[]);
     assert_eq!((code, said.contains("not complete")), (Some(0), false), "{said}");
 }
