@@ -1,12 +1,11 @@
-//! A file outside of this machine's own disks, to which lines are appended.
+//! Appends lines to the anchor file, usually on a mount outside this machine.
 
 use std::io;
 use std::path::Path;
 
 use super::disk;
 
-/// Appends a line and brings it to the disk. Blocks, on a mount that does not answer for as long as
-/// that does not.
+/// Appends a line and syncs it to disk. Blocks, possibly for as long as a mount does not respond.
 pub fn append_line(path: &Path, line: &str) -> io::Result<()> {
     let mut file = disk::open(path)?;
     let about = file.metadata()?;

@@ -1,4 +1,4 @@
-//! Writing a file whole or not at all, and never over anything that is not a regular file.
+//! Writes a file completely or not at all, and never replaces anything but a regular file.
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions, metadata, symlink_metadata};
@@ -16,21 +16,21 @@ use rustix::process::geteuid;
 
 use super::disk::{self, folder_of};
 
-/// Symbolic links followed at most; the kernel's own limit.
+/// The number of symbolic links that are followed, as in Linux.
 const LINKS_MAX: usize = 40;
 
-/// Where a path leads once its symbolic links are followed.
+/// The end of a path whose symbolic links have been followed.
 #[derive(Debug, PartialEq, Eq)]
 pub enum WriteTarget {
-    /// A regular file, or nothing yet.
+    /// A regular file, or a path without a file.
     File(PathBuf),
     /// A terminal, a pipe, a character device, or a file that a process has open.
     Stream(PathBuf),
 }
 
-/// Writes `text` where `path` leads. A regular file is replaced by rename and has `mode` from its
-/// first byte on, so that a reader never sees a part of it; a symbolic link to it stays. A terminal,
-/// a pipe or a character device is written to. Anything else is an error and stays as it is.
+/// Writes `text` to the file that `path` leads to. A regular file is replaced by a rename and has
+/// `mode` from the start, so that a reader never sees a part of it; a symbolic link to it is kept. A
+/// terminal, a pipe or a character device is written to. Anything else is an error and is left alone.
 pub fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     match end_of(path)? {
         WriteTarget::File(end) => disk::put(&end, text, mode),
@@ -38,8 +38,8 @@ pub fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     }
 }
 
-/// Follows the symbolic links of `path`. Errors when it leads to a folder, a socket or a block
-/// device, and where the kernel would not follow it.
+/// Follows the symbolic links of `path`. Errors if it leads to a folder, a socket or a block device,
+/// and if the kernel would not follow it.
 pub fn end_of(path: &Path) -> io::Result<WriteTarget> {
     let end = follow(path)?;
     let there = match symlink_metadata(&end) {
@@ -48,7 +48,7 @@ pub fn end_of(path: &Path) -> io::Result<WriteTarget> {
     };
     let kind = metadata(&end)?.file_type();
     let is_stream = kind.is_fifo() || kind.is_char_device();
-    // A link that is left is one of /proc: it stands for an open file and not for a path.
+    // A link that remains is one of /proc, which refers to an open file instead of a path.
     if is_stream || (there.is_symlink() && kind.is_file()) || own_stream(&end).is_some() {
         return Ok(WriteTarget::Stream(end));
     }
@@ -59,8 +59,8 @@ pub fn end_of(path: &Path) -> io::Result<WriteTarget> {
     }
 }
 
-/// `path` with its last component's symbolic links followed, up to one of /proc: what that one
-/// reads is not always a path.
+/// Follows the symbolic links of the last component of `path`, except those of /proc, whose targets
+/// are not always paths.
 fn follow(path: &Path) -> io::Result<PathBuf> {
     let mut end = path.to_owned();
     for _ in 0..LINKS_MAX {
@@ -75,7 +75,7 @@ fn follow(path: &Path) -> io::Result<PathBuf> {
         let is_planted =
             is_planted(about.st_uid, (folder.uid(), folder.mode()), geteuid().as_raw());
         if kind != FileType::RegularFile && is_planted {
-            let why = "it belongs to another user, in a folder that every user may write to";
+            let why = "it belongs to another user, in a folder that every user can write to";
             return Err(io::Error::new(ErrorKind::PermissionDenied, why));
         }
         if kind != FileType::Symlink || fstatfs(&there)?.f_type == PROC_SUPER_MAGIC {
@@ -87,16 +87,17 @@ fn follow(path: &Path) -> io::Result<PathBuf> {
     Err(Errno::LOOP.into())
 }
 
-/// Whether another user than `us` may have put something of `owner`'s into a shared folder such as
-/// `/tmp` for us to follow: the rule of the kernel's `fs.protected_symlinks`, which does not see
-/// links that we read. `folder` is its owner and its mode.
+/// Whether another user than `us` may have placed a file or link of `owner` in a shared folder such
+/// as `/tmp` to mislead us. This is the rule of the kernel's `fs.protected_symlinks`, which does not
+/// cover links that we read ourselves. `folder` is the owner and mode of the folder.
 fn is_planted(owner: u32, folder: (u32, u32), us: u32) -> bool {
     const STICKY_AND_SHARED: u32 = 0o1002;
     let is_shared = folder.1 & STICKY_AND_SHARED == STICKY_AND_SHARED;
     is_shared && owner != us && owner != folder.0
 }
 
-/// Opens a stream for writing. A pipe that nothing reads from is an error: it would be waited for.
+/// Opens a stream for writing. A pipe without a reader is an error; waiting for one could take
+/// forever.
 fn open_stream(path: &Path) -> io::Result<File> {
     if let Some(own) = own_stream(path) {
         return Ok(own);
@@ -114,13 +115,13 @@ fn open_stream(path: &Path) -> io::Result<File> {
     Ok(stream)
 }
 
-/// Our own stdout or stderr, where `path` is the same file: opened a second time it would be
-/// written from its beginning, and what is printed afterwards would overwrite that.
+/// Our own stdout or stderr, if `path` leads to the same file. If it were opened a second time, it
+/// would be written from its beginning, and later output would overwrite the text.
 fn own_stream(path: &Path) -> Option<File> {
     let there = metadata(path).ok()?;
     let (out, err) = (io::stdout(), io::stderr());
-    [out.as_fd(), err.as_fd()].into_iter().find_map(|it| {
-        let own = File::from(it.try_clone_to_owned().ok()?);
+    [out.as_fd(), err.as_fd()].into_iter().find_map(|stream| {
+        let own = File::from(stream.try_clone_to_owned().ok()?);
         let about = own.metadata().ok()?;
         ((about.dev(), about.ino()) == (there.dev(), there.ino())).then_some(own)
     })

@@ -16,14 +16,14 @@ pub enum AuditDestination {
     Sink(Arc<AuditSink>),
     /// Lines in memory, for the demo and for tests.
     Memory(Arc<Mutex<MemoryLog>>),
-    /// Nowhere (`--no-audit`).
+    /// Records are not kept (`--no-audit`).
     Off,
 }
 
 /// A log that is kept in memory.
 #[derive(Debug)]
 pub struct MemoryLog {
-    /// All records, as they would stand in a file.
+    /// All records, in the format of a file.
     pub text: String,
     head: Head,
 }
@@ -34,15 +34,15 @@ impl AuditDestination {
         Self::Memory(Arc::new(Mutex::new(MemoryLog { text: String::new(), head: Head::start() })))
     }
 
-    /// Appends one record and returns its head, or nothing where none is kept. After
-    /// [`AuditFileError::Locked`] the caller tries again.
+    /// Appends a record and returns its head; `None` if no records are kept or the record was lost.
+    /// After [`AuditFileError::Locked`] the caller should try again.
     pub async fn append(&self, entry: Entry) -> Result<Option<Head>, AuditFileError> {
         match self {
             Self::File(audit_file) => {
                 let audit_file = Arc::clone(audit_file);
                 tokio::task::spawn_blocking(move || audit_file.append(&entry))
                     .await
-                    .expect("append does not panic, and nobody aborts it")
+                    .expect("append does not panic, and the task is not aborted")
                     .map(Some)
             }
             Self::Sink(sink) => sink.append(&entry).await,

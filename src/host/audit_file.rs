@@ -1,4 +1,4 @@
-//! The audit file: lock, continue what is there, `fsync`. Several processes share one file.
+//! The audit file, which several processes may share: locks it, continues the log and syncs it.
 
 mod error;
 
@@ -24,10 +24,10 @@ use crate::domain::poison::IgnorePoison;
 
 pub use error::AuditFileError;
 
-/// What a full disk must still hold before `apply` begins, in bytes.
+/// The free space that `apply` needs at its start, in bytes.
 const FIRST_RECORDS: u64 = 8 << 10;
 
-/// How far the clock may go back without a record of it.
+/// The clock may be set back by this much without a record.
 const SET_BACK_MIN: SignedDuration = SignedDuration::from_secs(1);
 
 /// The author of records: actor, clock and keys.
@@ -37,7 +37,7 @@ pub struct RecordWriter {
     pub actor: Actor,
     /// The clock of the records.
     pub clock: Clock,
-    /// Keys of the HMACs.
+    /// The HMAC keys of the log.
     pub keys: Keys,
 }
 
@@ -77,8 +77,8 @@ struct FileState {
 }
 
 impl AuditFile {
-    /// Makes sure that records can be written: creates the file (for its owner alone) and, for the
-    /// state folder, the folders above it; takes the lock once and looks at the end. Blocks.
+    /// Makes sure that records can be written: creates the file, private to the owner, and the
+    /// folders above it under [`Folders::Create`]; takes the lock once and reads the end. Blocks.
     pub fn open(
         path: &Path,
         writer: RecordWriter,
@@ -87,14 +87,14 @@ impl AuditFile {
         let audit_file = Self { path: path.to_owned(), writer, state: Mutex::default() };
         if let (Folders::Create, Some(folder)) = (folders, path.parent()) {
             state_dir::create_folder(folder)
-                .map_err(|it| audit_file.io("create the folder of", it))?;
+                .map_err(|error| audit_file.io("create the folder of", error))?;
         }
         let file = audit_file.file()?;
         match audit_file.lock(&file) {
             Ok(()) => {
                 audit_file.look(&file)?;
-                // What was kept of it shares the lock, and would hold it.
-                file.unlock().map_err(|it| audit_file.io("unlock", it))?;
+                // The handle in the checkpoint shares the lock, and would keep it.
+                file.unlock().map_err(|error| audit_file.io("unlock", error))?;
             }
             // Another process is writing to it, so it can be written to.
             Err(AuditFileError::Locked(_)) => {}
@@ -103,30 +103,31 @@ impl AuditFile {
         Ok(audit_file)
     }
 
-    /// Where it is.
+    /// The path under which the file was opened.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Who writes.
+    /// The author of the records of this process.
     pub fn writer(&self) -> &RecordWriter {
         &self.writer
     }
 
     /// The last record that this process knows to be in the log.
     pub fn head(&self) -> Option<Head> {
-        self.state().checkpoint.as_ref().map(|it| it.head.clone())
+        self.state().checkpoint.as_ref().map(|checkpoint| checkpoint.head.clone())
     }
 
-    /// The same with the file that it is in.
+    /// The last record that this process knows, and the file that contains it.
     pub(super) fn known(&self) -> io::Result<KnownLog> {
         let state = self.state();
-        let file = state.checkpoint.as_ref().map(|it| it.file.try_clone()).transpose()?;
-        let head = state.checkpoint.as_ref().map(|it| it.head.clone());
+        let file =
+            state.checkpoint.as_ref().map(|checkpoint| checkpoint.file.try_clone()).transpose()?;
+        let head = state.checkpoint.as_ref().map(|checkpoint| checkpoint.head.clone());
         Ok(KnownLog { head, file, began_after: state.began_after.clone() })
     }
 
-    /// How this file ends, to be held against it at the first write.
+    /// Remembers the end of the file, with which the first write compares it.
     fn look(&self, file: &File) -> Result<(), AuditFileError> {
         let (tail, offset) = self.tail(file, TAIL_MAX)?;
         if tail == Tail::Foreign {
@@ -135,20 +136,21 @@ impl AuditFile {
         let Some(last) = tail.last() else { return Ok(()) };
         let note = self.note(Cause::default());
         let next = self.writer.keys.succession(&last.signer, &last.head, &note);
-        next.map_err(|it| self.standoff(it))?;
-        let file = file.try_clone().map_err(|it| self.io("open", it))?;
+        next.map_err(|error| self.standoff(error))?;
+        let file = file.try_clone().map_err(|error| self.io("open", error))?;
         self.state().checkpoint = Some(Checkpoint::of(last, file, offset));
         Ok(())
     }
 
-    /// Asks the disk for room for the first records, so that a full one is known before anything is
-    /// changed; the file stays as it is. Where a file system cannot say, the first record will.
+    /// Checks that the disk has space for the first records, so that a full disk is noticed before
+    /// anything is changed. Does not change the file. On a file system that cannot tell, the first
+    /// record fails instead.
     pub fn find_room(&self) -> Result<(), AuditFileError> {
         use rustix::fs::{FallocateFlags, fallocate};
         use rustix::io::Errno;
 
         let file = self.file()?;
-        let length = file.metadata().map_err(|it| self.io("look at", it))?.len();
+        let length = file.metadata().map_err(|error| self.io("look at", error))?.len();
         match fallocate(&file, FallocateFlags::KEEP_SIZE, length, FIRST_RECORDS) {
             Err(error @ (Errno::NOSPC | Errno::DQUOT)) => {
                 Err(self.io("find room for a record in", error.into()))
@@ -159,7 +161,7 @@ impl AuditFile {
 
     /// Appends one record and brings it to the disk. Blocks, for the time of an `fsync`.
     pub fn append(&self, entry: &Entry) -> Result<Head, AuditFileError> {
-        self.append_all(&[&entry.into()], &Cause::default()).map(|it| it.head)
+        self.append_all(&[&entry.into()], &Cause::default()).map(|appended| appended.head)
     }
 
     /// Appends records, in this order, and brings all of them to the disk at once; or none. Before
@@ -170,7 +172,7 @@ impl AuditFile {
         let mut file = self.file()?;
         self.lock(&file)?;
         if !rotation::is_at(&file, &self.path) {
-            // Renamed between opening and locking: nothing may be added to it any more.
+            // The file was renamed between opening and locking, and must not be appended to.
             return Err(AuditFileError::Locked(self.shown()));
         }
         let LogEnd { tail, rotated, damage } = self.log_end(&file, state.checkpoint.as_ref())?;
@@ -179,7 +181,7 @@ impl AuditFile {
         let mut batch = self.continued(tail, &note, damage.as_ref())?;
         let key = self.writer.keys.signing();
         let of_clock = set_back.map(|(from, by)| note.set_back(from, by));
-        let of_damage = damage.as_ref().map(|it| note.damaged(it));
+        let of_damage = damage.as_ref().map(|damage| note.damaged(damage));
         for entry in of_damage.iter().chain(&of_clock) {
             batch.write(&entry.into(), key);
         }
@@ -189,11 +191,11 @@ impl AuditFile {
             heads.push(batch.head.clone());
         }
         let length = self.write(&mut file, batch.text.as_bytes())?;
-        // Kept open, and no longer locked: whether that succeeds shows at the next lock.
+        // The file stays open in the checkpoint. If unlocking fails, the next lock fails, too.
         let _ = file.unlock();
         let end = length + batch.text.len() as u64;
         let head = batch.head.clone();
-        let signer = key.map_or(Signer::Unsigned, |it| Signer::Known(it.id().clone()));
+        let signer = key.map_or(Signer::Unsigned, |key| Signer::Known(key.id().clone()));
         let start = end - batch.last_line as u64;
         state.checkpoint =
             Some(Checkpoint { head: head.clone(), signer, written: None, file, start, end });
@@ -213,7 +215,8 @@ impl AuditFile {
         LogNote { time: clock.now(), actor: actor.clone(), cause }
     }
 
-    /// From when and by how much the clock was set back since the last record.
+    /// The expected time and by how much the clock is behind it, if it was set back since the last
+    /// record.
     fn set_back(
         &self,
         now: Timestamp,
@@ -222,9 +225,10 @@ impl AuditFile {
     ) -> Option<SetBack> {
         let ours = state.wrote.filter(|_| matches!(self.writer.clock, Clock::Real));
         let due = ours.and_then(|(time, at)| time.checked_add(at.elapsed()).ok());
-        // Another process of this machine, or the one before this.
-        let theirs = last.and_then(|it| it.written.as_ref());
-        let theirs = theirs.filter(|it| it.1 == self.writer.actor.host).map(|it| it.0);
+        // The last record may be from another process of this machine.
+        let theirs = last.and_then(|last| last.written.as_ref());
+        let theirs =
+            theirs.filter(|(_, host)| *host == self.writer.actor.host).map(|(time, _)| *time);
         let due = due.into_iter().chain(theirs).max()?;
         let by = due.duration_since(now);
         (by > SET_BACK_MIN).then_some((due, by))
@@ -235,14 +239,14 @@ impl AuditFile {
         file: &File,
         checkpoint: Option<&Checkpoint>,
     ) -> Result<LogEnd, AuditFileError> {
-        log_end(&self.path, file, &self.writer.keys, checkpoint).map_err(|it| match it {
+        log_end(&self.path, file, &self.writer.keys, checkpoint).map_err(|error| match error {
             LogEndError::Io(error) => self.io("read", error),
             LogEndError::Foreign => AuditFileError::Foreign(self.shown()),
             LogEndError::OtherKey => AuditFileError::OtherKey(self.shown()),
         })
     }
 
-    /// A batch behind the end of the log, and behind what must be said of that first.
+    /// An empty batch after the end of the log; torn bytes and a change of keys are recorded first.
     fn continued(
         &self,
         tail: Tail,
@@ -260,7 +264,7 @@ impl AuditFile {
         let is_start = last.head.seq == 0;
         let mut batch = RecordBatch::new(last.head, ending);
         if let Some(torn) = torn {
-            // It must be the very next record, so the key that is due signs it.
+            // This must be the very next record, so the current key signs it.
             let due = keys
                 .due(&last.signer)
                 .filter(|_| !is_start)
@@ -273,7 +277,7 @@ impl AuditFile {
         match keys.succession(&last.signer, &batch.head, note) {
             Ok(Some((entry, key))) => batch.write(&(&entry).into(), Some(key)),
             Ok(None) => {}
-            // What stands there is no longer ours: the records from here on are.
+            // The end of the log is not ours any more, and our records begin a new signature.
             Err(_) if damage.is_some_and(Damage::is_altered) => {}
             Err(standoff) => return Err(self.standoff(standoff)),
         }
@@ -288,15 +292,15 @@ impl AuditFile {
     }
 
     fn file(&self) -> Result<File, AuditFileError> {
-        let file = disk::open(&self.path).map_err(|it| self.io("open", it))?;
-        if file.metadata().map_err(|it| self.io("look at", it))?.is_file() {
+        let file = disk::open(&self.path).map_err(|error| self.io("open", error))?;
+        if file.metadata().map_err(|error| self.io("look at", error))?.is_file() {
             Ok(file)
         } else {
             Err(AuditFileError::NotAFile(self.shown()))
         }
     }
 
-    /// Released when the file is closed.
+    /// Takes the lock; it is released when the file is closed.
     fn lock(&self, file: &File) -> Result<(), AuditFileError> {
         file.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => AuditFileError::Locked(self.shown()),
@@ -305,22 +309,22 @@ impl AuditFile {
     }
 
     fn tail(&self, file: &File, most: usize) -> Result<(Tail, u64), AuditFileError> {
-        rotation::tail(file, &self.writer.keys, most).map_err(|it| self.io("read", it))
+        rotation::tail(file, &self.writer.keys, most).map_err(|error| self.io("read", error))
     }
 
-    /// All of it, on the disk; or nothing, as far as the system lets us take it back. Brings the
-    /// length before.
+    /// Appends and syncs the text, or truncates the file again if that fails. Returns the length
+    /// before the append.
     fn write(&self, file: &mut File, text: &[u8]) -> Result<u64, AuditFileError> {
-        let length = file.metadata().map_err(|it| self.io("look at", it))?.len();
+        let length = file.metadata().map_err(|error| self.io("look at", error))?.len();
         if let Err(error) = disk::append(file, text).and_then(|()| disk::sync(file)) {
-            // A full disk cuts a record in half. If this fails as well, the torn end is told of by
-            // the next record.
+            // A full disk cuts a record in half. If truncating fails as well, the next record
+            // reports the torn end.
             let _ = disk::cut(file, length);
             return Err(self.io("write to", error));
         }
         if length == 0 {
-            // The file may be a new one, whose name is not on the disk.
-            disk::sync_folder(&self.path).map_err(|it| self.io("sync the folder of", it))?;
+            // The file may be new, with a name that is not durable yet.
+            disk::sync_folder(&self.path).map_err(|error| self.io("sync the folder of", error))?;
         }
         Ok(length)
     }
@@ -337,14 +341,14 @@ impl AuditFile {
     }
 }
 
-/// From when, and by how much.
+/// The expected time, and by how much the clock is behind it.
 type SetBack = (Timestamp, SignedDuration);
 
-/// What is about to be written.
+/// The records that are about to be written.
 struct RecordBatch {
     head: Head,
     text: String,
-    /// Length of the last line, its newline included.
+    /// The length of the last line, with its newline.
     last_line: usize,
     kinds: Vec<Kind>,
 }
@@ -362,12 +366,12 @@ impl RecordBatch {
     }
 }
 
-/// Whether missing folders are made.
+/// Whether missing folders are created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Folders {
-    /// For the state folder.
+    /// They are created; for the state folder.
     Create,
-    /// For a path that a person has named.
+    /// They are an error; for a path that the user gave.
     Leave,
 }
 

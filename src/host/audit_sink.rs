@@ -1,6 +1,6 @@
-//! Writes the audit file of `watch` on a thread of its own, so that neither a slow disk nor another
+//! Writes the audit file of `watch` on a separate thread, so that neither a slow disk nor another
 //! process that holds the lock delays scaling for longer than the configured patience. Records that
-//! are lost that way are counted, and a gap record says how many.
+//! are lost this way are counted, and a gap record gives their number.
 
 mod batch;
 mod options;
@@ -64,7 +64,7 @@ struct SinkQueue {
     is_closing: bool,
     /// Records that this process had written were found changed or missing.
     is_altered: bool,
-    /// The last attempt before the end has failed.
+    /// The last attempt before the end failed.
     is_over: bool,
     head: Option<Head>,
 }
@@ -82,7 +82,7 @@ struct WriteFailure {
     since: Instant,
     retry_at: Instant,
     /// It has lasted long enough to be reported.
-    is_told: bool,
+    is_reported: bool,
 }
 
 impl fmt::Debug for AuditSink {
@@ -92,7 +92,7 @@ impl fmt::Debug for AuditSink {
 }
 
 impl AuditSink {
-    /// Starts the writer thread. `cause` is the cause of the records about the log itself. Fails when
+    /// Starts the writer thread. `cause` is the cause of the records about the log itself. Errors if
     /// the system refuses a thread.
     pub fn start(
         audit_file: Arc<AuditFile>,
@@ -120,22 +120,22 @@ impl AuditSink {
         Ok(Self { shared, ended: Mutex::new(Some(ended)) })
     }
 
-    /// The file that is written to.
+    /// The file that the sink writes.
     pub fn audit_file(&self) -> &AuditFile {
         &self.shared.audit_file
     }
 
-    /// What stands in its own records as their cause.
+    /// The cause of the records about the log itself.
     pub fn cause(&self) -> &Cause {
         &self.shared.cause
     }
 
-    /// The place of the last record that is known to be in the log.
+    /// The last record that is known to be in the log.
     pub fn head(&self) -> Option<Head> {
         self.shared.queue().head.clone()
     }
 
-    /// So many records are not in the file and not told of in it yet.
+    /// The number of lost records that no gap record reports yet.
     pub fn missing(&self) -> u64 {
         self.shared.queue().missing.count
     }
@@ -145,8 +145,9 @@ impl AuditSink {
         self.shared.queue().is_altered
     }
 
-    /// Writes the record of a write, and waits for it no longer than its patience. Brings its place;
-    /// nothing when it is lost. Errors under [`RecordPolicy::Required`] instead of losing it.
+    /// Writes the record of a write, and waits for it no longer than [`SinkOptions::patience`].
+    /// Returns its head, or `None` if it is lost; under [`RecordPolicy::Required`], a lost record is
+    /// an error.
     pub async fn append(&self, entry: &Entry) -> Result<Option<Head>, AuditFileError> {
         let shared = &self.shared;
         (shared.listener)(&SinkEvent::Requested(entry));
@@ -157,7 +158,7 @@ impl AuditSink {
         match tokio::time::timeout(shared.options.patience, answer).await {
             Ok(Ok(Ok(head))) => Ok(Some(head)),
             Ok(Ok(Err(why))) => shared.give_up(why),
-            // The thread counts what it finds withdrawn.
+            // The thread counts the records that no write waits for any more.
             Ok(Err(_)) | Err(_) => {
                 let path = shared.audit_file.path().display();
                 shared.give_up(format!("the audit file `{path}` was not written in time"))
@@ -165,7 +166,7 @@ impl AuditSink {
         }
     }
 
-    /// Takes records that nothing waits for.
+    /// Queues records that no write waits for.
     pub fn enqueue(&self, entries: &[Entry]) {
         let drafts: Vec<Draft> = entries.iter().map(Draft::from).collect();
         let mut queue = self.shared.queue();
@@ -174,17 +175,17 @@ impl AuditSink {
         self.shared.wakeup.notify_one();
     }
 
-    /// Whether more can be taken without holding too much in memory.
+    /// Whether the queue is below its memory limit.
     pub fn has_room(&self) -> bool {
         self.shared.queue().bytes < self.shared.options.waiting_max
     }
 
-    /// Writes what waits, for at most so long; brings how many records are left.
+    /// Writes the queued records for at most `patience`. Returns how many are left.
     pub async fn close(&self, patience: Duration) -> usize {
         self.shared.close();
         let ended = self.ended.lock().ignoring_poison().take();
         if let Some(ended) = ended {
-            // What is left is told by the number.
+            // A timeout shows in the number of the records that are left.
             let _ = tokio::time::timeout(patience, ended).await;
         }
         let queue = self.shared.queue();
@@ -207,18 +208,21 @@ impl SinkShared {
         let mut queue = self.queue();
         queue.is_closing = true;
         if let Some(failure) = &mut queue.failure {
-            // Once more, and no more if that fails.
+            // One last attempt is made at once.
             failure.retry_at = Instant::now();
         }
         self.wakeup.notify_one();
     }
 
-    /// Errors when there is no use in waiting.
+    /// Queues a record that a write waits for. Errors if the file is known to be unwritable or the
+    /// queue is full.
     fn hand_in(&self, draft: Draft) -> Result<oneshot::Receiver<Result<Head, String>>, String> {
         let mut queue = self.queue();
-        let told = queue.failure.as_ref().filter(|it| it.is_told).map(|it| it.why.clone());
-        let full = (queue.urgent.len() >= URGENT_MAX).then(|| "too many records wait".to_owned());
-        if let Some(why) = told.or(full) {
+        let failure = queue.failure.as_ref().filter(|failure| failure.is_reported);
+        let unwritable = failure.map(|failure| failure.why.clone());
+        let full =
+            (queue.urgent.len() >= URGENT_MAX).then(|| "too many records are waiting".to_owned());
+        if let Some(why) = unwritable.or(full) {
             self.miss(&mut queue, &draft, &why);
             return Err(why);
         }
@@ -228,8 +232,8 @@ impl SinkShared {
         Ok(answer)
     }
 
-    /// A record is not written. An intent under [`RecordPolicy::Required`] is none that is missing: nothing
-    /// is sent then.
+    /// Reports a record as lost and counts it as missing, except an intent under
+    /// [`RecordPolicy::Required`], whose write is not sent.
     fn miss(&self, queue: &mut SinkQueue, draft: &Draft, why: &str) {
         (self.listener)(&SinkEvent::Lost(why));
         if (self.options.rule, draft.kind) != (RecordPolicy::Required, Kind::Intent) {
@@ -245,7 +249,7 @@ impl SinkShared {
         }
     }
 
-    /// The thread.
+    /// The main function of the thread.
     fn write_all(&self) {
         while let Some(batch) = self.next() {
             let drafts: Vec<&Draft> = batch.drafts().collect();
@@ -256,7 +260,7 @@ impl SinkShared {
         }
     }
 
-    /// Waits for something to write; nothing at the end.
+    /// Waits for the next batch; `None` when the sink is closed.
     fn next(&self) -> Option<WriteBatch> {
         let mut queue = self.queue();
         loop {
@@ -277,12 +281,13 @@ impl SinkShared {
 
     /// Counts the records that a write has stopped waiting for.
     fn drop_withdrawn(&self, queue: &mut SinkQueue) {
-        let (withdrawn, kept) =
-            std::mem::take(&mut queue.urgent).into_iter().partition(|it| it.reply.is_closed());
+        let (withdrawn, kept) = std::mem::take(&mut queue.urgent)
+            .into_iter()
+            .partition(|record| record.reply.is_closed());
         queue.urgent = kept;
         let withdrawn: VecDeque<UrgentRecord> = withdrawn;
-        for it in withdrawn {
-            self.miss(queue, &it.draft, "it was not written in time");
+        for record in withdrawn {
+            self.miss(queue, &record.draft, "it was not written in time");
         }
     }
 
@@ -301,29 +306,32 @@ impl SinkShared {
         WriteBatch { note, missing: queue.missing.count, urgent, others }
     }
 
-    /// What must be said before anything else.
+    /// The record about the log itself that must precede the others.
     fn note(&self, queue: &SinkQueue) -> Option<Draft> {
         let RecordWriter { actor, clock, .. } = self.audit_file.writer();
         let note = LogNote { time: clock.now(), actor: actor.clone(), cause: self.cause.clone() };
-        let why = queue.failure.as_ref().map_or("they came too late", |it| it.why.as_str());
+        let why = queue
+            .failure
+            .as_ref()
+            .map_or("they were not written in time", |failure| failure.why.as_str());
         match (&queue.missing, self.options.rule) {
             (MissingRecords { count: 1.., since }, _) => {
                 Some((&note.lost(queue.missing.count, *since, why)).into())
             }
-            // Only a record shows whether the file can be written.
+            // Only a successful record shows that the file can be written again.
             (_, RecordPolicy::Required) if queue.is_stuck() => Some((&note.free(why)).into()),
             (_, RecordPolicy::BestEffort | RecordPolicy::Required) => None,
         }
     }
 
     fn settle(&self, batch: WriteBatch, appended: Appended) {
-        appended.rotated.iter().for_each(|it| (self.listener)(&SinkEvent::Rotated(it)));
-        appended.damage.iter().for_each(|it| (self.listener)(&SinkEvent::Altered(it)));
-        appended.kinds.iter().for_each(|it| (self.listener)(&SinkEvent::Written(*it)));
+        appended.rotated.iter().for_each(|head| (self.listener)(&SinkEvent::Rotated(head)));
+        appended.damage.iter().for_each(|damage| (self.listener)(&SinkEvent::Altered(damage)));
+        appended.kinds.iter().for_each(|kind| (self.listener)(&SinkEvent::Written(*kind)));
         let mut queue = self.queue();
         let heads = appended.heads.into_iter().skip(usize::from(batch.note.is_some()));
         for (urgent, head) in batch.urgent.into_iter().zip(heads) {
-            // A write that waits no longer does without the number.
+            // A write that has stopped waiting does not need the head.
             let _ = urgent.reply.send(Ok(head));
         }
         queue.head = Some(appended.head);
@@ -332,10 +340,10 @@ impl SinkShared {
         if queue.missing.count == 0 {
             queue.missing.since = None;
         }
-        let was_told = queue.failure.take().is_some_and(|it| it.is_told);
-        // Told without the lock: who hears it may wait for one who waits for the lock.
+        let was_reported = queue.failure.take().is_some_and(|failure| failure.is_reported);
+        // Reported without the lock, because the listener may wait for a thread that needs it.
         drop(queue);
-        if was_told {
+        if was_reported {
             (self.listener)(&SinkEvent::WritableAgain);
         }
     }
@@ -344,7 +352,7 @@ impl SinkShared {
         let mut queue = self.queue();
         let (now, why) = (Instant::now(), error.to_string());
         queue.bytes += batch.others.iter().map(Draft::size).sum::<usize>();
-        batch.others.into_iter().rev().for_each(|it| queue.others.push_front(it));
+        batch.others.into_iter().rev().for_each(|draft| queue.others.push_front(draft));
         let is_locked = matches!(error, AuditFileError::Locked(_));
         let mut refused = Vec::new();
         for urgent in batch.urgent.into_iter().rev() {
@@ -356,19 +364,19 @@ impl SinkShared {
             }
         }
         let before = queue.failure.take();
-        let since = before.as_ref().map_or(now, |it| it.since);
-        let was_told = before.is_some_and(|it| it.is_told);
-        let is_told = was_told || !is_locked || now - since >= self.options.patience;
+        let since = before.as_ref().map_or(now, |failure| failure.since);
+        let was_reported = before.is_some_and(|failure| failure.is_reported);
+        let is_reported = was_reported || !is_locked || now - since >= self.options.patience;
         let retry_at = now + if is_locked { LOCK_WAIT } else { self.options.retry };
-        queue.failure = Some(WriteFailure { why: why.clone(), since, retry_at, is_told });
-        queue.is_over = queue.is_closing && is_told;
+        queue.failure = Some(WriteFailure { why: why.clone(), since, retry_at, is_reported });
+        queue.is_over = queue.is_closing && is_reported;
         drop(queue);
-        if is_told && !was_told {
+        if is_reported && !was_reported {
             (self.listener)(&SinkEvent::Unwritable(&why));
         }
-        // LastRecord, so that the cause is reported before the write that was refused goes on.
+        // Last, so that the cause is reported before the refused write goes on.
         for reply in refused {
-            // The receiver is gone when the write has stopped waiting: it knows already.
+            // The receiver is gone if the write has stopped waiting.
             let _ = reply.send(Err(why.clone()));
         }
     }
@@ -379,9 +387,9 @@ impl SinkQueue {
         self.urgent.is_empty() && self.others.is_empty() && self.missing.count == 0
     }
 
-    /// Whether it has been told that nothing can be written.
+    /// Whether the file has been reported as unwritable.
     fn is_stuck(&self) -> bool {
-        self.failure.as_ref().is_some_and(|it| it.is_told)
+        self.failure.as_ref().is_some_and(|failure| failure.is_reported)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The last record that this process wrote or saw, and the check that the log still continues it.
+//! The last record that this process wrote or read, and the check that the log continues it.
 
 use std::fs::File;
 use std::io;
@@ -15,23 +15,23 @@ use crate::audit::{Check, DamageKind, Demands, Head, Keys, LastRecord, Signer, o
 #[derive(Debug)]
 pub(super) struct Checkpoint {
     pub(super) head: Head,
-    /// Who signs what follows it.
+    /// The signer of the next record.
     pub(super) signer: Signer,
-    /// When and on which machine it was written, if by another process.
+    /// When and on which machine another process wrote the record; absent for our own records.
     pub(super) written: Option<(Timestamp, String)>,
     /// The file that holds it, even after a rename.
     pub(super) file: File,
-    /// Where its line begins in the file.
+    /// The offset of its line in the file.
     pub(super) start: u64,
-    /// Where the line after it begins.
+    /// The offset of the next line.
     pub(super) end: u64,
 }
 
 /// What this process knows of the log.
 pub(super) struct KnownLog {
-    /// The last record.
+    /// The last record that is known.
     pub(super) head: Option<Head>,
-    /// The file that it is in.
+    /// The file that contains that record.
     pub(super) file: Option<File>,
     /// The head at which the previous file ended, if this process began the present one.
     pub(super) began_after: Option<Head>,
@@ -42,20 +42,20 @@ pub(super) struct KnownLog {
 pub(super) struct Continuation {
     /// Set if the log does not continue the checkpoint.
     pub(super) harm: Option<DamageKind>,
-    /// The log goes on with a key that this process does not have.
+    /// Whether the log continues with a key that this process does not have.
     pub(super) is_signed_by_others: bool,
-    /// The last file with records, when the one under the log's own name has none.
+    /// The last file with records, if the current one has none.
     pub(super) before: Option<File>,
-    /// Whether nothing was added.
+    /// Whether no record was added.
     pub(super) is_unchanged: bool,
-    /// The last record that continues the checkpoint, and who signs what follows it.
+    /// The last record that continues the checkpoint, and the signer of the next one.
     pub(super) last: (Head, Signer),
 }
 
 impl Checkpoint {
-    /// The record that ends a file; `offset` is where the bytes begin in which it was found.
+    /// A checkpoint at the last record of a file, which was found in the bytes from `offset` on.
     pub(super) fn of(last: &LastRecord, file: File, offset: u64) -> Self {
-        let at = |it: usize| offset + it as u64;
+        let at = |index: usize| offset + index as u64;
         let (start, end) = (at(last.line.start), at(last.line.end) + 1);
         Self {
             head: last.head.clone(),
@@ -67,7 +67,7 @@ impl Checkpoint {
         }
     }
 
-    /// Whether the record stands where it was, as it was.
+    /// Whether the record is still in its place, unchanged.
     fn is_in_place(&self) -> io::Result<bool> {
         let length = usize::try_from(self.end - self.start - 1).unwrap_or(usize::MAX);
         let mut line = vec![0; length];
@@ -75,12 +75,12 @@ impl Checkpoint {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
             read => read?,
         }
-        Ok(open(&line).is_ok_and(|it| it.head == self.head))
+        Ok(open(&line).is_ok_and(|record| record.head == self.head))
     }
 
-    /// Reads on from the checkpoint to the end of the log, of which `file` is under its own name, and
-    /// checks that every record continues the one before. Errors with `WouldBlock` when a process
-    /// is still writing to a file that was renamed.
+    /// Reads from the checkpoint to the end of the log, whose current file is `file` at `path`, and
+    /// checks that every record continues the previous one. Errors with `WouldBlock` if a process is
+    /// still writing to a renamed file.
     pub(super) fn continuation(
         &self,
         path: &Path,
@@ -99,7 +99,7 @@ impl Checkpoint {
         if is_same && length == 0 {
             continuation.harm = Some(DamageKind::Emptied);
         } else if !self.is_in_place()? {
-            let reason = format!("record {} is not in its place any more", self.head.seq);
+            let reason = format!("record {} is no longer in its place", self.head.seq);
             continuation.harm = Some(DamageKind::Altered(reason));
         } else if is_same && length <= self.end {
             continuation.is_unchanged = true;
@@ -124,7 +124,7 @@ impl Checkpoint {
         if !is_same {
             rotation::wait_for_writer(&self.file)?;
             let later = rotation::after(path, self.head.seq, [&self.file, file])?;
-            files.extend(later.into_iter().map(|it| (it, 0)));
+            files.extend(later.into_iter().map(|file| (file, 0)));
             if length > 0 {
                 files.push((file.try_clone()?, 0));
             }
@@ -133,7 +133,7 @@ impl Checkpoint {
             check.begin("");
             logs::feed(file, *from..file.metadata()?.len(), &mut check)?;
         }
-        continuation.before = files.pop().map(|it| it.0).filter(|_| length == 0);
+        continuation.before = files.pop().map(|(file, _)| file).filter(|_| length == 0);
         continuation.is_signed_by_others = check.is_signed_by_others();
         let is_removed = !is_same && rotation::is_removed(&self.file, path)?;
         continuation.harm = match check.broken() {

@@ -3,33 +3,33 @@
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-/// What time it is. Handed down from the top, so that tests and the demo bring their own.
+/// A clock. It is passed down, so that tests and the demo can use a virtual one.
 #[derive(Debug, Clone, Copy)]
 pub enum Clock {
-    /// This machine's.
+    /// This machine's wall clock.
     Real,
-    /// `epoch` at the moment `began`, and as fast as tokio's clock from there.
+    /// A clock that showed `epoch` at the instant `began` and runs with tokio's clock since.
     Virtual {
-        /// What time it was.
+        /// The time that the clock showed at `began`.
         epoch: Timestamp,
-        /// When that was.
+        /// The instant on tokio's clock.
         began: Instant,
     },
 }
 
 impl Clock {
-    /// A virtual clock that stands at `epoch` now.
+    /// A virtual clock that shows `epoch` now.
     pub fn starting_at(epoch: Timestamp) -> Self {
         Self::Virtual { epoch, began: Instant::now() }
     }
 
-    /// The time.
+    /// Reads the clock.
     pub fn now(&self) -> Timestamp {
         match self {
             Self::Real => Timestamp::now(),
             Self::Virtual { epoch, began } => SignedDuration::try_from(began.elapsed())
                 .ok()
-                .and_then(|it| epoch.checked_add(it).ok())
+                .and_then(|elapsed| epoch.checked_add(elapsed).ok())
                 .unwrap_or(Timestamp::MAX),
         }
     }

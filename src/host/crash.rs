@@ -100,7 +100,7 @@ impl Change {
 impl Content {
     fn now(&self) -> Vec<u8> {
         let mut bytes = self.synced.clone();
-        self.pending.iter().for_each(|it| it.apply(&mut bytes));
+        self.pending.iter().for_each(|change| change.apply(&mut bytes));
         bytes
     }
 
@@ -110,7 +110,7 @@ impl Content {
         let mut all = BTreeSet::from([bytes.clone()]);
         for change in &self.pending {
             if let Change::Append(more) = change {
-                all.extend(torn(more).into_iter().map(|it| [bytes.clone(), it].concat()));
+                all.extend(torn(more).into_iter().map(|part| [bytes.clone(), part].concat()));
             }
             change.apply(&mut bytes);
             all.insert(bytes.clone());
@@ -122,7 +122,7 @@ impl Content {
 /// A write that did not reach the disk as a whole.
 fn torn(bytes: &[u8]) -> Vec<Vec<u8>> {
     let cut = [1, bytes.len() / 2, bytes.len().saturating_sub(1)].into_iter();
-    let mut all: Vec<Vec<u8>> = cut.map(|it| bytes[..it].to_vec()).collect();
+    let mut all: Vec<Vec<u8>> = cut.map(|length| bytes[..length].to_vec()).collect();
     all.push(vec![0; bytes.len()]);
     let sectors: Vec<usize> = (0..bytes.len()).step_by(SECTOR).collect();
     let middle = sectors.len() / 2;
@@ -222,7 +222,7 @@ fn replay(root: &Path, run: impl FnOnce(), check: impl Fn(&Path, &[String])) -> 
     let mut seen: BTreeSet<(Vec<String>, Image)> = BTreeSet::new();
     for op in &ops {
         disk.apply(op);
-        seen.extend(disk.images().into_iter().map(|it| (disk.said.clone(), it)));
+        seen.extend(disk.images().into_iter().map(|image| (disk.said.clone(), image)));
     }
     for (said, image) in &seen {
         let folder = tempfile::tempdir().unwrap();
@@ -299,21 +299,21 @@ mod records {
         let writer =
             RecordWriter { actor: state_dir::actor(), clock: Clock::Real, keys: Keys::default() };
         let audit_file = AuditFile::open(path, writer, Folders::Leave).unwrap();
-        let drafts: Vec<Draft> = details.iter().map(|it| (&entry(it)).into()).collect();
+        let drafts: Vec<Draft> = details.iter().map(|detail| (&entry(detail)).into()).collect();
         audit_file.append_all(&drafts.iter().collect::<Vec<_>>(), &Cause::default()).unwrap();
-        details.iter().for_each(|it| said(it));
+        details.iter().for_each(|detail| said(detail));
     }
 
     /// After a crash the next process writes, the chain is whole, and what was said is in it.
     fn check(root: &Path, due: &[String]) {
         write(&root.join("log"), &["after"]);
         let paths: Vec<PathBuf> =
-            fs::read_dir(root).unwrap().map(|it| it.unwrap().path()).collect();
+            fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
         let mut check = Check::new(Demands::default());
-        logs::open(&paths).unwrap().iter().for_each(|it| it.feed(&mut check).unwrap());
+        logs::open(&paths).unwrap().iter().for_each(|log| log.feed(&mut check).unwrap());
         let report = check.finish();
         assert_eq!(report.broken, None, "{due:?}");
-        let gaps: Vec<&str> = report.gaps.iter().map(|it| it.detail.as_str()).collect();
+        let gaps: Vec<&str> = report.gaps.iter().map(|gap| gap.detail.as_str()).collect();
         for due in due {
             assert!(gaps.contains(&due.as_str()), "{due} is lost: {gaps:?}");
         }
@@ -345,7 +345,7 @@ mod records {
         replay(folder.path(), run, |root, due| {
             // Every point of the recovery, from every point of the first loss.
             let again = || {
-                due.iter().for_each(|it| said(it));
+                due.iter().for_each(|detail| said(detail));
                 write(&root.join("log"), &["d"]);
             };
             replay(root, again, check);
@@ -370,8 +370,8 @@ mod records {
 fn the_model_detects_a_missing_sync() {
     let lost = |ops: &[Op]| {
         let mut disk = Disk::default();
-        ops.iter().for_each(|it| disk.apply(it));
-        disk.images().iter().any(|it| it.get(Path::new("/plan")) != Some(&b"new".to_vec()))
+        ops.iter().for_each(|op| disk.apply(op));
+        disk.images().iter().any(|image| image.get(Path::new("/plan")) != Some(&b"new".to_vec()))
     };
     let (draft, plan) = (PathBuf::from("/draft"), PathBuf::from("/plan"));
     let written = [Op::Open(draft.clone(), (0, 1)), Op::Append((0, 1), b"new".to_vec())];

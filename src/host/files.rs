@@ -1,9 +1,10 @@
-//! Reads pool files and the fleet file: regular files only, bounded, whole or not at all.
+//! Reads pool files and the fleet file: only regular files, only up to a limit, and completely or
+//! not at all.
 //!
-//! A folder may be a pull request's: nothing in it can make the program wait (a pipe), read for
-//! ever (a device) or read what lies elsewhere (a link out of it). Files are found and opened by
-//! handles ([`walk`](super::walk)), so that exchanging one while it is read changes nothing, and a
-//! file that is no pool file by its name is not opened at all.
+//! A folder may come from a pull request: nothing in it can make the program wait (a pipe), read
+//! forever (a device) or read a file outside it (a link). Files are found and opened by handles
+//! ([`walk`](super::walk)), so that replacing one meanwhile has no effect, and a file whose name is
+//! not that of a pool file is not opened.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -17,23 +18,22 @@ use rustix::fs::OFlags;
 use super::walk::{Folder, FoundFile, Identity, Links, PathEnd, Refusal};
 use crate::config::{Code, FILE_MAX, Problem, SourceFile, TOTAL_MAX};
 
-/// A path to start reading at, and how far it is trusted.
+/// A path to be read, and how far it is trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Start {
-    /// The operator named it: it may be a link.
+    /// A path that the operator gave, which may be a link.
     Named(PathBuf),
-    /// It is looked for by its usual name, or a saved plan names it: nothing on the way from the
-    /// trusted folder to it may be a link.
+    /// A usual name, or a path from a saved plan: nothing below the trusted folder may be a link.
     Below {
         /// The trusted folder; empty for the working folder.
         folder: PathBuf,
-        /// The way from there.
+        /// The path relative to that folder.
         rest: PathBuf,
     },
 }
 
 impl Start {
-    /// The whole path. Without `./` in front, as a person would write it.
+    /// The whole path, without `./` in front.
     pub fn path(&self) -> PathBuf {
         match self {
             Self::Named(path) => path.clone(),
@@ -49,22 +49,22 @@ impl Start {
     }
 }
 
-/// What was read.
+/// The pool files, and the problems of reading them.
 #[derive(Debug, Default)]
 pub struct Pools {
     /// The pool files, in path order.
     pub sources: Vec<SourceFile>,
-    /// What could not be read.
+    /// The reasons why files could not be read.
     pub problems: Vec<Problem>,
-    /// Whether a folder of them was named, and not single files alone.
+    /// Whether at least one folder was given, instead of only files.
     pub is_folder: bool,
-    /// What lies in the folders and was passed over, because it is no pool file by its name, or
-    /// holds none: pools that are declared only there count as not declared.
+    /// The files in the folders that were skipped because of their names, and the folders without
+    /// pool files. Pools that are declared only there count as undeclared.
     pub unread: Vec<String>,
 }
 
-/// The pool files of some files and folders; a file that is named twice is read once. A folder is
-/// read with one level of sub-folders; hidden names are skipped.
+/// Reads the given pool files and folders of pool files; a file that is given twice is read once. A
+/// folder is read with one level of subfolders; hidden names are skipped.
 pub fn read_pools(starts: &[Start]) -> Pools {
     let mut reader = Reader::default();
     for start in starts {
@@ -73,31 +73,30 @@ pub fn read_pools(starts: &[Start]) -> Pools {
     reader.pools
 }
 
-/// The fleet file, or a policy file. A link to it leads to a YAML file by its name.
+/// Reads the fleet file or a policy file. A link must lead to a file with the name of a YAML file.
 pub fn read_fleet(start: &Start) -> Result<SourceFile, Problem> {
     let path = start.path();
     let bytes = match start.open() {
         Ok(PathEnd::File(found)) if found.is_linked && !is_yaml(&found.name) => {
-            let message = "the link leads to a file that is no YAML file by its name";
+            let message = "the link leads to a file whose name does not end in `.yaml` or `.yml`";
             let problem = Problem::of_file(Code::NotByName, shown(&path), message);
-            return Err(problem.with_help("name the file itself: `--config FILE`"));
+            return Err(problem.with_help("give the file itself: `--config FILE`"));
         }
-        Ok(PathEnd::File(found)) => content(&found).map(|it| it.0),
+        Ok(PathEnd::File(found)) => content(&found).map(|(bytes, _)| bytes),
         Ok(PathEnd::Folder(_)) => Err(Refusal::NotAFile("a folder")),
         Err(refusal) => Err(refusal),
     };
     match bytes {
         Ok(bytes) => SourceFile::decode(shown(&path), bytes),
         Err(Refusal::Link) => {
-            let help = format!("name it if it is meant: `--config {}`", path.display());
+            let help = format!("if you mean this file, give it: `--config {}`", path.display());
             Err(problem(Refusal::Link, &path).with_help(help))
         }
         Err(refusal) => Err(problem(refusal, &path)),
     }
 }
 
-/// Opens a file that the operator named, through links, if it is a regular one; a pipe is not
-/// waited for.
+/// Opens a regular file that the operator gave, through links. Never blocks on a pipe.
 pub fn open_regular(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -112,14 +111,15 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 #[derive(Default)]
 struct Reader {
     pools: Pools,
-    /// Files that were read.
+    /// The files that were read.
     seen: BTreeSet<Identity>,
-    /// How many files were met, whether they were read or not.
+    /// The number of pool files that were found, readable or not.
     met: usize,
+    /// The size of all files that were read, in bytes.
     total: u64,
 }
 
-/// How deep a folder lies.
+/// The level of a folder.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Level {
     Top,
@@ -135,10 +135,10 @@ impl Reader {
             Err(refusal) => {
                 let help = match refusal {
                     Refusal::Link => format!(
-                        "name it if its content may be read and shown: `-f {}`",
+                        "give it, if its content may be read and shown: `-f {}`",
                         path.display()
                     ),
-                    _ => "`-f PATH` names a pool file, or a folder of them".to_owned(),
+                    _ => "give a pool file or a folder of pool files: `-f PATH`".to_owned(),
                 };
                 self.refuse(problem(refusal, &path).with_help(help));
             }
@@ -153,11 +153,14 @@ impl Reader {
     fn folder(&mut self, path: &Path, folder: &Folder) {
         self.pools.is_folder = true;
         let before = self.met;
-        // The folder is where links have to stay below, so it is where their ways start.
+        // Links have to stay below this folder.
         self.entries(path, &folder.as_root(), Level::Top);
         if before == self.met {
-            let problem =
-                Problem::of_file(Code::NoPoolFiles, shown(path), "the folder holds no pool file");
+            let problem = Problem::of_file(
+                Code::NoPoolFiles,
+                shown(path),
+                "the folder contains no pool file",
+            );
             self.pools.problems.push(problem.with_help(BY_NAME));
         }
     }
@@ -180,11 +183,11 @@ impl Reader {
     fn entry(&mut self, path: &Path, folder: &Folder, name: &OsStr, level: Level) {
         match folder.walk(Path::new(name), Links::Beneath) {
             Ok(PathEnd::File(_)) if !is_yaml(name) && is_almost_yaml(name) => {
-                let message = "this name is no pool file's: its ending is in capitals";
+                let message = "the ending of this name must be in lower case";
                 let problem = Problem::of_file(Code::NotByName, shown(path), message);
                 self.refuse(problem.with_help(BY_NAME));
             }
-            // What is no pool file by its name is not looked into, readable or not.
+            // A file without the name of a pool file is not opened, readable or not.
             Ok(PathEnd::File(_)) if !is_yaml(name) => self.pools.unread.push(shown(path)),
             Err(Refusal::NotAFile(_)) if !is_yaml(name) => self.pools.unread.push(shown(path)),
             Err(Refusal::Outside) if !is_yaml(name) && folder.leads_to_a_file(name) => {
@@ -197,7 +200,7 @@ impl Reader {
             Ok(PathEnd::Folder(inner)) if level == Level::Top => {
                 let before = (self.met, self.pools.unread.len());
                 self.entries(path, &inner, Level::Team);
-                // As an empty folder a team's submodule shows that was not fetched.
+                // An empty folder may be a team's Git submodule that was not fetched.
                 if before == (self.met, self.pools.unread.len()) {
                     self.pools.unread.push(format!("{}/", shown(path)));
                 }
@@ -221,13 +224,13 @@ impl Reader {
 
     fn file(&mut self, path: &Path, found: &FoundFile) {
         if self.total > TOTAL_MAX {
-            // Said once, by the file that was too much; no more is read.
+            // The file that exceeded the limit has reported it, and no more is read.
             return;
         }
         self.met += 1;
         if !is_yaml(&found.name) {
             let what = if found.is_linked { "the link leads to a file that" } else { "the file" };
-            let message = format!("{what} is no pool file by its name");
+            let message = format!("{what} does not have the name of a pool file");
             let problem = Problem::of_file(Code::NotByName, shown(path), message);
             return self.pools.problems.push(problem.with_help(BY_NAME));
         }
@@ -254,17 +257,17 @@ impl Reader {
 
 const BY_NAME: &str = "pool files are named `*.yaml` or `*.yml`";
 
-/// Whether a name would be a pool file's but for capitals, or a dot before it.
+/// Whether a name is that of a pool file, apart from upper case or a leading dot.
 fn is_almost_yaml(name: &OsStr) -> bool {
     let name = name.to_string_lossy().to_lowercase();
     name.ends_with(".yaml") || name.ends_with(".yml")
 }
 
 fn is_yaml(name: &OsStr) -> bool {
-    Path::new(name).extension().is_some_and(|it| it == "yaml" || it == "yml")
+    Path::new(name).extension().is_some_and(|ending| ending == "yaml" || ending == "yml")
 }
 
-/// The whole file, and which one it is.
+/// Reads the whole file. Returns its content and identity.
 fn content(found: &FoundFile) -> Result<(Vec<u8>, Identity), Refusal> {
     let (file, identity) = found.open()?;
     let mut bytes = Vec::new();
@@ -274,7 +277,7 @@ fn content(found: &FoundFile) -> Result<(Vec<u8>, Identity), Refusal> {
 
 fn problem(refusal: Refusal, path: &Path) -> Problem {
     let (code, message) = match refusal {
-        Refusal::Link => (Code::BadLink, "this is a link, and it is not followed".to_owned()),
+        Refusal::Link => (Code::BadLink, "this is a link, which is not followed".to_owned()),
         Refusal::Outside => {
             (Code::BadLink, "the link leads out of the folder that is read".to_owned())
         }
@@ -314,11 +317,18 @@ mod tests {
         build(&root);
         let Pools { sources, problems, unread, .. } = read_pools(&[Start::Named(root.clone())]);
         let below = |path: &str| path.trim_start_matches(root.to_str().unwrap()).to_owned();
-        let read: Vec<String> = sources.iter().map(|it| below(&it.path)).collect();
+        let read: Vec<String> = sources.iter().map(|source| below(&source.path)).collect();
         let refused: Vec<String> = problems
             .iter()
-            .map(|it| format!("{} {}: {}", it.code.text(), below(&it.place.file), it.message))
-            .chain(unread.iter().map(|it| format!("not read {}", below(it))))
+            .map(|problem| {
+                format!(
+                    "{} {}: {}",
+                    problem.code.text(),
+                    below(&problem.place.file),
+                    problem.message
+                )
+            })
+            .chain(unread.iter().map(|path| format!("not read {}", below(path))))
             .collect();
         let seen = (
             read.iter().map(String::as_str).collect::<Vec<_>>(),
@@ -367,8 +377,8 @@ mod tests {
             (
                 &["/c.yaml"],
                 &[
-                    "RC0109 /A.YAML: this name is no pool file's: its ending is in capitals",
-                    "RC0109 /b.Yml: this name is no pool file's: its ending is in capitals",
+                    "RC0109 /A.YAML: the ending of this name must be in lower case",
+                    "RC0109 /b.Yml: the ending of this name must be in lower case",
                     "RC0105 /team-a: the link leads out of the folder that is read",
                     "not read /pools.json",
                     "not read /team-b/",
@@ -391,7 +401,7 @@ mod tests {
 
     #[test]
     fn an_empty_folder_is_a_problem() {
-        check(|_| (), (&[], &["RC0107 : the folder holds no pool file"]));
+        check(|_| (), (&[], &["RC0107 : the folder contains no pool file"]));
     }
 
     #[test]
@@ -422,7 +432,7 @@ mod tests {
                     "RC0105 /a.yaml: the link leads out of the folder that is read",
                     "RC0105 /loop.yaml: the link leads in a circle",
                     "RC0105 /none.yaml: the link leads to nothing",
-                    "RC0109 /notes.yaml: the link leads to a file that is no pool file by its name",
+                    "RC0109 /notes.yaml: the link leads to a file that does not have the name of a pool file",
                     "RC0103 /pipe.yaml: this is a pipe, not a file",
                     "RC0105 /self: the link leads in a circle",
                     "RC0105 /up: the link leads out of the folder that is read",
@@ -460,7 +470,10 @@ mod tests {
         let read =
             read_pools(&[named(folder.path()), named(&file), named(&folder.path().join("no"))]);
         assert_eq!(read.sources.len(), 1);
-        assert_eq!(read.problems.iter().map(|it| it.code).collect::<Vec<_>>(), [Code::Missing]);
+        assert_eq!(
+            read.problems.iter().map(|problem| problem.code).collect::<Vec<_>>(),
+            [Code::Missing]
+        );
         assert!(read.is_folder && !read_pools(&[named(&file)]).is_folder);
         assert_eq!(read_fleet(&named(folder.path())).unwrap_err().code, Code::NotAFile);
         assert_eq!(
@@ -493,8 +506,8 @@ mod tests {
         build(folder.path());
         let said = |start: Start| {
             let read = read_pools(&[start]);
-            assert!(read.sources.iter().all(|it| it.text == "pools: []\n"), "{read:?}");
-            read.problems.first().map(|it| it.message.clone())
+            assert!(read.sources.iter().all(|source| source.text == "pools: []\n"), "{read:?}");
+            read.problems.first().map(|problem| problem.message.clone())
         };
         let named = said(Start::Named(folder.path().join(path)));
         let below = said(Start::Below { folder: folder.path().to_owned(), rest: path.into() });
@@ -503,7 +516,7 @@ mod tests {
 
     #[test]
     fn a_link_as_a_starting_point_is_read_only_if_it_is_named() {
-        let link = Some("this is a link, and it is not followed");
+        let link = Some("this is a link, which is not followed");
         let is_folder = |root: &Path| {
             fs::create_dir(root.join("real")).unwrap();
             write(root.join("real/a.yaml"));
@@ -518,10 +531,10 @@ mod tests {
             symlink("shadow", root.join("pools")).unwrap();
             symlink("shadow", root.join("pools.yaml")).unwrap();
         };
-        let other = Some("the link leads to a file that is no pool file by its name");
+        let other = Some("the link leads to a file that does not have the name of a pool file");
         check_start(is_file, "pools", (other, link));
         check_start(is_file, "pools.yaml", (other, link));
-        let file = Some("the file is no pool file by its name");
+        let file = Some("the file does not have the name of a pool file");
         check_start(is_file, "shadow", (file, file));
         check_start(
             is_file,
@@ -584,7 +597,10 @@ mod tests {
             for _ in 0..3_000 {
                 let start = Start::Below { folder: folder.path().into(), rest: "pools".into() };
                 let pools = read_pools(&[start]);
-                assert!(pools.sources.iter().all(|it| it.text == "pools: []\n"), "{pools:?}");
+                assert!(
+                    pools.sources.iter().all(|source| source.text == "pools: []\n"),
+                    "{pools:?}"
+                );
                 read += pools.sources.len();
                 refused += pools.problems.len();
             }

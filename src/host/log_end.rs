@@ -70,21 +70,21 @@ pub(super) fn log_end(
         tail => tail,
     };
     let damage = continuation.harm.map(|harm| {
-        let found = tail.last().map(|it| it.head.clone());
+        let found = tail.last().map(|last| last.head.clone());
         let found = found.filter(|_| matches!(harm, DamageKind::Altered(_)));
         Damage { harm, known: checkpoint.head.clone(), found }
     });
     Ok(LogEnd { tail, rotated, damage })
 }
 
-/// The same when this process knows nothing of the log yet.
+/// Finds the end of a log of which this process knows nothing yet.
 fn at_first(path: &Path, file: &File, keys: &Keys) -> Result<LogEnd, LogEndError> {
     let mut rotated = None;
     let tail = match tail(file, keys, TAIL_MAX)?.0 {
         Tail::Foreign => return Err(LogEndError::Foreign),
         Tail::Empty => {
             let before = predecessor(path, keys)?.map(Tail::in_new_file);
-            rotated = before.as_ref().and_then(Tail::last).map(|it| it.head.clone());
+            rotated = before.as_ref().and_then(Tail::last).map(|last| last.head.clone());
             before.unwrap_or(Tail::Sound { last: LastRecord::start(), ending: Ending::Newline })
         }
         Tail::Torn { last: None, bytes, ending } => match predecessor(path, keys)? {

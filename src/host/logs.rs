@@ -1,4 +1,4 @@
-//! Audit files as they are checked: opened once, read line by line, however large they are.
+//! Opens audit files for checking and reads them line by line, in bounded memory.
 
 use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
@@ -12,25 +12,25 @@ use serde_json::Value;
 use super::rotation::{TAIL_MIN, open_regular};
 use crate::audit::{Check, Head, Keys, Line, RECORD_MAX, ReadOn, first_seq, open as open_record};
 
-/// How much is read at once, in bytes.
+/// The size of the read buffer, in bytes.
 const READ_MAX: usize = 256 * 1024;
 
-/// What gzip begins with.
+/// The first bytes of a gzip file.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// One file that is to be checked.
+/// A file to be checked.
 #[derive(Debug)]
 pub struct LogFile {
-    /// Its name, for people.
+    /// Its path, for messages.
     pub name: String,
     file: File,
-    /// What is there now; a process may be adding to it.
+    /// Its length when it was opened; a process may be appending to it.
     length: u64,
     first_seq: u64,
 }
 
-/// Opens the files, in the order in which they are to be checked; a file that is named twice is
-/// checked once. Errors with what is wrong with one, in words.
+/// Opens the files and sorts them by their first records; a file that is given twice is opened once.
+/// Errors with a message.
 pub fn open(paths: &[impl AsRef<Path>]) -> Result<Vec<LogFile>, String> {
     let mut places: Vec<(u64, u64)> = Vec::new();
     let mut logs = Vec::new();
@@ -44,19 +44,19 @@ pub fn open(paths: &[impl AsRef<Path>]) -> Result<Vec<LogFile>, String> {
             logs.push(log);
         }
     }
-    logs.sort_by_key(|it| it.first_seq);
+    logs.sort_by_key(|log| log.first_seq);
     Ok(logs)
 }
 
 /// Opens one file, as [`open`] does.
 pub(super) fn open_own(path: &Path) -> io::Result<LogFile> {
-    open_one(path).map(|it| it.0)
+    open_one(path).map(|(log, _)| log)
 }
 
 fn open_one(path: &Path) -> io::Result<(LogFile, (u64, u64))> {
     let file = open_regular(path)?;
-    // Whoever writes holds the lock until the line is whole. A file system without locks, or one
-    // that is not let go: then what is there is checked.
+    // A writer holds the lock until its lines are complete. If the lock cannot be taken, because the
+    // file system has none or a process keeps it, the present content is checked.
     let _ = file.try_lock_shared();
     let metadata = file.metadata()?;
     let _ = file.unlock();
@@ -71,10 +71,10 @@ fn open_one(path: &Path) -> io::Result<(LogFile, (u64, u64))> {
     Ok((log, (metadata.dev(), metadata.ino())))
 }
 
-/// What is wrong with a path, for people.
+/// Why a path cannot be read, for messages.
 fn words(path: &Path, error: &io::Error) -> String {
-    let kind = |it: &Metadata| {
-        let kind = it.file_type();
+    let kind = |metadata: &Metadata| {
+        let kind = metadata.file_type();
         if kind.is_dir() {
             Some("a folder")
         } else if kind.is_fifo() {
@@ -93,31 +93,31 @@ fn words(path: &Path, error: &io::Error) -> String {
     }
 }
 
-/// A small text file. Errors in words.
+/// Reads a text file of at most [`RECORD_MAX`] bytes. Errors with a message.
 pub fn read_small(path: &Path) -> Result<String, String> {
     let mut text = String::new();
     let read =
-        open_regular(path).and_then(|it| it.take(RECORD_MAX as u64).read_to_string(&mut text));
+        open_regular(path).and_then(|file| file.take(RECORD_MAX as u64).read_to_string(&mut text));
     match read {
         Ok(_) => Ok(text),
         Err(error) => Err(format!("cannot read `{}`: {}", path.display(), words(path, &error))),
     }
 }
 
-/// Hands every line of a text file on, empty ones aside, with its number. Errors in words, also
-/// when a line is longer than `most` bytes.
+/// Calls `take` with the number and text of every non-empty line of a text file. Errors with a
+/// message, also if a line is longer than `most` bytes.
 pub fn each_line(
     path: &Path,
     most: usize,
     mut take: impl FnMut(usize, &str),
 ) -> Result<(), String> {
     let bad = |why: String| format!("cannot read `{}`: {why}", path.display());
-    let file = open_regular(path).map_err(|it| bad(words(path, &it)))?;
+    let file = open_regular(path).map_err(|error| bad(words(path, &error)))?;
     let mut reader = BufReader::new(file);
     for number in 1.. {
         let mut line = String::new();
         let read = (&mut reader).take(most as u64 + 1).read_line(&mut line);
-        match read.map_err(|it| bad(it.to_string()))? {
+        match read.map_err(|error| bad(error.to_string()))? {
             0 => break,
             long if long > most => return Err(bad(format!("line {number} is too long"))),
             _ if line.trim().is_empty() => {}
@@ -127,19 +127,19 @@ pub fn each_line(
     Ok(())
 }
 
-/// What a search for a record has found.
+/// The result of a search for a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SearchResult {
-    /// One of this time.
+    /// A record of this time was found.
     At(Timestamp),
-    /// None in what was searched.
+    /// No such record is in the bytes that were searched.
     Nothing,
-    /// The file is empty, or cannot be read.
+    /// The file is empty or cannot be read.
     Empty,
 }
 
-/// The time of the last record for whose members `is` holds, and that the keys vouch for, in the
-/// last so many bytes of a file. Blocks.
+/// Searches the last `most` bytes of a file for the last record that the keys vouch for and whose
+/// members satisfy `is`. Blocks.
 pub fn last_time(
     path: &Path,
     most: usize,
@@ -156,10 +156,12 @@ pub fn last_time(
     };
     let bytes = read().unwrap_or_default();
     let time = |line: &[u8]| -> Option<Timestamp> {
-        let record = open_record(line).ok().filter(|it| keys.vouch_for(it) && is(&it.members))?;
+        let record = open_record(line)
+            .ok()
+            .filter(|record| keys.vouch_for(record) && is(&record.members))?;
         record.members["time"].as_str()?.parse().ok()
     };
-    match bytes.rsplit(|it| *it == b'\n').find_map(time) {
+    match bytes.rsplit(|byte| *byte == b'\n').find_map(time) {
         Some(time) => SearchResult::At(time),
         None if bytes.is_empty() => SearchResult::Empty,
         None => SearchResult::Nothing,
@@ -167,12 +169,12 @@ pub fn last_time(
 }
 
 impl LogFile {
-    /// Whether there is nothing in it.
+    /// Whether the file has no bytes.
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }
 
-    /// How many bytes are checked.
+    /// The number of bytes that are checked.
     pub(super) fn length(&self) -> u64 {
         self.length
     }
@@ -181,23 +183,25 @@ impl LogFile {
         &self.file
     }
 
-    /// What the first record says that it continues; absent when no record is there.
+    /// The head that the first record continues; `None` if the start of the file has no record.
     pub(super) fn before(&self) -> io::Result<Option<Head>> {
         let mut start = vec![0; TAIL_MIN];
         let read = self.file.read_at(&mut start, 0)?;
-        let found = start[..read].split(|it| *it == b'\n').find_map(|it| open_record(it).ok());
-        Ok(found.map(|it| Head { seq: it.head.seq.saturating_sub(1), hash: it.previous }))
+        let found =
+            start[..read].split(|byte| *byte == b'\n').find_map(|line| open_record(line).ok());
+        Ok(found
+            .map(|record| Head { seq: record.head.seq.saturating_sub(1), hash: record.previous }))
     }
 
-    /// Hands every line to the check, until that has found a break.
+    /// Passes every line to the check until it finds a break.
     pub fn feed(&self, check: &mut Check<'_>) -> io::Result<()> {
         check.begin(&self.name);
         feed(&self.file, 0..self.length, check)
     }
 }
 
-/// Hands the lines of a part of a file to the check, until that has found a break. The part begins
-/// with a line.
+/// Passes the lines of a part of a file to the check until it finds a break. The part must begin at
+/// the start of a line.
 pub(super) fn feed(file: &File, part: Range<u64>, check: &mut Check<'_>) -> io::Result<()> {
     let mut line = Vec::new();
     let mut is_long = false;
@@ -210,7 +214,7 @@ pub(super) fn feed(file: &File, part: Range<u64>, check: &mut Check<'_>) -> io::
             break;
         }
         at += read as u64;
-        for piece in buffer[..read].split_inclusive(|it| *it == b'\n') {
+        for piece in buffer[..read].split_inclusive(|byte| *byte == b'\n') {
             let text = piece.strip_suffix(b"\n");
             line.extend_from_slice(text.unwrap_or(piece));
             let next = match (is_long, text) {

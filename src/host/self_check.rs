@@ -12,13 +12,14 @@ use crate::audit::{Check, Demands, Head, Report};
 pub struct SelfCheck {
     /// The check of the file.
     pub report: Report,
-    /// The number of earlier records whose end neither this process nor a file beside it knows.
+    /// The number of earlier records whose last one neither this process nor a rotated file
+    /// confirms; absent if it is confirmed.
     pub unvouched: Option<u64>,
 }
 
-/// Checks the file; returns nothing if it has more than `most` bytes. Blocks.
+/// Checks the file; returns `None` if it has more than `most` bytes. Blocks.
 pub fn check(audit_file: &AuditFile, most: u64) -> io::Result<Option<SelfCheck>> {
-    // First the head: what is written meanwhile comes after it.
+    // The head is read first; records that are written meanwhile come after it.
     let known = audit_file.known()?;
     let log = logs::open_own(audit_file.path())?;
     if log.length() > most {
@@ -30,21 +31,21 @@ pub fn check(audit_file: &AuditFile, most: u64) -> io::Result<Option<SelfCheck>>
         Some(file) => is_same_file(file, log.file())?,
         None => false,
     };
-    let is_vouched = before.as_ref().is_none_or(|it| it.seq == 0)
+    let is_vouched = before.as_ref().is_none_or(|head| head.seq == 0)
         || before == known.began_after
         || before == predecessor(audit_file)?;
     let mut check = Check::new(Demands {
         keys: Some(keys),
         head: known.head.as_ref().filter(|_| is_here),
-        since: before.as_ref().filter(|it| it.seq > 0),
+        since: before.as_ref().filter(|head| head.seq > 0),
         anchors: None,
     });
     log.feed(&mut check)?;
-    let unvouched = before.as_ref().map(|it| it.seq).filter(|_| !is_vouched);
+    let unvouched = before.as_ref().map(|head| head.seq).filter(|_| !is_vouched);
     Ok(Some(SelfCheck { report: check.finish(), unvouched }))
 }
 
 fn predecessor(audit_file: &AuditFile) -> io::Result<Option<Head>> {
     let tail = rotation::predecessor(audit_file.path(), &audit_file.writer().keys)?;
-    Ok(tail.as_ref().and_then(|it| it.last()).map(|it| it.head.clone()))
+    Ok(tail.as_ref().and_then(|tail| tail.last()).map(|last| last.head.clone()))
 }

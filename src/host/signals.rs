@@ -1,18 +1,18 @@
-//! SIGINT and SIGTERM, as something to wait for; SIGHUP apart from them, which ends nothing.
+//! Waits for SIGINT and SIGTERM, which end the process, and for SIGHUP, which does not.
 
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
-/// A signal that asks us to end.
+/// A signal that asks the process to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// SIGINT: Ctrl-C. Exit code 130.
+    /// SIGINT (Ctrl-C), exit code 130.
     Interrupt,
-    /// SIGTERM. Exit code 143.
+    /// SIGTERM, exit code 143.
     Terminate,
 }
 
 impl Signal {
-    /// The exit code of a command that it ended: 128 and the signal's number.
+    /// The exit code of a command that the signal ended: 128 plus the number of the signal.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Interrupt => 130,
@@ -21,14 +21,15 @@ impl Signal {
     }
 }
 
-/// Both signals, one after another as they come. While it lives they do not end the process.
+/// Receives both signals in the order of their arrival. While it exists, they do not end the
+/// process by themselves.
 pub struct Signals {
     interrupt: Stream,
     terminate: Stream,
 }
 
 impl Signals {
-    /// Begins to catch them; needs a running tokio. Fails when the system refuses a handler.
+    /// Installs the handlers, within a tokio runtime. Errors if the system refuses one.
     pub fn catch() -> std::io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -36,7 +37,7 @@ impl Signals {
         })
     }
 
-    /// The next one. Can be dropped while it waits: no signal is lost by that.
+    /// Waits for the next signal. Cancel safe: dropping the future loses no signal.
     pub async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.interrupt.recv() => Signal::Interrupt,
@@ -45,16 +46,17 @@ impl Signals {
     }
 }
 
-/// SIGHUP: read the files anew. While it lives the signal does not end the process.
+/// Receives SIGHUP, on which files are reloaded. While it exists, the signal does not end the
+/// process.
 pub struct Hangups(Stream);
 
 impl Hangups {
-    /// Begins to catch it; needs a running tokio. Fails when the system refuses a handler.
+    /// Installs the handler, within a tokio runtime. Errors if the system refuses it.
     pub fn catch() -> std::io::Result<Self> {
         Ok(Self(signal(SignalKind::hangup())?))
     }
 
-    /// The next one; several that come together may be one. Can be dropped while it waits.
+    /// Waits for the next signal; several that arrive together may be merged. Cancel safe.
     pub async fn next(&mut self) {
         self.0.recv().await;
     }

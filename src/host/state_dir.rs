@@ -1,4 +1,4 @@
-//! The state folder, and who is at work on this machine.
+//! The state folder, and the identity of this process for the audit log.
 
 use std::ffi::OsString;
 use std::os::unix::fs::DirBuilderExt;
@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 use super::disk;
 use crate::audit::Actor;
 
-/// The audit file of a fleet that names none, inside the state folder.
+/// The name of the default audit file, inside the state folder.
 pub const AUDIT_FILE: &str = "audit.jsonl";
 
 /// The state folder: `$STATE_DIRECTORY`, else `$XDG_STATE_HOME/runnerctl`, else
-/// `~/.local/state/runnerctl`; nothing when not even a home is known. `variable` looks an
-/// environment variable up.
+/// `~/.local/state/runnerctl`; `None` if no home is known. `variable` looks up an environment
+/// variable.
 pub fn folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    let set = |name: &str| variable(name).filter(|it| !it.is_empty());
+    let set = |name: &str| variable(name).filter(|value| !value.is_empty());
     if let Some(folders) = set("STATE_DIRECTORY") {
-        // systemd names several, separated by colons, when a unit has several.
+        // systemd separates the folders of a unit that has several by colons.
         return std::env::split_paths(&folders).next();
     }
-    // The XDG specification has a relative path ignored.
-    if let Some(base) = set("XDG_STATE_HOME").map(PathBuf::from).filter(|it| it.is_absolute()) {
+    // According to the XDG specification, a relative path is to be ignored.
+    if let Some(base) = set("XDG_STATE_HOME").map(PathBuf::from).filter(|base| base.is_absolute()) {
         return Some(base.join("runnerctl"));
     }
     set("HOME").map(|home| PathBuf::from(home).join(".local/state/runnerctl"))
@@ -31,20 +31,20 @@ pub fn folder_here() -> Option<PathBuf> {
     folder(|name| std::env::var_os(name))
 }
 
-/// Makes a folder and its missing parents, for its owner alone, and brings their names to the disk.
+/// Creates a folder and its missing parents, private to the owner, and syncs their names to disk.
 pub fn create_folder(path: &Path) -> std::io::Result<()> {
-    let missing: Vec<&Path> = path.ancestors().take_while(|it| !it.exists()).collect();
+    let missing: Vec<&Path> = path.ancestors().take_while(|folder| !folder.exists()).collect();
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    // Outermost first: a folder whose own name is lost takes the names in it along.
+    // Outermost first: if the name of a folder is lost, so are all names in it.
     missing.into_iter().rev().try_for_each(disk::sync_folder)
 }
 
-/// Who is at work: user, host, process, version.
+/// The user, host, process and version of this program.
 pub fn actor() -> Actor {
-    let variable = |name| std::env::var(name).ok().filter(|it| !it.is_empty());
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
         .ok()
-        .map(|it| it.trim().to_owned())
+        .map(|name| name.trim().to_owned())
         .or_else(|| variable("HOSTNAME"));
     Actor {
         user: user(
@@ -58,19 +58,20 @@ pub fn actor() -> Actor {
     }
 }
 
-/// Who is at work, as the system knows: the user of the process, and who has logged in where that
-/// is somebody else (`sudo` changes the one and not the other). Variables such as `$USER` are what
-/// the caller claims and are not asked.
+/// The user of the process according to the system, and the user who logged in if that is another
+/// one (`sudo` changes only the former). Variables such as `$USER` are not used, because the caller
+/// can set them to anything.
 fn user(uid: u32, login: Option<&str>, passwd: &str) -> String {
     let name = |uid: u32| {
-        let is_it = |line: &&str| line.split(':').nth(2) == Some(uid.to_string().as_str());
-        passwd.lines().find(is_it).and_then(|it| it.split(':').next()).map(str::to_owned)
+        let has_uid = |line: &&str| line.split(':').nth(2) == Some(uid.to_string().as_str());
+        passwd.lines().find(has_uid).and_then(|line| line.split(':').next()).map(str::to_owned)
     };
-    let shown =
-        |uid: u32| name(uid).map_or_else(|| format!("uid {uid}"), |it| format!("{it} (uid {uid})"));
-    // Services have never logged in: all bits are set then.
-    let login = login.and_then(|it| it.trim().parse().ok()).filter(|it| *it != u32::MAX);
-    match login.filter(|it| *it != uid) {
+    let shown = |uid: u32| {
+        name(uid).map_or_else(|| format!("uid {uid}"), |name| format!("{name} (uid {uid})"))
+    };
+    // For a service, which never logs in, all bits of the number are set.
+    let login = login.and_then(|uid| uid.trim().parse().ok()).filter(|uid| *uid != u32::MAX);
+    match login.filter(|login| *login != uid) {
         Some(login) => format!("{}, logged in as {}", shown(uid), shown(login)),
         None => shown(uid),
     }

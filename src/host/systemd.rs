@@ -1,29 +1,29 @@
-//! What systemd is told of a service of `Type=notify`. Without systemd, nothing happens.
+//! Notifies systemd of the state of a service of `Type=notify`. Without systemd, nothing happens.
 
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-/// What is told.
+/// A notification to systemd.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// It does its work, or waits for GARM and says so.
+    /// The service works, or waits for GARM and reports that.
     Ready,
-    /// It reads its files anew; [`Notice::Ready`] follows.
+    /// The service reloads its files; [`Notice::Ready`] follows.
     Reloading,
-    /// It ends.
+    /// The service stops.
     Stopping,
-    /// It turns: due within the time of [`watchdog`].
+    /// The loop runs; to be sent at the interval of [`watchdog`].
     Alive,
-    /// One line for `systemctl status`.
+    /// A line for `systemctl status`.
     Status(String),
 }
 
-/// Tells systemd. That it cannot be told changes nothing about the work, so it is no error.
+/// Sends a notification. A failure is ignored, because it does not affect the service's work.
 pub fn tell(notice: &Notice) {
     let told = match notice {
         Notice::Ready => sd_notify::notify(&[NotifyState::Ready]),
-        // systemd wants the time of a `Type=notify-reload`, and ignores it otherwise.
+        // systemd needs the time for `Type=notify-reload`, and ignores it otherwise.
         Notice::Reloading => match NotifyState::monotonic_usec_now() {
             Ok(now) => sd_notify::notify(&[NotifyState::Reloading, now]),
             Err(_) => sd_notify::notify(&[NotifyState::Reloading]),
@@ -35,8 +35,7 @@ pub fn tell(notice: &Notice) {
     drop(told);
 }
 
-/// How often [`Notice::Alive`] is due: half of what the unit's `WatchdogSec` allows; nothing
-/// without one.
+/// The interval for [`Notice::Alive`]: half of the unit's `WatchdogSec`; `None` if that is not set.
 pub fn watchdog() -> Option<Duration> {
-    sd_notify::watchdog_enabled().map(|it| it / 2)
+    sd_notify::watchdog_enabled().map(|limit| limit / 2)
 }

@@ -1,8 +1,8 @@
-//! Opens a path one component at a time, each from the handle of the folder that holds it.
+//! Opens a path component by component, each relative to the handle of its folder.
 //!
-//! The kernel would follow every link of a path by itself, and whoever can write to one of the
-//! folders could change a link between a check and the opening. Here each step is judged by the
-//! handle that the next one starts from, so there is nothing to change in between.
+//! The kernel would follow every link of a path, and a user with write access to one of the folders
+//! could change a link between a check and the opening. Here, each step is checked on the handle
+//! from which the next step starts, so that nothing can change in between.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -15,39 +15,39 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-/// Most links of one path, as in Linux.
+/// The maximum number of links in a path, as in Linux.
 const LINKS_MAX: usize = 40;
 
-/// A handle that a path goes on from, and that reads nothing.
+/// The flags of a handle for the next step, which does not read the file.
 const STEP: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// What a link on the way means.
+/// How links in a path are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Links {
-    /// The end of the way.
+    /// They are refused.
     Refused,
-    /// It is followed as long as it stays below the folder that the way starts from.
+    /// They are followed if they stay below the folder where the path starts.
     Beneath,
-    /// It is followed wherever it leads.
+    /// They are followed wherever they lead.
     Followed,
 }
 
 /// Why a path does not lead to a file or a folder.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// A link, where none is followed.
+    /// A link, under [`Links::Refused`].
     Link,
-    /// A link leads out of the folder that the way started from.
+    /// A link leads out of the folder where the path starts.
     Outside,
     /// A link leads to nothing.
     Dangling,
-    /// Links lead in a circle.
+    /// Links form a circle.
     Circle,
-    /// Neither a file nor a folder, or not the one that is wanted: what it is.
+    /// The path leads to something else than expected, for example `a pipe`.
     NotAFile(&'static str),
-    /// More bytes than are read.
+    /// The file is larger than its limit.
     TooLarge,
-    /// Everything else.
+    /// Any other error of the system.
     Io(io::Error),
 }
 
@@ -57,35 +57,32 @@ impl From<Errno> for Refusal {
     }
 }
 
-/// A folder by its handle, and the handles of those above it, down from where the way started.
+/// The handles of the folders from the start of a path down to this folder.
 #[derive(Debug, Clone)]
 pub(super) struct Folder(Vec<Rc<OwnedFd>>);
 
-/// A regular file that has been found and not been opened.
+/// A regular file that was found and is not open yet.
 #[derive(Debug)]
 pub(super) struct FoundFile {
     folder: Rc<OwnedFd>,
-    /// Its own name, behind every link that led to it.
+    /// The name of the file itself, after all links.
     pub(super) name: OsString,
-    /// Whether a link led to it.
+    /// Whether the path contains a link.
     pub(super) is_linked: bool,
 }
 
-/// What stands at the end of a path.
+/// What a path leads to.
 #[derive(Debug)]
 pub(super) enum PathEnd {
-    /// A regular file.
     File(FoundFile),
-    /// A folder.
     Folder(Folder),
 }
 
-/// Which file a handle is of, whatever its name.
+/// The device and inode number of a file.
 pub(super) type Identity = (u64, u64);
 
 impl Folder {
-    /// A folder that is trusted: every link on the way to it is followed. The empty path is the
-    /// working folder.
+    /// Opens a trusted folder; links in its path are followed. The empty path is the working folder.
     pub(super) fn trusted(path: &Path) -> Result<Self, Refusal> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -99,14 +96,14 @@ impl Folder {
         way.walk()
     }
 
-    /// What a link of this name leads to, without opening anything; for deciding whether it matters
-    /// that the link is not followed.
+    /// Whether a link of this name leads to a regular file, without opening it. Decides whether it
+    /// matters that the link is not followed.
     pub(super) fn leads_to_a_file(&self, name: &OsStr) -> bool {
         let stat = fs::statat(self.here(), name, AtFlags::empty());
-        stat.is_ok_and(|it| FileType::from_raw_mode(it.st_mode) == FileType::RegularFile)
+        stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
     }
 
-    /// The names in it, in order.
+    /// The sorted names in the folder.
     pub(super) fn names(&self) -> Result<Vec<OsString>, Refusal> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let listed = fs::openat(self.here(), ".", flags, Mode::empty())?;
@@ -121,28 +118,29 @@ impl Folder {
         Ok(names)
     }
 
-    /// The same folder, which links have to stay below from now on.
+    /// The same folder as the start of a path: links have to stay below it.
     pub(super) fn as_root(&self) -> Self {
         Self(self.0.last().cloned().into_iter().collect())
     }
 
-    /// Whether both are one handle.
+    /// Whether both folders have the same handle.
     pub(super) fn is(&self, other: &Self) -> bool {
         std::ptr::eq(self.here(), other.here())
     }
 
     fn here(&self) -> &OwnedFd {
-        self.0.last().expect("a chain begins with one folder and never loses it")
+        self.0.last().expect("a chain always contains its first folder")
     }
 }
 
 impl FoundFile {
-    /// Opens it, and judges by the handle that it is a regular file still. Never waits for a pipe.
+    /// Opens the file and checks on the handle that it is still a regular file. Never blocks on a
+    /// pipe.
     pub(super) fn open(&self) -> Result<(File, Identity), Refusal> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
         let opened = fs::openat(&*self.folder, &self.name, flags | OFlags::CLOEXEC, Mode::empty());
-        let file =
-            opened.map_err(|it| if it == Errno::LOOP { Refusal::Link } else { it.into() })?;
+        let refusal = |error| if error == Errno::LOOP { Refusal::Link } else { error.into() };
+        let file = opened.map_err(refusal)?;
         let stat = fs::fstat(&file)?;
         match kind(&stat) {
             Ok(FileType::RegularFile) => Ok((File::from(file), (stat.st_dev, stat.st_ino))),
@@ -155,14 +153,14 @@ impl FoundFile {
 /// A path that is being followed.
 struct PathWalk {
     chain: Vec<Rc<OwnedFd>>,
-    /// What is still to be done, the next one last.
+    /// The remaining components, the next one last.
     todo: Vec<OsString>,
     links: Links,
     followed: usize,
 }
 
 impl PathWalk {
-    /// Puts a path before what is still to be done.
+    /// Inserts a path before the remaining components.
     fn push(&mut self, path: &Path) -> Result<(), Refusal> {
         let mut steps = Vec::new();
         for component in path.components() {
@@ -192,7 +190,8 @@ impl PathWalk {
                 FileType::Symlink => self.follow(&step)?,
                 FileType::Directory => self.chain.push(Rc::new(step)),
                 _ if self.todo.is_empty() => {
-                    let folder = self.chain.pop().expect("a chain has its first folder");
+                    let folder =
+                        self.chain.pop().expect("a chain always contains its first folder");
                     return Ok(PathEnd::File(FoundFile {
                         folder,
                         name,
@@ -238,11 +237,11 @@ impl PathWalk {
     }
 
     fn here(&self) -> impl AsFd {
-        self.chain.last().expect("a chain has its first folder")
+        self.chain.last().expect("a chain always contains its first folder")
     }
 }
 
-/// A file, a folder or a link; everything else is refused.
+/// The type of a file, folder or link. Errors for anything else.
 fn kind(stat: &fs::Stat) -> Result<FileType, Refusal> {
     match FileType::from_raw_mode(stat.st_mode) {
         kind @ (FileType::RegularFile | FileType::Directory | FileType::Symlink) => Ok(kind),

@@ -37,7 +37,7 @@ pub fn joined(base: &PolicySettings, over: &PolicySettings) -> PolicySettings {
 
 /// Joins lists of what is forbidden.
 fn both<T: Clone + PartialEq>(base: &[T], over: &[T]) -> Vec<T> {
-    let more = over.iter().filter(|it| !base.contains(it));
+    let more = over.iter().filter(|item| !base.contains(item));
     base.iter().chain(more).cloned().collect()
 }
 
@@ -52,14 +52,14 @@ fn common(base: Option<&[String]>, over: Option<&[String]>) -> Option<Vec<String
         (None, None) => None,
         (Some(list), None) | (None, Some(list)) => Some(list.to_vec()),
         (Some(base), Some(over)) => {
-            Some(base.iter().filter(|it| over.contains(it)).cloned().collect())
+            Some(base.iter().filter(|item| over.contains(item)).cloned().collect())
         }
     }
 }
 
 /// Restricts what `base` grants to what `over` grants as well; an empty `over` restricts nothing.
 fn narrowed(base: &[String], over: &[String]) -> Vec<String> {
-    base.iter().filter(|it| over.is_empty() || over.contains(it)).cloned().collect()
+    base.iter().filter(|item| over.is_empty() || over.contains(item)).cloned().collect()
 }
 
 #[cfg(test)]
@@ -68,7 +68,7 @@ mod tests {
     use crate::config::HostPort;
 
     fn list(words: &[&str]) -> Vec<String> {
-        words.iter().map(|it| (*it).to_owned()).collect()
+        words.iter().map(|word| (*word).to_owned()).collect()
     }
 
     fn strict() -> PolicySettings {

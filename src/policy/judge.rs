@@ -57,19 +57,19 @@ pub fn judge(
     pools: &[DeclaredPool],
     others: UndeclaredPools,
 ) -> Vec<Violation> {
-    let asks = pools.iter().map(|it| PoolRequest {
-        name: it.name.clone(),
-        provider: it.provider.as_deref(),
-        instance_type: &it.instance_type,
-        image: it.image.as_deref(),
-        labels: it.labels.iter().collect(),
-        entity: it.entity.as_ref().map(|it| (it.kind.word(), it.name.as_str())),
-        runner_group: it.runner_group.as_deref(),
-        template: it.template.as_deref(),
-        enable_shell: it.enable_shell,
-        enabled: it.may_be_enabled(),
-        max_runners: it.scale.max_runners,
-        extra_specs: Some(Cow::Borrowed(&it.extra_specs)),
+    let asks = pools.iter().map(|pool| PoolRequest {
+        name: pool.name.clone(),
+        provider: pool.provider.as_deref(),
+        instance_type: &pool.instance_type,
+        image: pool.image.as_deref(),
+        labels: pool.labels.iter().collect(),
+        entity: pool.entity.as_ref().map(|entity| (entity.kind.word(), entity.name.as_str())),
+        runner_group: pool.runner_group.as_deref(),
+        template: pool.template.as_deref(),
+        enable_shell: pool.enable_shell,
+        enabled: pool.may_be_enabled(),
+        max_runners: pool.scale.max_runners,
+        extra_specs: Some(Cow::Borrowed(&pool.extra_specs)),
     });
     judge_all(policies, &asks.collect::<Vec<_>>(), others)
 }
@@ -81,21 +81,21 @@ pub fn judge_live(
     fleet: &FleetName,
     pools: &[Pool],
 ) -> Vec<Violation> {
-    let asks = pools.iter().filter_map(|it| {
-        let is_read = it.detail == PoolDetail::Whole;
+    let asks = pools.iter().filter_map(|pool| {
+        let is_read = pool.detail == PoolDetail::Whole;
         Some(PoolRequest {
-            name: it.owned_name(fleet)?,
-            provider: Some(&it.spec.provider),
-            instance_type: &it.spec.flavor,
-            image: Some(&it.spec.image),
-            labels: it.spec.labels.iter().filter(|it| !is_mark(it)).collect(),
-            entity: Some((it.entity.kind.word(), &it.entity_name)),
-            runner_group: Some(it.spec.runner_group.as_str()).filter(|it| !it.is_empty()),
+            name: pool.owned_name(fleet)?,
+            provider: Some(&pool.spec.provider),
+            instance_type: &pool.spec.flavor,
+            image: Some(&pool.spec.image),
+            labels: pool.spec.labels.iter().filter(|label| !is_mark(label)).collect(),
+            entity: Some((pool.entity.kind.word(), &pool.entity_name)),
+            runner_group: Some(pool.spec.runner_group.as_str()).filter(|group| !group.is_empty()),
             template: None,
-            enable_shell: it.spec.enable_shell,
-            enabled: it.spec.enabled,
-            max_runners: it.spec.max_runners,
-            extra_specs: is_read.then(|| Cow::Owned(kit::without(&it.spec.extra_specs))),
+            enable_shell: pool.spec.enable_shell,
+            enabled: pool.spec.enabled,
+            max_runners: pool.spec.max_runners,
+            extra_specs: is_read.then(|| Cow::Owned(kit::without(&pool.spec.extra_specs))),
         })
     });
     judge_all(policies, &asks.collect::<Vec<_>>(), UndeclaredPools::default())
@@ -116,8 +116,8 @@ fn judge_all(
             all.extend(network(policy, pool));
         }
     }
-    let bound = policies.iter().filter_map(|it| it.max_total_runners).min();
-    all.extend(bound.and_then(|it| total(it, pools, others)));
+    let bound = policies.iter().filter_map(|policy| policy.max_total_runners).min();
+    all.extend(bound.and_then(|bound| total(bound, pools, others)));
     let mut seen: Vec<Violation> = Vec::new();
     for violation in all {
         // Both policies may forbid the same.
@@ -131,7 +131,7 @@ fn judge_all(
 fn provider(policy: &PolicySettings, pool: &PoolRequest<'_>) -> Option<Violation> {
     let allowed = policy.allowed_providers.as_ref()?;
     let provider = pool.provider?;
-    if allowed.iter().any(|it| it == provider) {
+    if allowed.iter().any(|allowed| allowed == provider) {
         return None;
     }
     Some(Violation {
@@ -146,7 +146,7 @@ fn provider(policy: &PolicySettings, pool: &PoolRequest<'_>) -> Option<Violation
 
 fn instance_type(policy: &PolicySettings, pool: &PoolRequest<'_>) -> Option<Violation> {
     let allowed = policy.allowed_instance_types.as_ref()?;
-    if allowed.iter().any(|it| glob::matches(it, pool.instance_type)) {
+    if allowed.iter().any(|pattern| glob::matches(pattern, pool.instance_type)) {
         return None;
     }
     Some(Violation {
@@ -166,8 +166,8 @@ fn instance_type(policy: &PolicySettings, pool: &PoolRequest<'_>) -> Option<Viol
 /// accounts, so these are compared without regard to case, and for simplicity so are the others.
 fn words(policy: &PolicySettings, pool: &PoolRequest<'_>) -> Vec<Violation> {
     let (entity_field, entity) = pool.entity.unzip();
-    let one = |it: Option<&'_ str>| it.into_iter().map(str::to_owned).collect::<Vec<_>>();
-    let labels = pool.labels.iter().map(|it| (*it).to_owned()).collect();
+    let one = |value: Option<&'_ str>| value.into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let labels = pool.labels.iter().map(|label| (*label).to_owned()).collect();
     let rows = [
         ("image", "image", "allowed_images", &policy.allowed_images, one(pool.image)),
         ("labels", "label", "allowed_labels", &policy.allowed_labels, labels),
@@ -198,9 +198,9 @@ fn words(policy: &PolicySettings, pool: &PoolRequest<'_>) -> Vec<Violation> {
         let Some(globs) = globs else { continue };
         let is_allowed = |value: &str| {
             let value = value.to_lowercase();
-            globs.iter().any(|it| glob::matches(&it.to_lowercase(), &value))
+            globs.iter().any(|pattern| glob::matches(&pattern.to_lowercase(), &value))
         };
-        found.extend(values.iter().filter(|it| !is_allowed(it)).map(|value| Violation {
+        found.extend(values.iter().filter(|value| !is_allowed(value)).map(|value| Violation {
             pool: pool.name.clone(),
             field,
             key: None,
@@ -230,8 +230,8 @@ fn shell(policy: &PolicySettings, pool: &PoolRequest<'_>) -> Option<Violation> {
 
 fn specs_keys(policy: &PolicySettings, pool: &PoolRequest<'_>) -> Vec<Violation> {
     let Some(allowed) = &policy.extra_specs_allow_keys else { return Vec::new() };
-    let keys = pool.extra_specs.iter().flat_map(|it| it.keys());
-    let strange = keys.filter(|it| !allowed.contains(it));
+    let keys = pool.extra_specs.iter().flat_map(|specs| specs.keys());
+    let strange = keys.filter(|key| !allowed.contains(key));
     let violation = |key: &String| Violation {
         pool: pool.name.clone(),
         field: "extra_specs",
@@ -250,8 +250,8 @@ fn network(policy: &PolicySettings, pool: &PoolRequest<'_>) -> Vec<Violation> {
     let (Some(provider), Some(specs)) = (pool.provider, &pool.extra_specs) else {
         return Vec::new();
     };
-    let rules = policy.networks.iter().filter(|it| it.provider == provider);
-    let found = rules.flat_map(|it| networks::violations(specs, it));
+    let rules = policy.networks.iter().filter(|rule| rule.provider == provider);
+    let found = rules.flat_map(|rule| networks::violations(specs, rule));
     found
         .map(|(message, help, key)| Violation {
             pool: pool.name.clone(),
@@ -267,13 +267,13 @@ fn network(policy: &PolicySettings, pool: &PoolRequest<'_>) -> Vec<Violation> {
 /// Blames the first pool that exceeds the limit, in the order of the files. A disabled pool starts
 /// no runners.
 fn total(bound: u32, pools: &[PoolRequest<'_>], others: UndeclaredPools) -> Option<Violation> {
-    let enabled = || pools.iter().filter(|it| it.enabled);
+    let enabled = || pools.iter().filter(|pool| pool.enabled);
     let mut sum = u64::from(others.runners);
-    let culprit = enabled().find(|it| {
-        sum += u64::from(it.max_runners);
+    let culprit = enabled().find(|pool| {
+        sum += u64::from(pool.max_runners);
         sum > u64::from(bound)
     })?;
-    let all = enabled().map(|it| u64::from(it.max_runners)).sum::<u64>();
+    let all = enabled().map(|pool| u64::from(pool.max_runners)).sum::<u64>();
     let whose = match others.runners {
         0 => "all pools together".to_owned(),
         n => format!(

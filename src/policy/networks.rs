@@ -36,8 +36,10 @@ fn one(specs: &Map<String, Value>, key: &str, rule: &NetworkRule) -> Option<Netw
             (message, format!("set it; {allowed}"), None)
         });
     }
-    let bad: Vec<&String> =
-        values.iter().filter(|it| !rule.allow.iter().any(|glob| glob::matches(glob, it))).collect();
+    let bad: Vec<&String> = values
+        .iter()
+        .filter(|value| !rule.allow.iter().any(|glob| glob::matches(glob, value)))
+        .collect();
     let first = bad.first()?;
     let more = match bad.len() {
         1 => String::new(),
@@ -49,10 +51,11 @@ fn one(specs: &Map<String, Value>, key: &str, rule: &NetworkRule) -> Option<Netw
         code(first),
         code(provider)
     );
-    let is_bad = |it: &&String| {
-        let alone = Map::from_iter(specs.get_key_value(*it).map(|(k, v)| (k.clone(), v.clone())));
+    let is_bad = |named_value: &&String| {
+        let alone =
+            Map::from_iter(specs.get_key_value(*named_value).map(|(k, v)| (k.clone(), v.clone())));
         let mut named = Vec::new();
-        found(&alone, key).into_iter().for_each(|it| spread(it, &mut named));
+        found(&alone, key).into_iter().for_each(|value| spread(value, &mut named));
         named.contains(first)
     };
     let blamed = specs.keys().find(is_bad).cloned();
@@ -65,7 +68,7 @@ fn one(specs: &Map<String, Value>, key: &str, rule: &NetworkRule) -> Option<Netw
 fn found<'v>(specs: &'v Map<String, Value>, path: &str) -> Vec<&'v Value> {
     let named = |name: &str| {
         let name = folded(name);
-        specs.iter().filter(move |(key, _)| folded(key) == name).map(|it| it.1)
+        specs.iter().filter(move |(key, _)| folded(key) == name).map(|(_, value)| value)
     };
     let mut all: Vec<&Value> = named(path).collect();
     for (at, _) in path.match_indices('.') {
@@ -79,7 +82,7 @@ fn found<'v>(specs: &'v Map<String, Value>, path: &str) -> Vec<&'v Value> {
 fn below<'v>(value: &'v Value, path: &str, all: &mut Vec<&'v Value>) {
     match value {
         Value::Object(map) => all.extend(found(map, path)),
-        Value::Array(items) => items.iter().for_each(|it| below(it, path, all)),
+        Value::Array(items) => items.iter().for_each(|item| below(item, path, all)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
@@ -96,7 +99,7 @@ fn spread(value: &Value, all: &mut Vec<String>) {
         Value::Null => {}
         Value::String(text) if text.is_empty() => {}
         Value::String(text) => all.push(text.clone()),
-        Value::Array(items) => items.iter().for_each(|it| spread(it, all)),
+        Value::Array(items) => items.iter().for_each(|item| spread(item, all)),
         Value::Bool(_) | Value::Number(_) | Value::Object(_) => all.push(value.to_string()),
     }
 }
@@ -119,7 +122,7 @@ mod tests {
         let got = violations(&specs, &rule);
         let bad: Vec<String> = got
             .iter()
-            .map(|it| match it.0.split_once(" puts runners into ") {
+            .map(|(message, _)| match message.split_once(" puts runners into ") {
                 Some((_, rest)) => rest.split(", which").next().unwrap().to_owned(),
                 None => "absent".into(),
             })

@@ -98,7 +98,7 @@ fn sections(text: &str) -> Result<Vec<Section>, InvalidKey> {
         return Err(InvalidKey { got: "its line breaks are missing", help: LINES });
     }
     <(SectionKind, Vec<u8>)>::pem_slice_iter(text.as_bytes())
-        .map(|it| it.map(|(kind, der)| (kind, Zeroizing::new(der))))
+        .map(|found| found.map(|(kind, der)| (kind, Zeroizing::new(der))))
         .collect::<Result<_, _>>()
         // The error would quote the line.
         .map_err(|_| InvalidKey { got: "its PEM is truncated or invalid", help: LINES })
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(from_pkcs8.fingerprint.as_str(), format!("SHA256:{digest}"));
         let pkcs1 = from_pkcs8.pem.expose_secret();
         assert!(pkcs1.starts_with("-----BEGIN RSA PRIVATE KEY-----\nMII"), "not PKCS#1");
-        assert!(pkcs1.lines().all(|it| it.len() <= 64));
+        assert!(pkcs1.lines().all(|line| line.len() <= 64));
         // Without the final newline, which secrets managers drop; with other text around it; and
         // with CRLF.
         for text in [

@@ -69,7 +69,7 @@ struct ProcessGroup {
 
 impl ProcessGroup {
     fn new(child: Child) -> Self {
-        let id = child.id().and_then(|it| i32::try_from(it).ok()).and_then(Pid::from_raw);
+        let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         Self { child, id }
     }
 
@@ -118,7 +118,7 @@ mod tests {
     const CANARY: &str = "canary-77aa";
 
     fn words(text: &[&str]) -> Vec<String> {
-        text.iter().map(|&it| it.to_owned()).collect()
+        text.iter().map(|&word| word.to_owned()).collect()
     }
 
     fn allowed() -> ResolveOptions {
@@ -213,7 +213,7 @@ mod tests {
         }
         let stat = Path::new("/proc").join(started.trim()).join("stat");
         // A killed process stays a zombie until it is reaped.
-        until(|| !std::fs::read_to_string(&stat).is_ok_and(|it| !it.contains(") Z "))).await;
+        until(|| !std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "))).await;
     }
 
     /// Polls an external process until a deadline.

@@ -155,7 +155,7 @@ mod tests {
     fn only_the_owner_has_access_except_with_systemd_and_kubernetes() {
         let check = |mode, owner, group, groups, expected: &str| {
             let got = allowed(&FileAccess { mode, owner, group }, 1000, groups);
-            let got = got.map_or_else(|it| it.got, |()| "read".into());
+            let got = got.map_or_else(|unexpected| unexpected.got, |()| "read".into());
             assert_eq!(got, expected, "{mode:o} {owner}:{group} {groups:?}");
         };
         use GroupAccess::{Allowed, Refused};

@@ -22,7 +22,7 @@ fn actor() -> Actor {
 
 /// The log of one who is called ada.
 pub(crate) fn audit_file(path: &Path, key: Option<&str>) -> AuditFile {
-    let key = key.map(|it| Key::new(SecretString::from(it)));
+    let key = key.map(|key| Key::new(SecretString::from(key)));
     let writer = RecordWriter { actor: actor(), clock: Clock::Real, keys: Keys::new(key, vec![]) };
     AuditFile::open(path, writer, Folders::Leave).unwrap()
 }
@@ -141,12 +141,12 @@ fn every_changed_byte_is_found() {
         for at in 0..whole.len() {
             let mut bytes = whole.clone();
             bytes[at] ^= 1;
-            let line = whole[..at].iter().filter(|it| **it == b'\n').count() as u64;
+            let line = whole[..at].iter().filter(|byte| **byte == b'\n').count() as u64;
             let report = verify(
                 &[File { name: "log", bytes: &bytes }],
                 Demands { keys, ..Demands::default() },
             );
-            assert_eq!(report.broken.map(|it| it.seq), Some(line + 1), "byte {at}");
+            assert_eq!(report.broken.map(|found| found.seq), Some(line + 1), "byte {at}");
         }
     }
 }
@@ -286,7 +286,7 @@ fn reported_records_survive_a_kill() {
         let whole = text.rsplit_once('\n').unwrap().0;
         said = whole
             .lines()
-            .filter_map(|it| it.split_once("seq ")?.1.parse::<u64>().ok())
+            .filter_map(|line| line.split_once("seq ")?.1.parse::<u64>().ok())
             .max()
             .unwrap_or(said);
     }

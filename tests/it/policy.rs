@@ -131,7 +131,7 @@ fn each_violation_has_its_line_and_the_allowed_values() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|it| (it["code"].as_str().unwrap(), it["line"].as_u64().unwrap()))
+        .map(|problem| (problem["code"].as_str().unwrap(), problem["line"].as_u64().unwrap()))
         .collect();
     let expected = [
         ("RC0801", 9),
@@ -165,7 +165,8 @@ fn a_policy_file_can_only_restrict() {
         let output = run(folder.path(), &["validate", "--policy", "over.yaml", "-o", "json"]);
         let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         let problems = document["problems"].as_array().unwrap();
-        let codes: Vec<&str> = problems.iter().map(|it| it["code"].as_str().unwrap()).collect();
+        let codes: Vec<&str> =
+            problems.iter().map(|problem| problem["code"].as_str().unwrap()).collect();
         assert_eq!(codes, expected, "{document}");
     };
     let lax = "policy: { forbid_enable_shell: false, allowed_instance_types: ['*'], max_total_runners: 99 }\n";

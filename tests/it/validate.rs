@@ -93,7 +93,7 @@ fn no_pool_files_are_a_problem() {
     assert!(stdout.contains("error[RC0101]: there is no such file or folder"), "{stdout}");
     let (code, stdout, _) = run(runnerctl(folder.path()).args(["validate", "-f", "empty"]));
     assert_eq!(code, 3);
-    assert!(stdout.contains("error[RC0107]: the folder holds no pool file"), "{stdout}");
+    assert!(stdout.contains("error[RC0107]: the folder contains no pool file"), "{stdout}");
 }
 
 #[test]

@@ -27,10 +27,10 @@ fn written(stretches: &[(&Keys, usize)]) -> String {
 
 /// Line and reason of the break, with these keys at hand.
 fn broken_with(text: &str, keys: &[&Key]) -> Option<(usize, String)> {
-    let keys = Keys::checking(keys.iter().map(|it| (*it).clone()).collect());
+    let keys = Keys::checking(keys.iter().map(|key| (*key).clone()).collect());
     let demands = Demands { keys: Some(&keys), ..Demands::default() };
     let report = verify(&[File { name: "log", bytes: text.as_bytes() }], demands);
-    report.broken.map(|it| (it.line, it.reason))
+    report.broken.map(|found| (found.line, found.reason))
 }
 
 fn by(key: &Key) -> Keys {

@@ -200,7 +200,7 @@ fn a_gap_is_open_until_it_is_closed_or_its_watch_ends() {
 #[test]
 fn a_record_that_reports_altered_records_is_a_break() {
     let head = |seq: u64| Head { seq, hash: "ab".repeat(32) };
-    let harm = DamageKind::Altered("record 9 is not in its place any more".into());
+    let harm = DamageKind::Altered("record 9 is no longer in its place".into());
     let damage = Damage { harm, known: head(9), found: Some(head(2)) };
     let report = of(&[entry(Kind::Event, ""), note().damaged(&damage)]);
     let hash = "ab".repeat(32);
@@ -239,7 +239,7 @@ proptest! {
         let at = (place * bytes.len() as f64) as usize;
         bytes[at] ^= 1 << bit;
         let line = text[..at].matches('\n').count();
-        let found = check(&bytes).broken.map(|it| it.seq);
+        let found = check(&bytes).broken.map(|found| found.seq);
         prop_assert_eq!(found, Some(due[line]));
     }
 

@@ -10,7 +10,7 @@ fn tail(bytes: &[u8]) -> Tail {
 fn end(bytes: &[u8]) -> (Option<u64>, Vec<u8>, Ending) {
     match tail(bytes) {
         Tail::Sound { last, ending } => (Some(last.head.seq), vec![], ending),
-        Tail::Torn { last, bytes, ending } => (last.map(|it| it.head.seq), bytes, ending),
+        Tail::Torn { last, bytes, ending } => (last.map(|last| last.head.seq), bytes, ending),
         other => panic!("{other:?}"),
     }
 }
@@ -45,7 +45,7 @@ fn holed(records: usize, hole: std::ops::Range<usize>) -> Vec<u8> {
 #[test]
 fn records_after_a_hole_are_torn_with_it() {
     let (text, _) = log(5, None);
-    let starts: Vec<usize> = text.match_indices('\n').map(|it| it.0 + 1).collect();
+    let starts: Vec<usize> = text.match_indices('\n').map(|(at, _)| at + 1).collect();
     // The third record and the newline behind it.
     let bytes = holed(5, starts[1]..starts[2]);
     let torn = bytes[starts[1]..bytes.len() - 1].to_vec();
@@ -70,7 +70,7 @@ fn records_after_a_hole_are_torn_with_it() {
 #[test]
 fn a_hole_that_no_record_reports_is_a_break() {
     let (text, _) = log(4, None);
-    let starts: Vec<usize> = text.match_indices('\n').map(|it| it.0 + 1).collect();
+    let starts: Vec<usize> = text.match_indices('\n').map(|(at, _)| at + 1).collect();
     let report = check(&holed(4, starts[0] + 5..starts[0] + 9));
     assert_eq!(broken(&report), (2, 2, "the line is not a complete record"));
 }

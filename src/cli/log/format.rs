@@ -28,7 +28,7 @@ pub(super) enum LogFormat {
 impl LogFormat {
     /// Text, for whatever stderr is connected to.
     pub(super) fn for_stderr() -> Self {
-        let is_set = std::env::var_os("JOURNAL_STREAM").is_some_and(|it| !it.is_empty());
+        let is_set = std::env::var_os("JOURNAL_STREAM").is_some_and(|value| !value.is_empty());
         let is_journal = is_set && !std::io::stderr().is_terminal();
         if is_journal { Self::Journal } else { Self::Text }
     }
@@ -94,8 +94,8 @@ fn text(record: &LogRecord) -> String {
         let fields: String = fields.collect();
         return format!("{level}{}: {message}{}", record.target, escape(&fields));
     }
-    let pool = record.text("pool").map(|it| format!("{}: ", paint(NAME, it)));
-    let help = record.text("help").map(|it| format!("; {}", escape(it)));
+    let pool = record.text("pool").map(|pool| format!("{}: ", paint(NAME, pool)));
+    let help = record.text("help").map(|help| format!("; {}", escape(help)));
     format!("{level}{}{message}{}", pool.unwrap_or_default(), help.unwrap_or_default())
 }
 

@@ -61,7 +61,7 @@ impl LogQueue {
 
     pub(super) fn push(&self, record: LogRecord) {
         let sender = self.sender.lock().ignoring_poison();
-        if sender.as_ref().is_some_and(|it| it.try_send(record).is_err()) {
+        if sender.as_ref().is_some_and(|sender| sender.try_send(record).is_err()) {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -118,7 +118,7 @@ mod tests {
         }
         queue.close();
         let lines = lines.lock().unwrap().clone();
-        let told: Vec<&String> = lines.iter().filter(|it| it.contains("lost")).collect();
+        let told: Vec<&String> = lines.iter().filter(|line| line.contains("lost")).collect();
         let [told] = told.as_slice() else { panic!("{lines:?}") };
         let lost: usize = told.split(' ').next().unwrap().parse().unwrap();
         assert_eq!(lines.len() - 1 + lost, 9, "{lines:?}");

@@ -1,40 +1,38 @@
-//! Why a record is not in the audit file.
+//! The reasons why a record could not be written to the audit file.
 
 use std::io;
 
-/// Why a record is not in the file.
+/// Why a record could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditFileError {
-    /// Another process has the file at this moment: try again.
-    #[error("the audit file `{0}` is held by another process")]
+    /// Another process has locked the file for the moment; the caller should try again.
+    #[error("the audit file `{0}` is locked by another process")]
     Locked(String),
-    /// The system said no: permission, a full disk, a folder that is not there.
+    /// A system call failed: no permission, a full disk, a missing folder.
     #[error("cannot {what} the audit file `{path}`: {error}")]
     Io {
-        /// What we were about to do.
+        /// The action that failed, as a verb for the message.
         what: &'static str,
-        /// Which file.
+        /// The path of the file.
         path: String,
-        /// The system's words.
+        /// The error of the system.
         error: io::Error,
     },
-    /// It is a folder, a device, a pipe.
+    /// The path leads to a folder, a device or a pipe.
     #[error("the audit file `{0}` is not a regular file")]
     NotAFile(String),
-    /// It holds something, and that is not an audit log.
-    #[error("`{0}` does not end with an audit record: it is not an audit file")]
+    /// The file is not empty and does not contain an audit log.
+    #[error("`{0}` does not end with an audit record, so it is not an audit file")]
     Foreign(String),
-    /// Records cannot be written, and the rule is that nothing is done without one.
+    /// The record of a write cannot be written, and [`Required`](super::super::audit_sink::RecordPolicy).
     #[error("{0}, and `watch.audit_required` is set")]
     Unwritable(String),
-    /// Its records have an HMAC, and new ones would have none.
-    #[error(
-        "the records in `{0}` have an HMAC, and there is no key: name it with `watch.audit_key`"
-    )]
+    /// The records of the log have an HMAC, and new ones would not.
+    #[error("the records in `{0}` have an HMAC, but no key is set: set it with `watch.audit_key`")]
     Unsigned(String),
-    /// Its records have an HMAC made with a key that is not at hand.
+    /// The records of the log have an HMAC of a key that is not at hand.
     #[error(
-        "the records in `{0}` are signed with another key: name it under \
+        "the records in `{0}` are signed with another key: list it under \
          `watch.previous_audit_keys`, or restart the process that has the old key"
     )]
     OtherKey(String),

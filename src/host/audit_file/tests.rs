@@ -37,7 +37,7 @@ fn open(path: &Path) -> AuditFile {
 fn check(path: &Path) -> (u64, usize, Option<usize>) {
     let bytes = std::fs::read(path).unwrap();
     let report = verify(&[audit::File { name: "log", bytes: &bytes }], Demands::default());
-    (report.records, report.gaps.len(), report.broken.map(|it| it.line))
+    (report.records, report.gaps.len(), report.broken.map(|found| found.line))
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn a_file_that_is_not_an_audit_file_is_not_written_to() {
     };
     insta::assert_snapshot!(
         refused(&path),
-        @"`DIR/notes.txt` does not end with an audit record: it is not an audit file"
+        @"`DIR/notes.txt` does not end with an audit record, so it is not an audit file"
     );
     insta::assert_snapshot!(
         refused(temporary.path()),
@@ -202,14 +202,14 @@ fn damaged(tamper: impl Fn(&Path), expected: (&str, Option<usize>)) {
     let text = std::fs::read_to_string(&path).unwrap();
     let acts: Vec<String> = text
         .lines()
-        .filter_map(|it| {
-            Some(serde_json::from_str::<serde_json::Value>(it).ok()?["act"].to_string())
+        .filter_map(|line| {
+            Some(serde_json::from_str::<serde_json::Value>(line).ok()?["act"].to_string())
         })
         .collect();
     assert_eq!(acts[acts.len() - 2], format!("\"{}\"", expected.0));
     let bytes = text.as_bytes();
     let report = verify(&[audit::File { name: "log", bytes }], Demands::default());
-    assert_eq!(report.broken.map(|it| it.line), expected.1, "{text}");
+    assert_eq!(report.broken.map(|found| found.line), expected.1, "{text}");
     // It is told once: from here on the log is what this process knows it to be.
     let next = audit_file.append_all(&[&(&entry("five")).into()], &Cause::default()).unwrap();
     assert_eq!(next.damage, None);
@@ -221,14 +221,17 @@ fn edit(path: &Path, change: impl Fn(&str) -> String) {
 }
 
 fn first(text: &str, records: usize) -> String {
-    text.lines().take(records).map(|it| format!("{it}\n")).collect()
+    text.lines().take(records).map(|line| format!("{line}\n")).collect()
 }
 
 #[test]
 fn a_cut_in_a_log_in_use_is_reported_with_both_heads() {
-    damaged(|it| edit(it, |text| first(text, 1)), ("log altered", Some(2)));
+    damaged(|path| edit(path, |text| first(text, 1)), ("log altered", Some(2)));
     // In the middle of a record: what is torn is told of as well.
-    damaged(|it| edit(it, |text| text[..text.len() - 300].to_owned()), ("log altered", Some(5)));
+    damaged(
+        |path| edit(path, |text| text[..text.len() - 300].to_owned()),
+        ("log altered", Some(5)),
+    );
 }
 
 #[test]
@@ -236,7 +239,9 @@ fn a_rewritten_log_is_reported() {
     let anew = |path: &Path| {
         std::fs::remove_file(path).unwrap();
         let other = open(path);
-        ["a", "b", "c", "d", "e"].iter().for_each(|it| drop(other.append(&entry(it)).unwrap()));
+        ["a", "b", "c", "d", "e"]
+            .iter()
+            .for_each(|detail| drop(other.append(&entry(detail)).unwrap()));
     };
     damaged(anew, ("log altered", Some(6)));
     // In the same file, with a chain that verifies.
@@ -252,8 +257,8 @@ fn a_rewritten_log_is_reported() {
 
 #[test]
 fn an_emptied_or_deleted_log_continues_its_chain() {
-    damaged(|it| std::fs::write(it, "").unwrap(), ("log emptied", Some(1)));
-    damaged(|it| std::fs::remove_file(it).unwrap(), ("log removed", Some(1)));
+    damaged(|path| std::fs::write(path, "").unwrap(), ("log emptied", Some(1)));
+    damaged(|path| std::fs::remove_file(path).unwrap(), ("log removed", Some(1)));
 }
 
 #[test]
@@ -276,7 +281,7 @@ fn records_of_another_process_between_ours_are_not_damage() {
     std::fs::rename(&path, temporary.path().join("a.jsonl.1")).unwrap();
     append(&two);
     append(&one);
-    let read = |it: &str| std::fs::read(temporary.path().join(it)).unwrap();
+    let read = |name: &str| std::fs::read(temporary.path().join(name)).unwrap();
     let all = [read("a.jsonl.2"), read("a.jsonl.1"), read("a.jsonl")];
     let files = all.each_ref().map(|bytes| audit::File { name: "log", bytes });
     let report = verify(&files, Demands::default());
@@ -298,19 +303,19 @@ fn a_compressed_file_is_not_taken_for_a_deleted_one() {
 }
 
 fn keyed(path: &Path, signing: &str, earlier: &[&str]) -> Result<AuditFile, AuditFileError> {
-    let key = |it: &&str| Key::new(SecretString::from(it.repeat(32)));
+    let key = |letter: &&str| Key::new(SecretString::from(letter.repeat(32)));
     let signing = Some(key(&signing));
     let keys = Keys::new(signing, earlier.iter().map(key).collect());
     AuditFile::open(path, RecordWriter { keys, ..writer() }, Folders::Leave)
 }
 
 fn check_with(path: &Path, keys: &[&str]) -> Option<(usize, String)> {
-    let keys = keys.iter().map(|it| Key::new(SecretString::from(it.repeat(32)))).collect();
+    let keys = keys.iter().map(|letter| Key::new(SecretString::from(letter.repeat(32)))).collect();
     let keys = Keys::checking(keys);
     let bytes = std::fs::read(path).unwrap();
     let demands = Demands { keys: Some(&keys), ..Demands::default() };
     let report = verify(&[audit::File { name: "log", bytes: &bytes }], demands);
-    report.broken.map(|it| (it.line, it.reason))
+    report.broken.map(|found| (found.line, found.reason))
 }
 
 #[test]
@@ -335,11 +340,11 @@ fn a_process_that_has_the_keys_adds_and_changes_them() {
     };
     insta::assert_snapshot!(
         refused(keyed(&path, "c", &["a"])),
-        @"the records in `DIR/a.jsonl` are signed with another key: name it under `watch.previous_audit_keys`, or restart the process that has the old key"
+        @"the records in `DIR/a.jsonl` are signed with another key: list it under `watch.previous_audit_keys`, or restart the process that has the old key"
     );
     insta::assert_snapshot!(
         refused(AuditFile::open(&path, writer(), Folders::Leave)),
-        @"the records in `DIR/a.jsonl` have an HMAC, and there is no key: name it with `watch.audit_key`"
+        @"the records in `DIR/a.jsonl` have an HMAC, but no key is set: set it with `watch.audit_key`"
     );
 }
 
@@ -387,9 +392,9 @@ fn a_running_process_notices_a_clock_set_back_by_less_than_the_time_since_its_la
     let audit_file = open(&tempfile::tempdir().unwrap().path().join("a.jsonl"));
     let time: Timestamp = "2026-01-02T10:00:00Z".parse().unwrap();
     let minute = std::time::Duration::from_secs(60);
-    let wrote = Instant::now().checked_sub(minute).map(|it| (time, it));
+    let wrote = Instant::now().checked_sub(minute).map(|instant| (time, instant));
     let state = FileState { wrote, ..FileState::default() };
-    let seconds = |it: i64| time + SignedDuration::from_secs(it);
+    let seconds = |count: i64| time + SignedDuration::from_secs(count);
     assert_eq!(audit_file.set_back(seconds(60), &state, None), None);
     let (_, by) = audit_file.set_back(seconds(30), &state, None).unwrap();
     assert_eq!(by.as_secs(), 30);

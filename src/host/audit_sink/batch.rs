@@ -4,6 +4,7 @@ use tokio::sync::oneshot;
 
 use crate::audit::{Draft, Head};
 
+/// A record that a write waits for.
 pub(super) struct UrgentRecord {
     pub(super) draft: Draft,
     /// The receiver is dropped when the write has waited long enough.
@@ -22,6 +23,6 @@ pub(super) struct WriteBatch {
 
 impl WriteBatch {
     pub(super) fn drafts(&self) -> impl Iterator<Item = &Draft> {
-        self.note.iter().chain(self.urgent.iter().map(|it| &it.draft)).chain(&self.others)
+        self.note.iter().chain(self.urgent.iter().map(|urgent| &urgent.draft)).chain(&self.others)
     }
 }

@@ -40,8 +40,8 @@ fn bench(rule: RecordPolicy) -> Bench {
     let audit_file = Arc::new(AuditFile::open(&path, writer, Folders::Leave).unwrap());
     let told: Arc<Mutex<Vec<String>>> = Arc::default();
     let noted = Arc::clone(&told);
-    let listener: SinkListener = Box::new(move |it| {
-        let line = match it {
+    let listener: SinkListener = Box::new(move |event| {
+        let line = match event {
             SinkEvent::Requested(_) => return,
             SinkEvent::Rotated(ended) => format!("rotated {}", ended.seq),
             SinkEvent::Altered(damage) => format!("damaged {}", damage.known.seq),
@@ -72,8 +72,8 @@ impl Bench {
     /// The acts in the file, and what a check finds.
     fn read(&self) -> (Vec<String>, Report) {
         let text = fs::read_to_string(self.path()).unwrap();
-        let act = |it: &str| -> String {
-            let record: serde_json::Value = serde_json::from_str(it).unwrap();
+        let act = |line: &str| -> String {
+            let record: serde_json::Value = serde_json::from_str(line).unwrap();
             record["act"].as_str().unwrap().to_owned()
         };
         let file = audit::File { name: "log", bytes: text.as_bytes() };
@@ -81,13 +81,13 @@ impl Bench {
     }
 
     async fn append(&self, act: &str) -> Option<u64> {
-        self.sink.append(&entry(act)).await.unwrap().map(|it| it.seq)
+        self.sink.append(&entry(act)).await.unwrap().map(|head| head.seq)
     }
 
     /// Waits for the thread to say so.
     async fn until_told(&self, what: &str) {
         let deadline = Instant::now() + Duration::from_secs(20);
-        while !self.told().iter().any(|it| it == what) {
+        while !self.told().iter().any(|told| told == what) {
             assert!(Instant::now() < deadline, "{what} is not told: {:?}", self.told());
             tokio::task::yield_now().await;
         }
@@ -143,8 +143,9 @@ async fn lost_records_are_reported_as_soon_as_there_is_space() {
 #[tokio::test]
 async fn records_without_a_waiting_write_are_kept_until_there_is_space() {
     let bench = bench(RecordPolicy::BestEffort);
-    let acts =
-        |from: usize, to: usize| (from..to).map(|it| entry(&it.to_string())).collect::<Vec<_>>();
+    let acts = |from: usize, to: usize| {
+        (from..to).map(|number| entry(&number.to_string())).collect::<Vec<_>>()
+    };
     bench.append("first").await;
     let blocked = Blocked::new(&bench.path());
     bench.sink.enqueue(&acts(0, 100));
@@ -153,7 +154,7 @@ async fn records_without_a_waiting_write_are_kept_until_there_is_space() {
     blocked.end();
     bench.closed().await;
     let (found, report) = bench.read();
-    let due: Vec<String> = (0..3_000).map(|it| it.to_string()).collect();
+    let due: Vec<String> = (0..3_000).map(|number| number.to_string()).collect();
     assert_eq!(found[1..], due);
     assert_eq!((report.lost, report.gap_count, report.broken), (0, 0, None));
 }
@@ -260,7 +261,7 @@ async fn a_cut_under_a_running_sink_is_reported() {
         bench.append(act).await;
     }
     let text = fs::read_to_string(bench.path()).unwrap();
-    let first: String = text.lines().take(1).map(|it| format!("{it}\n")).collect();
+    let first: String = text.lines().take(1).map(|line| format!("{line}\n")).collect();
     fs::write(bench.path(), first).unwrap();
     assert_eq!(bench.append("four").await, Some(3));
     let (acts, report) = bench.read();

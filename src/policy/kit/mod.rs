@@ -107,7 +107,7 @@ impl Kit {
         Self {
             entry: Zeroizing::new(STANDARD.encode(text.as_bytes())),
             size: text.len(),
-            holds_until: parts.identity.as_ref().map(|it| it.holds_until),
+            holds_until: parts.identity.as_ref().map(|identity| identity.holds_until),
             wanted: match (&parts.identity, &parts.signer) {
                 (None, None) => KitContents::ReachCheck,
                 (Some(_), _) | (None, Some(_)) => KitContents::Certificate,
@@ -150,7 +150,7 @@ fn put(specs: &Map<String, Value>, entry: Value) -> Map<String, Value> {
 
 /// `specs` with the kit from `from`, if it contains one.
 pub fn carried(from: &Map<String, Value>, specs: &Map<String, Value>) -> Map<String, Value> {
-    entry(from).map_or_else(|| specs.clone(), |it| put(specs, it.clone()))
+    entry(from).map_or_else(|| specs.clone(), |original| put(specs, original.clone()))
 }
 
 /// `extra_specs` without the kit; everything else stays.
@@ -180,7 +180,7 @@ mod tests {
     const CANARY: &str = "canary-key-2c61";
 
     fn parts() -> KitParts {
-        let pem = |it: &str| format!("-----BEGIN X-----\n{it}\n-----END X-----\n");
+        let pem = |body: &str| format!("-----BEGIN X-----\n{body}\n-----END X-----\n");
         KitParts {
             identity: Some(RunnerIdentity {
                 cert: pem("cert"),
@@ -215,17 +215,19 @@ mod tests {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
                 prop::collection::btree_map(".{0,6}", inner, 0..3)
-                    .prop_map(|it| Value::Object(it.into_iter().collect())),
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
             ]
         });
         let scripts = prop::collection::btree_map("[0-9a-z.-]{1,9}", "[A-Za-z0-9+/]{0,8}", 1..4);
-        let scripts = scripts.prop_map(|it| {
-            Value::Object(it.into_iter().map(|(name, text)| (name, Value::from(text))).collect())
+        let scripts = scripts.prop_map(|scripts| {
+            Value::Object(
+                scripts.into_iter().map(|(name, text)| (name, Value::from(text))).collect(),
+            )
         });
         let specs = prop::collection::btree_map("[a-z_]{1,9}|.{1,4}", value, 0..5);
         (specs, prop::option::of(scripts)).prop_map(|(specs, scripts)| {
-            let own = scripts.map(|it| (SCRIPTS.to_owned(), it));
-            specs.into_iter().filter(|it| it.0 != SCRIPTS).chain(own).collect()
+            let own = scripts.map(|scripts| (SCRIPTS.to_owned(), scripts));
+            specs.into_iter().filter(|(key, _)| key != SCRIPTS).chain(own).collect()
         })
     }
 
@@ -235,7 +237,7 @@ mod tests {
             let kit = Kit::new(&parts());
             let merged = kit.merged(&specs);
             prop_assert_eq!(entry(&merged).and_then(Value::as_str), Some(kit.entry.as_str()));
-            let text = |it: &Map<String, Value>| serde_json::to_string(it).unwrap();
+            let text = |specs: &Map<String, Value>| serde_json::to_string(specs).unwrap();
             prop_assert_eq!(text(&without(&merged)), text(&specs));
             // Merging is idempotent, a newer kit replaces an older one, and a kit is carried over
             // whole.

@@ -19,10 +19,10 @@ pub fn objections(
     policy: &PolicySettings,
     pools: &[DeclaredPool],
 ) -> Vec<Violation> {
-    let all = |it| {
-        let system = system(it, wanted).into_iter();
-        let shell = (wanted == KitContents::Certificate).then(|| shell(it)).flatten();
-        system.chain(shell).chain(scripts(it, policy))
+    let all = |pool| {
+        let system = system(pool, wanted).into_iter();
+        let shell = (wanted == KitContents::Certificate).then(|| shell(pool)).flatten();
+        system.chain(shell).chain(scripts(pool, policy))
     };
     match wanted {
         KitContents::Nothing => Vec::new(),
@@ -87,8 +87,9 @@ fn shell(pool: &DeclaredPool) -> Option<Violation> {
 fn scripts(pool: &DeclaredPool, policy: &PolicySettings) -> Vec<Violation> {
     let own = pool.extra_specs.iter().filter(|(_, value)| !value.is_null());
     own.filter_map(|(key, value)| {
-        let name = [SCRIPTS, TEMPLATE].into_iter().find(|it| folded(key) == *it)?;
-        let is_allowed = policy.extra_specs_allow_keys.iter().flatten().any(|it| it == key);
+        let name = [SCRIPTS, TEMPLATE].into_iter().find(|name| folded(key) == *name)?;
+        let is_allowed =
+            policy.extra_specs_allow_keys.iter().flatten().any(|allowed| allowed == key);
         let found = |message, help: String| {
             let violation = violation(pool, "extra_specs", Code::OwnScripts, message);
             Some(with(Violation { key: Some(key.clone()), ..violation }, help))
@@ -106,7 +107,11 @@ fn scripts(pool: &DeclaredPool, policy: &PolicySettings) -> Vec<Violation> {
             let message = format!("{} in `extra_specs` means `{name}`", code(key));
             return found(message, format!("write `{name}`"));
         }
-        if name == SCRIPTS { clash(value).and_then(|it| found(it.0, it.1)) } else { None }
+        if name == SCRIPTS {
+            clash(value).and_then(|(message, help)| found(message, help))
+        } else {
+            None
+        }
     })
     .collect()
 }
@@ -134,13 +139,21 @@ mod tests {
         let text = format!("pools: [{{ name: a, max_runners: 1, instance_type: m5, {fields} }}]");
         let manifest = load(None, &[SourceFile { path: "a.yaml".into(), text }]);
         let policy = PolicySettings {
-            extra_specs_allow_keys: Some(allowed.iter().map(|it| (*it).to_owned()).collect())
-                .filter(|it: &Vec<String>| !it.is_empty()),
+            extra_specs_allow_keys: Some(allowed.iter().map(|key| (*key).to_owned()).collect())
+                .filter(|keys: &Vec<String>| !keys.is_empty()),
             ..PolicySettings::default()
         };
         let said: Vec<String> = objections(wanted, &policy, &manifest.pools)
             .into_iter()
-            .map(|it| format!("{} {}: {}; {}", it.code.text(), it.field, it.message, it.help))
+            .map(|objection| {
+                format!(
+                    "{} {}: {}; {}",
+                    objection.code.text(),
+                    objection.field,
+                    objection.message,
+                    objection.help
+                )
+            })
             .collect();
         assert_eq!(said, expected, "{fields}");
     }

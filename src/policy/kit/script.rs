@@ -76,8 +76,9 @@ fn push(text: &mut Zeroizing<String>, part: &str, fill: &[(&str, Zeroizing<Strin
 /// A part without comments, blank lines and indentation: user data is small.
 fn lean(part: &str) -> String {
     let lines = part.lines().map(str::trim_start);
-    let lines = lines.filter(|it| !it.is_empty() && (!it.starts_with('#') || it.starts_with("#!")));
-    lines.map(|it| format!("{it}\n")).collect()
+    let lines =
+        lines.filter(|line| !line.is_empty() && (!line.starts_with('#') || line.starts_with("#!")));
+    lines.map(|line| format!("{line}\n")).collect()
 }
 
 /// The form that bash's `/dev/tcp/` takes.

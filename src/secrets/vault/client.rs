@@ -135,7 +135,8 @@ impl VaultClient {
         let asked = format!("{method} /v1/{}", quote(path));
         let mut response = request.send().await.map_err(|error| self.lost(&asked, &error))?;
         let location = response.headers().get(LOCATION);
-        let location = location.map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned());
+        let location =
+            location.map(|location| String::from_utf8_lossy(location.as_bytes()).into_owned());
         let status = response.status().as_u16();
         // Allocated at the usual maximum: a buffer that grows leaves copies behind.
         let mut body = Zeroizing::new(Vec::with_capacity(super::super::VALUE_MAX * 2));
@@ -165,7 +166,7 @@ impl VaultClient {
             );
         }
         let refusal: Option<VaultErrors> = serde_json::from_slice(&answer.body).ok();
-        let said = match refusal.map(|it| it.errors) {
+        let said = match refusal.map(|refusal| refusal.errors) {
             None => ", which is not a response from Vault".to_owned(),
             Some(errors) if errors.is_empty() => String::new(),
             Some(errors) => {

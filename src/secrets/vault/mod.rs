@@ -102,7 +102,7 @@ async fn log_in(
         return Err(client.refused(&answer).help(help));
     }
     let login: Option<LoginResponse> = serde_json::from_slice(&answer.body).ok();
-    let auth = login.and_then(|it| it.auth).filter(|it| !it.client_token.is_empty());
+    let auth = login.and_then(|login| login.auth).filter(|auth| !auth.client_token.is_empty());
     let auth = auth.ok_or_else(|| client.odd(&answer, "it contains no token"))?;
     client.carry(SecretString::from(auth.client_token));
     Ok(())
@@ -176,7 +176,11 @@ async fn spot<'p>(client: &VaultClient, path: &'p str) -> Result<MountPath<'p>, 
         return Err(client.odd(&answer, "it does not contain the mount of the store"));
     };
     let mount = data.path.trim_matches('/').to_owned();
-    let version = data.options.as_ref().and_then(|it| it.get("version")).map_or("1", |it| it);
+    let version = data
+        .options
+        .as_ref()
+        .and_then(|options| options.get("version"))
+        .map_or("1", |version| version);
     if data.kind != "kv" && data.kind != "generic" {
         let kind = quote(&data.kind);
         return Err(client
@@ -198,8 +202,8 @@ async fn spot<'p>(client: &VaultClient, path: &'p str) -> Result<MountPath<'p>, 
                 quote(&mount)
             )));
     }
-    let rest = path.strip_prefix(mount.as_str()).and_then(|it| it.strip_prefix('/'));
-    match rest.filter(|it| !it.is_empty()) {
+    let rest = path.strip_prefix(mount.as_str()).and_then(|rest| rest.strip_prefix('/'));
+    match rest.filter(|rest| !rest.is_empty()) {
         Some(rest) => Ok(MountPath { mount: mount.into(), rest }),
         None => Ok(plain),
     }
@@ -233,7 +237,7 @@ fn pick(
     field: &str,
 ) -> Result<SecretString, SourceError> {
     let read: Option<SecretResponse<'_>> = serde_json::from_slice(&answer.body).ok();
-    let Some(fields) = read.and_then(|it| it.data).and_then(|it| it.data) else {
+    let Some(fields) = read.and_then(|read| read.data).and_then(|version| version.data) else {
         return Err(client.odd(answer, "it contains no secret of a version 2 store"));
     };
     let Some(raw) = fields.get(field) else {
@@ -264,7 +268,7 @@ const FIELDS_SHOWN: usize = 8;
 /// A 404 says whether the secret existed before.
 fn absent(client: &VaultClient, answer: &VaultResponse, spot: &MountPath<'_>) -> SourceError {
     let read: Option<SecretResponse<'_>> = serde_json::from_slice(&answer.body).ok();
-    let metadata = read.and_then(|it| it.data).and_then(|it| it.metadata);
+    let metadata = read.and_then(|read| read.data).and_then(|version| version.metadata);
     let whole = format!("{}/{}", quote(&spot.mount), quote(spot.rest));
     match metadata {
         Some(it) if it.destroyed => client

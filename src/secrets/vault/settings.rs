@@ -51,7 +51,7 @@ impl VaultSettings {
         Ok(Self {
             address: checked(&address)?,
             namespace: text(look, "VAULT_NAMESPACE")?,
-            ca: look("VAULT_CACERT").filter(|it| !it.is_empty()).map(PathBuf::from),
+            ca: look("VAULT_CACERT").filter(|path| !path.is_empty()).map(PathBuf::from),
             access: access(look)?,
         })
     }
@@ -82,11 +82,11 @@ fn access(look: EnvLookup<'_>) -> Result<VaultAuth, SourceError> {
 }
 
 fn text(look: EnvLookup<'_>, name: &str) -> Result<Option<String>, SourceError> {
-    match look(name).filter(|it| !it.is_empty()) {
+    match look(name).filter(|value| !value.is_empty()) {
         None => Ok(None),
         // A value that is not UTF-8 comes back inside the error: it is dropped here.
         Some(value) => match value.into_string() {
-            Ok(text) if text.chars().all(|it| it.is_ascii_graphic()) => Ok(Some(text)),
+            Ok(text) if text.chars().all(|letter| letter.is_ascii_graphic()) => Ok(Some(text)),
             Ok(_) | Err(_) => Err(SourceError::new(format!(
                 "`{name}` contains characters that are invalid in a request"
             ))),
@@ -109,8 +109,9 @@ mod tests {
 
     /// The settings from these variables, as text without secrets.
     fn read(variables: &[(&str, &str)]) -> Result<String, String> {
-        let look =
-            |name: &str| variables.iter().find(|it| it.0 == name).map(|it| OsString::from(it.1));
+        let look = |name: &str| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
+        };
         let settings = VaultSettings::read(&look).map_err(|why| {
             assert!(!format!("{why:?}").contains("canary"), "{why:?}");
             why.got

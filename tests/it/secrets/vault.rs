@@ -65,7 +65,7 @@ impl Double {
 
     fn lines(&self) -> Vec<String> {
         let asked = self.asked.lock().unwrap();
-        asked.iter().map(|it| it.lines().next().unwrap_or_default().to_owned()).collect()
+        asked.iter().map(|request| request.lines().next().unwrap_or_default().to_owned()).collect()
     }
 }
 
@@ -98,8 +98,8 @@ async fn request(stream: &mut (impl AsyncRead + Unpin)) -> (String, String) {
         head.push(byte[0]);
     }
     let head = String::from_utf8(head).unwrap();
-    let length = head.lines().find_map(|it| it.strip_prefix("content-length: "));
-    let mut body = vec![0; length.map_or(0, |it| it.parse().unwrap())];
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
     stream.read_exact(&mut body).await.unwrap();
     (head, String::from_utf8(body).unwrap())
 }
@@ -145,7 +145,7 @@ async fn take(double: &Double, access: VaultAuth, path: &str) -> Result<String, 
     match vault::resolve(&double.settings(access), path, "password").await {
         Ok(value) => Ok(value.expose_secret().to_owned()),
         Err(error) => {
-            let help = error.help.as_deref().map(|it| format!("\nhelp: {it}"));
+            let help = error.help.as_deref().map(|help| format!("\nhelp: {help}"));
             let text = format!("{error}{}", help.unwrap_or_default());
             assert!(!text.contains("canary"), "{text}");
             assert!(!format!("{error:?}").contains("canary"), "{error:?}");
@@ -217,7 +217,7 @@ async fn an_app_role_logs_in_reads_and_returns_its_token() {
     let body: Value = serde_json::from_str(body).unwrap();
     assert_eq!(body, json!({ "role_id": "role-1", "secret_id": "canary-secret-id" }));
     assert!(asked[3].starts_with("POST /v1/auth/token/revoke-self "));
-    assert!(asked[1..].iter().all(|it| it.contains(&format!("x-vault-token: {TOKEN}"))));
+    assert!(asked[1..].iter().all(|request| request.contains(&format!("x-vault-token: {TOKEN}"))));
 }
 
 #[tokio::test]
@@ -306,11 +306,11 @@ pub(crate) fn quoted_forms(text: &str) -> Vec<String> {
     use base64::engine::general_purpose::STANDARD;
     vec![
         serde_json::to_string(text).unwrap(),
-        text.encode_utf16().map(|it| format!("\\u{it:04x}")).collect(),
-        text.bytes().map(|it| format!("%{it:02X}")).collect(),
-        text.chars().map(|it| format!("&#{};", u32::from(it))).collect(),
+        text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect(),
+        text.bytes().map(|byte| format!("%{byte:02X}")).collect(),
+        text.chars().map(|letter| format!("&#{};", u32::from(letter))).collect(),
         STANDARD.encode(text),
-        text.bytes().map(|it| format!("{it:02x}")).collect(),
+        text.bytes().map(|byte| format!("{byte:02x}")).collect(),
     ]
 }
 

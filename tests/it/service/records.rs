@@ -107,8 +107,8 @@ fn a_watch_with_only_the_old_key_reports_it_by_log_metric_and_alert() {
     assert_eq!(applied.status.code(), Some(0), "{applied:?}");
     assert!(stage.read("audit.jsonl").contains("audit key changed"));
     stage.queue_held(9);
-    until_said(&stage, "are signed with another key: name it under `watch.previous_audit_keys`");
-    until_said(&stage, "scaling continues without records");
+    until_said(&stage, "are signed with another key: list it under `watch.previous_audit_keys`");
+    until_said(&stage, "scaling goes on without a record");
     stage.metrics_with(UP);
     until_said(&stage, "alert `AuditGap` fires");
     until_said(&stage, "R11 not met: ");
@@ -161,7 +161,7 @@ fn watch_refuses_a_short_or_wrong_audit_key_at_its_start() {
     let refused = stage.run(&["watch", "--once"]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(6), "{said}");
-    assert!(said.contains("are signed with another key: name it under"), "{said}");
+    assert!(said.contains("are signed with another key: list it under"), "{said}");
     // With both of them the log goes on, and so does a check.
     secret(&stage, "old.key", &"a".repeat(32));
     set(&stage, &["previous_audit_keys: [file:old.key]"]);
@@ -197,7 +197,7 @@ fn scaling_continues_while_another_process_holds_the_audit_file() {
     assert_eq!(watch.end("-TERM"), Some(0));
     let said = stage.read("watch.err");
     assert!(
-        said.contains("is held by another process: scaling continues without records"),
+        said.contains("is locked by another process: scaling goes on without a record"),
         "{said}"
     );
     let (code, said) = verify(&stage, &[]);

@@ -36,7 +36,7 @@ struct Truth {
 
 impl Truth {
     fn row(&self, at_second: i64) -> Option<Runner> {
-        let (second, state) = self.states.iter().rfind(|it| it.0 <= at_second)?;
+        let (second, state) = self.states.iter().rfind(|(second, _)| *second <= at_second)?;
         (at_second < self.gone).then(|| Runner {
             created_at: at(self.states[0].0),
             ..runner("default", &self.name, state, *second)
@@ -104,7 +104,7 @@ fn outages() -> impl Strategy<Value = Vec<Outage>> {
                 Outage { from, length, is_overflow }
             })
             .collect();
-        all.sort_by_key(|it| it.from);
+        all.sort_by_key(|outage| outage.from);
         all.dedup_by(|next, before| next.from <= before.from + before.length + 1);
         all
     })
@@ -117,7 +117,10 @@ fn run(truths: &[Truth], fates: &[Fate], outages: &[Outage]) -> Vec<Entry> {
     let mut due: BTreeMap<i64, Vec<RowChange>> = BTreeMap::new();
     let mut fate = fates.iter().cycle();
     for truth in truths {
-        let rows = truth.states.iter().map(|it| (it.0, truth.row(it.0).map(RowChange::Runner)));
+        let rows = truth
+            .states
+            .iter()
+            .map(|entered| (entered.0, truth.row(entered.0).map(RowChange::Runner)));
         let gone = RowChange::RunnerGone(format!("id-{}", truth.name));
         for (second, change) in rows.chain([(truth.gone, Some(gone))]) {
             let Some(change) = change else { continue };
@@ -149,10 +152,11 @@ fn run(truths: &[Truth], fates: &[Fate], outages: &[Outage]) -> Vec<Entry> {
         }
         // The loop reads first and then takes the events in that came meanwhile.
         if reads.contains(&now) {
-            let rows = truths.iter().filter_map(|it| it.row(now)).collect();
+            let rows = truths.iter().filter_map(|truth| truth.row(now)).collect();
             entries.extend(log.read(&listed(now, rows), at(now)));
         }
-        let is_away = outages.iter().any(|it| (it.from..it.from + it.length).contains(&now));
+        let is_away =
+            outages.iter().any(|outage| (outage.from..outage.from + outage.length).contains(&now));
         for change in due.remove(&now).unwrap_or_default().iter().filter(|_| !is_away) {
             entries.extend(log.changed(change, at(now)));
         }
@@ -167,11 +171,11 @@ fn seconds(value: &Value) -> Option<i64> {
 
 /// Spans that gap records own up to; an open one is closed by a later record, or never.
 fn gaps(entries: &[Entry]) -> Vec<(i64, i64)> {
-    let span = |it: &Entry| {
-        let after = it.after.as_ref().unwrap();
+    let span = |entry: &Entry| {
+        let after = entry.after.as_ref().unwrap();
         (seconds(&after["from"]).unwrap_or(i64::MIN), seconds(&after["until"]).unwrap_or(i64::MAX))
     };
-    let is_told = |it: &&Entry| it.kind == Kind::Gap || it.act == "gap closed";
+    let is_told = |entry: &&Entry| entry.kind == Kind::Gap || entry.act == "gap closed";
     let mut all: Vec<(i64, i64)> = Vec::new();
     for entry in entries.iter().filter(is_told) {
         match all.last_mut() {
@@ -192,11 +196,11 @@ struct Told {
 }
 
 fn told_of(entries: &[Entry], truth: &Truth) -> Vec<Told> {
-    let is_its = |it: &&Entry| matches!(&it.subject, Subject::Instance { name, .. } if name.as_str() == truth.name);
-    let one = |it: &Entry| {
-        let sight = it.seen.unwrap().sight;
+    let is_its = |entry: &&Entry| matches!(&entry.subject, Subject::Instance { name, .. } if name.as_str() == truth.name);
+    let one = |entry: &Entry| {
+        let sight = entry.seen.unwrap().sight;
         let (is_reconstructed, is_late) = (sight == Sight::Reconstructed, sight == Sight::Late);
-        match &it.after {
+        match &entry.after {
             None => Told { at: i64::MAX, state: "gone".into(), is_reconstructed, is_late },
             Some(after) => {
                 let word = |key: &str| after[key].as_str().unwrap();
@@ -206,7 +210,7 @@ fn told_of(entries: &[Entry], truth: &Truth) -> Vec<Told> {
         }
     };
     let mut all: Vec<Told> = entries.iter().filter(is_its).map(one).collect();
-    all.sort_by_key(|it| it.at);
+    all.sort_by_key(|told| told.at);
     all
 }
 
@@ -216,14 +220,15 @@ fn check(truths: &[Truth], entries: &[Entry]) -> Result<(), TestCaseError> {
     let gaps = gaps(entries);
     for truth in truths {
         let told = told_of(entries, truth);
-        let states = truth.states.iter().map(|it| (it.0, it.1)).chain([(truth.gone, "gone")]);
+        let states = truth.states.iter().copied().chain([(truth.gone, "gone")]);
         for (second, state) in states {
-            let is_same = |it: &&Told| it.state == state && (it.at == second || state == "gone");
+            let is_same =
+                |told: &&Told| told.state == state && (told.at == second || state == "gone");
             let found = told.iter().filter(is_same).count();
             prop_assert!(found <= 1, "{} {state} is on record {found} times", truth.name);
-            let next = told.iter().find(|it| it.at >= second && !it.is_late);
-            let is_spanned = next.is_some_and(|it| it.is_reconstructed);
-            let is_in_gap = gaps.iter().any(|it| it.0 <= second && second <= it.1);
+            let next = told.iter().find(|told| told.at >= second && !told.is_late);
+            let is_spanned = next.is_some_and(|told| told.is_reconstructed);
+            let is_in_gap = gaps.iter().any(|gap| gap.0 <= second && second <= gap.1);
             prop_assert!(
                 found == 1 || is_spanned || is_in_gap,
                 "{} {state} at {second} is neither on record nor in a gap:\n{}",
@@ -254,7 +259,7 @@ proptest! {
     ) {
         let entries = run(&truths, &fates, &outages);
         let shown: Vec<Truth> =
-            truths.into_iter().filter(|it| is_shown(&entries, it)).collect();
+            truths.into_iter().filter(|truth| is_shown(&entries, truth)).collect();
         check(&shown, &entries)?;
     }
 
@@ -267,11 +272,11 @@ proptest! {
 
     #[test]
     fn with_every_event_on_time_there_are_no_reconstructed_records_and_no_gaps(truths in truths()) {
-        let whole: Vec<Truth> = truths.into_iter().filter(|it| it.states.len() == 9).collect();
+        let whole: Vec<Truth> = truths.into_iter().filter(|truth| truth.states.len() == 9).collect();
         let entries = run(&whole, &[Fate::Prompt], &[]);
         let bad: Vec<String> = told(&entries)
             .into_iter()
-            .filter(|it| it.contains("event,") || it.contains("gap") || it.contains("late"))
+            .filter(|line| line.contains("event,") || line.contains("gap") || line.contains("late"))
             .collect();
         prop_assert_eq!(bad, Vec::<String>::new());
     }

@@ -56,7 +56,7 @@ fn removal(kind: Kind) -> Entry {
 #[test]
 fn every_state_of_a_runner_is_recorded_in_order() {
     let mut log = watching(vec![]);
-    let mut entries: Vec<Entry> = life().into_iter().flat_map(|it| event(&mut log, it)).collect();
+    let mut entries: Vec<Entry> = life().into_iter().flat_map(|row| event(&mut log, row)).collect();
     entries.extend(gone(&mut log, at(10)));
     insta::assert_snapshot!(told(&entries).join("\n"), @r"
     event runner created a by GARM from event
