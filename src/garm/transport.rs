@@ -64,11 +64,11 @@ impl Method {
 /// One request to GARM's API.
 #[derive(Clone)]
 pub struct Request {
-    /// The method.
+    /// The HTTP method.
     pub method: Method,
     /// Path below `/api/v1`, with leading slash and query.
     pub path: String,
-    /// JSON body.
+    /// The JSON body, if the request has one.
     pub body: Option<Value>,
     /// Bearer token.
     pub token: Option<SecretString>,

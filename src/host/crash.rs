@@ -1,10 +1,9 @@
-//! A simulated disk that loses power: the writes of [`super::disk`] are logged, and everything that
-//! a disk may hold after a crash at any point of the log is put into a folder of its own, where the
-//! program is started again.
+//! Simulates power failures: the writes of [`super::disk`] are logged, and for every point of the
+//! log, every possible content of the disk is written to a folder, on which the program runs again.
 //!
-//! The disk of this model keeps no promise but those of POSIX. What is not synced is there or not:
-//! a file's bytes up to any place, with zeros in the place of any sector, and the names that were
-//! made or changed up to any of them. What is synced is there.
+//! The model guarantees only what POSIX does. Data that is not synced may be present or not: a
+//! file's bytes up to any offset, with zeros in place of any sector, and the names that were created
+//! or changed up to any of them. Data that is synced is present.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,24 +11,24 @@ use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// What is written as a whole or not at all, in bytes.
+/// The size of an atomic write of the disk, in bytes.
 const SECTOR: usize = 512;
 
-/// Device and number.
+/// The device and inode number of a file.
 pub(super) type Inode = (u64, u64);
 
-/// One call, in the order of the calls.
+/// A logged call.
 #[derive(Debug, Clone)]
 pub(super) enum Op {
-    /// The file was opened under this name, and made if it was not there.
+    /// The file was opened under this name, and created if it did not exist.
     Open(PathBuf, Inode),
     Append(Inode, Vec<u8>),
     Cut(Inode, u64),
     Sync(Inode),
     Rename(PathBuf, PathBuf),
-    /// Of the one folder that there is.
+    /// The only folder was synced.
     SyncFolder,
-    /// The program has said that this is done: it must be there after a crash.
+    /// The program has reported this as done, so it must survive a crash.
     Said(String),
 }
 
@@ -60,17 +59,17 @@ fn said(what: &str) {
     log(|| Op::Said(what.to_owned()));
 }
 
-/// What the files of a folder hold.
+/// The content of the files of a folder.
 type Image = BTreeMap<PathBuf, Vec<u8>>;
 
-/// The disk between two calls.
+/// The state of the disk between two calls.
 #[derive(Default)]
 struct Disk {
-    /// Names as they are seen.
+    /// The names as programs see them.
     names: BTreeMap<PathBuf, Inode>,
-    /// Names that are on the disk.
+    /// The durable names.
     synced: BTreeMap<PathBuf, Inode>,
-    /// Changes of names since the folder was synced: the old name, the new one.
+    /// Changes of names since the folder was synced: the old name and the new one.
     pending: Vec<(Option<PathBuf>, PathBuf, Inode)>,
     files: BTreeMap<Inode, Content>,
     said: Vec<String>,
@@ -104,7 +103,7 @@ impl Content {
         bytes
     }
 
-    /// Everything that the disk may hold of it.
+    /// Every content that the file may have after a crash.
     fn outcomes(&self) -> BTreeSet<Vec<u8>> {
         let mut bytes = self.synced.clone();
         let mut all = BTreeSet::from([bytes.clone()]);
@@ -119,7 +118,7 @@ impl Content {
     }
 }
 
-/// A write that did not reach the disk as a whole.
+/// The possible results of a write that reached the disk only in part.
 fn torn(bytes: &[u8]) -> Vec<Vec<u8>> {
     let cut = [1, bytes.len() / 2, bytes.len().saturating_sub(1)].into_iter();
     let mut all: Vec<Vec<u8>> = cut.map(|length| bytes[..length].to_vec()).collect();
@@ -135,7 +134,7 @@ fn torn(bytes: &[u8]) -> Vec<Vec<u8>> {
 }
 
 impl Disk {
-    /// As the folder stands, all of it on the disk.
+    /// The present content of a folder, all of it durable.
     fn of(root: &Path) -> Self {
         let mut disk = Self::default();
         for entry in fs::read_dir(root).unwrap() {
@@ -181,7 +180,7 @@ impl Disk {
         self.files.get_mut(&inode).unwrap().pending.push(change);
     }
 
-    /// Everything that may be found after a crash at this moment.
+    /// Every state of the folder that may be found after a crash now.
     fn images(&self) -> BTreeSet<Image> {
         let mut all = BTreeSet::new();
         for count in 0..=self.pending.len() {
@@ -211,9 +210,9 @@ impl Disk {
     }
 }
 
-/// Runs a program on the files of `root`, and then, for everything that the disk may hold after a
-/// crash at any point of it, `check` on a folder that holds that, with what the program had said by
-/// then. Brings the number of these folders.
+/// Runs a program on the files of `root`. Then, for every state of the disk after a crash at any
+/// point, calls `check` with a folder in that state and what the program had reported by then.
+/// Returns the number of these folders.
 fn replay(root: &Path, run: impl FnOnce(), check: impl Fn(&Path, &[String])) -> usize {
     let mut disk = Disk::of(root);
     LOG.set(Some(Vec::new()));
@@ -251,7 +250,7 @@ fn a_plan_file_is_old_or_new_after_a_crash_and_new_once_its_write_was_reported()
     assert!(count > 10, "{count}");
 }
 
-/// The same for a file that was not there: its name must be on the disk, too.
+/// For a new file, the name must be durable, too.
 #[test]
 fn a_new_file_is_absent_or_complete_after_a_crash_and_complete_once_its_write_was_reported() {
     let folder = tempfile::tempdir().unwrap();
@@ -267,7 +266,7 @@ fn a_new_file_is_absent_or_complete_after_a_crash_and_complete_once_its_write_wa
 }
 
 mod records {
-    //! The audit file through a loss of power.
+    //! The audit file and power failures.
 
     use super::*;
     use crate::audit::{Cause, Check, Demands, Draft, Entry, Keys, Kind, Subject};
@@ -275,7 +274,7 @@ mod records {
     use crate::host::clock::Clock;
     use crate::host::{logs, state_dir};
 
-    /// A gap, because a check lists those.
+    /// A gap record, because a check lists those.
     fn entry(detail: &str) -> Entry {
         Entry {
             time: Clock::Real.now(),
@@ -284,7 +283,7 @@ mod records {
             act: "test".into(),
             subject: Subject::Log,
             before: None,
-            // Long enough for several sectors.
+            // Long enough to fill several sectors.
             after: Some(serde_json::json!({ "filler": "x".repeat(700) })),
             cause: Cause::default(),
             seen: None,
@@ -294,7 +293,7 @@ mod records {
         }
     }
 
-    /// Another process that writes records with one call, and says so.
+    /// Writes records with one call, as another process would, and reports them.
     fn write(path: &Path, details: &[&str]) {
         let writer =
             RecordWriter { actor: state_dir::actor(), clock: Clock::Real, keys: Keys::default() };
@@ -304,7 +303,8 @@ mod records {
         details.iter().for_each(|detail| said(detail));
     }
 
-    /// After a crash the next process writes, the chain is whole, and what was said is in it.
+    /// Checks that the next process can write after a crash, and that the chain is whole and
+    /// contains what was reported.
     fn check(root: &Path, due: &[String]) {
         write(&root.join("log"), &["after"]);
         let paths: Vec<PathBuf> =
@@ -343,7 +343,7 @@ mod records {
             write(&path, &["a", "b"]);
         };
         replay(folder.path(), run, |root, due| {
-            // Every point of the recovery, from every point of the first loss.
+            // Every point of the recovery, for every point of the first failure.
             let again = || {
                 due.iter().for_each(|detail| said(detail));
                 write(&root.join("log"), &["d"]);
@@ -365,7 +365,7 @@ mod records {
     }
 }
 
-/// The model itself: each of the two syncs is needed, so that leaving one out would be found.
+/// Checks the model: each of the two syncs is needed, so that a missing one would be found.
 #[test]
 fn the_model_detects_a_missing_sync() {
     let lost = |ops: &[Op]| {

@@ -360,7 +360,7 @@ mod tests {
         );
     }
 
-    /// Pools of files that nobody reads would be deleted.
+    /// Otherwise the pools of unread files would be deleted.
     #[test]
     fn files_that_are_not_read_are_listed() {
         check(
@@ -563,7 +563,7 @@ mod tests {
     }
 
     /// What is exchanged while it is read is read before or after, and never followed out: of each
-    /// pair one name is a file or a folder of ours and the other a link to what nobody may see.
+    /// pair one name is a file or folder of the tree and the other a link to a secret outside it.
     #[test]
     fn no_race_between_a_file_and_a_link_reveals_an_outside_file() {
         use rustix::fs::{CWD, RenameFlags, renameat_with};

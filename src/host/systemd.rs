@@ -21,7 +21,7 @@ pub enum Notice {
 
 /// Sends a notification. A failure is ignored, because it does not affect the service's work.
 pub fn tell(notice: &Notice) {
-    let told = match notice {
+    let sent = match notice {
         Notice::Ready => sd_notify::notify(&[NotifyState::Ready]),
         // systemd needs the time for `Type=notify-reload`, and ignores it otherwise.
         Notice::Reloading => match NotifyState::monotonic_usec_now() {
@@ -32,7 +32,7 @@ pub fn tell(notice: &Notice) {
         Notice::Alive => sd_notify::notify(&[NotifyState::Watchdog]),
         Notice::Status(line) => sd_notify::notify(&[NotifyState::Status(line)]),
     };
-    drop(told);
+    drop(sent);
 }
 
 /// The interval for [`Notice::Alive`]: half of the unit's `WatchdogSec`; `None` if that is not set.

@@ -139,7 +139,8 @@ impl FoundFile {
     pub(super) fn open(&self) -> Result<(File, Identity), Refusal> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
         let opened = fs::openat(&*self.folder, &self.name, flags | OFlags::CLOEXEC, Mode::empty());
-        let refusal = |error| if error == Errno::LOOP { Refusal::Link } else { error.into() };
+        let refusal =
+            |error: Errno| if error == Errno::LOOP { Refusal::Link } else { error.into() };
         let file = opened.map_err(refusal)?;
         let stat = fs::fstat(&file)?;
         match kind(&stat) {

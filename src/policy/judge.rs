@@ -74,7 +74,7 @@ pub fn judge(
     judge_all(policies, &asks.collect::<Vec<_>>(), others)
 }
 
-/// The same for this fleet's pools in GARM, whoever changed them. The runner kit's part of
+/// Checks this fleet's pools in GARM, which others may have changed. The runner kit's part of
 /// `extra_specs` is not checked, nor are `extra_specs` that were not read.
 pub fn judge_live(
     policies: &[&PolicySettings],
@@ -131,7 +131,7 @@ fn judge_all(
 fn provider(policy: &PolicySettings, pool: &PoolRequest<'_>) -> Option<Violation> {
     let allowed = policy.allowed_providers.as_ref()?;
     let provider = pool.provider?;
-    if allowed.iter().any(|allowed| allowed == provider) {
+    if allowed.iter().any(|name| name == provider) {
         return None;
     }
     Some(Violation {

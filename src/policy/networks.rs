@@ -51,9 +51,9 @@ fn one(specs: &Map<String, Value>, key: &str, rule: &NetworkRule) -> Option<Netw
         code(first),
         code(provider)
     );
-    let is_bad = |named_value: &&String| {
+    let is_bad = |value: &&String| {
         let alone =
-            Map::from_iter(specs.get_key_value(*named_value).map(|(k, v)| (k.clone(), v.clone())));
+            Map::from_iter(specs.get_key_value(*value).map(|(k, v)| (k.clone(), v.clone())));
         let mut named = Vec::new();
         found(&alone, key).into_iter().for_each(|value| spread(value, &mut named));
         named.contains(first)

@@ -20,14 +20,14 @@ fn actor() -> Actor {
     Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0".into() }
 }
 
-/// The log of one who is called ada.
+/// An audit file of the user `ada`.
 pub(crate) fn audit_file(path: &Path, key: Option<&str>) -> AuditFile {
     let key = key.map(|key| Key::new(SecretString::from(key)));
     let writer = RecordWriter { actor: actor(), clock: Clock::Real, keys: Keys::new(key, vec![]) };
     AuditFile::open(path, writer, Folders::Leave).unwrap()
 }
 
-/// A record that says so, and nothing else.
+/// A record with this detail and nothing else.
 pub(crate) fn entry(detail: &str) -> Entry {
     Entry {
         time: "2026-01-02T03:04:05Z".parse().unwrap(),
@@ -45,7 +45,7 @@ pub(crate) fn entry(detail: &str) -> Entry {
     }
 }
 
-/// Appends, and asks again while somebody else has the file.
+/// Appends a record, and retries while another process has locked the file.
 fn append(audit_file: &AuditFile, detail: &str) -> Head {
     loop {
         match audit_file.append(&entry(detail)) {
@@ -77,7 +77,7 @@ fn rotated_files_are_one_chain_regardless_of_the_last_writer() {
     append(&watch, "3");
     fs::rename(folder.path().join("audit.jsonl.1"), folder.path().join("audit.jsonl.2")).unwrap();
     fs::rename(&path, folder.path().join("audit.jsonl.1")).unwrap();
-    // A process that begins after a rotation, with an empty file made for it.
+    // A process that starts after a rotation which has created an empty file.
     fs::write(&path, "").unwrap();
     let head = append(&audit_file(&path, None), "4");
     assert_eq!(head.seq, 4);
@@ -92,7 +92,7 @@ fn rotated_files_are_one_chain_regardless_of_the_last_writer() {
         stdout.starts_with("broken: audit.jsonl:1: record 3: records 3 to 3 are missing\n"),
         "{stdout}"
     );
-    // The same file twice, and without the oldest: that is archived, or it is missing.
+    // The same file twice, and without the oldest one, which is archived or missing.
     let lately = [names[0], names[1], "./audit.jsonl"];
     let (code, stdout, _) = run(folder.path(), &lately);
     assert_eq!(code, 1, "{stdout}");
@@ -176,7 +176,7 @@ fn keys_and_heads_are_checked_from_the_command_line() {
     check(&["--head", &later], 1, "records 3 to 7 are missing at the end");
     fs::write(&key, "another\n").unwrap();
     check(&["--key", "file:key"], 1, "audit.jsonl:1: record 1: its HMAC is missing or made");
-    // A fleet file names the key; one with errors is not passed over.
+    // The fleet file refers to the key, so a fleet file with errors is not ignored.
     fs::write(folder.path().join("runnerctl.yaml"), "fleet: [").unwrap();
     check(&[], 3, "runnerctl.yaml");
 }
@@ -228,8 +228,8 @@ fn hostile_files_are_refused_with_a_reason() {
 /// The environment variable that makes this test binary a writer: see `the_writer`.
 const WRITER: &str = "RUNNERCTL_TEST_AUDIT_WRITER";
 
-/// Not a test of its own: what other tests start as a process. Appends records until it is killed
-/// or may not go on, and says each on stdout when it is on the disk.
+/// Not a test, but the process that other tests start. Appends records until it is killed or
+/// fails, and prints the number of each when it is on disk.
 #[test]
 fn the_writer() {
     let Ok(path) = std::env::var(WRITER) else { return };
@@ -282,7 +282,7 @@ fn reported_records_survive_a_kill() {
         child.kill().unwrap();
         child.wait().unwrap();
         output.read_to_string(&mut text).unwrap();
-        // A line of it may be cut off, too: the last one counts only with its end.
+        // The output may be cut off, too: the last line counts only with its newline.
         let whole = text.rsplit_once('\n').unwrap().0;
         said = whole
             .lines()
@@ -290,7 +290,7 @@ fn reported_records_survive_a_kill() {
             .max()
             .unwrap_or(said);
     }
-    // A kill between the write and its `fsync` leaves a whole line, one in the write a torn one.
+    // A kill during the write leaves a torn line.
     let mut file = OpenOptions::new().append(true).open(&path).unwrap();
     file.write_all(br#"{"v":1,"seq":"#).unwrap();
     let (code, stdout, _) = run(folder.path(), &["audit.jsonl"]);

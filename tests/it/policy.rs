@@ -7,7 +7,7 @@ use std::process::Output;
 use assert_cmd::Command;
 use tempfile::TempDir;
 
-/// Nobody listens there: whatever asks GARM fails with 4.
+/// No server listens at this address, so every request to GARM fails with 4.
 const FLEET: &str = "\
 fleet: acme
 garm: { url: 'http://127.0.0.1:1', password: 'env:NO_SUCH_VARIABLE' }

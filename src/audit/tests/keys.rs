@@ -1,4 +1,4 @@
-//! Keys that are added and changed, and what a check says with which of them at hand.
+//! Adding and changing keys, and checks with different keys at hand.
 
 use secrecy::SecretString;
 
@@ -8,7 +8,7 @@ fn key(letter: &str) -> Key {
     Key::signing(SecretString::from(letter.repeat(KEY_MIN))).unwrap()
 }
 
-/// A log that is written by one who has these keys at hand, from one stretch to the next.
+/// A log in several stretches, each written with these keys at hand.
 fn written(stretches: &[(&Keys, usize)]) -> String {
     let (mut text, mut head, mut signer) = (String::new(), Head::start(), Signer::Unsigned);
     for (keys, records) in stretches {
@@ -63,7 +63,7 @@ fn an_added_key_covers_the_records_before_it() {
     let text = written(&[(&Keys::default(), 2), (&by(&ours), 2)]);
     assert_eq!(text.lines().count(), 5);
     assert_eq!(broken_with(&text, &[&ours]), None);
-    // The same by one who only begins to sign: that does not say that it is the beginning.
+    // A signed record without the record `audit key added` before it.
     let (line, _) =
         seal(&entry(Kind::Event, ""), &head(&written(&[(&Keys::default(), 2)])), Some(&ours));
     let silent = written(&[(&Keys::default(), 2)]) + &line;
@@ -95,13 +95,13 @@ fn a_change_of_keys_is_a_record_made_with_both() {
 fn only_the_holder_of_both_keys_can_change_them() {
     let (old, new, other) = (key("a"), key("b"), key("c"));
     let text = written(&[(&by(&old), 2)]);
-    // The old key alone: it names the new one and cannot prove that its holder agrees.
+    // The old key alone can name the new one, but not prove that its holder agrees.
     let mut bond = note().event("audit key changed", "");
     bond.after = Some(json!({ "key": new.id().to_string(), "proof": "0".repeat(64) }));
     let forged = text.clone() + &seal(&bond, &head(&text), Some(&old)).0;
     let reason = broken_with(&forged, &[&old, &new]).unwrap().1;
     assert!(reason.starts_with("the key"), "{reason}");
-    // Another one who has the new key alone.
+    // The new key alone, with another old one.
     let both = Keys::new(Some(new.clone()), vec![other.clone()]);
     let taken = both.succession(&Signer::Known(other.id().clone()), &head(&text), &note());
     let (bond, _) = taken.unwrap().unwrap();

@@ -88,7 +88,7 @@ fn rotated_files_are_checked_in_the_order_of_their_records() {
     let end = Demands { head: Some(&head), ..Demands::default() };
     let report = verify(&[file("new", new), file("old", old)], end);
     assert_eq!((report.records, report.broken), (4, None));
-    // Without the first one something is missing, unless it is said where that ends.
+    // Without the first file, records are missing, unless its end is given.
     let report = verify(&[file("new", new)], Demands::default());
     let missing = "records 1 to 2 are missing: give the files that contain them, or the end of the \
                    archive with `--since SEQ:HASH`";
@@ -169,7 +169,7 @@ fn writes_without_an_outcome_are_listed() {
         entry(Kind::Intent, ""),
         entry(Kind::Intent, ""),
         outcome(1),
-        // Of an intent in a file that is not here.
+        // The outcome of an intent in a file that is not checked.
         outcome(900),
     ]);
     let what = "update pool default".to_owned();
@@ -208,7 +208,7 @@ fn a_record_that_reports_altered_records_is_a_break() {
         "it reports that records were cut or changed: the head was 9:{hash}, then 2:{hash}"
     );
     assert_eq!(broken(&report), (2, 2, reason.as_str()));
-    // What was emptied or deleted goes on where it was: its older part is missing or archived.
+    // An emptied or deleted log continues its chain; its older part is missing or archived.
     for harm in [DamageKind::Emptied, DamageKind::Removed] {
         let damage = Damage { harm, known: head(1), found: None };
         let report = of(&[entry(Kind::Event, ""), note().damaged(&damage)]);

@@ -1,4 +1,4 @@
-//! The ends of files, and what a loss of power leaves of them.
+//! The ends of files, also after a power failure.
 
 use super::*;
 
@@ -6,7 +6,7 @@ fn tail(bytes: &[u8]) -> Tail {
     read_tail(bytes, Whole::Yes, &Keys::default())
 }
 
-/// Number of the last record, the bytes behind it, whether a newline ends all.
+/// The number of the last record, the bytes after it, and whether a newline ends the file.
 fn end(bytes: &[u8]) -> (Option<u64>, Vec<u8>, Ending) {
     match tail(bytes) {
         Tail::Sound { last, ending } => (Some(last.head.seq), vec![], ending),
@@ -35,7 +35,7 @@ fn the_end_of_every_kind_of_file_is_recognised() {
     }
 }
 
-/// Records, some bytes of which the disk has left as zeros.
+/// Records in which a disk has left a range of zeros.
 fn holed(records: usize, hole: std::ops::Range<usize>) -> Vec<u8> {
     let mut bytes = log(records, None).0.into_bytes();
     bytes[hole].fill(0);
@@ -50,13 +50,13 @@ fn records_after_a_hole_are_torn_with_it() {
     let bytes = holed(5, starts[1]..starts[2]);
     let torn = bytes[starts[1]..bytes.len() - 1].to_vec();
     assert_eq!(end(&bytes), (Some(2), torn.clone(), Ending::Newline));
-    // All of a first write.
+    // The whole first write is lost.
     let zeros = vec![0; 600];
     assert_eq!(end(&zeros), (None, zeros.clone(), Ending::Cut));
     let first = holed(3, 0..starts[0]);
     assert_eq!(end(&first), (None, first[..first.len() - 1].to_vec(), Ending::Newline));
 
-    // The next record tells of it, and all is whole; also for one who reads on later.
+    // The next record reports it, and the log verifies, also after further records.
     let head = check(&text.as_bytes()[..starts[1]]).head.unwrap();
     let (gap, next) = seal(&note().torn(&Torn::of(&torn)), &head, None);
     let mut mended = [bytes.as_slice(), gap.as_bytes()].concat();
@@ -75,7 +75,7 @@ fn a_hole_that_no_record_reports_is_a_break() {
     assert_eq!(broken(&report), (2, 2, "the line is not a complete record"));
 }
 
-/// A process that begins behind a cut has no reason to excuse it.
+/// A cut without zeros is not a hole, and the check finds it.
 #[test]
 fn removed_records_are_not_taken_for_a_hole() {
     let (text, _) = log(5, None);

@@ -1,5 +1,5 @@
-//! How a record looks: a line of text for people, with a priority under systemd's journal, or one
-//! JSON object per line.
+//! Formats records: as a line of text, with a priority for systemd's journal, or as one JSON object
+//! per line.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::cli::print::Printer;
 use crate::domain::text::escape;
 use crate::render::style::{ERROR, NAME, QUIET, WARNING, paint};
 
-/// How records are written.
+/// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LogFormat {
     /// Text on stderr; each line begins with the time.
@@ -26,7 +26,7 @@ pub(super) enum LogFormat {
 }
 
 impl LogFormat {
-    /// Text, for whatever stderr is connected to.
+    /// The text format that suits the target of stderr.
     pub(super) fn for_stderr() -> Self {
         let is_set = std::env::var_os("JOURNAL_STREAM").is_some_and(|value| !value.is_empty());
         let is_journal = is_set && !std::io::stderr().is_terminal();
@@ -80,8 +80,8 @@ fn word(level: Level) -> &'static str {
     }
 }
 
-/// The sentence of a record. Our sentences say everything that a person needs; the fields of a
-/// library's event are part of what it says.
+/// The text of a record. Our own messages are complete sentences without their fields; the message
+/// of a library needs its fields.
 fn text(record: &LogRecord) -> String {
     let level = match record.level {
         Level::ERROR => format!("{} ", paint(ERROR, "error:")),
@@ -99,7 +99,7 @@ fn text(record: &LogRecord) -> String {
     format!("{level}{}{message}{}", pool.unwrap_or_default(), help.unwrap_or_default())
 }
 
-/// A record as a program reads it. The keys stand in this order, the fields behind them.
+/// A record for programs: these keys in this order, then the fields.
 #[derive(Serialize)]
 struct JsonRecord<'a> {
     ts: String,

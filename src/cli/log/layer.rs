@@ -1,4 +1,4 @@
-//! The layer that turns events of `tracing` into records and hands them to a writer.
+//! The layer that turns events of `tracing` into records and passes them to a writer.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use super::queue::LogQueue;
 use super::record::LogRecord;
 use crate::host::clock::Clock;
 
-/// Who writes the records.
+/// The thread that writes the records.
 enum Sink {
-    /// The caller of the macro writes.
+    /// The thread that logs.
     Direct(LogWriter),
-    /// A thread writes, so that a reader that stands still delays no caller.
+    /// A separate thread, so that a stalled reader does not delay the program.
     Queue(Arc<LogQueue>),
 }
 

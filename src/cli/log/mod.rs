@@ -25,7 +25,7 @@ use layer::LogLayer;
 pub(in crate::cli) use line::LogLine;
 use queue::LogQueue;
 
-/// Which command logs.
+/// The command that logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LogSource {
     /// A command that ends by itself: it writes each line at once.
@@ -36,11 +36,11 @@ pub(super) enum LogSource {
     WatchJson,
 }
 
-/// The running log. [`LogHandle::close`] waits for lines that are still to be written.
+/// The running log. [`LogHandle::close`] writes the lines that are still queued.
 pub(super) struct LogHandle(Option<Arc<LogQueue>>);
 
 impl LogHandle {
-    /// Writes the lines that wait, unless their reader stands still.
+    /// Writes the queued lines, unless their reader is stalled.
     pub(super) fn close(&self) {
         if let Some(queue) = &self.0 {
             queue.close();

@@ -1,5 +1,5 @@
-//! The thread that writes the log of `watch`: a reader that stands still must not hold the loop up.
-//! Records that do not fit between them are counted, and the log says how many it has lost.
+//! Writes the log of `watch` on a separate thread, so that a stalled reader does not block the loop.
+//! Records that do not fit into the queue are counted, and the log reports how many were lost.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -14,7 +14,7 @@ use crate::domain::poison::IgnorePoison;
 use crate::host::clock::Clock;
 use crate::render::words::count;
 
-/// Records that may wait to be written.
+/// The number of records that may wait to be written.
 const WAITING_MAX: usize = 4_096;
 
 /// How long the end of the process waits for records to be written.
@@ -66,8 +66,8 @@ impl LogQueue {
         }
     }
 
-    /// Takes no more records and waits until the thread has written those that wait. A thread whose
-    /// reader stands still is left behind: the process is about to end.
+    /// Accepts no more records and waits until the thread has written the queued ones, for at most
+    /// [`CLOSE_TIMEOUT`]. A thread with a stalled reader is abandoned, because the process ends.
     pub(super) fn close(&self) {
         drop(self.sender.lock().ignoring_poison().take());
         let written = self.written.lock().ignoring_poison();
@@ -95,7 +95,7 @@ mod tests {
         LogRecord::new(Timestamp::UNIX_EPOCH, Level::INFO, text)
     }
 
-    /// A queue for one waiting record, whose writer waits for a word before each line.
+    /// A queue for one waiting record, whose writer waits for a signal before each line.
     fn queue() -> (LogQueue, SyncSender<()>, Arc<Mutex<Vec<String>>>) {
         let (go, gate) = sync_channel(16);
         let lines = Arc::new(Mutex::new(Vec::new()));

@@ -1,4 +1,4 @@
-//! A record of the log, made from an event of `tracing`.
+//! A record of the log, built from an event of `tracing`.
 
 use std::fmt::Debug;
 

@@ -24,7 +24,7 @@ pub enum AuditFileError {
     /// The file is not empty and does not contain an audit log.
     #[error("`{0}` does not end with an audit record, so it is not an audit file")]
     Foreign(String),
-    /// The record of a write cannot be written, and [`Required`](super::super::audit_sink::RecordPolicy).
+    /// A required record cannot be written, so its write is not sent.
     #[error("{0}, and `watch.audit_required` is set")]
     Unwritable(String),
     /// The records of the log have an HMAC, and new ones would not.

@@ -9,7 +9,7 @@ use crate::audit::{Damage, Entry, Head, Kind};
 pub enum SinkEvent<'a> {
     /// A record is about to be written.
     Requested(&'a Entry),
-    /// The log goes on in a new file; the head at which the previous file ended.
+    /// The log continues in a new file; the head at which the previous file ended.
     Rotated(&'a Head),
     /// Records that were written earlier have been changed.
     Altered(&'a Damage),

@@ -2,7 +2,7 @@
 { cat "$before" && printf '\n%s = "%s"\n' cert "$kit/cert.pem" key "$kit/key.pem" cacert "$kit/ca.pem"; } >"$home/.curlrc"
 chown -R @OWNER@ "$kit" "$home/.curlrc"
 
-# With the certificate the front lets in, without it nobody.
+# The reverse proxy must accept the certificate, and refuse every request without it.
 try() {
   code=0
   answer=$(curl -q -K "$1" --cacert "$kit/ca.pem" -s -m 60 --retry 5 --retry-delay 5 --retry-connrefused \

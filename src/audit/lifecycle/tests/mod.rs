@@ -15,14 +15,14 @@ fn actor() -> Actor {
     Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0.1.0".into() }
 }
 
-/// A log that begins, nothing known.
+/// A lifecycle with an empty log that knows nothing yet.
 fn fresh() -> Lifecycle {
     let mut log = Lifecycle::new(actor(), FleetName::new("acme").unwrap());
     assert_eq!(told(&log.begin(LastSign::None, at(0))), ["event watch started"]);
     log
 }
 
-/// The same with events, after a read of the pool `default` with these runners.
+/// A lifecycle with an event stream, after a read of the pool `default` with these runners.
 fn watching(runners: Vec<Runner>) -> Lifecycle {
     let mut log = fresh();
     assert_eq!(log.stream(&Stream::Connected, at(0)), []);
@@ -34,7 +34,7 @@ fn listed(now: i64, runners: Vec<Runner>) -> Fleet {
     fleet(now, vec![pool("default", &["default"])], runners, vec![])
 }
 
-/// A runner `a` of the pool `default`, its row last written at `second`.
+/// The runner `a` of the pool `default`; its row was last written at `second`.
 fn row(state: &str, second: i64) -> Runner {
     Runner { created_at: at(1), ..runner("default", "a", state, second) }
 }
@@ -48,7 +48,7 @@ fn gone(log: &mut Lifecycle, now: Timestamp) -> Vec<Entry> {
     log.changed(&RowChange::RunnerGone("id-a".into()), now)
 }
 
-/// Each entry in a line: kind, act, who, how it is known.
+/// Each entry as a line: kind, act, cause, source.
 fn told(entries: &[Entry]) -> Vec<String> {
     entries.iter().map(line).collect()
 }

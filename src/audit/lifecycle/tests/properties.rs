@@ -1,5 +1,5 @@
-//! Random lives, told badly: whatever is dropped, late, doubled or cut off, each state is on
-//! record or stands in a gap that is.
+//! Random lives of runners, observed through events that are dropped, late, doubled or cut off: each
+//! state is recorded, or is within a recorded gap.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,7 @@ const STATES: [&str; 9] = [
     "deleting/terminated",
 ];
 
-/// One runner's true history: when it enters each state, and when it is gone.
+/// The true history of a runner: when it enters each state, and when it is gone.
 #[derive(Debug, Clone)]
 struct Truth {
     name: String,
@@ -44,7 +44,7 @@ impl Truth {
     }
 }
 
-/// What becomes of one event on its way.
+/// What happens to an event on its way.
 #[derive(Debug, Clone, Copy)]
 enum Fate {
     Prompt,
@@ -53,7 +53,7 @@ enum Fate {
     Dropped,
 }
 
-/// When the stream is away, and how that is told.
+/// An interruption of the event stream, and how it is reported.
 #[derive(Debug, Clone, Copy)]
 struct Outage {
     from: i64,
@@ -70,7 +70,7 @@ fn truths() -> impl Strategy<Value = Vec<Truth>> {
                 let mut second = start;
                 let mut states = Vec::new();
                 for (place, (state, step)) in STATES.into_iter().zip(steps).enumerate() {
-                    // Removed early: from there straight to the end of its life.
+                    // A runner that is removed early skips to its last state.
                     if place > removed_at && place < STATES.len() - 1 {
                         continue;
                     }
@@ -99,7 +99,7 @@ fn outages() -> impl Strategy<Value = Vec<Outage>> {
         let mut all: Vec<Outage> = all
             .into_iter()
             .map(|(from, length, is_overflow)| {
-                // What overflows is said at once, and followed by a read.
+                // An overflow is reported at once and followed by a read.
                 let length = if is_overflow { 1 } else { length };
                 Outage { from, length, is_overflow }
             })
@@ -110,7 +110,7 @@ fn outages() -> impl Strategy<Value = Vec<Outage>> {
     })
 }
 
-/// Runs the world second by second and brings every entry.
+/// Simulates every second and returns all entries.
 fn run(truths: &[Truth], fates: &[Fate], outages: &[Outage]) -> Vec<Entry> {
     let mut log = fresh();
     let mut entries = log.stream(&Stream::Connected, at(0));
@@ -150,7 +150,7 @@ fn run(truths: &[Truth], fates: &[Fate], outages: &[Outage]) -> Vec<Entry> {
                 reads.insert(now);
             }
         }
-        // The loop reads first and then takes the events in that came meanwhile.
+        // The loop reads first, and then handles the events that came meanwhile.
         if reads.contains(&now) {
             let rows = truths.iter().filter_map(|truth| truth.row(now)).collect();
             entries.extend(log.read(&listed(now, rows), at(now)));
@@ -169,7 +169,7 @@ fn seconds(value: &Value) -> Option<i64> {
     Some(time.as_second() - at(0).as_second())
 }
 
-/// Spans that gap records own up to; an open one is closed by a later record, or never.
+/// The spans of the gap records; an open one is closed by a later record, or never.
 fn gaps(entries: &[Entry]) -> Vec<(i64, i64)> {
     let span = |entry: &Entry| {
         let after = entry.after.as_ref().unwrap();
@@ -186,8 +186,7 @@ fn gaps(entries: &[Entry]) -> Vec<(i64, i64)> {
     all
 }
 
-/// One runner's records: when its state is from, which state, and whether what is between it and
-/// the one before is reconstructed.
+/// A record of a runner: the time and name of the state, and how it was observed.
 struct Told {
     at: i64,
     state: String,
@@ -214,8 +213,8 @@ fn told_of(entries: &[Entry], truth: &Truth) -> Vec<Told> {
     all
 }
 
-/// Every state of every runner that any event or read has shown is on record, spanned by a
-/// reconstructed record, or within a gap; no state is on record twice.
+/// Every state of these runners is recorded, spanned by a reconstructed record, or within a gap; no
+/// state is recorded twice.
 fn check(truths: &[Truth], entries: &[Entry]) -> Result<(), TestCaseError> {
     let gaps = gaps(entries);
     for truth in truths {
@@ -225,13 +224,13 @@ fn check(truths: &[Truth], entries: &[Entry]) -> Result<(), TestCaseError> {
             let is_same =
                 |told: &&Told| told.state == state && (told.at == second || state == "gone");
             let found = told.iter().filter(is_same).count();
-            prop_assert!(found <= 1, "{} {state} is on record {found} times", truth.name);
+            prop_assert!(found <= 1, "{} {state} is recorded {found} times", truth.name);
             let next = told.iter().find(|told| told.at >= second && !told.is_late);
             let is_spanned = next.is_some_and(|told| told.is_reconstructed);
             let is_in_gap = gaps.iter().any(|gap| gap.0 <= second && second <= gap.1);
             prop_assert!(
                 found == 1 || is_spanned || is_in_gap,
-                "{} {state} at {second} is neither on record nor in a gap:\n{}",
+                "{} {state} at {second} is neither recorded nor in a gap:\n{}",
                 truth.name,
                 super::told(entries).join("\n")
             );
@@ -240,7 +239,7 @@ fn check(truths: &[Truth], entries: &[Entry]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Whether a read, or an event that was not dropped, has shown anything of it.
+/// Whether a read or an event has shown the runner.
 fn is_shown(entries: &[Entry], truth: &Truth) -> bool {
     !told_of(entries, truth).is_empty()
 }
@@ -282,8 +281,8 @@ proptest! {
     }
 }
 
-/// The event of r0's beginning is behind that of r1's when the stream is lost, and both are gone
-/// when it is back.
+/// The first event of r0 is late and behind that of r1 when the stream is lost, and both runners
+/// are gone when it returns.
 #[test]
 fn events_in_flight_when_the_stream_was_lost_are_within_the_gap() {
     let truth = |name: &str, states: &[(i64, &'static str)], gone| Truth {

@@ -9,7 +9,7 @@ use crate::domain::name::{PoolId, PoolName, RunnerName};
 use crate::domain::pool::Pool;
 use crate::scaling::testing::job;
 
-/// A life as GARM's stream showed it (GARM.md §e).
+/// The states of a runner as GARM's event stream showed them (GARM.md §e).
 const LIFE: [&str; 9] = [
     "pending_create/pending",
     "creating/pending",
@@ -26,7 +26,7 @@ fn life() -> Vec<Runner> {
     (1..).zip(LIFE).map(|(second, state)| row(state, second)).collect()
 }
 
-/// A write of ours to a runner or a pool, as the engine records it.
+/// A write of this process to a runner or a pool, as it is recorded.
 fn write(kind: Kind, subject: Subject, after: Option<serde_json::Value>) -> Entry {
     Entry {
         time: at(5),
@@ -112,7 +112,7 @@ fn an_older_row_is_recorded_once_and_marked_late() {
     let late = event(&mut log, row("creating/pending", 2));
     assert_eq!(told(&late), ["event runner creating a by GARM from event, late"]);
     assert_eq!(event(&mut log, row("creating/pending", 2)), []);
-    // Also behind the end.
+    // The same after the runner is gone.
     gone(&mut log, at(9));
     let late = event(&mut log, row("deleting/pending", 8));
     assert_eq!(told(&late), ["event runner deleting a by GARM from event, late"]);
@@ -144,7 +144,7 @@ fn the_party_that_removed_a_runner_is_recorded_if_it_is_known() {
     check(&mut refused, leaving(), "unknown");
     let mut done = watching(vec![row("running/terminated", 5)]);
     check(&mut done, row("pending_delete/terminated", 8), "GARM");
-    // The job's end is known, the runner's row of it was lost.
+    // The end of the job is known, but the runner's row about it was lost.
     let mut done = watching(vec![Runner { job: Some(1_001), ..row("running/active", 5) }]);
     let ended = Job {
         status: JobStatus::Completed,
@@ -186,7 +186,7 @@ fn missed_events_are_a_gap_and_delayed_events_are_not() {
     let gap = "gap events missed";
     let mut log = watching(vec![]);
     log.read(&listed(30, vec![row("creating/pending", 20)]), at(30));
-    // The next read is at once, the event not yet here.
+    // The next read comes at once, before the event.
     let idle = || vec![row("creating/pending", 20)];
     assert_eq!(log.read(&listed(31, idle()), at(31)), []);
     let entries = log.read(&listed(60, idle()), at(60));
@@ -196,7 +196,7 @@ fn missed_events_are_a_gap_and_delayed_events_are_not() {
         Some(json!({ "from": at(0).to_string(), "until": at(30).to_string() }))
     );
     assert_eq!(log.read(&listed(90, idle()), at(90)), []);
-    // In time.
+    // The event comes in time.
     let mut log = watching(vec![]);
     log.read(&listed(30, idle()), at(30));
     assert_eq!(event(&mut log, row("creating/pending", 20)), []);
@@ -227,7 +227,7 @@ fn the_time_before_the_start_is_a_gap_that_the_first_read_closes() {
     let mut log = Lifecycle::new(actor(), FleetName::new("acme").unwrap());
     assert_eq!(told(&log.begin(LastSign::At(at(-500)), at(0))), ["event watch started"]);
     assert_eq!(log.stream(&Stream::Connected, at(1)), []);
-    // More events than could be taken in, before there was anything to compare them with.
+    // An overflow before the first read.
     assert_eq!(log.stream(&Stream::Overflow, at(1)), []);
     let found = log.read(&listed(2, vec![row("running/idle", -900)]), at(2));
     assert_eq!(
@@ -305,7 +305,7 @@ fn a_read_older_than_an_event_does_not_restore_a_runner() {
     gone(&mut log, at(20));
     let lags = || listed(30, vec![row("deleting/terminated", 5)]);
     assert_eq!(log.read(&lags(), at(30)), []);
-    // Twice is no lag.
+    // A runner that is listed twice exists.
     let entries = log.read(&lags(), at(60));
     assert_eq!(told(&entries), ["event runner created a by GARM from resync, reconstructed"]);
 }
