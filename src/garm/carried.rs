@@ -46,14 +46,15 @@ fn take(value: &Value, all: &mut Vec<SecretString>) {
     match value {
         Value::String(text) => {
             // Scripts and keys are sent in base64.
-            let decoded = STANDARD.decode(text).ok().and_then(|it| String::from_utf8(it).ok());
+            let decoded =
+                STANDARD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
             for text in decoded.iter().chain([text]) {
-                let lines = text.lines().filter(|it| it.len() >= LINE_MIN);
+                let lines = text.lines().filter(|line| line.len() >= LINE_MIN);
                 all.extend(lines.map(SecretString::from));
             }
         }
-        Value::Array(items) => items.iter().for_each(|it| take(it, all)),
-        Value::Object(members) => members.values().for_each(|it| take(it, all)),
+        Value::Array(items) => items.iter().for_each(|item| take(item, all)),
+        Value::Object(members) => members.values().for_each(|member| take(member, all)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

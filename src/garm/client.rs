@@ -91,14 +91,14 @@ impl GarmClient {
     /// All entities of one kind.
     pub async fn entities(&self, kind: EntityKind) -> Result<Vec<Entity>, GarmError> {
         let reader = wire::entities(kind, self.budget().others);
-        self.list(entity_path(kind).into(), reader).await.map(|it| it.0)
+        self.list(entity_path(kind).into(), reader).await.map(|(output, _)| output)
     }
 
     /// One entity with the `extra_specs` of each of its pools, which GARM's lists omit.
     pub async fn entity(&self, key: &EntityKey) -> Result<(Entity, SpecsByPool), GarmError> {
         let path = format!("{}/{}", entity_path(key.kind), segment("entity", key.id.as_str())?);
         let reader = wire::entity_with_specs(key.kind, self.budget().specs);
-        self.list(path, reader).await.map(|it| it.0)
+        self.list(path, reader).await.map(|(output, _)| output)
     }
 
     /// The pools of an entity whose `extra_specs` are not a JSON object. [`Self::entity`] reads
@@ -150,7 +150,7 @@ impl GarmClient {
 
     /// Every pool of an organization, repository or enterprise, without `extra_specs`.
     pub async fn pools(&self) -> Result<Vec<Pool>, GarmError> {
-        self.pools_and_date().await.map(|it| it.0)
+        self.pools_and_date().await.map(|(output, _)| output)
     }
 
     /// [`Self::pools`], and GARM's clock.
@@ -167,7 +167,7 @@ impl GarmClient {
     /// Every instance.
     pub async fn runners(&self) -> Result<Vec<Runner>, GarmError> {
         let reader = wire::runners(self.budget().runners);
-        self.list("/instances".into(), reader).await.map(|it| it.0)
+        self.list("/instances".into(), reader).await.map(|(output, _)| output)
     }
 
     /// The instances of one pool.
@@ -183,7 +183,7 @@ impl GarmClient {
 
     /// Every job in GARM's database.
     pub async fn jobs(&self) -> Result<Vec<Job>, GarmError> {
-        self.list("/jobs".into(), wire::jobs(self.budget().jobs)).await.map(|it| it.0)
+        self.list("/jobs".into(), wire::jobs(self.budget().jobs)).await.map(|(output, _)| output)
     }
 
     /// Creates a pool. Never retried: after an error that is not certain, read the list.
@@ -196,14 +196,14 @@ impl GarmClient {
         let path = format!("{}/{id}/pools", entity_path(entity.kind));
         let body = Some(wire::create_body(spec));
         let reader = wire::pool_with_runners(self.budget().runners);
-        self.send(Method::Post, path, body, reader).await.map(|it| it.0)
+        self.send(Method::Post, path, body, reader).await.map(|(output, _)| output)
     }
 
     /// Changes a pool and returns it as GARM has stored it.
     pub async fn update_pool(&self, id: &PoolId, change: &PoolChange) -> Result<Pool, GarmError> {
         let body = Some(wire::change_body(change));
         let reader = wire::pool_with_runners(self.budget().runners);
-        self.send(Method::Put, pool_path(id)?, body, reader).await.map(|it| it.0)
+        self.send(Method::Put, pool_path(id)?, body, reader).await.map(|(output, _)| output)
     }
 
     /// Deletes an empty pool. GARM also reports success for a pool that does not exist.
@@ -345,7 +345,7 @@ mod tests {
 
     impl Transport for Script {
         fn send(&self, request: Request) -> ResponseFuture<'_> {
-            let token = request.token.as_ref().map_or("-", |it| it.expose_secret());
+            let token = request.token.as_ref().map_or("-", |token| token.expose_secret());
             let line = format!("{} {} {token}", request.method.word(), request.path);
             self.asked.lock().unwrap().push(line);
             Box::pin(async move {
@@ -398,7 +398,7 @@ mod tests {
     }
 
     fn text(error: &GarmError) -> String {
-        let help = error.help.as_deref().map(|it| format!("\nhelp: {it}")).unwrap_or_default();
+        let help = error.help.as_deref().map(|help| format!("\nhelp: {help}")).unwrap_or_default();
         format!("{error}{help}")
     }
 
@@ -458,7 +458,7 @@ mod tests {
         let results = join_all((0..20).map(|_| client.pools())).await;
         assert!(results.iter().all(Result::is_ok));
         let asked = asked(&script);
-        let count = |line: &str| asked.iter().filter(|it| *it == line).count();
+        let count = |line: &str| asked.iter().filter(|request| *request == line).count();
         assert_eq!(count("POST /auth/login -"), 2);
         assert_eq!(count("GET /pools token-1"), 20);
         assert_eq!(count("GET /pools token-2"), 20);
@@ -469,7 +469,7 @@ mod tests {
         let (client, script) = client(|_| Ok((401, refusal("Not Authorized"))));
         let results = join_all((0..20).map(|_| client.pools())).await;
         let errors: Vec<_> = results.into_iter().map(Result::unwrap_err).collect();
-        assert!(errors.iter().all(|it| *it == errors[0]));
+        assert!(errors.iter().all(|error| *error == errors[0]));
         assert_eq!(errors[0].kind, ErrorKind::Credentials);
         insta::assert_snapshot!(text(&errors[0]), @"
         log in at https://garm.test as `admin`: 401 Not Authorized

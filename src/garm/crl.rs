@@ -27,7 +27,7 @@ pub fn first_to_expire(paths: &[PathBuf]) -> Result<Option<CrlExpiry>, GarmError
     for path in paths {
         all.extend(ends(path)?.into_iter().map(|at| CrlExpiry { path: path.clone(), at }));
     }
-    Ok(all.into_iter().min_by_key(|it| it.at))
+    Ok(all.into_iter().min_by_key(|expiry| expiry.at))
 }
 
 fn ends(path: &Path) -> Result<Vec<Timestamp>, GarmError> {
@@ -41,7 +41,7 @@ fn ends(path: &Path) -> Result<Vec<Timestamp>, GarmError> {
     if lists.is_empty() {
         return Err(file.unfit("it contains no PEM revocation list", help));
     }
-    let ends = lists.iter().map(|it| x509::list_ends(it));
+    let ends = lists.iter().map(|list| x509::list_ends(list));
     let ends: Option<Vec<_>> = ends.collect();
     let ends = ends.ok_or_else(|| file.unfit("a revocation list in it is invalid", help))?;
     Ok(ends.into_iter().flatten().collect())

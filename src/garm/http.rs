@@ -165,13 +165,14 @@ impl Http {
         mut response: reqwest::Response,
         sink: &mut dyn BodySink,
     ) -> Result<Response, TransportError> {
-        let header =
-            |name| response.headers().get(name).and_then(|it| it.to_str().ok()).map(str::to_owned);
+        let header = |name| {
+            response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+        };
         let (content_type, date) = (header(CONTENT_TYPE), header(DATE));
         let status = response.status().as_u16();
         let is_success = response.status().is_success();
         let max = sink.max();
-        if is_success && response.content_length().is_some_and(|it| it > max as u64) {
+        if is_success && response.content_length().is_some_and(|length| length > max as u64) {
             return Err(TransportError::TooLarge(max));
         }
         let mut refusal = BoundedBody { body: Vec::new(), max: REFUSAL_MAX };
@@ -187,7 +188,7 @@ impl Http {
                 break;
             }
         }
-        let date = date.and_then(|it| parse_date(&it));
+        let date = date.and_then(|date| parse_date(&date));
         Ok(Response { status, content_type, date, body: refusal.body })
     }
 
@@ -308,5 +309,5 @@ fn redirect_target(response: &reqwest::Response) -> Option<String> {
 
 /// Parses `Wed, 25 Nov 2026 10:00:00 GMT`.
 fn parse_date(text: &str) -> Option<Timestamp> {
-    jiff::fmt::rfc2822::parse(text).ok().map(|it| it.timestamp())
+    jiff::fmt::rfc2822::parse(text).ok().map(|date| date.timestamp())
 }

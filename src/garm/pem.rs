@@ -110,5 +110,5 @@ pub(crate) fn shown(path: &Path) -> String {
 }
 
 fn holds(pem: &[u8], words: &str) -> bool {
-    pem.windows(words.len()).any(|it| it == words.as_bytes())
+    pem.windows(words.len()).any(|window| window == words.as_bytes())
 }

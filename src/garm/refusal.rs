@@ -23,9 +23,9 @@ impl RefusedResponse {
     /// The text without any words from the response that are not known here.
     pub(super) fn own_words(&self) -> String {
         let status = self.got.split(' ').next().unwrap_or_default();
-        let known = KNOWN.iter().find(|it| {
+        let known = KNOWN.iter().find(|phrase| {
             let rest = self.got.strip_prefix(status).unwrap_or_default();
-            rest.contains(**it)
+            rest.contains(**phrase)
         });
         match known {
             Some(words) => format!("{status} {words}"),

@@ -26,7 +26,7 @@ pub fn runner_identity(
     let cert_file = Pem { path: cert, setting: "runner_mtls.cert" };
     let chain = cert_file.certificates()?;
     let ca = front_authority(ca)?;
-    let facts = chain.first().and_then(|it| x509::facts(it));
+    let facts = chain.first().and_then(|certificate| x509::facts(certificate));
     let Some(facts) = facts else {
         return Err(cert_file.unfit("its first certificate is invalid", "make it anew"));
     };
@@ -40,7 +40,10 @@ pub fn runner_identity(
 pub fn front_authority(ca: &Path) -> Result<String, GarmError> {
     let file = Pem { path: ca, setting: "runner_mtls.ca" };
     let authorities = file.certificates()?;
-    if authorities.iter().all(|it| x509::facts(it).is_some_and(|it| !it.can_be_root)) {
+    if authorities
+        .iter()
+        .all(|certificate| x509::facts(certificate).is_some_and(|facts| !facts.can_be_root))
+    {
         let help = "use the CA that issued the certificate of GARM's reverse proxy";
         return Err(file.unfit("its certificate is not a CA certificate", help));
     }
@@ -65,8 +68,8 @@ fn fitting(
         .key_provider
         .load_private_key(der)
         .map_err(|_| refused("its algorithm is not supported"))?;
-    let own = signer.public_key().map(|it| it.to_vec());
-    match own == chain.first().and_then(|it| x509::public_key(it)) {
+    let own = signer.public_key().map(|key| key.to_vec());
+    match own == chain.first().and_then(|certificate| x509::public_key(certificate)) {
         true => Ok(pem),
         false => Err(refused("the key belongs to another certificate")),
     }
@@ -82,7 +85,7 @@ fn private_key(der: &PrivateKeyDer<'_>) -> SecretString {
 }
 
 fn certificates(chain: &[CertificateDer<'_>]) -> String {
-    chain.iter().map(|it| pem("CERTIFICATE", it)).collect()
+    chain.iter().map(|certificate| pem("CERTIFICATE", certificate)).collect()
 }
 
 fn pem(label: &str, der: &[u8]) -> String {
@@ -126,12 +129,13 @@ mod tests {
 
     impl Files {
         fn read(&self, cert: &str, key: &str, ca: &str) -> Result<RunnerIdentity, String> {
-            let path = |it: &str| self.folder.path().join(it);
+            let path = |name: &str| self.folder.path().join(name);
             let key = SecretString::from(key);
             let now = NOW.parse().unwrap();
-            runner_identity((&path(cert), &path(ca)), (&key, "env:KEY"), now).map_err(|it| {
+            runner_identity((&path(cert), &path(ca)), (&key, "env:KEY"), now).map_err(|error| {
                 let folder = self.folder.path().to_str().unwrap();
-                format!("{it}; {}", it.help.clone().unwrap_or_default()).replace(folder, "DIR")
+                format!("{error}; {}", error.help.clone().unwrap_or_default())
+                    .replace(folder, "DIR")
             })
         }
 

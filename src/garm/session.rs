@@ -94,7 +94,7 @@ impl Session {
         };
         let ReaderSink { reader, misread, head } = intake;
         let carried = Carried::new(&token, what.body.as_ref());
-        let remark = reader.remark().map(|it| text::quote(&carried.mask(&it)));
+        let remark = reader.remark().map(|remark| text::quote(&carried.mask(&remark)));
         let read = misread.map_or_else(|| reader.finish(), Err);
         match read {
             Ok(output) => Ok(DecodedResponse { output, date: response.date, remark }),

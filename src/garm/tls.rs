@@ -157,9 +157,9 @@ impl ClientIdentity {
         let file = Pem { path: cert, setting: "garm.tls.cert" };
         let chain = file.certificates()?;
         let der = Pem { path: key, setting: "garm.tls.key" }.key()?;
-        let facts = chain.first().and_then(|it| x509::facts(it));
-        let validity = facts.as_ref().map_or_else(String::new, |it| {
-            format!(" (valid from {} until {})", it.not_before, it.not_after)
+        let facts = chain.first().and_then(|certificate| x509::facts(certificate));
+        let validity = facts.as_ref().map_or_else(String::new, |facts| {
+            format!(" (valid from {} until {})", facts.not_before, facts.not_after)
         });
         let presented = PresentedCertificate::Certificate(format!("`{}`{validity}", shown(cert)));
         let certified = CertifiedKey::from_der(chain, der, provider).map_err(|error| {
@@ -229,7 +229,10 @@ fn half(there: &str, missing: &str) -> GarmError {
 fn roots(pem: Pem<'_>) -> Result<RootCertStore, GarmError> {
     let help = "use the CA that issued GARM's certificate";
     let certificates = pem.certificates()?;
-    if certificates.iter().all(|it| x509::facts(it).is_some_and(|it| !it.can_be_root)) {
+    if certificates
+        .iter()
+        .all(|certificate| x509::facts(certificate).is_some_and(|facts| !facts.can_be_root))
+    {
         let got = "its certificate is not a CA certificate";
         return Err(pem.unfit(got, format!("{help}, not that certificate itself")));
     }

@@ -32,7 +32,7 @@ pub(super) fn unanswered(error: &reqwest::Error, setting: RequestContext<'_>) ->
     if error.is_connect() {
         let kind = find::<io::Error>(error).map(io::Error::kind);
         return match (kind, asked) {
-            _ if causes(error).any(|it| it.to_string() == "dns error") => {
+            _ if causes(error).any(|cause| cause.to_string() == "dns error") => {
                 TransportError::Resolve(said)
             }
             // Closed after TCP was connected, so during the TLS handshake.
@@ -72,14 +72,14 @@ pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
 fn causes<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |&it| {
-        let wrapped = it.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        wrapped.map_or_else(|| it.source(), |inner| Some(inner))
+    std::iter::successors(Some(error), |&cause| {
+        let wrapped = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        wrapped.map_or_else(|| cause.source(), |inner| Some(inner))
     })
 }
 
 fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
-    causes(error).find_map(|it| it.downcast_ref::<T>())
+    causes(error).find_map(|cause| cause.downcast_ref::<T>())
 }
 
 fn tls(error: &rustls::Error, asked: Option<PresentedCertificate>) -> TlsFault {
@@ -116,24 +116,27 @@ fn is_about_certificates(alert: AlertDescription) -> bool {
 }
 
 fn certificate(error: &CertificateError) -> TlsFault {
-    let at =
-        |seconds: u64| i64::try_from(seconds).ok().and_then(|it| Timestamp::from_second(it).ok());
+    let at = |seconds: u64| {
+        i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok())
+    };
     match error {
         CertificateError::UnknownIssuer => TlsFault::UnknownIssuer,
         CertificateError::Expired => TlsFault::Expired(String::new()),
         CertificateError::ExpiredContext { not_after, .. } => TlsFault::Expired(
-            at(not_after.as_secs()).map(|it| format!(", at {it}")).unwrap_or_default(),
+            at(not_after.as_secs()).map(|time| format!(", at {time}")).unwrap_or_default(),
         ),
         CertificateError::NotValidYet => TlsFault::NotYetValid(String::new()),
         CertificateError::NotValidYetContext { not_before, .. } => TlsFault::NotYetValid(
-            at(not_before.as_secs()).map(|it| format!(", only from {it} on")).unwrap_or_default(),
+            at(not_before.as_secs())
+                .map(|time| format!(", only from {time} on"))
+                .unwrap_or_default(),
         ),
         CertificateError::NotValidForName => TlsFault::WrongName("it does not list it".into()),
         CertificateError::NotValidForNameContext { presented, .. } => {
             TlsFault::WrongName(match presented.is_empty() {
                 true => "it lists no name at all".into(),
                 false => {
-                    let names: Vec<_> = presented.iter().map(|it| bare(it)).collect();
+                    let names: Vec<_> = presented.iter().map(|name| bare(name)).collect();
                     text::quote(&format!("it is for {}", names.join(", ")))
                 }
             })

@@ -45,7 +45,7 @@ impl Http {
             return self.refused(response).await.map(StreamResponse::Refused);
         }
         let accepted = response.headers().get(SEC_WEBSOCKET_ACCEPT);
-        if accepted.is_none_or(|it| it != derive_accept_key(key.as_bytes()).as_str()) {
+        if accepted.is_none_or(|value| value != derive_accept_key(key.as_bytes()).as_str()) {
             // Another protocol, or a stale response from a cache: there is no body to wait for.
             let status = response.status().as_u16();
             let (content_type, date, body) = (None, None, Vec::new());

@@ -34,11 +34,12 @@ pub(super) fn facts(der: &[u8]) -> Option<CertificateFacts> {
     let constraints = body.get_extension::<BasicConstraints>().ok().flatten();
     let is_for_clients = match body.get_extension::<ExtendedKeyUsage>() {
         Ok(None) => true,
-        Ok(Some((_, usage))) => usage.0.iter().any(|it| FOR_CLIENTS.contains(it)),
+        Ok(Some((_, usage))) => usage.0.iter().any(|purpose| FOR_CLIENTS.contains(purpose)),
         Err(_) => false,
     };
     Some(CertificateFacts {
-        can_be_root: body.issuer() == body.subject() || constraints.is_some_and(|it| it.1.ca),
+        can_be_root: body.issuer() == body.subject()
+            || constraints.is_some_and(|(_, constraints)| constraints.ca),
         is_for_clients,
         not_before: timestamp(body.validity().not_before),
         not_after: timestamp(body.validity().not_after),
@@ -58,9 +59,9 @@ pub(super) fn list_ends(der: &[u8]) -> Option<Option<Timestamp>> {
     let list = Vec::<AnyRef<'_>>::from_der(der).ok()?;
     let body = list.first()?.to_der().ok()?;
     let fields = Vec::<AnyRef<'_>>::from_der(&body).ok()?;
-    let mut fields = fields.iter().skip_while(|it| it.tag() == Tag::Integer);
+    let mut fields = fields.iter().skip_while(|field| field.tag() == Tag::Integer);
     let [_algorithm, _issuer] = [fields.next()?, fields.next()?];
-    let time = |it: &AnyRef<'_>| Time::from_der(&it.to_der().ok()?).ok().map(timestamp);
+    let time = |field: &AnyRef<'_>| Time::from_der(&field.to_der().ok()?).ok().map(timestamp);
     let _this_update = time(fields.next()?)?;
     match fields.next() {
         Some(it) if matches!(it.tag(), Tag::UtcTime | Tag::GeneralizedTime) => {

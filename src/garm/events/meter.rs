@@ -51,7 +51,7 @@ impl Meter {
     }
 
     pub(super) fn judge(&mut self, weight: usize, now: Instant) -> Admission {
-        let is_over = self.began.is_none_or(|it| now.duration_since(it) >= WINDOW);
+        let is_over = self.began.is_none_or(|began| now.duration_since(began) >= WINDOW);
         let mut flow = Admission::Accepted;
         if is_over {
             if self.has_dropped {
@@ -84,23 +84,24 @@ pub(super) fn weight(change: &RowChange) -> usize {
 fn runner(it: &Runner) -> usize {
     let texts = [&it.id, &it.provider].map(String::len);
     let optional = [&it.provider_id, &it.provider_fault];
-    let messages: usize = it.messages.iter().map(|it| it.text.len() + it.level.len() + 64).sum();
+    let messages: usize =
+        it.messages.iter().map(|message| message.text.len() + message.level.len() + 64).sum();
     it.name.as_str().len()
         + texts.iter().sum::<usize>()
-        + optional.iter().map(|it| it.as_ref().map_or(0, String::len)).sum::<usize>()
+        + optional.iter().map(|text| text.as_ref().map_or(0, String::len)).sum::<usize>()
         + messages
 }
 
 fn job(it: &Job) -> usize {
-    let labels: usize = it.labels.iter().map(|it| it.len() + 48).sum();
+    let labels: usize = it.labels.iter().map(|label| label.len() + 48).sum();
     it.name.len() + it.repository.len() + it.conclusion.len() + labels
 }
 
 fn pool(it: &Pool) -> usize {
     let spec = &it.spec;
-    let labels: usize = spec.labels.iter().map(|it| it.len() + 48).sum();
+    let labels: usize = spec.labels.iter().map(|label| label.len() + 48).sum();
     // A JSON tree takes up to ten times the memory of its text.
-    let specs = serde_json::to_vec(&spec.extra_specs).map_or(0, |it| it.len());
+    let specs = serde_json::to_vec(&spec.extra_specs).map_or(0, |text| text.len());
     spec.image.len() + spec.flavor.len() + spec.provider.len() + labels + specs
 }
 

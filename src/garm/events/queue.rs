@@ -137,11 +137,11 @@ impl QueueState {
     /// Drops everything queued except whether the stream is open and that settings have changed:
     /// the full read that follows shows the rest.
     fn overflow(&mut self) {
-        let is_about_stream = |it: &StreamSignal| match it {
+        let is_about_stream = |signal: &StreamSignal| match signal {
             StreamSignal::Connected | StreamSignal::Lost(_) => true,
             StreamSignal::Changes(_) | StreamSignal::Settings | StreamSignal::Overflow => false,
         };
-        let last = self.signals.iter().rfind(|it| is_about_stream(it)).cloned();
+        let last = self.signals.iter().rfind(|signal| is_about_stream(signal)).cloned();
         let settings =
             self.signals.contains(&StreamSignal::Settings).then_some(StreamSignal::Settings);
         self.signals.clear();

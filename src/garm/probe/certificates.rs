@@ -21,7 +21,7 @@ pub(super) fn certificate(validity: Validity) -> Result<CertifiedKey, GarmError>
         let help = "this is a bug: report it";
         GarmError::input("make a certificate for the mTLS probes", error.to_string(), help)
     };
-    let key = KeyPair::generate().map_err(|it| failed(&it))?;
+    let key = KeyPair::generate().map_err(|error| failed(&error))?;
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, "runnerctl probe");
     params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth);
@@ -31,11 +31,11 @@ pub(super) fn certificate(validity: Validity) -> Result<CertifiedKey, GarmError>
     };
     params.not_before = date_time_ymd(from, 1, 1);
     params.not_after = date_time_ymd(until, 1, 1);
-    let certificate = params.self_signed(&key).map_err(|it| failed(&it))?;
+    let certificate = params.self_signed(&key).map_err(|error| failed(&error))?;
     let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     CertifiedKey::from_der(vec![certificate.der().clone()], der, &provider)
-        .map_err(|it| failed(&it))
+        .map_err(|error| failed(&error))
 }
 
 /// A configured certificate. `setting` names it in errors.

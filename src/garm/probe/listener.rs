@@ -27,33 +27,35 @@ const ADDRESSES_MAX: usize = 8;
 /// The hosts that may run GARM: those it reports and the one in its URL.
 pub(super) fn hosts(url: &str, controller: &Controller) -> Vec<String> {
     let urls = [url, &controller.callback_url, &controller.metadata_url, &controller.webhook_url];
-    let urls: Vec<Url> = urls.into_iter().filter_map(|it| Url::parse(it).ok()).collect();
+    let urls: Vec<Url> = urls.into_iter().filter_map(|url| Url::parse(url).ok()).collect();
     // A reverse proxy on GARM's port is probed as such.
     let fronts: BTreeSet<&str> = urls
         .iter()
-        .filter(|it| it.port_or_known_default() == Some(PORT))
+        .filter(|url| url.port_or_known_default() == Some(PORT))
         .filter_map(Url::host_str)
         .collect();
     let named = urls.iter().filter_map(Url::host_str).chain([controller.hostname.as_str()]);
-    let hosts: BTreeSet<&str> = named.filter(|it| !it.is_empty() && !fronts.contains(it)).collect();
-    hosts.into_iter().map(|it| it.trim_matches(['[', ']']).to_owned()).collect()
+    let hosts: BTreeSet<&str> =
+        named.filter(|host| !host.is_empty() && !fronts.contains(host)).collect();
+    hosts.into_iter().map(|host| host.trim_matches(['[', ']']).to_owned()).collect()
 }
 
 /// The addresses at which these hosts may listen. Names that do not resolve are left out, and so is
 /// loopback, where GARM should listen behind a reverse proxy on the same machine.
 pub(super) async fn listeners(hosts: &[String]) -> Vec<HostPort> {
-    let lookups = hosts.iter().map(|it| async move {
-        let found = timeout(LOOKUP_TIMEOUT, lookup_host((it.as_str(), PORT))).await;
+    let lookups = hosts.iter().map(|host| async move {
+        let found = timeout(LOOKUP_TIMEOUT, lookup_host((host.as_str(), PORT))).await;
         found
             .ok()
             .and_then(Result::ok)
             .map(Iterator::collect::<Vec<SocketAddr>>)
             .unwrap_or_default()
     });
-    let found = join_all(lookups).await.into_iter().flatten().map(|it| it.ip().to_canonical());
+    let found =
+        join_all(lookups).await.into_iter().flatten().map(|address| address.ip().to_canonical());
     let elsewhere: BTreeSet<IpAddr> =
-        found.filter(|it| !it.is_loopback() && !it.is_unspecified()).collect();
-    let listener = |it: IpAddr| HostPort { host: it.to_string(), port: PORT };
+        found.filter(|address| !address.is_loopback() && !address.is_unspecified()).collect();
+    let listener = |address: IpAddr| HostPort { host: address.to_string(), port: PORT };
     elsewhere.into_iter().take(ADDRESSES_MAX).map(listener).collect()
 }
 

@@ -86,10 +86,10 @@ impl ProbeTargets {
             _ => Vec::new(),
         };
         Self {
-            ca: garm.tls.as_ref().and_then(|it| it.ca.clone()),
-            operator: garm.tls.as_ref().and_then(|it| it.client.clone()),
+            ca: garm.tls.as_ref().and_then(|tls| tls.ca.clone()),
+            operator: garm.tls.as_ref().and_then(|tls| tls.client.clone()),
             runner: garm.probe_runner_cert.clone(),
-            fronts: fronts.map(front).into_iter().filter(|it| !it.url.is_empty()).collect(),
+            fronts: fronts.map(front).into_iter().filter(|front| !front.url.is_empty()).collect(),
             backend: garm.backend.clone(),
             hosts,
         }
@@ -100,10 +100,11 @@ impl ProbeTargets {
 /// [`super::ErrorKind::Input`] if a certificate file is unusable.
 pub async fn prove(doors: &ProbeTargets) -> Result<Vec<Probe>, GarmError> {
     let clients = ProbeClients::on_separate_thread(doors.clone()).await?;
-    let fronts = doors.fronts.iter().map(|it| clients.at_front(it));
+    let fronts = doors.fronts.iter().map(|front| clients.at_front(front));
     let (fronts, backends) = tokio::join!(join_all(fronts), async {
         let found = listener::listeners(&doors.hosts).await;
-        join_all(doors.backend.iter().chain(&found).map(|it| clients.at_backend(it))).await
+        join_all(doors.backend.iter().chain(&found).map(|address| clients.at_backend(address)))
+            .await
     });
     Ok(fronts.into_iter().chain(backends).flatten().collect())
 }
@@ -182,7 +183,8 @@ impl ProbeClients {
             (right.as_ref(), Attempt::RightKind),
         ];
         let ways = ways.into_iter().filter_map(|(caller, attempt)| Some((caller?, attempt)));
-        let plain = in_clear(&url).map(|it| self.plain.go(front.place, it, Attempt::PlainHttp));
+        let plain = in_clear(&url)
+            .map(|plain_url| self.plain.go(front.place, plain_url, Attempt::PlainHttp));
         let over_tls = ways.map(|(caller, attempt)| caller.go(front.place, url.clone(), attempt));
         join_all(over_tls.chain(plain)).await
     }
@@ -233,7 +235,7 @@ impl ProbeClient {
         let shown = text::quote(url.as_str());
         let tls = self.tls.as_ref().map(Tls::afresh);
         let result = ask(url, tls.as_ref()).await;
-        let asked = tls.is_some_and(|it| it.asked().is_some());
+        let asked = tls.is_some_and(|handshake| handshake.asked().is_some());
         let (proof, evidence) = verdict::judge(attempt, &ProbeResult { result, asked });
         Probe { place, url: shown, attempt, proof, evidence }
     }
@@ -254,7 +256,7 @@ async fn ask(url: Url, tls: Option<&Tls>) -> Result<ProbeResponse, TransportErro
     let content_type = response
         .headers()
         .get(CONTENT_TYPE)
-        .map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned())
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
         .unwrap_or_default();
     let mut body = Vec::new();
     // A body that breaks off does not matter: the status is known.

@@ -77,7 +77,7 @@ fn is_garms(answer: &ProbeResponse) -> bool {
     let is_json = text::quote(&answer.content_type).starts_with("application/json");
     is_json
         && serde_json::from_slice::<serde_json::Value>(&answer.body)
-            .is_ok_and(|it| it.get("error").is_some_and(serde_json::Value::is_string))
+            .is_ok_and(|json| json.get("error").is_some_and(serde_json::Value::is_string))
 }
 
 fn unanswered(error: &TransportError) -> Proof {

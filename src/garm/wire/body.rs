@@ -40,7 +40,7 @@ pub(in crate::garm) fn create_body(spec: &PoolSpec) -> Value {
 /// The body of `PUT /pools/ID`: only what changes.
 pub(in crate::garm) fn change_body(change: &PoolChange) -> Value {
     let entries = [
-        ("tags", change.labels.as_ref().map(|it| json!(it.iter().collect::<Vec<_>>()))),
+        ("tags", change.labels.as_ref().map(|labels| json!(labels.iter().collect::<Vec<_>>()))),
         ("enabled", change.enabled.map(Value::from)),
         ("max_runners", change.max_runners.map(Value::from)),
         ("min_idle_runners", change.min_idle_runners.map(Value::from)),
@@ -60,7 +60,7 @@ pub(in crate::garm) fn change_body(change: &PoolChange) -> Value {
     Value::Object(
         entries
             .into_iter()
-            .filter_map(|(key, value)| value.map(|it| (key.to_owned(), it)))
+            .filter_map(|(key, value)| value.map(|value| (key.to_owned(), value)))
             .collect(),
     )
 }

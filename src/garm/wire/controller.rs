@@ -77,7 +77,11 @@ pub(in crate::garm) fn providers(body: &[u8]) -> Result<Vec<Provider>, DecodeErr
     let wire = list::<WireProvider>(body)?;
     Ok(wire
         .into_iter()
-        .map(|it| Provider { name: it.name, kind: it.kind, description: it.description })
+        .map(|provider| Provider {
+            name: provider.name,
+            kind: provider.kind,
+            description: provider.description,
+        })
         .collect())
 }
 
@@ -86,12 +90,12 @@ pub(in crate::garm) fn templates(body: &[u8]) -> Result<Vec<Template>, DecodeErr
     let wire = list::<WireTemplate>(body)?;
     Ok(wire
         .into_iter()
-        .map(|it| Template {
-            id: it.id,
-            name: it.name,
-            os_type: it.os_type,
-            forge: it.forge_type,
-            is_system: it.owner_id == SYSTEM,
+        .map(|template| Template {
+            id: template.id,
+            name: template.name,
+            os_type: template.os_type,
+            forge: template.forge_type,
+            is_system: template.owner_id == SYSTEM,
         })
         .collect())
 }
@@ -99,7 +103,7 @@ pub(in crate::garm) fn templates(body: &[u8]) -> Result<Vec<Template>, DecodeErr
 /// `GET /proxies`.
 pub(in crate::garm) fn proxies(body: &[u8]) -> Result<Vec<Proxy>, DecodeError> {
     let wire = list::<WireProxy>(body)?;
-    Ok(wire.into_iter().map(|it| Proxy { id: it.id, name: it.name }).collect())
+    Ok(wire.into_iter().map(|proxy| Proxy { id: proxy.id, name: proxy.name }).collect())
 }
 
 #[cfg(test)]

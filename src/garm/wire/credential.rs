@@ -72,17 +72,17 @@ struct WireRateLimit {
 pub(in crate::garm) fn rate_limits(
     body: &[u8],
 ) -> Result<BTreeMap<String, RateLimit>, DecodeError> {
-    let limit = |it: WireCredentialLimit| {
-        let WireRateLimit { limit, remaining, reset } = it.rate_limit?;
+    let limit = |wire: WireCredentialLimit| {
+        let WireRateLimit { limit, remaining, reset } = wire.rate_limit?;
         let resets_at = Timestamp::from_second(reset).ok().filter(|_| reset > 0);
-        Some((it.name, RateLimit { limit, remaining, resets_at }))
+        Some((wire.name, RateLimit { limit, remaining, resets_at }))
     };
     Ok(list::<WireCredentialLimit>(body)?.into_iter().filter_map(limit).collect())
 }
 
 /// `GET /github/endpoints`.
 pub(in crate::garm) fn endpoints(body: &[u8]) -> Result<Vec<String>, DecodeError> {
-    Ok(list::<WireEndpointName>(body)?.into_iter().map(|it| it.name).collect())
+    Ok(list::<WireEndpointName>(body)?.into_iter().map(|endpoint| endpoint.name).collect())
 }
 
 /// The response to POST and PUT.

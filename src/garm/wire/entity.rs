@@ -64,8 +64,8 @@ pub(in crate::garm) fn without_map(body: &[u8]) -> Result<Vec<PoolId>, DecodeErr
         pools: Vec<WireInnerPool>,
     }
     let wire: WirePoolList = decode(body)?;
-    let is_odd = |it: &WireInnerPool| !matches!(it.extra_specs, None | Some(Value::Object(_)));
-    Ok(wire.pools.into_iter().filter(is_odd).map(|it| PoolId::new(it.id)).collect())
+    let is_odd = |pool: &WireInnerPool| !matches!(pool.extra_specs, None | Some(Value::Object(_)));
+    Ok(wire.pools.into_iter().filter(is_odd).map(|pool| PoolId::new(pool.id)).collect())
 }
 
 /// `GET /organizations/ID`, `/repositories/ID`, `/enterprises/ID`: the entity, and the
@@ -74,7 +74,8 @@ pub(in crate::garm) fn entity_with_specs(
     kind: EntityKind,
     bound: AnswerLimit,
 ) -> impl BodyReader<Output = (Entity, SpecsByPool)> {
-    let specs = |it: WireInnerPool| Ok(Some((PoolId::new(it.id), extra_specs(it.extra_specs))));
+    let specs =
+        |pool: WireInnerPool| Ok(Some((PoolId::new(pool.id), extra_specs(pool.extra_specs))));
     EnvelopeReader {
         rows: RowReader::below("pool", bound, specs),
         read: move |head: &[u8], specs| Ok((entity(kind, decode(head)?), specs)),
@@ -86,7 +87,7 @@ pub(in crate::garm) fn entities(
     kind: EntityKind,
     bound: AnswerLimit,
 ) -> impl BodyReader<Output = Vec<Entity>> {
-    RowReader::new(bound, move |it: WireEntity| Ok(Some(entity(kind, it))))
+    RowReader::new(bound, move |wire: WireEntity| Ok(Some(entity(kind, wire))))
 }
 
 fn entity(kind: EntityKind, wire: WireEntity) -> Entity {

@@ -96,7 +96,7 @@ mod tests {
     }
 
     fn event_of(text: &str) -> Result<Option<RowChange>, DecodeError> {
-        Ok(event(text.as_bytes())?.map(|it| match it {
+        Ok(event(text.as_bytes())?.map(|content| match content {
             EventContent::Row(change) => *change,
             EventContent::Settings => panic!("no row: {text}"),
         }))

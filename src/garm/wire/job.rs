@@ -85,7 +85,7 @@ fn job(wire: WireJob) -> Job {
         (EntityKind::Enterprise, wire.enterprise_id),
     ];
     let entities = entities.into_iter().filter_map(|(kind, id)| {
-        let id = id.filter(|it| !it.is_empty())?;
+        let id = id.filter(|id| !id.is_empty())?;
         Some(EntityKey { kind, id: EntityId::new(id) })
     });
     Job {
@@ -97,12 +97,12 @@ fn job(wire: WireJob) -> Job {
         conclusion: wire.conclusion,
         name: wire.name,
         labels: wire.labels.into_iter().collect(),
-        runner: Some(wire.runner_name).filter(|it| !it.is_empty()).map(RunnerName::new),
+        runner: Some(wire.runner_name).filter(|name| !name.is_empty()).map(RunnerName::new),
         repository: format!("{}/{}", wire.repository_owner, wire.repository_name),
         entities: entities.collect(),
         is_of_scale_set: !wire.scaleset_job_id.is_empty(),
         // GARM writes the zero UUID for an unlocked job.
-        is_locked: wire.locked_by.chars().any(|it| it != '0' && it != '-'),
+        is_locked: wire.locked_by.chars().any(|letter| letter != '0' && letter != '-'),
         created_at: wire.created_at,
         updated_at: wire.updated_at,
     }

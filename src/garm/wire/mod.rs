@@ -49,7 +49,9 @@ pub(super) fn token(body: &[u8]) -> Result<SecretString, DecodeError> {
         token: String,
     }
     let token = decode::<WireToken>(body)?.token;
-    if token.is_empty() || token.len() > TOKEN_MAX || !token.bytes().all(|it| it.is_ascii_graphic())
+    if token.is_empty()
+        || token.len() > TOKEN_MAX
+        || !token.bytes().all(|byte| byte.is_ascii_graphic())
     {
         return Err(DecodeError("the token is not one that a request can carry".into()));
     }
@@ -93,7 +95,7 @@ mod tests {
 
     fn names() -> RowReader<Named, String, impl FnMut(Named) -> Result<Option<String>, DecodeError>>
     {
-        RowReader::new(BOUND, |it: Named| Ok(Some(it.name)))
+        RowReader::new(BOUND, |row: Named| Ok(Some(row.name)))
     }
 
     /// Checks the names of the rows and the remark, with the response arriving in various pieces.
@@ -101,12 +103,12 @@ mod tests {
     fn check(body: &str, expected: Result<(&str, Option<&str>), &str>) {
         for size in [1, 5, 1 << 20] {
             let mut reader = names();
-            let taken = body.as_bytes().chunks(size).try_for_each(|it| reader.take(it));
+            let taken = body.as_bytes().chunks(size).try_for_each(|chunk| reader.take(chunk));
             let remark = reader.remark();
-            let got = taken.and_then(|()| reader.finish()).map(|it| it.join(" "));
-            let got = got.map(|it| (it, remark));
+            let got = taken.and_then(|()| reader.finish()).map(|names| names.join(" "));
+            let got = got.map(|names| (names, remark));
             let expected = expected.map(|(names, remark)| (names.into(), remark.map(Into::into)));
-            assert_eq!(got, expected.map_err(|it| DecodeError(it.into())), "{size}");
+            assert_eq!(got, expected.map_err(|message| DecodeError(message.into())), "{size}");
         }
     }
 
@@ -164,7 +166,7 @@ mod tests {
     #[test]
     fn a_vital_row_is_never_left_out() {
         let body = br#"[{"name":"a"},{"name":["mine"]}]"#;
-        let mut reader = names().vital(|it| it.windows(4).any(|it| it == b"mine"));
+        let mut reader = names().vital(|row| row.windows(4).any(|window| window == b"mine"));
         let why = reader.take(body).unwrap_err().0;
         assert!(why.starts_with("entry 2 ([\"mine\"]) of the list cannot be read"), "{why}");
     }
@@ -193,7 +195,8 @@ mod tests {
 
     #[test]
     fn only_a_token_that_fits_a_header_is_accepted() {
-        let read = |body: &str| token(body.as_bytes()).map(|it| it.expose_secret().to_owned());
+        let read =
+            |body: &str| token(body.as_bytes()).map(|token| token.expose_secret().to_owned());
         assert_eq!(read(r#"{"token":"a.b-c_d"}"#), Ok("a.b-c_d".into()));
         for bad in [r#"{"token":""}"#, r#"{"token":"a\r\nX: y"}"#, r#"{"token":"é"}"#] {
             let expected = DecodeError("the token is not one that a request can carry".into());

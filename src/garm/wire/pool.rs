@@ -105,7 +105,7 @@ pub(in crate::garm) fn pools(bound: AnswerLimit) -> impl BodyReader<Output = Vec
 /// Whether a row may contain one of our labels.
 fn may_be_marked(row: &[u8]) -> bool {
     let row = row.to_ascii_lowercase();
-    row.windows(MARK.len()).any(|it| it == MARK)
+    row.windows(MARK.len()).any(|window| window == MARK)
 }
 
 /// The prefix of all our labels, also of retired pools.
@@ -115,7 +115,7 @@ const MARK: &[u8] = b"runnerctl";
 pub(in crate::garm) fn pool_with_runners(
     bound: AnswerLimit,
 ) -> impl BodyReader<Output = (Pool, Vec<Runner>)> {
-    let runner = |it: WireRunner| Ok(Some(decode_runner(it)));
+    let runner = |wire: WireRunner| Ok(Some(decode_runner(wire)));
     let read = |head: &[u8], runners| {
         let wire: WirePool = decode(head)?;
         let id = wire.id.clone();
@@ -134,7 +134,7 @@ fn no_entity(id: &str) -> DecodeError {
 }
 
 fn pool(wire: WirePool) -> Option<Pool> {
-    let named = |id: Option<String>| id.filter(|it| !it.is_empty());
+    let named = |id: Option<String>| id.filter(|id| !id.is_empty());
     let (kind, id, entity_name) =
         match (named(wire.org_id), named(wire.repo_id), named(wire.enterprise_id)) {
             (Some(id), _, _) => (EntityKind::Organization, id, wire.org_name),
@@ -159,8 +159,8 @@ fn pool(wire: WirePool) -> Option<Pool> {
             minutes => minutes,
         },
         priority: wire.priority,
-        template_id: wire.template_id.filter(|it| *it != 0),
-        proxy_id: wire.proxy_id.filter(|it| *it != NO_PROXY),
+        template_id: wire.template_id.filter(|id| *id != 0),
+        proxy_id: wire.proxy_id.filter(|id| *id != NO_PROXY),
         enable_shell: wire.enable_shell,
         extra_specs: extra_specs(wire.extra_specs),
     };
@@ -178,7 +178,7 @@ fn pool(wire: WirePool) -> Option<Pool> {
 }
 
 fn labels(tags: &[WireName]) -> Labels {
-    tags.iter().map(|it| it.name.as_str()).collect()
+    tags.iter().map(|tag| tag.name.as_str()).collect()
 }
 
 /// Absent, `null` and `{}` are equal. GARM also accepts an array or a string, which no provider can
@@ -258,7 +258,7 @@ mod tests {
         let got: Vec<_> = pools(body.as_bytes())
             .unwrap()
             .into_iter()
-            .map(|it| (it.id.to_string(), it.spec.max_runners, it.spec.priority))
+            .map(|pool| (pool.id.to_string(), pool.spec.max_runners, pool.spec.priority))
             .collect();
         let expected =
             [("huge", u32::MAX, u32::MAX), ("negative", 0, 0), ("listed", 0, 0), ("good", 0, 0)];

@@ -276,7 +276,7 @@ impl JsonScan {
         while at < bytes.len() {
             if self.is_text {
                 if !self.is_escaped {
-                    at += bytes[at..].iter().position(|it| matches!(it, b'"' | b'\\'))?;
+                    at += bytes[at..].iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
                 }
                 self.text(bytes[at]);
             } else {
@@ -327,9 +327,9 @@ mod tests {
                 Ok(())
             };
             let taken =
-                text.as_bytes().chunks(size).try_for_each(|it| splitter.take(it, &mut take));
+                text.as_bytes().chunks(size).try_for_each(|chunk| splitter.take(chunk, &mut take));
             let got = taken.and_then(|()| splitter.finish());
-            let got = got.map(|head| String::from_utf8(head).unwrap()).map_err(|it| it.0);
+            let got = got.map(|head| String::from_utf8(head).unwrap()).map_err(|error| error.0);
             let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
             match expected {
                 Ok((all, head)) => {

@@ -201,7 +201,7 @@ where
     }
 
     fn finish(self) -> Result<Vec<U>, DecodeError> {
-        self.parts().map(|it| it.0)
+        self.parts().map(|(rows, _)| rows)
     }
 }
 
@@ -241,7 +241,7 @@ where
             RawRow::TooDeep(row) => (row, "it is nested too deeply".to_owned()),
             RawRow::TooLong(row) => (row, "it is too long".to_owned()),
         };
-        let name = name(row).map(|it| format!(" ({it})")).unwrap_or_default();
+        let name = name(row).map(|name| format!(" ({name})")).unwrap_or_default();
         let why = format!("entry {}{name} of the list cannot be read: {why}", self.seen);
         if (self.is_vital)(row) {
             return Err(DecodeError(why));

@@ -75,7 +75,7 @@ pub(in crate::garm) fn runners(bound: AnswerLimit) -> impl BodyReader<Output = V
     RowReader::new(bound, move |wire| {
         let mut runner = decode_runner(wire);
         // All runners of a pool share one id string.
-        runner.pool = runner.pool.map(|it| pools.get(&it).cloned().unwrap_or(it));
+        runner.pool = runner.pool.map(|id| pools.get(&id).cloned().unwrap_or(id));
         pools.extend(runner.pool.clone());
         Ok(Some(runner))
     })
@@ -91,21 +91,28 @@ pub(super) fn decode_runner(wire: WireRunner) -> Runner {
     Runner {
         id: wire.id,
         name: RunnerName::new(wire.name),
-        pool: wire.pool_id.filter(|it| !it.is_empty()).map(PoolId::new),
+        pool: wire.pool_id.filter(|id| !id.is_empty()).map(PoolId::new),
         provider: wire.provider_name,
-        provider_id: wire.provider_id.filter(|it| !it.is_empty()),
-        agent_id: wire.agent_id.filter(|it| *it != 0),
+        provider_id: wire.provider_id.filter(|id| !id.is_empty()),
+        agent_id: wire.agent_id.filter(|id| *id != 0),
         status: Status::parse(&wire.status),
         runner_status: RunnerStatus::parse(&wire.runner_status),
         created_at: wire.created_at,
         updated_at: wire.updated_at,
-        job: wire.job.map(|it| it.workflow_job_id),
-        provider_fault: wire.provider_fault.filter(|it| !it.is_empty()).map(|it| fault(&it)),
-        heartbeat: Some(wire.heartbeat).filter(|it| *it > zero_time()),
+        job: wire.job.map(|job| job.workflow_job_id),
+        provider_fault: wire
+            .provider_fault
+            .filter(|text| !text.is_empty())
+            .map(|text| fault(&text)),
+        heartbeat: Some(wire.heartbeat).filter(|time| *time > zero_time()),
         has_shell: wire.capabilities.has_shell,
         generation: wire.generation,
         messages: messages
-            .map(|it| StatusMessage { at: it.created_at, text: it.message, level: it.event_level })
+            .map(|message| StatusMessage {
+                at: message.created_at,
+                text: message.message,
+                level: message.event_level,
+            })
             .collect(),
     }
 }
