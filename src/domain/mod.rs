@@ -3,6 +3,7 @@
 //! Decides what a valid value is (a name, a duration, an owner mark) and refuses anything else.
 //! Never reads a clock, a file or a socket, and derives no serde: the YAML format lives in
 //! `config`, GARM's JSON in `garm::wire`.
+//! [`poison`] is here only because every room above takes locks.
 
 pub mod address;
 pub mod backoff;

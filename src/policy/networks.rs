@@ -122,7 +122,7 @@ mod tests {
         let got = violations(&specs, &rule);
         let bad: Vec<String> = got
             .iter()
-            .map(|(message, _)| match message.split_once(" puts runners into ") {
+            .map(|(message, ..)| match message.split_once(" puts runners into ") {
                 Some((_, rest)) => rest.split(", which").next().unwrap().to_owned(),
                 None => "absent".into(),
             })

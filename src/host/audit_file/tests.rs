@@ -33,7 +33,7 @@ fn open(path: &Path) -> AuditFile {
     AuditFile::open(path, writer(), Folders::Leave).unwrap()
 }
 
-/// Records, gaps, and the line that is bad.
+/// The numbers of records and gaps, and the bad line.
 fn check(path: &Path) -> (u64, usize, Option<usize>) {
     let bytes = std::fs::read(path).unwrap();
     let report = verify(&[audit::File { name: "log", bytes: &bytes }], Demands::default());
@@ -93,7 +93,7 @@ fn a_torn_end_is_reported_and_the_chain_continues() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("a.jsonl");
     for _ in 0..3 {
-        // Each time another process: the one before has died in the middle of a write.
+        // Another process each time: the previous one died during a write.
         open(&path).append(&entry("x")).unwrap();
         let mut file = disk::open(&path).unwrap();
         disk::append(&mut file, br#"{"v":1,"seq":"#).unwrap();
@@ -101,7 +101,7 @@ fn a_torn_end_is_reported_and_the_chain_continues() {
     let audit_file = open(&path);
     audit_file.append(&entry("x")).unwrap();
     assert_eq!(check(&path), (7, 3, None));
-    // Only the newline was lost: nothing is missing.
+    // If only the newline was lost, nothing is missing.
     let whole = std::fs::read(&path).unwrap();
     std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
     audit_file.append(&entry("x")).unwrap();
@@ -117,7 +117,7 @@ fn an_altered_end_is_a_break() {
     audit_file.append(&entry("two")).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replace("two", "2")).unwrap();
-    // Also by a process that has not seen what stood there.
+    // The same with a process that has not seen the original.
     open(&path).append(&entry("three")).unwrap();
     assert_eq!(check(&path), (1, 0, Some(2)));
 }
@@ -130,7 +130,7 @@ fn after_a_rotation_the_chain_continues_in_the_new_file() {
     audit_file.append(&entry("x")).unwrap();
     std::fs::rename(&path, temporary.path().join("a.jsonl.1")).unwrap();
     let head = audit_file.append(&entry("x")).unwrap();
-    // By itself the new file lacks what is before it.
+    // The new file alone lacks the records before it.
     assert_eq!((head.seq, check(&path)), (2, (1, 0, Some(1))));
 }
 
@@ -184,8 +184,8 @@ fn a_locked_file_asks_for_another_attempt() {
     audit_file.append(&entry("x")).unwrap();
 }
 
-/// What the last write found, in the words of its record; the break that a check finds, and the
-/// act of the last record but one.
+/// Checks the damage that the last write found, the break that a check finds, and the act of the
+/// last record but one.
 #[track_caller]
 fn damaged(tamper: impl Fn(&Path), expected: (&str, Option<usize>)) {
     let temporary = tempfile::tempdir().unwrap();
@@ -210,7 +210,7 @@ fn damaged(tamper: impl Fn(&Path), expected: (&str, Option<usize>)) {
     let bytes = text.as_bytes();
     let report = verify(&[audit::File { name: "log", bytes }], Demands::default());
     assert_eq!(report.broken.map(|found| found.line), expected.1, "{text}");
-    // It is told once: from here on the log is what this process knows it to be.
+    // The damage is reported once; then the process knows the log again.
     let next = audit_file.append_all(&[&(&entry("five")).into()], &Cause::default()).unwrap();
     assert_eq!(next.damage, None);
 }
@@ -227,11 +227,9 @@ fn first(text: &str, records: usize) -> String {
 #[test]
 fn a_cut_in_a_log_in_use_is_reported_with_both_heads() {
     damaged(|path| edit(path, |text| first(text, 1)), ("log altered", Some(2)));
-    // In the middle of a record: what is torn is told of as well.
-    damaged(
-        |path| edit(path, |text| text[..text.len() - 300].to_owned()),
-        ("log altered", Some(5)),
-    );
+    // A cut within a record is reported as torn, too.
+    let cut = |text: &str| text[..text.len() - 300].to_owned();
+    damaged(|path| edit(path, cut), ("log altered", Some(5)));
 }
 
 #[test]
@@ -239,12 +237,12 @@ fn a_rewritten_log_is_reported() {
     let anew = |path: &Path| {
         std::fs::remove_file(path).unwrap();
         let other = open(path);
-        ["a", "b", "c", "d", "e"]
-            .iter()
-            .for_each(|detail| drop(other.append(&entry(detail)).unwrap()));
+        for detail in ["a", "b", "c", "d", "e"] {
+            other.append(&entry(detail)).unwrap();
+        }
     };
     damaged(anew, ("log altered", Some(6)));
-    // In the same file, with a chain that verifies.
+    // The same file, rewritten with a chain that verifies.
     let in_place = |path: &Path| {
         edit(path, |text| {
             let second = text.lines().nth(1).unwrap();
@@ -272,7 +270,7 @@ fn records_of_another_process_between_ours_are_not_damage() {
     };
     append(&one);
     append(&two);
-    // The other process writes last, then the file is renamed twice.
+    // The other process writes last, and then the file is renamed twice.
     std::fs::rename(&path, temporary.path().join("a.jsonl.1")).unwrap();
     append(&two);
     append(&two);
@@ -288,7 +286,7 @@ fn records_of_another_process_between_ours_are_not_damage() {
     assert_eq!((report.records, report.gap_count, report.broken), (6, 0, None));
 }
 
-/// `gzip` puts a file with the same times and another name there, and deletes the one it has read.
+/// `gzip` creates a file with the same times and another name, and deletes the original.
 #[test]
 fn a_compressed_file_is_not_taken_for_a_deleted_one() {
     let temporary = tempfile::tempdir().unwrap();
@@ -326,11 +324,11 @@ fn a_process_that_has_the_keys_adds_and_changes_them() {
     let old = keyed(&path, "a", &[]).unwrap();
     old.append(&entry("signed")).unwrap();
     keyed(&path, "b", &["a"]).unwrap().append(&entry("signed anew")).unwrap();
-    // Unsigned, added, signed, changed, signed anew.
+    // Unsigned, key added, signed, key changed, signed with the new key.
     assert_eq!(check(&path), (5, 0, None));
     assert_eq!(check_with(&path, &["a", "b"]), None);
     assert_eq!(check_with(&path, &["a"]).unwrap().0, 4);
-    // The one that has only the old key cannot go on, and damages nothing.
+    // A process that has only the old key cannot continue, and damages nothing.
     let error = old.append(&entry("too late")).unwrap_err();
     assert!(matches!(error, AuditFileError::OtherKey(_)), "{error}");
     assert_eq!(check_with(&path, &["a", "b"]), None);

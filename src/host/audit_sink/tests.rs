@@ -1,4 +1,4 @@
-//! Files that cannot be written, held locks, and what is told of them.
+//! Unwritable files and held locks, and how they are reported.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ fn entry(act: &str) -> Entry {
     }
 }
 
-/// A sink in a folder, and what it tells.
+/// A sink in a folder, and the events that it reports.
 struct Bench {
     folder: tempfile::TempDir,
     sink: AuditSink,
@@ -53,7 +53,7 @@ fn bench(rule: RecordPolicy) -> Bench {
         noted.lock().unwrap().push(line);
     });
     let patience = Duration::from_millis(100);
-    // Long enough that no attempt falls between two statements of a test.
+    // So long that no retry happens between two statements of a test.
     let retry = Duration::from_millis(700);
     let options = SinkOptions { rule, patience, retry, waiting_max: 64 << 10 };
     let sink = AuditSink::start(audit_file, Cause::default(), options, listener).unwrap();
@@ -69,7 +69,7 @@ impl Bench {
         self.told.lock().unwrap().clone()
     }
 
-    /// The acts in the file, and what a check finds.
+    /// The acts of the records in the file, and the result of a check.
     fn read(&self) -> (Vec<String>, Report) {
         let text = fs::read_to_string(self.path()).unwrap();
         let act = |line: &str| -> String {
@@ -84,7 +84,7 @@ impl Bench {
         self.sink.append(&entry(act)).await.unwrap().map(|head| head.seq)
     }
 
-    /// Waits for the thread to say so.
+    /// Waits until the thread reports this event.
     async fn until_told(&self, what: &str) {
         let deadline = Instant::now() + Duration::from_secs(20);
         while !self.told().iter().any(|told| told == what) {
@@ -98,7 +98,7 @@ impl Bench {
     }
 }
 
-/// Nothing can be written: a folder is where the file was.
+/// Makes the file unwritable by putting a folder in its place.
 struct Blocked(PathBuf);
 
 impl Blocked {
@@ -109,7 +109,7 @@ impl Blocked {
         blocked
     }
 
-    /// In one step: the thread would make a new file where there is none.
+    /// Restores the file in one step; otherwise the thread would create a new one.
     fn exchange(&self) {
         use rustix::fs::{CWD, RenameFlags, renameat_with};
         let kept = self.0.with_extension("kept");
@@ -130,7 +130,7 @@ async fn lost_records_are_reported_as_soon_as_there_is_space() {
     assert_eq!(bench.append("three").await, None);
     assert_eq!(bench.sink.missing(), 2);
     blocked.end();
-    // Nothing more has to happen for that.
+    // The thread does this without further calls.
     bench.until_told("free").await;
     assert_eq!((bench.sink.missing(), bench.append("four").await), (0, Some(3)));
     let (acts, report) = bench.read();
@@ -171,7 +171,7 @@ async fn a_held_lock_delays_a_write_by_no_more_than_its_patience() {
     let waited = begun.elapsed();
     assert!((100..2_000).contains(&waited.as_millis()), "{waited:?}");
     bench.until_told("stuck").await;
-    // From here on none waits.
+    // From here on, no write waits.
     assert_eq!(bench.append("three").await, None);
     drop(holder);
     bench.until_told("free").await;
@@ -202,7 +202,7 @@ async fn a_write_without_its_required_record_is_refused_and_nothing_is_missing()
         assert!(error.ends_with("and `watch.audit_required` is set"), "{error}");
     }
     assert_eq!(bench.sink.missing(), 0);
-    // What was sent already is another matter.
+    // An outcome, whose write was sent already, counts as missing.
     let outcome = Entry { kind: Kind::Outcome, ..entry("outcome") };
     bench.sink.append(&outcome).await.unwrap_err();
     assert_eq!(bench.sink.missing(), 1);
@@ -235,7 +235,7 @@ async fn records_of_waiting_writes_go_first() {
     let (two, ()) = tokio::join!(bench.append("two"), async { drop(holder) });
     bench.closed().await;
     let acts = bench.read().0;
-    // The thread may have written the others between the two.
+    // The thread may have written the other records between the two.
     assert!(two == Some(2) || two == Some(4), "{two:?} {acts:?}");
     assert_eq!(acts.len(), 4);
 }
