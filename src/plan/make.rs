@@ -187,6 +187,9 @@ impl PlanContext<'_> {
                 format!("would be replaced, but `policy.protected_pools` contains {}", code(glob));
             return Blocker::new(reason).at(old).changes(changes).step(&desired.name);
         }
+        if let Some(blocker) = self.twin_in_the_way(resolved, old) {
+            return blocker.changes(changes).step(&desired.name);
+        }
         let promotion = successor.map(|it| {
             let left = LeftAlone::of(it, Some(old));
             let found = self.difference(resolved, it, left, desired.plain_level())?;
@@ -221,6 +224,24 @@ impl PlanContext<'_> {
         }
     }
 
+    /// A plan for a part of the fleet deletes no leftover of an interrupted create. If it replaced
+    /// the pool in force beside one and were interrupted after retiring that pool, the next run
+    /// would find only the leftover under this name and take it for the pool in force.
+    fn twin_in_the_way<'p>(
+        &self,
+        resolved: &ResolvedPool<'_>,
+        old: &'p Pool,
+    ) -> Option<Blocker<'p>> {
+        let is_twin = |pool: &&&Pool| pool.owned_name(&self.resolver.desired.fleet).is_some();
+        let twin = resolved.leftovers.iter().find(is_twin).filter(|_| !self.is_whole())?;
+        let reason = format!(
+            "would be replaced, but an interrupted create has left the pool {} with the same label",
+            code(twin.id.as_str())
+        );
+        let help = "plan the whole fleet, without `--target` and `-f FILE`, which deletes the leftover first";
+        Some(Blocker::new(reason).at(old).help(help))
+    }
+
     /// The fields whose change requires a replace.
     fn moved(&self, resolved: &ResolvedPool<'_>, pool: &Pool, entity: &Entity) -> Vec<FieldChange> {
         let desired = resolved.desired;
@@ -252,6 +273,9 @@ impl PlanContext<'_> {
         let left = before.map_or_else(LeftAlone::nothing, |old| {
             let all = LeftAlone::of(old, None);
             LeftAlone {
+                // The old pool as it is, even if its create was interrupted: once it is retired,
+                // the next run cannot tell that from a pool that was disabled by hand.
+                enabled: old.spec.enabled || old.is_retired(),
                 runner_group: if old.entity == *entity { all.runner_group } else { String::new() },
                 template_id: systems::carried_template(index, desired, old, index.forge(entity)),
                 ..all

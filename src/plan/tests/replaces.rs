@@ -44,6 +44,49 @@ const GOES_ON: &str = "replace a [provider labels] continues an unfinished repla
 const RETIRED: &str = "delete a [] retired by an unfinished replace";
 const LEFT: &str = "delete a [] left over from an interrupted create: disabled and without runners";
 
+/// | the plan is for | the leftover of a create is | then |
+/// |---|---|---|
+/// | the whole fleet | declared under this name | it is deleted, and the pool replaced |
+/// | a part | declared under this name | blocked: nothing is deleted |
+/// | a part | another replacement | the pool is replaced |
+#[test]
+fn beside_a_leftover_of_a_create_only_the_whole_fleet_replaces() {
+    let twin = |labels: &[&str]| {
+        let mut twin = relabelled(&old(), "twin", labels);
+        twin.spec.enabled = false;
+        twin.spec.min_idle_runners = 0;
+        twin
+    };
+    let blocked = "blocked a [provider] would be replaced, but an interrupted create has left the \
+                   pool `twin` with the same label";
+    let (mine, new) = (["linux", "a", &owned("a")], ["linux", "a", &replacement("a")]);
+    let targeted = PlanOptions { target: vec![name("a")], ..PlanOptions::default() };
+    let whole = PlanOptions::default();
+    let part = |scope| Desired { scope, ..desired([moved()]) };
+    for (scope, options, labels, expected) in [
+        (Scope::Whole, &whole, &mine, &[LEFT, CANNOT] as &[_]),
+        (Scope::Part, &whole, &mine, &[blocked]),
+        (Scope::Whole, &targeted, &mine, &[blocked]),
+        (Scope::Part, &whole, &new, &[CANNOT]),
+    ] {
+        check_with(&part(scope), &with([old(), twin(labels)]), options, expected);
+    }
+}
+
+/// `enabled: unmanaged`: the new pool is what the old one is, wherever the replace is interrupted.
+#[test]
+fn the_replacement_of_an_interrupted_create_is_as_disabled_as_that() {
+    let unmanaged = changed(moved(), |it| it.settings.enabled = None);
+    for (enabled, expected) in [(true, true), (false, false)] {
+        let mut there = old();
+        there.spec.enabled = enabled;
+        there.spec.min_idle_runners = 0;
+        let plan = plan(&desired([unmanaged.clone()]), &with([there]), &PlanOptions::default());
+        let Operation::Replace { new, .. } = &plan.steps[0].work else { panic!("{plan:?}") };
+        assert_eq!(new.spec.enabled, expected);
+    }
+}
+
 #[test]
 fn a_replace_goes_on_where_it_was_stopped() {
     let wanted = desired([moved()]);

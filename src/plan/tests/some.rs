@@ -27,6 +27,31 @@ pub(crate) fn some_case() -> impl Strategy<Value = (Desired, Fleet)> {
     (some_desired(), some_fleet())
 }
 
+/// One declared pool, and a few pools with its labels, many of them as an interrupted create leaves
+/// them.
+pub(crate) fn some_twins() -> impl Strategy<Value = (Desired, Fleet)> {
+    let labels = vec![owned("a"), owned("a"), owned("b"), retired("a"), replacement("a")];
+    let twin =
+        (some_live(), select(labels), any::<bool>()).prop_map(|((mut pool, _), mark, unused)| {
+            pool.spec.labels = ["linux", "a", &mark].into_iter().collect();
+            if unused {
+                pool.spec.enabled = false;
+                pool.spec.min_idle_runners = 0;
+            }
+            pool
+        });
+    let whole = prop::bool::weighted(0.2);
+    (some_pool("a"), vec(twin, 1..5), whole).prop_map(|(declared, twins, whole)| {
+        let mut read = Fleet { entities: entities(), proxies: proxies(), ..fleet() };
+        for (number, mut twin) in twins.into_iter().enumerate() {
+            twin.id = PoolId::new(format!("pool-{number}"));
+            read.pools.push(twin);
+        }
+        let scope = if whole { Scope::Whole } else { Scope::Part };
+        (Desired { scope, ..desired([declared]) }, read)
+    })
+}
+
 /// As they may stand in GARM: of any mark, kind and endpoint, or not asked for.
 fn some_credentials() -> impl Strategy<Value = Option<Vec<Credential>>> {
     let marks = select(vec!["", "by hand", "runnerctl=acme", "runnerctl=other app=1", "1x", "2y"]);
