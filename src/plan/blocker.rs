@@ -1,6 +1,6 @@
 //! Why a step is blocked, and what to do about it.
 
-use super::{Action, Consent, FieldChange, Operation, Resource, Step};
+use super::step::{Action, Consent, FieldChange, Operation, Resource, Step};
 use crate::domain::name::PoolName;
 use crate::domain::pool::Pool;
 use crate::domain::text::{LISTED_MAX, code, list};

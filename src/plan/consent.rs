@@ -1,6 +1,6 @@
 //! The permission that a plan needs before its first write (DESIGN §4, Deletes).
 
-use super::{Consent, Plan};
+use super::step::{Consent, Plan};
 use crate::domain::name::PoolName;
 
 /// From this many pools on, a plan that removes more than half of the fleet needs

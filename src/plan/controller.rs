@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::make::PlanContext;
+use super::context::PlanContext;
 use super::resolve::{PoolOrigin, Resolution, ResolvedPool};
-use super::{Action, FieldChange, Operation, Resource, ShownValue, Step};
+use super::step::{Action, FieldChange, Operation, Resource, ShownValue, Step};
 use crate::domain::desired::DesiredPool;
 use crate::domain::duration::{self, GARM_BACKOFF_MAX_S};
 use crate::domain::name::PoolId;

@@ -3,8 +3,8 @@
 //! GARM shows neither an App's ids nor its key, so they are read from the mark in the credential's
 //! description.
 
-use super::make::PlanContext;
-use super::{Action, FieldChange, Operation, Resource, ShownValue, Step};
+use super::context::PlanContext;
+use super::step::{Action, FieldChange, Operation, Resource, ShownValue, Step};
 use crate::domain::credential::{Auth, Credential, CredentialMark, DesiredCredential};
 use crate::domain::text::{LISTED_MAX, code, count, list};
 

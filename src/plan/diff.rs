@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{FieldChange, ShownValue, specs};
+use super::specs;
+use super::step::{FieldChange, ShownValue};
 use crate::domain::duration;
 use crate::domain::field::{self, Mutability};
 use crate::domain::pool::{NO_PROXY, PoolChange, PoolSpec};

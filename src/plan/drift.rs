@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::RunnerKit;
 use super::diff::{self, LevelOwner};
+use super::options::RunnerKit;
 use super::wanted_spec::{self, Ids, LeftAlone};
 use crate::domain::desired::DesiredPool;
 use crate::domain::name::FleetName;

@@ -1,22 +1,21 @@
 //! Makes a plan: all steps, in the order in which they are begun.
 
-use std::collections::{BTreeSet, HashMap};
-
 use super::blocker::Blocker;
+use super::context::PlanContext;
 use super::diff::{self, Difference, LevelOwner};
-use super::resolve::{PoolOrigin, ReplaceProgress, Replacing, Resolution, ResolvedPool, Resolver};
+use super::options::{PlanOptions, RunnerKit};
+use super::resolve::{PoolOrigin, ReplaceProgress, Replacing, Resolution, ResolvedPool};
+use super::step::{
+    Action, Consent, Creation, FieldChange, Operation, Plan, Promotion, ShownValue, Step,
+};
 use super::wanted_spec::{self, LeftAlone};
 use super::{
-    Action, Consent, Creation, FieldChange, Operation, Plan, PlanOptions, Promotion, Resource,
-    RunnerKit, ShownValue, Step, consequences, controller, credentials, level, notes, policy_text,
-    retire, stranded, systems,
+    consequences, controller, credentials, level, notes, policy_text, retire, stranded, systems,
 };
-use crate::domain::desired::{Desired, DesiredPool};
+use crate::domain::desired::Desired;
 use crate::domain::entity::{Entity, EntityKey, EntityRef};
 use crate::domain::fleet::{Fleet, GARM_0_1_HELP, GARM_0_1_REFUSAL, ReleaseLine};
-use crate::domain::glob;
 use crate::domain::label::OwnerMark;
-use crate::domain::name::{PoolId, PoolName};
 use crate::domain::pool::{Pool, PoolDetail, PoolSpec};
 use crate::domain::text::code;
 use crate::policy::kit;
@@ -24,18 +23,7 @@ use crate::policy::kit;
 /// The plan that makes `fleet` as `desired`. Never fails: what cannot be done becomes a blocked
 /// step. The order of pools, runners and jobs in the input does not matter.
 pub fn plan(desired: &Desired, fleet: &Fleet, options: &PlanOptions) -> Plan {
-    let resolver = Resolver::new(desired, fleet);
-    let mut pools: Vec<&DesiredPool> = desired
-        .pools
-        .iter()
-        .filter(|it| options.target.is_empty() || options.target.contains(&it.name))
-        .collect();
-    pools.sort_by(|a, b| a.name.cmp(&b.name));
-    let resolved: Vec<ResolvedPool<'_>> =
-        pools.into_iter().map(|it| resolver.resolve(it)).collect();
-    let floors = level::floors(fleet, &resolved);
-    let show = options.show_keys.iter().map(String::as_str).collect();
-    let context = PlanContext { resolver, resolved, floors, show, options };
+    let context = PlanContext::new(desired, fleet, options);
     let mut steps = context.steps();
     stranded::tell(&mut steps, fleet);
     systems::say_names(&mut steps, &context.resolver.index);
@@ -52,17 +40,6 @@ pub fn plan(desired: &Desired, fleet: &Fleet, options: &PlanOptions) -> Plan {
         declared: desired.pools.len(),
         owned: context.resolver.owners.in_force(),
     }
-}
-
-/// The data from which steps are made.
-pub(super) struct PlanContext<'a> {
-    pub(super) resolver: Resolver<'a>,
-    /// The declared pools that the plan is about, sorted by name.
-    pub(super) resolved: Vec<ResolvedPool<'a>>,
-    /// The scaler's floors, by pool.
-    pub(super) floors: HashMap<&'a PoolId, u32>,
-    pub(super) show: BTreeSet<&'a str>,
-    pub(super) options: &'a PlanOptions,
 }
 
 impl PlanContext<'_> {
@@ -98,7 +75,10 @@ impl PlanContext<'_> {
             changes,
             policy: Some(policy_text::policy(pool)),
             work: Operation::Create(creation),
-            ..step(&pool.name, format!("declared, but no pool in GARM has the label {mark}"))
+            ..Step::for_pool(
+                &pool.name,
+                format!("declared, but no pool in GARM has the label {mark}"),
+            )
         }
     }
 
@@ -141,7 +121,7 @@ impl PlanContext<'_> {
                 }),
             },
             changes: found.changes,
-            ..step(&desired.name, String::new())
+            ..Step::for_pool(&desired.name, String::new())
         })
     }
 
@@ -220,7 +200,7 @@ impl PlanContext<'_> {
                 new,
                 successor,
             },
-            ..step(&desired.name, replace_reason(begun, &fields))
+            ..Step::for_pool(&desired.name, replace_reason(begun, &fields))
         }
     }
 
@@ -293,17 +273,6 @@ impl PlanContext<'_> {
         }
         spec
     }
-
-    /// The glob in the policy that protects this name, if any.
-    pub(super) fn protection(&self, name: &PoolName) -> Option<&str> {
-        let globs = self.options.protected.iter();
-        globs.map(String::as_str).find(|it| glob::matches(it, name.as_str()))
-    }
-}
-
-/// An empty step for a pool.
-pub(super) fn step(pool: &PoolName, reason: String) -> Step {
-    Step::bare(Action::Blocked, Resource::Pool(pool.clone()), reason)
 }
 
 fn uncleared<'a>(pool: &'a Pool, wanted: &PoolSpec) -> Option<Blocker<'a>> {

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::make::PlanContext;
+use super::context::PlanContext;
+use super::note::Note;
 use super::resolve::{PoolOrigin, Resolution, ResolvedPool};
-use super::runner_kit;
-use super::{Note, NoteSeverity, Operation, ShownValue, Step, controller, credentials, level};
+use super::step::{Operation, ShownValue, Step};
+use super::{controller, credentials, level, runner_kit};
 use crate::domain::desired::{BACKOFF_MARGIN, DesiredPool, leaves_scaling_to_us};
 use crate::domain::duration;
 use crate::domain::entity::PoolManager;
@@ -31,7 +32,7 @@ pub(super) fn all(context: &PlanContext<'_>, steps: &[Step]) -> Vec<Note> {
     notes.extend(outdated(context, steps));
     notes.extend(groups(context));
     notes.extend(controller_left_alone(context));
-    notes.extend(credentials::notes(context).into_iter().map(remark));
+    notes.extend(credentials::notes(context).into_iter().map(Note::remark));
     notes.extend(outside(context));
     notes.extend(undeleted(context));
     notes.extend(nameless(context));
@@ -39,17 +40,10 @@ pub(super) fn all(context: &PlanContext<'_>, steps: &[Step]) -> Vec<Note> {
     notes
 }
 
-fn remark(text: String) -> Note {
-    Note { weight: NoteSeverity::Remark, pool: None, text, help: None }
-}
-
-pub(super) fn warning(text: String, help: impl Into<String>) -> Note {
-    Note { weight: NoteSeverity::Warning, pool: None, text, help: Some(help.into()) }
-}
-
 fn old_line(context: &PlanContext<'_>) -> Option<Note> {
     let fleet = context.resolver.index.fleet();
-    (fleet.line() == ReleaseLine::Old).then(|| warning(GARM_0_1_REFUSAL.to_owned(), GARM_0_1_HELP))
+    (fleet.line() == ReleaseLine::Old)
+        .then(|| Note::warning(GARM_0_1_REFUSAL.to_owned(), GARM_0_1_HELP))
 }
 
 /// Warns of stopped pool managers of the pools' entities.
@@ -78,7 +72,7 @@ fn managers(context: &PlanContext<'_>) -> Vec<Note> {
         .into_iter()
         .map(|(it, reason)| {
             let why = if reason.is_empty() { String::new() } else { format!(": {}", code(reason)) };
-            warning(
+            Note::warning(
                 format!(
                     "GARM's pool manager for {} {} has stopped{why}: it creates and removes no runners",
                     it.key.kind.word(),
@@ -117,7 +111,7 @@ fn backoff(context: &PlanContext<'_>, steps: &[Step]) -> Option<Note> {
     let cure = longest.saturating_add(BACKOFF_MARGIN).max(BACKOFF_CURE);
     let names: Vec<&PoolName> = steered.iter().map(|it| &it.name).collect();
     let their = if names.len() == 1 { "its" } else { "their" };
-    Some(warning(
+    Some(Note::warning(
         format!(
             "GARM itself starts a runner for each job that is {} old (`minimum_job_age_backoff`), which is less than `scale_up_delay` + 2m of {}: {their} own policy has hardly any effect, and jobs wait as long as under GARM alone, or longer",
             duration::format(backoff),
@@ -161,7 +155,7 @@ fn raised(context: &PlanContext<'_>, steps: &[Step]) -> Option<Note> {
     Some(Note {
         pool: (above.len() == 1).then(|| (*first).clone()),
         help: Some("lower all raised levels with `runnerctl watch --release`".to_owned()),
-        ..remark(format!(
+        ..Note::remark(format!(
             "levels above the floor are left alone: {}; they are set by `watch`, or left over from one that stopped",
             list(levels, LISTED_MAX)
         ))
@@ -189,7 +183,7 @@ fn outdated(context: &PlanContext<'_>, steps: &[Step]) -> Option<Note> {
     (runners > 0).then(|| Note {
         pool: single(&names),
         help: Some("replace them with `runnerctl apply --rotate`".to_owned()),
-        ..remark(format!(
+        ..Note::remark(format!(
             "{} of {} {verb} older than the last change of its pool",
             count(runners, "idle runner"),
             pool_list(&names)
@@ -210,7 +204,7 @@ fn groups(context: &PlanContext<'_>) -> Option<Note> {
         .collect();
     (!names.is_empty()).then(|| Note {
         pool: single(&names),
-        ..remark(format!(
+        ..Note::remark(format!(
             "`runner_group` of {} is set in GARM but not declared, and is left alone",
             pool_list(&names)
         ))
@@ -222,11 +216,11 @@ fn controller_left_alone(context: &PlanContext<'_>) -> Option<Note> {
     let wanted = context.resolver.desired.controller.minimum_job_age_backoff;
     let said = duration::format(live);
     match wanted {
-        None if live != BACKOFF_DEFAULT => Some(remark(format!(
+        None if live != BACKOFF_DEFAULT => Some(Note::remark(format!(
             "GARM's `minimum_job_age_backoff` is {said} but not declared, and is left alone"
         ))),
         Some(wanted) if wanted != live && !context.options.target.is_empty() => {
-            Some(remark(format!(
+            Some(Note::remark(format!(
                 "`{}` differs ({said} in GARM) and is left alone with `--target`",
                 controller::BACKOFF
             )))
@@ -254,7 +248,7 @@ fn outside(context: &PlanContext<'_>) -> Option<Note> {
         format!("{verb} left out by `--target`")
     };
     (!names.is_empty()).then(|| {
-        remark(format!(
+        Note::remark(format!(
             "{} of this fleet {cause}: {}",
             count(names.len(), "pool"),
             pool_list(&names)
@@ -281,7 +275,7 @@ fn undeleted(context: &PlanContext<'_>) -> Option<Note> {
     (pools > 0).then(|| Note {
         pool: single(&names),
         help: Some("run without it over the whole fleet to delete what is left over".to_owned()),
-        ..remark(format!(
+        ..Note::remark(format!(
             "{} left over from a replace or a create of {} {verb} not deleted with {part}",
             count(pools, "pool"),
             pool_list(&names)
@@ -298,7 +292,7 @@ fn nameless(context: &PlanContext<'_>) -> Option<Note> {
     let (verb, them) = if pools.len() == 1 { ("has", "it is") } else { ("have", "they are") };
     Some(Note {
         help: Some("give it a name with `adopt` and the pool's id".to_owned()),
-        ..remark(format!(
+        ..Note::remark(format!(
             "{} {verb} a label of this fleet without a valid pool name, so {them} left alone: {} has {}",
             count(pools.len(), "pool"),
             code(first.id.as_str()),
@@ -323,7 +317,7 @@ fn unowned(context: &PlanContext<'_>) -> Option<Note> {
         _ => format!(" (fleets {fleets} own some)"),
     };
     (left > 0).then(|| {
-        remark(format!(
+        Note::remark(format!(
             "{} {verb} not this fleet's and {verb} left alone{others}",
             count(left, "pool")
         ))

@@ -2,44 +2,15 @@
 //! of an interrupted create or replace.
 
 use super::blocker::Blocker;
-use super::make::{PlanContext, step};
+use super::consequences;
+use super::context::PlanContext;
 use super::resolve::{ReplaceProgress, Resolution, ResolvedPool, in_force};
-use super::{Action, Consent, Operation, Step, consequences};
-use crate::domain::desired::Scope;
+use super::step::{Action, Consent, Operation, Step};
 use crate::domain::label::OwnerMark;
 use crate::domain::name::PoolName;
 use crate::domain::owners::{Claims, is_switched_off};
 use crate::domain::pool::Pool;
 use crate::domain::text::code;
-
-impl<'a> PlanContext<'a> {
-    /// Whether the plan covers the whole fleet. Otherwise nothing is deleted.
-    pub(super) fn is_whole(&self) -> bool {
-        self.resolver.desired.scope == Scope::Whole && self.options.target.is_empty()
-    }
-
-    /// The declared pool with this name, if the plan covers it.
-    pub(super) fn looked_at(&self, name: &PoolName) -> Option<&ResolvedPool<'a>> {
-        let found = self.resolved.binary_search_by(|it| it.desired.name.cmp(name));
-        found.ok().map(|at| &self.resolved[at])
-    }
-
-    /// Retired pools with a declared name that no other step is about. Empty if the name is
-    /// blocked, because then nothing is known to replace them.
-    pub(super) fn outlived(&self, resolved: &ResolvedPool<'a>) -> Vec<&'a Pool> {
-        let claims = self.resolver.owners.of(&resolved.desired.name);
-        match (&resolved.case, claims) {
-            (Resolution::Blocked(_), _) | (_, None) => Vec::new(),
-            (
-                Resolution::Create { .. } | Resolution::Keep { .. } | Resolution::Replace(_),
-                Some(claims),
-            ) => {
-                let retired = claims.retired.iter().copied();
-                retired.filter(|it| !resolved.uses(it)).collect()
-            }
-        }
-    }
-}
 
 /// Deletes what interrupted creates and replaces have left beside the declared pools.
 pub(super) fn leftovers(context: &PlanContext<'_>) -> Vec<Step> {
@@ -158,7 +129,7 @@ fn retire(
         pool_id: Some(pool.id.clone()),
         consequences: consequences::of_retiring(context.resolver.index.counts(&pool.id)),
         consent,
-        ..step(name, reason.to_owned())
+        ..Step::for_pool(name, reason.to_owned())
     }
 }
 
@@ -178,7 +149,7 @@ fn remove_leftover(context: &PlanContext<'_>, name: &PoolName, left: &Pool) -> S
         action: Action::Delete,
         pool_id: Some(left.id.clone()),
         work: Operation::RemoveLeftover { id: left.id.clone() },
-        ..step(
+        ..Step::for_pool(
             name,
             "left over from an interrupted create: disabled and without runners".to_owned(),
         )

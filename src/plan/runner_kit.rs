@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::make::PlanContext;
-use super::notes::warning;
-use super::{Note, RunnerKit};
+use super::context::PlanContext;
+use super::note::Note;
+use super::options::RunnerKit;
 use crate::domain::text::{code, count};
 use crate::policy::kit::KitContents;
 
@@ -25,7 +25,7 @@ pub(super) fn notes(context: &PlanContext<'_>) -> Vec<Note> {
     if kit.gives() == KitContents::Certificate {
         let urls = [&fleet.controller.metadata_url, &fleet.controller.callback_url];
         if let Some(url) = urls.into_iter().find(|it| it.starts_with("http://")) {
-            notes.push(warning(
+            notes.push(Note::warning(
                 format!(
                     "GARM sends runners to {}, where no certificate is requested: the \
                      runner kit will stop every installation",
@@ -40,14 +40,14 @@ pub(super) fn notes(context: &PlanContext<'_>) -> Vec<Note> {
         let left = end.as_second() - fleet.observed_at.as_second();
         if left < i64::try_from(EXPIRY.as_secs()).unwrap_or(i64::MAX) {
             let days = usize::try_from(left / DAY).unwrap_or(0);
-            notes.push(warning(
+            notes.push(Note::warning(
                 format!("the runners' certificate expires at {end}, in {}", count(days, "day")),
                 "renew the files of `runner_mtls`, and apply",
             ));
         }
     }
     if kit.size() > KIT_MAX {
-        notes.push(warning(
+        notes.push(Note::warning(
             format!(
                 "the runner kit has {} bytes, but some clouds accept only 16 KiB of user data \
                  in total, of which GARM uses 4",

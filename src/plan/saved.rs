@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Action, FieldChange, Plan, Resource, ShownValue, Step, specs};
+use super::specs;
+use super::step::{Action, FieldChange, Plan, Resource, ShownValue, Step};
 use crate::domain::name::PoolName;
 use crate::domain::text::code;
 

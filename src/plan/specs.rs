@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Number, Value};
 use sha2::{Digest, Sha256};
 
-use super::{FieldChange, ShownValue};
+use super::step::{FieldChange, ShownValue};
 use crate::policy::kit;
 
 /// Whether two maps mean the same. The order of keys does not matter, and a `null` equals an absent

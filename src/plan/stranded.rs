@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Operation, Promotion, Step};
+use super::step::{Operation, Promotion, Step};
 use crate::domain::entity::EntityKey;
 use crate::domain::fleet::Fleet;
 use crate::domain::job::{Job, JobStatus};

@@ -3,8 +3,8 @@
 
 use super::blocker::Blocker;
 use super::index::Index;
+use super::step::{ShownValue, Step};
 use super::wanted_spec::LeftAlone;
-use super::{ShownValue, Step};
 use crate::domain::desired::DesiredPool;
 use crate::domain::field::{GARM_ARCHITECTURES, GARM_SYSTEMS};
 use crate::domain::fleet::Template;
