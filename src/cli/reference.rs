@@ -110,8 +110,8 @@ fn absent(absent: Absent) -> String {
 fn change(field: &Field) -> &'static str {
     match field.mutability {
         Mutability::Policy => "policy",
-        Mutability::Update => "in place",
-        Mutability::UpdateAndOutdate => "in place, outdates",
+        Mutability::Update(_) => "in place",
+        Mutability::UpdateAndOutdate(_) => "in place, outdates",
         Mutability::Replace => "replaces",
         Mutability::Identity => "identity",
     }

@@ -1,5 +1,7 @@
 //! The table of pool fields. It drives the decoder, the JSON Schema, the "did you mean" hints, the
-//! reference documentation and the diff.
+//! reference documentation, the diff and the audit records.
+
+use super::stored_field::{self, StoredField, stored};
 
 /// The kind of value that a field takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,14 +66,14 @@ pub enum Absent {
 }
 
 /// What changing a field means for an existing pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub enum Mutability {
     /// Used by `watch` only: GARM does not store it.
     Policy,
     /// GARM changes it in place.
-    Update,
+    Update(StoredField),
     /// GARM changes it in place, and existing runners become outdated (`generation`).
-    UpdateAndOutdate,
+    UpdateAndOutdate(StoredField),
     /// GARM never changes it, although it answers 200: the pool is replaced.
     Replace,
     /// Identifies the pool; never a difference.
@@ -79,7 +81,7 @@ pub enum Mutability {
 }
 
 /// One row of the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Field {
     pub key: &'static str,
     pub kind: FieldKind,
@@ -156,7 +158,7 @@ pub const FIELDS: &[Field] = &[
         "max_runners",
         FieldKind::Count { min: 1, max: RUNNERS_MAX },
         Absent::Required,
-        Mutability::Update,
+        Mutability::Update(stored!(max_runners)),
         "the most runners that the pool may have",
     ),
     row(
@@ -198,14 +200,14 @@ pub const FIELDS: &[Field] = &[
         "instance_type",
         TEXT,
         Absent::Required,
-        Mutability::UpdateAndOutdate,
+        Mutability::UpdateAndOutdate(stored!(flavor)),
         "size of the VM, in the provider's terms (GARM: flavor)",
     ),
     row(
         "image",
         TEXT,
         Absent::NeededForPlan,
-        Mutability::UpdateAndOutdate,
+        Mutability::UpdateAndOutdate(stored!(image)),
         "image of the VM, in the provider's terms",
     ),
     row(
@@ -247,7 +249,7 @@ pub const FIELDS: &[Field] = &[
         "labels",
         FieldKind::Labels,
         Absent::Derived("the pool's name"),
-        Mutability::Update,
+        Mutability::Update(stored_field::LABELS),
         "labels that jobs request with `runs-on`, in addition to `defaults.labels`",
     ),
     row(
@@ -256,21 +258,21 @@ pub const FIELDS: &[Field] = &[
         // one pool and not of the whole file.
         FieldKind::Choice(&["linux", "windows", "macos"]),
         Absent::Default("linux"),
-        Mutability::UpdateAndOutdate,
+        Mutability::UpdateAndOutdate(stored!(os_type)),
         "operating system; GARM creates no runners for `macos`",
     ),
     row(
         "os_arch",
         FieldKind::Choice(&["amd64", "i386", "arm64", "arm"]),
         Absent::Default("amd64"),
-        Mutability::UpdateAndOutdate,
+        Mutability::UpdateAndOutdate(stored!(os_arch)),
         "architecture; GARM creates no runners for `i386`",
     ),
     row(
         "enabled",
         FieldKind::FlagOrUnmanaged,
         Absent::Default("true"),
-        Mutability::Update,
+        Mutability::Update(stored!(enabled)),
         "a disabled pool starts no runners, but its existing runners still take jobs; `unmanaged` leaves it as it is in GARM, for another tool to decide",
     ),
     row(
@@ -284,21 +286,21 @@ pub const FIELDS: &[Field] = &[
         "runner_prefix",
         FieldKind::Prefix,
         Absent::Derived("the pool's name"),
-        Mutability::Update,
+        Mutability::Update(stored!(runner_prefix)),
         "first part of the runners' names",
     ),
     row(
         "runner_group",
         TEXT_OR_NONE,
         Absent::LeftAlone,
-        Mutability::UpdateAndOutdate,
+        Mutability::UpdateAndOutdate(stored!(runner_group)),
         "GitHub's runner group; `\"\"` for none, which is GitHub's default group",
     ),
     row(
         "bootstrap_timeout",
         FieldKind::Duration { min_s: 60, whole_minutes: true },
         Absent::Default("20m"),
-        Mutability::Update,
+        Mutability::Update(stored_field::BOOTSTRAP_TIMEOUT),
         "how long GARM waits for a new runner to report, in whole minutes",
     ),
     row(
@@ -326,29 +328,35 @@ pub const FIELDS: &[Field] = &[
         "priority",
         COUNT,
         Absent::Default("0"),
-        Mutability::Update,
+        Mutability::Update(stored!(priority)),
         "the pool with the higher priority is used first",
     ),
-    row("template", TEXT, Absent::LeftAlone, Mutability::Update, "name of GARM's install template"),
+    row(
+        "template",
+        TEXT,
+        Absent::LeftAlone,
+        Mutability::Update(stored_field::TEMPLATE),
+        "name of GARM's install template",
+    ),
     row(
         "proxy",
         TEXT_OR_NONE,
         Absent::LeftAlone,
-        Mutability::UpdateAndOutdate,
+        Mutability::UpdateAndOutdate(stored_field::PROXY),
         "name of the proxy in GARM that runners use, `\"\"` for none; needs a GARM later than v0.2.1",
     ),
     row(
         "extra_specs",
         FieldKind::Map,
         Absent::Default("{}"),
-        Mutability::UpdateAndOutdate,
+        Mutability::UpdateAndOutdate(stored!(extra_specs)),
         "provider-specific settings",
     ),
     row(
         "enable_shell",
         FieldKind::Flag,
         Absent::Default("false"),
-        Mutability::UpdateAndOutdate,
+        Mutability::UpdateAndOutdate(stored!(enable_shell)),
         "shell access to runners through GARM's agent",
     ),
     row(
@@ -376,6 +384,17 @@ pub const FIELDS: &[Field] = &[
 
 pub fn field(key: &str) -> Option<&'static Field> {
     FIELDS.iter().find(|it| it.key == key)
+}
+
+/// The fields that GARM changes in place, in the order of the table. The level is not among them: it
+/// is [`stored_field::LEVEL`].
+pub fn stored_fields() -> impl Iterator<Item = (&'static str, &'static StoredField)> {
+    FIELDS.iter().filter_map(|field| match &field.mutability {
+        Mutability::Update(stored) | Mutability::UpdateAndOutdate(stored) => {
+            Some((field.key, stored))
+        }
+        Mutability::Policy | Mutability::Replace | Mutability::Identity => None,
+    })
 }
 
 #[cfg(test)]

@@ -24,4 +24,5 @@ pub mod proof;
 pub mod redact;
 pub mod runner;
 pub mod secret;
+pub mod stored_field;
 pub mod text;
