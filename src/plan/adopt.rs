@@ -30,7 +30,7 @@ impl<'a> Adoptions<'a> {
     /// pool, in force or retired.
     pub(super) fn new(desired: &'a Desired, owners: &Owners<'a>, index: &Index<'a>) -> Self {
         let mut all = Self::default();
-        for pool in desired.pools.iter().filter(|it| owners.of(&it.name).is_none()) {
+        for pool in desired.pools.iter().filter(|pool| owners.of(&pool.name).is_none()) {
             let Some(text) = &pool.adopt else { continue };
             let found = match index.pool(text) {
                 Some(by_id) => with_twins(by_id, &desired.fleet, owners),
@@ -70,7 +70,7 @@ impl<'a> Adoptions<'a> {
                 return Err(Blocker::twins(several));
             }
         };
-        if let Some(rival) = self.wanted_by[&pool.id].iter().find(|it| **it != name) {
+        if let Some(rival) = self.wanted_by[&pool.id].iter().find(|rival| **rival != name) {
             return Err(
                 Blocker::new(format!("`adopt` of `{rival}` refers to the same pool")).at(pool)
             );
@@ -98,7 +98,7 @@ fn owned_as<'a>(text: &str, owners: &Owners<'a>) -> Vec<&'a Pool> {
     PoolName::new(text)
         .ok()
         .and_then(|name| owners.of(&name))
-        .map(|it| it.owned.iter().chain(&it.conflicting).copied().collect())
+        .map(|claims| claims.owned.iter().chain(&claims.conflicting).copied().collect())
         .unwrap_or_default()
 }
 
@@ -117,7 +117,7 @@ fn may_adopt<'a>(
             code(mark.to_string())
         )),
         [OwnerMark::Owned { pool: name, .. }]
-            if PoolName::new(name).is_ok_and(|it| declared.contains(&it)) =>
+            if PoolName::new(name).is_ok_and(|name| declared.contains(&name)) =>
         {
             blocked(format!("`adopt` refers to the pool of {}, which is also declared", code(name)))
         }

@@ -60,7 +60,7 @@ impl<'a> Blocker<'a> {
         Step {
             action: Action::Blocked,
             about: Resource::Pool(name.clone()),
-            pool_id: self.pool.map(|it| it.id.clone()),
+            pool_id: self.pool.map(|pool| pool.id.clone()),
             changes: self.changes,
             reason: self.reason,
             consequences: Vec::new(),

@@ -43,8 +43,8 @@ pub fn need(plan: &Plan) -> RequiredConsent {
     let mut pools: Vec<PoolName> = plan
         .steps
         .iter()
-        .filter(|it| it.consent == Consent::Destroy)
-        .filter_map(|it| it.about.pool().cloned())
+        .filter(|step| step.consent == Consent::Destroy)
+        .filter_map(|step| step.about.pool().cloned())
         .collect();
     pools.sort();
     let gone = pools.len();
@@ -78,11 +78,11 @@ mod tests {
         leave: Permission,
         pools: &[&str],
     ) -> Option<String> {
-        let wanted: Desired = desired(declared.iter().map(|it| pool(it)));
-        let pools_there = there.iter().map(|it| live(&pool(it))).collect();
+        let wanted: Desired = desired(declared.iter().map(|name| pool(name)));
+        let pools_there = there.iter().map(|name| live(&pool(name))).collect();
         let found =
             need(&plan(&wanted, &Fleet { pools: pools_there, ..fleet() }, &PlanOptions::default()));
-        let pools: Vec<PoolName> = pools.iter().map(|it| name(it)).collect();
+        let pools: Vec<PoolName> = pools.iter().map(|text| name(text)).collect();
         assert_eq!((found.leave, found.pools), (leave, pools));
         found.because
     }

@@ -32,8 +32,12 @@ pub(super) fn of_retiring(counts: Counts) -> Vec<String> {
         0 => None,
         busy => Some(format!("waits for {}, which finish their jobs", count(busy, "busy runner"))),
     };
-    let waits = waits.map(|it| {
-        if counts.busy == 1 { it.replace("finish their jobs", "finishes its job") } else { it }
+    let waits = waits.map(|waits| {
+        if counts.busy == 1 {
+            waits.replace("finish their jobs", "finishes its job")
+        } else {
+            waits
+        }
     });
     let removes = match others {
         0 => None,
@@ -60,15 +64,15 @@ fn outdated(counts: Counts, found: &Difference) -> Option<String> {
     let mut fields: Vec<&str> = found
         .changes
         .iter()
-        .filter(|it| diff::outdates(&it.field))
-        .map(|it| it.field.split_once('.').map_or(it.field.as_str(), |(key, _)| key))
+        .filter(|change| diff::outdates(&change.field))
+        .map(|change| change.field.split_once('.').map_or(change.field.as_str(), |(key, _)| key))
         .collect();
     fields.dedup();
     let what = match fields.as_slice() {
         [] => return None,
         ["image"] => "image".to_owned(),
         ["instance_type"] => "instance type".to_owned(),
-        fields => fields.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", "),
+        fields => fields.iter().map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", "),
     };
     let (verb, them) = if counts.idle == 1 { ("runs", "it") } else { ("run", "them") };
     let idle = count(counts.idle, "idle runner");

@@ -28,11 +28,11 @@ impl<'a> PlanContext<'a> {
         let mut pools: Vec<&DesiredPool> = desired
             .pools
             .iter()
-            .filter(|it| options.target.is_empty() || options.target.contains(&it.name))
+            .filter(|pool| options.target.is_empty() || options.target.contains(&pool.name))
             .collect();
         pools.sort_by(|a, b| a.name.cmp(&b.name));
         let resolved: Vec<ResolvedPool<'_>> =
-            pools.into_iter().map(|it| resolver.resolve(it)).collect();
+            pools.into_iter().map(|pool| resolver.resolve(pool)).collect();
         let floors = level::floors(fleet, &resolved);
         let show = options.show_keys.iter().map(String::as_str).collect();
         Self { resolver, resolved, floors, show, options }
@@ -45,7 +45,7 @@ impl<'a> PlanContext<'a> {
 
     /// The declared pool with this name, if the plan covers it.
     pub(super) fn looked_at(&self, name: &PoolName) -> Option<&ResolvedPool<'a>> {
-        let found = self.resolved.binary_search_by(|it| it.desired.name.cmp(name));
+        let found = self.resolved.binary_search_by(|resolved| resolved.desired.name.cmp(name));
         found.ok().map(|at| &self.resolved[at])
     }
 
@@ -60,7 +60,7 @@ impl<'a> PlanContext<'a> {
                 Some(claims),
             ) => {
                 let retired = claims.retired.iter().copied();
-                retired.filter(|it| !resolved.uses(it)).collect()
+                retired.filter(|pool| !resolved.uses(pool)).collect()
             }
         }
     }
@@ -68,6 +68,6 @@ impl<'a> PlanContext<'a> {
     /// The glob in the policy that protects this name, if any.
     pub(super) fn protection(&self, name: &PoolName) -> Option<&str> {
         let globs = self.options.protected.iter();
-        globs.map(String::as_str).find(|it| glob::matches(it, name.as_str()))
+        globs.map(String::as_str).find(|glob| glob::matches(glob, name.as_str()))
     }
 }

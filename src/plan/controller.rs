@@ -22,7 +22,7 @@ pub(super) fn step(context: &PlanContext<'_>) -> Option<Step> {
     if wanted.as_secs() == live.as_secs() || !context.options.target.is_empty() {
         return None;
     }
-    let value = |it| ShownValue::Value(duration::format(it).into());
+    let value = |backoff| ShownValue::Value(duration::format(backoff).into());
     let change =
         FieldChange { field: BACKOFF.to_owned(), before: value(live), after: value(wanted) };
     let reason = "GARM's own setting differs".to_owned();
@@ -61,22 +61,22 @@ struct Slowed {
 }
 
 fn slowed(context: &PlanContext<'_>, live: Duration) -> Slowed {
-    let scaled = context.resolved.iter().filter_map(|it| match it.case {
-        Resolution::Keep { pool, .. } if pool.spec.enabled => patient(it.desired, live),
+    let scaled = context.resolved.iter().filter_map(|resolved| match resolved.case {
+        Resolution::Keep { pool, .. } if pool.spec.enabled => patient(resolved.desired, live),
         Resolution::Keep { .. }
         | Resolution::Create { .. }
         | Resolution::Replace(_)
         | Resolution::Blocked(_) => None,
     });
-    let is_unscaled = |it: &&ResolvedPool<'_>| {
-        let desired = it.desired;
-        let is_blocked = matches!(it.case, Resolution::Blocked(_));
+    let is_unscaled = |resolved: &&ResolvedPool<'_>| {
+        let desired = resolved.desired;
+        let is_blocked = matches!(resolved.case, Resolution::Blocked(_));
         desired.may_be_enabled() && !desired.scale.autoscale && !is_blocked
     };
     let adopted: BTreeSet<&PoolId> = context
         .resolved
         .iter()
-        .filter_map(|it| match it.case {
+        .filter_map(|resolved| match resolved.case {
             Resolution::Keep { pool, origin: PoolOrigin::ByHand } => Some(&pool.id),
             Resolution::Keep { .. }
             | Resolution::Create { .. }
@@ -91,11 +91,11 @@ fn slowed(context: &PlanContext<'_>, live: Duration) -> Slowed {
             .resolved
             .iter()
             .filter(is_unscaled)
-            .map(|it| code(it.desired.name.as_str()))
+            .map(|resolved| code(resolved.desired.name.as_str()))
             .collect(),
         others: others
-            .filter(|it| it.spec.enabled && !adopted.contains(&it.id))
-            .map(|it| code(it.id.as_str()))
+            .filter(|pool| pool.spec.enabled && !adopted.contains(&pool.id))
+            .map(|pool| code(pool.id.as_str()))
             .collect(),
     }
 }
@@ -109,7 +109,7 @@ fn patient(desired: &DesiredPool, live: Duration) -> Option<String> {
     } else {
         scale.max_queue_wait
     };
-    let is_patient = scale.autoscale && longest.is_none_or(|it| it > live);
+    let is_patient = scale.autoscale && longest.is_none_or(|wait| wait > live);
     let said = || longest.map_or_else(|| "no limit".to_owned(), duration::format);
     is_patient.then(|| format!("{} ({})", code(desired.name.as_str()), said()))
 }

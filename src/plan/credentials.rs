@@ -16,7 +16,7 @@ pub(super) fn steps(context: &PlanContext<'_>) -> Vec<Step> {
     let Some(live) = live(context) else { return Vec::new() };
     let mut wanted: Vec<_> = context.resolver.desired.credentials.iter().collect();
     wanted.sort_by(|a, b| a.name.cmp(&b.name));
-    wanted.into_iter().filter_map(|it| step(context, it, live)).collect()
+    wanted.into_iter().filter_map(|credential| step(context, credential, live)).collect()
 }
 
 fn live<'a>(context: &PlanContext<'a>) -> Option<&'a [Credential]> {
@@ -29,7 +29,8 @@ fn step(
     wanted: &DesiredCredential,
     live: &[Credential],
 ) -> Option<Step> {
-    let found: Vec<&Credential> = live.iter().filter(|it| it.is_named(&wanted.name)).collect();
+    let found: Vec<&Credential> =
+        live.iter().filter(|credential| credential.is_named(&wanted.name)).collect();
     match found.as_slice() {
         [] => Some(create(wanted)),
         [there] => match blocker(context, wanted, there) {
@@ -124,7 +125,7 @@ fn update(
         .map(|(field, live, wanted)| change(field, number(live), number(Some(wanted))))
         .collect();
     if mark.key.as_ref() != Some(&wanted.key) {
-        let live = mark.key.as_ref().map_or(ShownValue::Absent, |it| text(it.as_str()));
+        let live = mark.key.as_ref().map_or(ShownValue::Absent, |key| text(key.as_str()));
         changes.push(change(KEY, live, text(wanted.key.as_str())));
     }
     let reason = match (changes.as_slice(), &mark.key) {
@@ -133,7 +134,7 @@ fn update(
         ([only], _) => format!("{} differs", code(&only.field)),
         (several, _) => format!("{} fields differ", several.len()),
     };
-    let is_rotated = mark.key.is_some() && changes.iter().any(|it| it.field == KEY);
+    let is_rotated = mark.key.is_some() && changes.iter().any(|change| change.field == KEY);
     let mut consequences = vec![users(context, there)];
     if is_rotated {
         consequences.push(
@@ -154,8 +155,8 @@ fn update(
 fn users(context: &PlanContext<'_>, there: &Credential) -> String {
     let entities = context.resolver.index.fleet().entities.iter();
     let mut names: Vec<String> = entities
-        .filter(|it| there.is_named(&it.credentials))
-        .map(|it| format!("{} {}", it.key.kind.word(), code(&it.name)))
+        .filter(|entity| there.is_named(&entity.credentials))
+        .map(|entity| format!("{} {}", entity.key.kind.word(), code(&entity.name)))
         .collect();
     names.sort();
     let then = "GARM authenticates to GitHub with it from then on";
@@ -168,12 +169,12 @@ fn users(context: &PlanContext<'_>, there: &Credential) -> String {
 /// Names credentials of this fleet that are not declared; they are kept.
 pub(super) fn notes(context: &PlanContext<'_>) -> Option<String> {
     let desired = context.resolver.desired;
-    let is_left = |it: &&Credential| {
-        it.mark().is_some_and(|mark| mark.fleet == desired.fleet.as_str())
-            && !desired.credentials.iter().any(|wanted| it.is_named(&wanted.name))
+    let is_left = |credential: &&Credential| {
+        credential.mark().is_some_and(|mark| mark.fleet == desired.fleet.as_str())
+            && !desired.credentials.iter().any(|wanted| credential.is_named(&wanted.name))
     };
     let mut names: Vec<String> =
-        live(context)?.iter().filter(is_left).map(|it| code(&it.name)).collect();
+        live(context)?.iter().filter(is_left).map(|credential| code(&credential.name)).collect();
     names.sort();
     (!names.is_empty()).then(|| {
         format!(
@@ -202,5 +203,5 @@ fn text(text: &str) -> ShownValue {
 }
 
 fn number(number: Option<u64>) -> ShownValue {
-    number.map_or(ShownValue::Absent, |it| ShownValue::Value(it.into()))
+    number.map_or(ShownValue::Absent, |number| ShownValue::Value(number.into()))
 }

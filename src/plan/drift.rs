@@ -27,8 +27,10 @@ pub fn drifts(
         false => desired.plain_level(),
     };
     // The ids of a declared template and proxy are unknown here.
-    let proxy =
-        pool.spec.proxy_id.filter(|_| desired.proxy.as_ref().is_some_and(|it| !it.is_empty()));
+    let proxy = pool
+        .spec
+        .proxy_id
+        .filter(|_| desired.proxy.as_ref().is_some_and(|proxy| !proxy.is_empty()));
     let ids = Ids { template: None, proxy };
     let mut wanted = wanted_spec::spec(desired, fleet, ids, LeftAlone::of(pool, None), level);
     match kit {
@@ -42,7 +44,7 @@ pub fn drifts(
         RunnerKit::Ready(kit) => wanted.extra_specs = kit.merged(&wanted.extra_specs),
     }
     let found = diff::difference(&pool.spec, &wanted, LevelOwner::Manifest, &BTreeSet::new());
-    let changed = found.changes.into_iter().map(|it| it.field);
+    let changed = found.changes.into_iter().map(|change| change.field);
     let fields: Vec<String> = elsewhere(desired, pool).chain(changed).collect();
     match pool.detail {
         PoolDetail::Listed if fields.is_empty() => None,
@@ -55,7 +57,7 @@ fn elsewhere(desired: &DesiredPool, pool: &Pool) -> impl Iterator<Item = String>
     let entity = &desired.entity;
     let is_other_entity = pool.entity.kind != entity.kind
         || !pool.entity_name.eq_ignore_ascii_case(&entity.name)
-        || entity.endpoint.as_ref().is_some_and(|it| *it != pool.endpoint);
+        || entity.endpoint.as_ref().is_some_and(|endpoint| *endpoint != pool.endpoint);
     let provider = (pool.spec.provider != desired.provider).then_some("provider");
     let entity = is_other_entity.then_some(entity.kind.word());
     provider.into_iter().chain(entity).map(str::to_owned)
@@ -106,7 +108,7 @@ mod tests {
         let (mut desired, mut pool) = (declared(), live());
         change(&mut desired, &mut pool);
         let found = drifts(&desired, &FleetName::new("acme").unwrap(), &pool, &RunnerKit::None);
-        assert_eq!(found.map(|it| !it.is_empty()), expected);
+        assert_eq!(found.map(|fields| !fields.is_empty()), expected);
     }
 
     #[test]

@@ -35,8 +35,9 @@ impl<'a> Index<'a> {
             entities.entry(key).or_default().push(entity);
         }
         let pools =
-            fleet.pools.iter().map(|it| (it.id.as_str().to_ascii_lowercase(), it)).collect();
-        let templates = fleet.templates.iter().map(|it| (it.name.as_str(), it)).collect();
+            fleet.pools.iter().map(|pool| (pool.id.as_str().to_ascii_lowercase(), pool)).collect();
+        let templates =
+            fleet.templates.iter().map(|template| (template.name.as_str(), template)).collect();
         Self { fleet, pools, counts: counts(fleet), entities, templates }
     }
 
@@ -59,7 +60,7 @@ impl<'a> Index<'a> {
         let mut found: Vec<&Entity> = self
             .entities
             .get(&key)
-            .map(|all| all.iter().copied().filter(|it| it.is(wanted)).collect())
+            .map(|all| all.iter().copied().filter(|entity| entity.is(wanted)).collect())
             .unwrap_or_default();
         found.sort_by(|a, b| (&a.endpoint, &a.key).cmp(&(&b.endpoint, &b.key)));
         found
@@ -71,34 +72,37 @@ impl<'a> Index<'a> {
 
     /// The template with this id; `None` if templates were not read.
     pub(super) fn template_with(&self, id: u64) -> Option<&'a Template> {
-        self.fleet.templates.iter().find(|it| it.id == id)
+        self.fleet.templates.iter().find(|template| template.id == id)
     }
 
     /// The template that ships with GARM for this operating system and forge.
     pub(super) fn system_template(&self, os_type: &str, forge: &str) -> Option<&'a Template> {
-        self.fleet.templates.iter().find(|it| it.is_system && it.fits(os_type, forge))
+        self.fleet
+            .templates
+            .iter()
+            .find(|template| template.is_system && template.fits(os_type, forge))
     }
 
     /// Finds a proxy by name, without regard to case.
     pub(super) fn proxy(&self, name: &str) -> Option<&'a Proxy> {
-        self.fleet.proxies.iter().find(|it| it.is_named(name))
+        self.fleet.proxies.iter().find(|proxy| proxy.is_named(name))
     }
 
     /// The proxy with this id; `None` if proxies were not read.
     pub(super) fn proxy_with(&self, id: u64) -> Option<&'a Proxy> {
-        self.fleet.proxies.iter().find(|it| it.id == id)
+        self.fleet.proxies.iter().find(|proxy| proxy.id == id)
     }
 
     /// The forge of an entity; empty if unknown.
     pub(super) fn forge(&self, entity: &EntityKey) -> &'a str {
-        let found = self.fleet.entities.iter().find(|it| it.key == *entity);
-        found.map_or("", |it| &it.forge)
+        let found = self.fleet.entities.iter().find(|known| known.key == *entity);
+        found.map_or("", |entity| &entity.forge)
     }
 }
 
 fn counts(fleet: &Fleet) -> HashMap<&PoolId, Counts> {
     let generations: HashMap<&PoolId, Option<u64>> =
-        fleet.pools.iter().map(|it| (&it.id, it.generation)).collect();
+        fleet.pools.iter().map(|pool| (&pool.id, pool.generation)).collect();
     let mut counts: HashMap<&PoolId, Counts> = HashMap::new();
     for runner in &fleet.runners {
         let Some(id) = &runner.pool else { continue };

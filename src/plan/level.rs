@@ -16,9 +16,9 @@ pub(super) fn floors<'a>(
 ) -> HashMap<&'a PoolId, u32> {
     let managed: Vec<ScaledPool<'a>> = resolved
         .iter()
-        .filter_map(|it| match &it.case {
-            Resolution::Keep { pool, .. } if it.desired.scale.autoscale => {
-                Some(ScaledPool { pool, policy: &it.desired.scale })
+        .filter_map(|resolved| match &resolved.case {
+            Resolution::Keep { pool, .. } if resolved.desired.scale.autoscale => {
+                Some(ScaledPool { pool, policy: &resolved.desired.scale })
             }
             Resolution::Keep { .. }
             | Resolution::Create { .. }

@@ -50,7 +50,7 @@ impl PlanContext<'_> {
         let mut steps: Vec<Step> = controller::step(self).into_iter().collect();
         steps.extend(credentials::steps(self));
         steps.extend(retire::leftovers(self));
-        steps.extend(self.resolved.iter().filter_map(|it| self.declared_step(it)));
+        steps.extend(self.resolved.iter().filter_map(|resolved| self.declared_step(resolved)));
         steps.extend(retire::leaving(self));
         steps
     }
@@ -155,13 +155,13 @@ impl PlanContext<'_> {
         let Replacing { old, entity, successor, begun } = *replacing;
         let new = self.creation(resolved, &entity.key, Some(old));
         let mut changes = self.moved(resolved, old, entity);
-        let fixed = changes.iter().filter(|it| it.before != ShownValue::Absent);
-        let fields: Vec<String> = fixed.map(|it| code(&it.field)).collect();
+        let fixed = changes.iter().filter(|change| change.before != ShownValue::Absent);
+        let fields: Vec<String> = fixed.map(|change| code(&change.field)).collect();
         let found = diff::difference(&old.spec, &new.spec, LevelOwner::Manifest, &self.show);
         // A new pool without a template of its own gets GARM's: that is no loss to show.
         let is_lost_template =
-            |it: &FieldChange| it.field == "template" && it.after == ShownValue::Absent;
-        changes.extend(found.changes.into_iter().filter(|it| !is_lost_template(it)));
+            |change: &FieldChange| change.field == "template" && change.after == ShownValue::Absent;
+        changes.extend(found.changes.into_iter().filter(|change| !is_lost_template(change)));
         if let Some(glob) = self.protection(&desired.name) {
             let reason =
                 format!("would be replaced, but `policy.protected_pools` contains {}", code(glob));
@@ -170,12 +170,12 @@ impl PlanContext<'_> {
         if let Some(blocker) = self.twin_in_the_way(resolved, old) {
             return blocker.changes(changes).step(&desired.name);
         }
-        let promotion = successor.map(|it| {
-            let left = LeftAlone::of(it, Some(old));
-            let found = self.difference(resolved, it, left, desired.plain_level())?;
+        let promotion = successor.map(|successor| {
+            let left = LeftAlone::of(successor, Some(old));
+            let found = self.difference(resolved, successor, left, desired.plain_level())?;
             let is_retired =
-                matches!(it.spec.labels.marks().first(), Some(OwnerMark::Retired { .. }));
-            Ok(Box::new(Promotion { id: it.id.clone(), change: found.change, is_retired }))
+                matches!(successor.spec.labels.marks().first(), Some(OwnerMark::Retired { .. }));
+            Ok(Box::new(Promotion { id: successor.id.clone(), change: found.change, is_retired }))
         });
         let successor = match promotion.transpose() {
             Ok(successor) => successor,
@@ -298,7 +298,7 @@ fn keep_reason(
     changes: &[FieldChange],
     floor: Option<u32>,
 ) -> String {
-    let fields: Vec<String> = changes.iter().map(|it| code(&it.field)).collect();
+    let fields: Vec<String> = changes.iter().map(|change| code(&change.field)).collect();
     match origin {
         PoolOrigin::ByHand => "adopts a pool created by hand".to_owned(),
         PoolOrigin::Renamed => {

@@ -52,8 +52,8 @@ fn managers(context: &PlanContext<'_>) -> Vec<Note> {
     let used: BTreeSet<_> = context
         .resolved
         .iter()
-        .map(|it| &it.desired.entity)
-        .map(|it| name(it.kind, &it.name))
+        .map(|resolved| &resolved.desired.entity)
+        .map(|entity| name(entity.kind, &entity.name))
         .collect();
     let mut stopped: Vec<_> = context
         .resolver
@@ -61,9 +61,9 @@ fn managers(context: &PlanContext<'_>) -> Vec<Note> {
         .fleet()
         .entities
         .iter()
-        .filter_map(|it| match &it.manager {
+        .filter_map(|entity| match &entity.manager {
             PoolManager::Running => None,
-            PoolManager::Stopped { reason } => Some((it, reason)),
+            PoolManager::Stopped { reason } => Some((entity, reason)),
         })
         .filter(|(it, _)| used.contains(&name(it.key.kind, &it.name)))
         .collect();
@@ -87,7 +87,7 @@ fn managers(context: &PlanContext<'_>) -> Vec<Note> {
 /// Warns that GARM itself starts runners before the pools' own policies act.
 fn backoff(context: &PlanContext<'_>, steps: &[Step]) -> Option<Note> {
     let live = context.resolver.index.fleet().controller.backoff;
-    let planned = steps.iter().find_map(|it| match it.work {
+    let planned = steps.iter().find_map(|step| match step.work {
         Operation::Controller { backoff_s } => Some(Duration::from_secs(backoff_s)),
         Operation::Nothing
         | Operation::Credential { .. }
@@ -102,14 +102,14 @@ fn backoff(context: &PlanContext<'_>, steps: &[Step]) -> Option<Note> {
     let mut steered: Vec<&DesiredPool> = context
         .resolved
         .iter()
-        .filter(|it| !matches!(it.case, Resolution::Blocked(_)))
-        .map(|it| it.desired)
-        .filter(|it| level::is_steered(it))
+        .filter(|resolved| !matches!(resolved.case, Resolution::Blocked(_)))
+        .map(|resolved| resolved.desired)
+        .filter(|pool| level::is_steered(pool))
         .collect();
-    steered.retain(|it| !leaves_scaling_to_us(backoff, it.scale.scale_up_delay));
-    let longest = steered.iter().map(|it| it.scale.scale_up_delay).max()?;
+    steered.retain(|pool| !leaves_scaling_to_us(backoff, pool.scale.scale_up_delay));
+    let longest = steered.iter().map(|pool| pool.scale.scale_up_delay).max()?;
     let cure = longest.saturating_add(BACKOFF_MARGIN).max(BACKOFF_CURE);
-    let names: Vec<&PoolName> = steered.iter().map(|it| &it.name).collect();
+    let names: Vec<&PoolName> = steered.iter().map(|pool| &pool.name).collect();
     let their = if names.len() == 1 { "its" } else { "their" };
     Some(Note::warning(
         format!(
@@ -129,18 +129,20 @@ fn backoff(context: &PlanContext<'_>, steps: &[Step]) -> Option<Note> {
 fn raised(context: &PlanContext<'_>, steps: &[Step]) -> Option<Note> {
     let lowered: BTreeSet<&PoolName> = steps
         .iter()
-        .filter(|it| it.changes.iter().any(|it| matches!(it.after, ShownValue::Level(_))))
-        .filter_map(|it| it.about.pool())
+        .filter(|step| {
+            step.changes.iter().any(|change| matches!(change.after, ShownValue::Level(_)))
+        })
+        .filter_map(|step| step.about.pool())
         .collect();
     let above: Vec<(&PoolName, u32, u32)> = context
         .resolved
         .iter()
-        .filter_map(|it| match &it.case {
+        .filter_map(|resolved| match &resolved.case {
             Resolution::Keep { pool, .. } => {
                 let floor = *context.floors.get(&pool.id)?;
                 let level = pool.spec.min_idle_runners;
-                (level > floor && !lowered.contains(&it.desired.name)).then_some((
-                    &it.desired.name,
+                (level > floor && !lowered.contains(&resolved.desired.name)).then_some((
+                    &resolved.desired.name,
                     level,
                     floor,
                 ))
@@ -164,21 +166,21 @@ fn raised(context: &PlanContext<'_>, steps: &[Step]) -> Option<Note> {
 
 /// Remarks on idle runners of an older generation in pools that have no step.
 fn outdated(context: &PlanContext<'_>, steps: &[Step]) -> Option<Note> {
-    let touched: BTreeSet<_> = steps.iter().filter_map(|it| it.about.pool()).collect();
+    let touched: BTreeSet<_> = steps.iter().filter_map(|step| step.about.pool()).collect();
     let found: Vec<(&PoolName, usize)> = context
         .resolved
         .iter()
-        .filter(|it| !touched.contains(&it.desired.name))
-        .filter_map(|it| match &it.case {
+        .filter(|resolved| !touched.contains(&resolved.desired.name))
+        .filter_map(|resolved| match &resolved.case {
             Resolution::Keep { pool, .. } => {
                 let outdated = context.resolver.index.counts(&pool.id).outdated;
-                (outdated > 0).then_some((&it.desired.name, outdated))
+                (outdated > 0).then_some((&resolved.desired.name, outdated))
             }
             Resolution::Create { .. } | Resolution::Replace(_) | Resolution::Blocked(_) => None,
         })
         .collect();
-    let names: Vec<&PoolName> = found.iter().map(|it| it.0).collect();
-    let runners: usize = found.iter().map(|it| it.1).sum();
+    let names: Vec<&PoolName> = found.iter().map(|(name, _)| *name).collect();
+    let runners: usize = found.iter().map(|(_, count)| *count).sum();
     let verb = if runners == 1 { "is" } else { "are" };
     (runners > 0).then(|| Note {
         pool: single(&names),
@@ -196,11 +198,11 @@ fn groups(context: &PlanContext<'_>) -> Option<Note> {
     let names: Vec<&PoolName> = context
         .resolved
         .iter()
-        .filter(|it| it.desired.runner_group.is_none())
+        .filter(|resolved| resolved.desired.runner_group.is_none())
         .filter(
-            |it| matches!(&it.case, Resolution::Keep { pool, .. } if !pool.spec.runner_group.is_empty()),
+            |resolved| matches!(&resolved.case, Resolution::Keep { pool, .. } if !pool.spec.runner_group.is_empty()),
         )
-        .map(|it| &it.desired.name)
+        .map(|resolved| &resolved.desired.name)
         .collect();
     (!names.is_empty()).then(|| Note {
         pool: single(&names),
@@ -238,7 +240,7 @@ fn outside(context: &PlanContext<'_>) -> Option<Note> {
             .owners
             .named
             .keys()
-            .filter(|it| context.looked_at(it).is_none())
+            .filter(|name| context.looked_at(name).is_none())
             .collect(),
     };
     let verb = if names.len() == 1 { "was" } else { "were" };
@@ -261,15 +263,16 @@ fn undeleted(context: &PlanContext<'_>) -> Option<Note> {
     if context.is_whole() {
         return None;
     }
-    let gone = |it: &ResolvedPool<'_>| context.outlived(it).len() + it.leftovers.len();
+    let gone =
+        |resolved: &ResolvedPool<'_>| context.outlived(resolved).len() + resolved.leftovers.len();
     let found: Vec<(&PoolName, usize)> = context
         .resolved
         .iter()
-        .map(|it| (&it.desired.name, gone(it)))
-        .filter(|it| it.1 > 0)
+        .map(|resolved| (&resolved.desired.name, gone(resolved)))
+        .filter(|(_, count)| *count > 0)
         .collect();
-    let names: Vec<&PoolName> = found.iter().map(|it| it.0).collect();
-    let pools: usize = found.iter().map(|it| it.1).sum();
+    let names: Vec<&PoolName> = found.iter().map(|(name, _)| *name).collect();
+    let pools: usize = found.iter().map(|(_, count)| *count).sum();
     let verb = if pools == 1 { "is" } else { "are" };
     let part = if context.options.target.is_empty() { "a part of the files" } else { "`--target`" };
     (pools > 0).then(|| Note {
@@ -288,7 +291,7 @@ fn nameless(context: &PlanContext<'_>) -> Option<Note> {
     let first = pools.first()?;
     let fleet = context.resolver.desired.fleet.as_str();
     let marks = first.spec.labels.marks();
-    let mark = marks.iter().find(|it| it.fleet() == fleet)?;
+    let mark = marks.iter().find(|mark| mark.fleet() == fleet)?;
     let (verb, them) = if pools.len() == 1 { ("has", "it is") } else { ("have", "they are") };
     Some(Note {
         help: Some("give it a name with `adopt` and the pool's id".to_owned()),
@@ -306,7 +309,9 @@ fn unowned(context: &PlanContext<'_>) -> Option<Note> {
     let adopted = context
         .resolved
         .iter()
-        .filter(|it| matches!(it.case, Resolution::Keep { origin: PoolOrigin::ByHand, .. }))
+        .filter(|resolved| {
+            matches!(resolved.case, Resolution::Keep { origin: PoolOrigin::ByHand, .. })
+        })
         .count();
     let left = owners.unowned.len().saturating_sub(adopted);
     let verb = if left == 1 { "is" } else { "are" };

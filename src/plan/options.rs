@@ -32,7 +32,7 @@ pub enum RunnerKit {
 impl PlanOptions {
     /// The targets that are not declared: an error in the input, to be reported before planning.
     pub fn undeclared_targets(&self, desired: &Desired) -> Vec<&PoolName> {
-        let declared: BTreeSet<&PoolName> = desired.pools.iter().map(|it| &it.name).collect();
-        self.target.iter().filter(|it| !declared.contains(it)).collect()
+        let declared: BTreeSet<&PoolName> = desired.pools.iter().map(|pool| &pool.name).collect();
+        self.target.iter().filter(|name| !declared.contains(name)).collect()
     }
 }

@@ -83,7 +83,8 @@ impl ResolvedPool<'_> {
         match &self.case {
             Resolution::Keep { pool, .. } => pool.id == retired.id,
             Resolution::Replace(it) => {
-                it.old.id == retired.id || it.successor.is_some_and(|it| it.id == retired.id)
+                it.old.id == retired.id
+                    || it.successor.is_some_and(|successor| successor.id == retired.id)
             }
             Resolution::Create { .. } | Resolution::Blocked(_) => false,
         }
@@ -104,8 +105,10 @@ pub(super) struct Resolver<'a> {
 pub fn has_create_in_flight(fleet: &Fleet, name: &FleetName) -> bool {
     let owners = Owners::new(&fleet.pools, name);
     let runners = |id: &_| fleet.runners_of(id).count();
-    let mut holders = owners.named.values().map(|it| it.holder(runners));
-    holders.any(|it| matches!(it, NameResolution::Pool { leftovers, .. } if !leftovers.is_empty()))
+    let mut holders = owners.named.values().map(|claims| claims.holder(runners));
+    holders.any(
+        |holder| matches!(holder, NameResolution::Pool { leftovers, .. } if !leftovers.is_empty()),
+    )
 }
 
 impl<'a> Resolver<'a> {
@@ -113,7 +116,7 @@ impl<'a> Resolver<'a> {
         let index = Index::new(fleet);
         let owners = Owners::new(&fleet.pools, &desired.fleet);
         let adoptions = Adoptions::new(desired, &owners, &index);
-        let declared = desired.pools.iter().map(|it| &it.name).collect();
+        let declared = desired.pools.iter().map(|pool| &pool.name).collect();
         Self { desired, index, owners, adoptions, declared }
     }
 
@@ -136,7 +139,7 @@ impl<'a> Resolver<'a> {
         let entity = self.entity(&pool.entity).map_err(at_live)?;
         let ids = self.ids(pool, &entity.forge).map_err(at_live)?;
         let case = found.case(pool, entity)?;
-        let live = found.live.map(|it| it.pool);
+        let live = found.live.map(|live| live.pool);
         systems::check(pool, live).map_err(at_live)?;
         let creates = matches!(
             case,
@@ -146,7 +149,7 @@ impl<'a> Resolver<'a> {
             self.provider(&pool.provider).map_err(at_live)?;
         }
         let mut resolved = ResolvedPool { desired: pool, ids, leftovers: Vec::new(), case };
-        let unneeded = found.claims.replacements.into_iter().filter(|it| !resolved.uses(it));
+        let unneeded = found.claims.replacements.into_iter().filter(|pool| !resolved.uses(pool));
         resolved.leftovers = found.leftovers.into_iter().chain(unneeded).collect();
         Ok(resolved)
     }
@@ -155,10 +158,11 @@ impl<'a> Resolver<'a> {
     fn find(&self, name: &PoolName) -> Result<Candidates<'a>, Blocker<'a>> {
         let Some(claims) = self.owners.of(name) else {
             let adopted = self.adoptions.of(name, &self.desired.fleet, &self.declared)?;
-            let origin = |it: &Adopted<'_>| {
-                if it.renamed { PoolOrigin::Renamed } else { PoolOrigin::ByHand }
+            let origin = |adopted: &Adopted<'_>| {
+                if adopted.renamed { PoolOrigin::Renamed } else { PoolOrigin::ByHand }
             };
-            let live = adopted.map(|it| LivePool { pool: it.pool, origin: origin(&it) });
+            let live =
+                adopted.map(|adopted| LivePool { pool: adopted.pool, origin: origin(&adopted) });
             return Ok(Candidates { live, leftovers: Vec::new(), claims: Claims::default() });
         };
         let (live, leftovers) = in_force(claims, &self.index)?;
@@ -170,7 +174,7 @@ impl<'a> Resolver<'a> {
     fn provider(&self, wanted: &str) -> Result<(), Blocker<'a>> {
         let fleet = self.index.fleet();
         let Some(known) = &fleet.providers else { return Ok(()) };
-        if known.iter().any(|it| it == wanted) {
+        if known.iter().any(|provider| provider == wanted) {
             return Ok(());
         }
         let known: Vec<String> = known.iter().map(code).collect();
@@ -185,14 +189,18 @@ impl<'a> Resolver<'a> {
         match self.index.entities(wanted).as_slice() {
             [entity] => Ok(*entity),
             [] => {
-                let at = wanted.endpoint.as_ref().map(|it| format!(" at endpoint {}", code(it)));
+                let at = wanted
+                    .endpoint
+                    .as_ref()
+                    .map(|endpoint| format!(" at endpoint {}", code(endpoint)));
                 let reason = format!("GARM has no {kind} {name}{}", at.unwrap_or_default());
                 Err(Blocker::new(reason).help(format!(
                     "add it to GARM with `garm-cli {kind} add`, or correct `{kind}`"
                 )))
             }
             several => {
-                let endpoints: Vec<String> = several.iter().map(|it| code(&it.endpoint)).collect();
+                let endpoints: Vec<String> =
+                    several.iter().map(|entity| code(&entity.endpoint)).collect();
                 let reason = format!(
                     "GARM has {kind} {name} at several endpoints: {}",
                     endpoints.join(", ")
@@ -210,7 +218,9 @@ impl<'a> Resolver<'a> {
     }
 
     fn proxy(&self, pool: &DesiredPool) -> Result<Option<u64>, Blocker<'a>> {
-        let Some(name) = pool.proxy.as_ref().filter(|it| !it.is_empty()) else { return Ok(None) };
+        let Some(name) = pool.proxy.as_ref().filter(|proxy| !proxy.is_empty()) else {
+            return Ok(None);
+        };
         match self.index.proxy(name) {
             Some(proxy) => Ok(Some(proxy.id)),
             None => Err(Blocker::new(format!("GARM has no proxy {}", code(name)))
@@ -257,7 +267,7 @@ impl<'a> Candidates<'a> {
     /// | none | none | one fits | put the replacement in force |
     /// | none | none | none fits | create |
     fn case(&self, pool: &DesiredPool, entity: &'a Entity) -> Result<Resolution<'a>, Blocker<'a>> {
-        let fits = |it: &&Pool| it.entity == entity.key && it.spec.provider == pool.provider;
+        let fits = |live: &&Pool| live.entity == entity.key && live.spec.provider == pool.provider;
         let retired = last_written(self.claims.retired.iter().copied().filter(fits));
         let replacement = self.claims.replacements.iter().copied().find(fits);
         let replace = |old, successor, begun| {
@@ -294,5 +304,5 @@ impl<'a> Candidates<'a> {
 
 /// The pool that was retired last.
 fn last_written<'a>(retired: impl Iterator<Item = &'a Pool>) -> Option<&'a Pool> {
-    retired.max_by_key(|it| (it.updated_at, age(it)))
+    retired.max_by_key(|pool| (pool.updated_at, age(pool)))
 }

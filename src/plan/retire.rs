@@ -17,9 +17,9 @@ pub(super) fn leftovers(context: &PlanContext<'_>) -> Vec<Step> {
     if !context.is_whole() {
         return Vec::new();
     }
-    let of = |it: &ResolvedPool<'_>| -> Vec<Step> {
-        let leftovers = it.leftovers.iter();
-        leftovers.map(|left| remove_leftover(context, &it.desired.name, left)).collect()
+    let of = |resolved: &ResolvedPool<'_>| -> Vec<Step> {
+        let leftovers = resolved.leftovers.iter();
+        leftovers.map(|left| remove_leftover(context, &resolved.desired.name, left)).collect()
     };
     context.resolved.iter().flat_map(of).collect()
 }
@@ -35,12 +35,13 @@ pub(super) fn leaving(context: &PlanContext<'_>) -> Vec<Step> {
             Some(resolved) => {
                 let consent = consent_to_outlived(resolved);
                 let outlived = context.outlived(resolved).into_iter();
-                steps.extend(outlived.map(|it| finish(context, name, it, consent)));
+                steps.extend(outlived.map(|old| finish(context, name, old, consent)));
             }
             None => steps.extend(undeclared(context, name, claims)),
         }
-        steps
-            .extend(claims.conflicting_others.iter().map(|it| Blocker::conflicting(it).step(name)));
+        steps.extend(
+            claims.conflicting_others.iter().map(|pool| Blocker::conflicting(pool).step(name)),
+        );
     }
     steps
 }
@@ -60,7 +61,7 @@ fn consent_to_outlived(resolved: &ResolvedPool<'_>) -> Consent {
 }
 
 fn undeclared(context: &PlanContext<'_>, name: &PoolName, claims: &Claims<'_>) -> Vec<Step> {
-    let is_taken_over = |it: &&Pool| context.resolver.adoptions.want(&it.id);
+    let is_taken_over = |pool: &&Pool| context.resolver.adoptions.want(&pool.id);
     let in_force = in_force(claims, &context.resolver.index);
     let has_successor = matches!(&in_force, Ok((Some(_), _)));
     let consent = if has_successor { Consent::None } else { Consent::Destroy };
@@ -69,15 +70,15 @@ fn undeclared(context: &PlanContext<'_>, name: &PoolName, claims: &Claims<'_>) -
         match in_force {
             Ok((live, leftovers)) => {
                 let leftovers = leftovers.into_iter();
-                steps.extend(leftovers.map(|it| remove_leftover(context, name, it)));
-                steps.extend(live.map(|it| delete(context, name, it)));
+                steps.extend(leftovers.map(|leftover| remove_leftover(context, name, leftover)));
+                steps.extend(live.map(|pool| delete(context, name, pool)));
             }
             Err(blocker) => steps.push(blocker.step(name)),
         }
     }
     let replacements = claims.replacements.iter();
-    steps.extend(replacements.map(|it| remove_leftover(context, name, it)));
-    steps.extend(claims.retired.iter().map(|it| finish(context, name, it, consent)));
+    steps.extend(replacements.map(|pool| remove_leftover(context, name, pool)));
+    steps.extend(claims.retired.iter().map(|old| finish(context, name, old, consent)));
     steps
 }
 

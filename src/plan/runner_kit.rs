@@ -24,7 +24,7 @@ pub(super) fn notes(context: &PlanContext<'_>) -> Vec<Note> {
     let mut notes = Vec::new();
     if kit.gives() == KitContents::Certificate {
         let urls = [&fleet.controller.metadata_url, &fleet.controller.callback_url];
-        if let Some(url) = urls.into_iter().find(|it| it.starts_with("http://")) {
+        if let Some(url) = urls.into_iter().find(|url| url.starts_with("http://")) {
             notes.push(Note::warning(
                 format!(
                     "GARM sends runners to {}, where no certificate is requested: the \

@@ -100,7 +100,7 @@ pub fn write(plan: &Plan, garm_url: &str, inputs: &SavedInputs, salt: &str) -> S
             "target": inputs.target,
         },
         "salt": salt,
-        "steps": plan.steps.iter().map(|it| step_json(it, salt)).collect::<Vec<_>>(),
+        "steps": plan.steps.iter().map(|step| step_json(step, salt)).collect::<Vec<_>>(),
     });
     format!("{document:#}\n")
 }
@@ -111,7 +111,7 @@ pub fn read(text: &str) -> Result<SavedPlan, SavedError> {
         return Err(SavedError::TooLarge(text.len()));
     }
     let document: Value = serde_json::from_str(text)
-        .map_err(|it| SavedError::Syntax { line: it.line(), column: it.column() })?;
+        .map_err(|error| SavedError::Syntax { line: error.line(), column: error.column() })?;
     let top = JsonNode { value: &document, path: String::new() };
     match (document.get("kind").and_then(Value::as_str), document.get("format_version")) {
         (Some("plan"), Some(Value::String(version))) if version == FORMAT_VERSION => {}
@@ -148,17 +148,17 @@ impl SavedPlan {
         let fresh: BTreeSet<SavedStep> = plan
             .steps
             .iter()
-            .map(|it| SavedStep {
-                about: it.about.clone(),
-                pool_id: it.pool_id.as_ref().map(ToString::to_string),
-                action: it.action.word().to_owned(),
-                changes: (it.changes.iter())
-                    .map(|it| (it.field.clone(), sides(it, &self.salt)))
+            .map(|step| SavedStep {
+                about: step.about.clone(),
+                pool_id: step.pool_id.as_ref().map(ToString::to_string),
+                action: step.action.word().to_owned(),
+                changes: (step.changes.iter())
+                    .map(|change| (change.field.clone(), sides(change, &self.salt)))
                     .collect(),
             })
             .collect();
         let different = self.steps.symmetric_difference(&fresh);
-        different.map(|it| it.about.clone()).collect::<BTreeSet<_>>().into_iter().collect()
+        different.map(|step| step.about.clone()).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Whether `plan` is for the same fleet on the same GARM.
@@ -172,7 +172,7 @@ fn step_json(step: &Step, salt: &str) -> Value {
         "action": step.action.word(),
         "pool": step.about.pool().map(PoolName::as_str),
         "pool_id": step.pool_id.as_ref().map(ToString::to_string),
-        "changes": step.changes.iter().map(|it| change_json(it, salt)).collect::<Vec<_>>(),
+        "changes": step.changes.iter().map(|change| change_json(change, salt)).collect::<Vec<_>>(),
     });
     if let Some(name) = step.about.credential() {
         document["credential"] = json!(name);
@@ -200,9 +200,9 @@ fn sides_json(change: &FieldChange, salt: &str) -> (Value, Value) {
     let is_secret = change.field.starts_with("extra_specs.");
     let salted = |digest: &str| {
         let digest = Sha256::digest(format!("{salt}\n{digest}"));
-        json!({ "digest": digest.iter().map(|it| format!("{it:02x}")).collect::<String>() })
+        json!({ "digest": digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>() })
     };
-    let side = |it: &ShownValue| match it {
+    let side = |side: &ShownValue| match side {
         ShownValue::Absent => Value::Null,
         ShownValue::Value(value) if is_secret => salted(&specs::digest(value)),
         ShownValue::Value(value) => json!({ "value": value }),
@@ -215,7 +215,7 @@ fn sides_json(change: &FieldChange, salt: &str) -> (Value, Value) {
 fn remembered(step: &JsonNode<'_>) -> Result<SavedStep, SavedError> {
     let action = step.get("action");
     let word = action.text()?;
-    if !Action::ALL.iter().any(|it| it.word() == word) {
+    if !Action::ALL.iter().any(|action| action.word() == word) {
         return Err(action.is_not("an action of a plan"));
     }
     let pool = step.get("pool");
@@ -314,12 +314,12 @@ mod tests {
                 it.settings.extra_specs.insert("token".to_owned(), "hunter2".into());
                 it.settings.extra_specs.insert("subnet".to_owned(), "subnet-77".into());
             }),
-            with("moved", |it| it.provider = "gcp".to_owned()),
+            with("moved", |pool| pool.provider = "gcp".to_owned()),
             pool("raised"),
         ]);
-        let there = ["changed", "moved", "gone", "raised"].map(|it| {
-            let mut pool = live(&pool(it));
-            pool.spec.min_idle_runners = u32::from(it != "raised") * 2;
+        let there = ["changed", "moved", "gone", "raised"].map(|name| {
+            let mut pool = live(&pool(name));
+            pool.spec.min_idle_runners = u32::from(name != "raised") * 2;
             pool
         });
         (wanted, Fleet { pools: there.into(), ..fleet() })
@@ -351,7 +351,7 @@ mod tests {
         let digests = |salt: &str| {
             let text = write(&plan, "https://garm.example.com", &inputs(), salt);
             let split = text.split("\"digest\": \"").skip(1);
-            split.map(|it| it[..64].to_owned()).collect::<BTreeSet<_>>()
+            split.map(|part| part[..64].to_owned()).collect::<BTreeSet<_>>()
         };
         let (one, other) = (digests("a"), digests("b"));
         assert!(!one.is_empty() && one.is_disjoint(&other));
@@ -365,8 +365,8 @@ mod tests {
         let differs = |change: fn(&mut Desired, &mut Fleet), expected: &[Option<&str>]| {
             let (mut wanted, mut there) = (wanted.clone(), there.clone());
             change(&mut wanted, &mut there);
-            let about = |it: &Option<&str>| {
-                it.map_or(Resource::Controller, |pool| Resource::Pool(name(pool)))
+            let about = |pool: &Option<&str>| {
+                pool.map_or(Resource::Controller, |pool| Resource::Pool(name(pool)))
             };
             let expected: Vec<Resource> = expected.iter().map(about).collect();
             assert_eq!(read.differences(&plan(&wanted, &there, &PlanOptions::default())), expected);

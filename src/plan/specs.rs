@@ -36,7 +36,7 @@ pub(super) fn changes(
 /// The runner kit separately: it is added, removed and renewed independently of the pool's other
 /// scripts.
 fn kit_change(before: Option<&Value>, after: Option<&Value>) -> Option<FieldChange> {
-    let side = |it: Option<&Value>| match it {
+    let side = |entry: Option<&Value>| match entry {
         None => ShownValue::Absent,
         Some(entry) => ShownValue::Kit { digest: digest(entry) },
     };
@@ -65,7 +65,7 @@ fn keys<'a>(
 }
 
 fn entry<'a>(map: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
-    map.get(key).filter(|it| !it.is_null())
+    map.get(key).filter(|value| !value.is_null())
 }
 
 fn is_same_entry(a: Option<&Value>, b: Option<&Value>) -> bool {
@@ -90,7 +90,8 @@ fn is_same(a: &Value, b: &Value) -> bool {
 }
 
 fn is_same_number(a: &Number, b: &Number) -> bool {
-    a == b || Decimal::of(a.as_str()).is_some_and(|it| Decimal::of(b.as_str()) == Some(it))
+    a == b
+        || Decimal::of(a.as_str()).is_some_and(|decimal| Decimal::of(b.as_str()) == Some(decimal))
 }
 
 /// The exact value of a number, and whether it has a fraction when written without an exponent:

@@ -257,7 +257,7 @@ pub struct Summary {
 impl Plan {
     /// The number of steps of each kind.
     pub fn summary(&self) -> Summary {
-        let count = |action| self.steps.iter().filter(|it| it.action == action).count();
+        let count = |action| self.steps.iter().filter(|step| step.action == action).count();
         Summary {
             create: count(Action::Create),
             update: count(Action::Update),

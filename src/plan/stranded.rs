@@ -16,7 +16,7 @@ const KINDS_MAX: usize = 5;
 
 /// Adds to each step that removes labels the queued jobs that then match no other pool.
 pub(super) fn tell(steps: &mut [Step], fleet: &Fleet) {
-    let by_id: HashMap<&PoolId, &Pool> = fleet.pools.iter().map(|it| (&it.id, it)).collect();
+    let by_id: HashMap<&PoolId, &Pool> = fleet.pools.iter().map(|pool| (&pool.id, pool)).collect();
     let losers: Vec<(usize, &Pool)> = steps
         .iter()
         .enumerate()
@@ -29,16 +29,16 @@ pub(super) fn tell(steps: &mut [Step], fleet: &Fleet) {
     let losing = LabelIndex::new(losers.iter().map(|(at, it)| (&it.entity, &it.spec.labels, *at)));
     let mut stranded: BTreeMap<usize, Vec<&Job>> = BTreeMap::new();
     for ((entities, labels), jobs) in queued(fleet) {
-        if entities.iter().any(|it| supply.fitting((it, labels)).next().is_some()) {
+        if entities.iter().any(|entity| supply.fitting((entity, labels)).next().is_some()) {
             continue;
         }
-        for at in entities.iter().flat_map(|it| losing.fitting((it, labels))) {
+        for at in entities.iter().flat_map(|entity| losing.fitting((entity, labels))) {
             stranded.entry(at).or_default().extend(&jobs);
         }
     }
     drop(supply);
     for (at, mut jobs) in stranded {
-        jobs.sort_by_key(|it| it.id);
+        jobs.sort_by_key(|job| job.id);
         steps[at].consequences.push(sentence(&jobs));
     }
 }
@@ -71,7 +71,7 @@ fn supply<'a>(steps: &'a [Step], fleet: &'a Fleet) -> LabelIndex<'a> {
             }
             Operation::Replace { old, new: creation, successor, .. } => {
                 touched.insert(old, None);
-                touched.extend(successor.iter().map(|it| (&it.id, None)));
+                touched.extend(successor.iter().map(|successor| (&successor.id, None)));
                 new.push(creation);
             }
             Operation::Change { id, change } | Operation::Promote(Promotion { id, change, .. }) => {
@@ -92,7 +92,10 @@ fn supply<'a>(steps: &'a [Step], fleet: &'a Fleet) -> LabelIndex<'a> {
     });
     let stays =
         stays.filter(|(_, enabled, _)| *enabled).map(|(it, _, labels)| (&it.entity, labels));
-    let comes = new.iter().filter(|it| it.spec.enabled).map(|it| (&it.entity, &it.spec.labels));
+    let comes = new
+        .iter()
+        .filter(|creation| creation.spec.enabled)
+        .map(|creation| (&creation.entity, &creation.spec.labels));
     LabelIndex::new(stays.chain(comes).map(|(entity, labels)| (entity, labels, 0)))
 }
 
@@ -104,7 +107,7 @@ type JobGroups<'a> = BTreeMap<(&'a [EntityKey], &'a Labels), Vec<&'a Job>>;
 
 fn queued(fleet: &Fleet) -> JobGroups<'_> {
     let mut groups = JobGroups::new();
-    let is_for_pools = |it: &&Job| it.status == JobStatus::Queued && !it.is_of_scale_set;
+    let is_for_pools = |job: &&Job| job.status == JobStatus::Queued && !job.is_of_scale_set;
     for job in fleet.jobs.iter().filter(is_for_pools) {
         groups.entry((job.entities.as_slice(), &job.labels)).or_default().push(job);
     }
@@ -135,7 +138,7 @@ impl<'a> LabelIndex<'a> {
     /// The tags of the sets that have all labels of the job.
     fn fitting<'s>(&'s self, (entity, labels): JobDemand<'s>) -> impl Iterator<Item = usize> + 's {
         let lists = labels.keys().map(|key| self.by_label.get(&(entity, key)));
-        let rarest = lists.min_by_key(|it| it.map_or(0, Vec::len));
+        let rarest = lists.min_by_key(|list| list.map_or(0, Vec::len));
         let candidates = rarest.unwrap_or_else(|| self.by_entity.get(entity));
         candidates
             .into_iter()

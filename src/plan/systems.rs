@@ -15,14 +15,15 @@ use crate::domain::text::code;
 /// a pool, but accepts the same values in an update and then starts no runners (measured). A pool
 /// that already is so is left as it is.
 pub(super) fn check<'a>(pool: &DesiredPool, live: Option<&Pool>) -> Result<(), Blocker<'a>> {
-    let has = |differs: fn(&DesiredPool, &Pool) -> bool| live.is_some_and(|it| !differs(pool, it));
+    let has =
+        |differs: fn(&DesiredPool, &Pool) -> bool| live.is_some_and(|live| !differs(pool, live));
     let refusal = |key: &str, value: &str, known: &[&str]| {
         let known: Vec<String> = known.iter().map(code).collect();
         Blocker::new(format!("GARM creates no runners for `{key}: {value}`"))
             .help(format!("GARM accepts these values of `{key}`: {}", known.join(", ")))
     };
-    let os_differs = |it: &DesiredPool, live: &Pool| live.spec.os_type != it.os_type;
-    let arch_differs = |it: &DesiredPool, live: &Pool| live.spec.os_arch != it.os_arch;
+    let os_differs = |pool: &DesiredPool, live: &Pool| live.spec.os_type != pool.os_type;
+    let arch_differs = |pool: &DesiredPool, live: &Pool| live.spec.os_arch != pool.os_arch;
     if !GARM_SYSTEMS.contains(&pool.os_type.as_str()) && !has(os_differs) {
         return Err(refusal("os_type", &pool.os_type, GARM_SYSTEMS));
     }
@@ -65,7 +66,8 @@ pub(super) fn after_change<'a>(
         return Ok(left);
     }
     let template = left.template_id.and_then(|id| index.template_with(id));
-    let Some(reason) = template.and_then(|it| mismatch(it, &desired.os_type, forge)) else {
+    let Some(reason) = template.and_then(|template| mismatch(template, &desired.os_type, forge))
+    else {
         return Ok(left);
     };
     match index.system_template(&desired.os_type, forge) {
@@ -94,7 +96,7 @@ pub(super) fn carried_template(
 
 /// Replaces ids of templates and proxies by their names, if those were read.
 pub(super) fn say_names(steps: &mut [Step], index: &Index<'_>) {
-    for change in steps.iter_mut().flat_map(|it| &mut it.changes) {
+    for change in steps.iter_mut().flat_map(|step| &mut step.changes) {
         for side in [&mut change.before, &mut change.after] {
             if let Some(name) = name(index, &change.field, side) {
                 *side = ShownValue::Value(name.into());
