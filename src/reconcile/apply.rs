@@ -37,7 +37,7 @@ pub async fn apply(
     let context = StepContext { writer, options, listener, fleet: &plan.fleet, slots };
     let mut ended: Vec<(usize, StepOutcome)> = Vec::new();
     let (first, rest): (Vec<_>, Vec<_>) =
-        groups(plan, &options.rotate).into_iter().partition(|it| it.about.pool().is_none());
+        groups(plan, &options.rotate).into_iter().partition(|step| step.about.pool().is_none());
     for group in &first {
         ended.extend(carry_out(&context, group).await);
     }
@@ -50,7 +50,7 @@ pub async fn apply(
         ended.extend(outcomes);
     }
     ended.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.about.cmp(&b.1.about)));
-    ended.into_iter().map(|it| it.1).collect()
+    ended.into_iter().map(|entry| entry.1).collect()
 }
 
 type BoxedFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -75,7 +75,7 @@ impl AuditTrail {
             Err(trouble) => (verdict(trouble), trouble.to_string()),
         };
         let entry = Entry {
-            intent: intent.map(|it| it.seq),
+            intent: intent.map(|record| record.seq),
             verdict: Some(verdict),
             detail,
             ..self.entry(Kind::Outcome, &draft)

@@ -177,7 +177,7 @@ async fn stand(context: &StepContext<'_>, mine: &PoolRef) -> Result<CreateEnd, W
     let deadline = Instant::now() + DUPLICATE_TIMEOUT;
     loop {
         let duplicates = context.without_slot(bearing(context, &mine.name)).await?;
-        if duplicates.first().is_some_and(|it| it.id != mine.id) {
+        if duplicates.first().is_some_and(|oldest| oldest.id != mine.id) {
             return take_back(context, mine).await;
         }
         if duplicates.len() <= 1 {
@@ -297,7 +297,7 @@ async fn replaced_by(
     old: &PoolRef,
 ) -> Result<Option<PoolId>, WriteError> {
     let bearing = bearing(context, &old.name).await?;
-    let mut in_use = bearing.iter().filter(|it| it.id == old.id || !is_switched_off(it));
+    let mut in_use = bearing.iter().filter(|pool| pool.id == old.id || !is_switched_off(pool));
     match (in_use.next(), in_use.next()) {
         (Some(first), Some(second)) => {
             Err(taken(if first.id == old.id { &second.id } else { &first.id }))
@@ -315,7 +315,9 @@ async fn waiting(
 ) -> Result<Vec<Pool>, WriteError> {
     let mut found =
         duplicate_pools::bearing(context, &OwnerMark::replacement(context.fleet, name)).await?;
-    found.retain(|it| it.entity == creation.entity && it.spec.provider == creation.spec.provider);
+    found.retain(|pool| {
+        pool.entity == creation.entity && pool.spec.provider == creation.spec.provider
+    });
     Ok(found)
 }
 
@@ -362,8 +364,8 @@ async fn in_use_beside(
     mine: &PoolRef,
 ) -> Result<Option<PoolId>, WriteError> {
     let bearing = bearing(context, &mine.name).await?;
-    let other = bearing.into_iter().find(|it| it.id != mine.id && !is_switched_off(it));
-    Ok(other.map(|it| it.id))
+    let other = bearing.into_iter().find(|pool| pool.id != mine.id && !is_switched_off(pool));
+    Ok(other.map(|pool| pool.id))
 }
 
 pub(super) fn taken(other: &PoolId) -> WriteError {

@@ -108,7 +108,7 @@ async fn find(context: &StepContext<'_>, left: &PoolRef) -> Result<Option<Pool>,
         None => {
             let replacements =
                 bearing(context, &OwnerMark::replacement(context.fleet, &left.name)).await?;
-            Ok(replacements.into_iter().find(|it| it.id == left.id))
+            Ok(replacements.into_iter().find(|pool| pool.id == left.id))
         }
     }
 }

@@ -23,14 +23,14 @@ impl IdleWatch {
     /// now.
     pub(super) fn due<'a>(&mut self, runners: impl Iterator<Item = &'a Runner>) -> Vec<RunnerName> {
         let now = Instant::now();
-        let free: Vec<&Runner> = runners.filter(|it| is_free(it)).collect();
-        self.since.retain(|name, _| free.iter().any(|it| it.name == *name));
+        let free: Vec<&Runner> = runners.filter(|runner| is_free(runner)).collect();
+        self.since.retain(|name, _| free.iter().any(|runner| runner.name == *name));
         free.into_iter()
-            .filter(|it| {
-                let since = *self.since.entry(it.name.clone()).or_insert(now);
-                is_broken(it) || now.duration_since(since) >= IDLE_FOR
+            .filter(|runner| {
+                let since = *self.since.entry(runner.name.clone()).or_insert(now);
+                is_broken(runner) || now.duration_since(since) >= IDLE_FOR
             })
-            .map(|it| it.name.clone())
+            .map(|runner| runner.name.clone())
             .collect()
     }
 

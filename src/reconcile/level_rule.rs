@@ -15,8 +15,12 @@ pub(super) enum LevelRule {
 
 impl LevelRule {
     pub(super) fn of(step: &Step) -> Self {
-        let is_level = |it: &ShownValue| matches!(it, ShownValue::Level(_));
-        if step.changes.iter().any(|it| is_level(&it.after)) { Self::AtLeast } else { Self::Exact }
+        let is_level = |value: &ShownValue| matches!(value, ShownValue::Level(_));
+        if step.changes.iter().any(|change| is_level(&change.after)) {
+            Self::AtLeast
+        } else {
+            Self::Exact
+        }
     }
 }
 

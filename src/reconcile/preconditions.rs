@@ -71,13 +71,13 @@ impl Precondition {
     pub(super) fn promotable(fleet: &FleetName, pool: &PoolName) -> Self {
         Self::of(
             [OwnerMark::replacement, OwnerMark::retired, OwnerMark::owned]
-                .map(|it| it(fleet, pool)),
+                .map(|mark| mark(fleet, pool)),
         )
     }
 
     /// A pool that is to be deleted under this name.
     pub(super) fn leaving(fleet: &FleetName, pool: &PoolName) -> Self {
-        Self::of([OwnerMark::owned, OwnerMark::retired].map(|it| it(fleet, pool)))
+        Self::of([OwnerMark::owned, OwnerMark::retired].map(|mark| mark(fleet, pool)))
     }
 
     /// The same precondition, limited to the mark that the pool bears now: a retired pool that is
@@ -110,7 +110,7 @@ impl Precondition {
                 marks => {
                     let said: Vec<String> = marks
                         .iter()
-                        .map(|it| format!("`{}`", text::quote(&it.to_string())))
+                        .map(|mark| format!("`{}`", text::quote(&mark.to_string())))
                         .collect();
                     format!("the pool now bears {}", said.join(" and "))
                 }

@@ -70,13 +70,13 @@ pub struct DeclaredIdentity {
 impl DeclaredIdentity {
     /// Whether this pool would move to another system, provider or entity.
     fn moves(&self, pool: &Pool) -> bool {
-        let is_elsewhere = |it: &EntityRef| {
-            pool.entity.kind != it.kind
-                || !pool.entity_name.eq_ignore_ascii_case(&it.name)
-                || it.endpoint.as_ref().is_some_and(|at| *at != pool.endpoint)
+        let is_elsewhere = |entity: &EntityRef| {
+            pool.entity.kind != entity.kind
+                || !pool.entity_name.eq_ignore_ascii_case(&entity.name)
+                || entity.endpoint.as_ref().is_some_and(|at| *at != pool.endpoint)
         };
         pool.spec.os_type != self.os_type
-            || self.provider.as_ref().is_some_and(|it| *it != pool.spec.provider)
+            || self.provider.as_ref().is_some_and(|provider| *provider != pool.spec.provider)
             || self.entity.as_ref().is_some_and(is_elsewhere)
     }
 }
@@ -84,52 +84,55 @@ impl DeclaredIdentity {
 impl SpecsRequest {
     /// Those of the listed pools whose `extra_specs` are requested.
     fn wanted(&self, listed: &[Pool]) -> HashSet<PoolId> {
-        let lacking = listed.iter().filter(|it| it.detail == PoolDetail::Listed);
+        let lacking = listed.iter().filter(|pool| pool.detail == PoolDetail::Listed);
         let is_wanted: Box<dyn Fn(&Pool) -> bool> = match self {
             Self::Unwanted => Box::new(|_| false),
             Self::Unowned => Box::new(|pool| pool.spec.labels.marks().is_empty()),
             Self::Declared { fleet, pools } => {
-                let adopts = pools.iter().filter_map(|it| it.adopt.as_deref());
-                let names = pools.iter().map(|it| it.name.as_str());
+                let adopts = pools.iter().filter_map(|pool| pool.adopt.as_deref());
+                let names = pools.iter().map(|pool| pool.name.as_str());
                 let names: HashSet<String> =
                     names.chain(adopts).map(str::to_ascii_lowercase).collect();
                 Box::new(move |pool| {
                     let marks = pool.spec.labels.marks();
-                    let mut ours = marks.iter().filter(|it| it.fleet() == fleet.as_str());
-                    ours.any(|it| names.contains(it.pool()))
+                    let mut ours = marks.iter().filter(|mark| mark.fleet() == fleet.as_str());
+                    ours.any(|mark| names.contains(mark.pool()))
                         || names.contains(&pool.id.as_str().to_ascii_lowercase())
                 })
             }
         };
-        lacking.filter(|it| is_wanted(it)).map(|it| it.id.clone()).collect()
+        lacking.filter(|pool| is_wanted(pool)).map(|pool| pool.id.clone()).collect()
     }
 
     /// Whether the files name a provider without a pool. One with a pool is known to GARM.
     fn has_new_provider(&self, listed: &[Pool]) -> bool {
         let Self::Declared { pools, .. } = self else { return false };
-        let known: HashSet<&str> = listed.iter().map(|it| it.spec.provider.as_str()).collect();
-        pools.iter().filter_map(|it| it.provider.as_deref()).any(|it| !known.contains(it))
+        let known: HashSet<&str> = listed.iter().map(|pool| pool.spec.provider.as_str()).collect();
+        pools
+            .iter()
+            .filter_map(|pool| pool.provider.as_deref())
+            .any(|provider| !known.contains(provider))
     }
 
     /// Whether a declared pool moves away from what its install template was made for.
     fn moves(&self, listed: &[Pool]) -> bool {
         let Self::Declared { fleet, pools } = self else { return false };
         let by_name: HashMap<&str, &DeclaredIdentity> =
-            pools.iter().map(|it| (it.name.as_str(), it)).collect();
+            pools.iter().map(|pool| (pool.name.as_str(), pool)).collect();
         let by_id: HashMap<String, &DeclaredIdentity> = pools
             .iter()
-            .filter_map(|it| Some((it.adopt.as_ref()?.to_ascii_lowercase(), it)))
+            .filter_map(|pool| Some((pool.adopt.as_ref()?.to_ascii_lowercase(), pool)))
             .collect();
         let claims = |pool: &Pool| {
             let marks = pool.spec.labels.marks();
-            let ours = marks.iter().filter(|it| it.fleet() == fleet.as_str());
+            let ours = marks.iter().filter(|mark| mark.fleet() == fleet.as_str());
             let named =
-                ours.filter_map(|it| by_name.get(it.pool()).or_else(|| by_id.get(it.pool())));
+                ours.filter_map(|mark| by_name.get(mark.pool()).or_else(|| by_id.get(mark.pool())));
             let named: Vec<&DeclaredIdentity> = named.copied().collect();
             let adopted = by_id.get(&pool.id.as_str().to_ascii_lowercase()).copied();
-            named.into_iter().chain(adopted).any(|it| it.moves(pool))
+            named.into_iter().chain(adopted).any(|declared| declared.moves(pool))
         };
-        listed.iter().any(|it| it.spec.template_id.is_some() && claims(it))
+        listed.iter().any(|pool| pool.spec.template_id.is_some() && claims(pool))
     }
 
     /// The entities of this kind that the files name.
@@ -138,8 +141,8 @@ impl SpecsRequest {
             Self::Unwanted | Self::Unowned => BTreeSet::new(),
             Self::Declared { pools, .. } => pools
                 .iter()
-                .filter_map(|it| it.entity.as_ref())
-                .filter(|it| it.kind == kind)
+                .filter_map(|pool| pool.entity.as_ref())
+                .filter(|entity| entity.kind == kind)
                 .collect(),
         }
     }
@@ -167,7 +170,7 @@ pub async fn read_fleet(
         false => Vec::new(),
     };
     let providers = match ask.specs.has_new_provider(&pools) {
-        true => Some(client.providers().await?.into_iter().map(|it| it.name).collect()),
+        true => Some(client.providers().await?.into_iter().map(|provider| provider.name).collect()),
         false => None,
     };
     let wanted = ask.specs.wanted(&pools);
@@ -215,16 +218,16 @@ pub(super) fn read_entities_by_id(
 /// Reads the pools that bear this fleet's mark, with their `extra_specs`.
 pub async fn read_owned(client: &GarmClient, fleet: &FleetName) -> Result<Vec<Pool>, GarmError> {
     let mut pools = client.pools().await?;
-    pools.retain(|it| it.is_owned_by(fleet));
-    let listed = pools.iter().filter(|it| it.detail == PoolDetail::Listed);
-    let keys: BTreeSet<EntityKey> = listed.map(|it| it.entity.clone()).collect();
+    pools.retain(|pool| pool.is_owned_by(fleet));
+    let listed = pools.iter().filter(|pool| pool.detail == PoolDetail::Listed);
+    let keys: BTreeSet<EntityKey> = listed.map(|pool| pool.entity.clone()).collect();
     let mut found = SpecsByPool::new();
     let mut answers = pin!(read_entities_by_id(client, keys.into_iter().collect()));
     while let Some(answer) = answers.next().await {
-        found.extend(answer?.into_iter().flat_map(|it| it.1));
+        found.extend(answer?.into_iter().flat_map(|answer| answer.1));
     }
     fill(&mut pools, found);
-    let wanted: HashSet<PoolId> = pools.iter().map(|it| it.id.clone()).collect();
+    let wanted: HashSet<PoolId> = pools.iter().map(|pool| pool.id.clone()).collect();
     read_rest(client, &wanted, &mut pools).await?;
     Ok(pools)
 }
@@ -239,10 +242,10 @@ async fn read_entities(
 ) -> Result<Vec<Entity>, GarmError> {
     let keys: BTreeSet<EntityKey> = pools
         .iter()
-        .filter(|it| it.entity.kind == kind && wanted.contains(&it.id))
-        .map(|it| it.entity.clone())
+        .filter(|pool| pool.entity.kind == kind && wanted.contains(&pool.id))
+        .map(|pool| pool.entity.clone())
         .collect();
-    let need_list = refs.is_empty() || !refs.iter().all(|it| stands_for(it, &keys, pools));
+    let need_list = refs.is_empty() || !refs.iter().all(|entity| stands_for(entity, &keys, pools));
     let mut entities = if need_list { client.entities(kind).await? } else { Vec::new() };
     let mut found = SpecsByPool::new();
     let mut answers = pin!(read_entities_by_id(client, keys.into_iter().collect()));
@@ -263,14 +266,14 @@ async fn read_entities(
 fn stands_for(named: &EntityRef, keys: &BTreeSet<EntityKey>, pools: &[Pool]) -> bool {
     let found: BTreeSet<&EntityKey> = pools
         .iter()
-        .filter(|it| {
-            it.entity.kind == named.kind
-                && it.entity_name.eq_ignore_ascii_case(&named.name)
-                && named.endpoint.as_ref().is_none_or(|at| *at == it.endpoint)
+        .filter(|pool| {
+            pool.entity.kind == named.kind
+                && pool.entity_name.eq_ignore_ascii_case(&named.name)
+                && named.endpoint.as_ref().is_none_or(|at| *at == pool.endpoint)
         })
-        .map(|it| &it.entity)
+        .map(|pool| &pool.entity)
         .collect();
-    found.len() == 1 && found.iter().all(|it| keys.contains(*it))
+    found.len() == 1 && found.iter().all(|key| keys.contains(*key))
 }
 
 /// Reads one by one the requested pools that no entity contained: they belong to an entity of a kind
@@ -282,11 +285,11 @@ async fn read_rest(
 ) -> Result<(), GarmError> {
     let rest: Vec<_> = pools
         .iter()
-        .filter(|it| it.detail == PoolDetail::Listed && wanted.contains(&it.id))
-        .map(|it| it.id.clone())
+        .filter(|pool| pool.detail == PoolDetail::Listed && wanted.contains(&pool.id))
+        .map(|pool| pool.id.clone())
         .collect();
     let answers: Vec<_> = stream::iter(&rest)
-        .map(|it| async move { if_there(client.pool(it).await) })
+        .map(|id| async move { if_there(client.pool(id).await) })
         .buffered(AT_ONCE)
         .try_collect()
         .await?;
@@ -307,7 +310,7 @@ fn if_there<T>(answer: Result<T, GarmError>) -> Result<Option<T>, GarmError> {
 /// Completes the pools of a list with the `extra_specs` of single answers.
 pub(super) fn fill(pools: &mut [Pool], found: SpecsByPool) {
     let mut found: HashMap<_, _> = found.into_iter().collect();
-    for pool in pools.iter_mut().filter(|it| it.detail == PoolDetail::Listed) {
+    for pool in pools.iter_mut().filter(|pool| pool.detail == PoolDetail::Listed) {
         if let Some(specs) = found.remove(&pool.id) {
             pool.complete(specs);
         }

@@ -102,7 +102,7 @@ impl PoolList {
         {
             return Ok(listed.clone());
         }
-        let spent = last.as_ref().map_or(Duration::ZERO, |it| it.spent);
+        let spent = last.as_ref().map_or(Duration::ZERO, |list| list.spent);
         tokio::time::sleep_until(self.began_at + spent.saturating_sub(BURST) * SHARE).await;
         let ticket = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
         let began = Instant::now();
@@ -129,7 +129,7 @@ impl PoolList {
     /// another, or that cannot be exact anyway.
     pub(super) async fn recently_bearing(&self, mark: &OwnerMark) -> Result<Vec<Pool>, GarmError> {
         let last = self.last.lock().await.clone();
-        match last.filter(|it| it.at.elapsed() < it.took * RECENT_FACTOR) {
+        match last.filter(|list| list.at.elapsed() < list.took * RECENT_FACTOR) {
             Some(listed) => self.ranked(listed, mark).await,
             None => self.bearing(mark).await,
         }
@@ -144,10 +144,10 @@ impl PoolList {
             // chosen.
             let is_unused = is_switched_off(found)
                 && !is_alone
-                && pool(&self.client, &found.id).await?.is_none_or(|it| it.1.is_empty());
+                && pool(&self.client, &found.id).await?.is_none_or(|found| found.1.is_empty());
             ranked.push((is_unused, found));
         }
         ranked.sort_by(|a, b| (a.0, age(a.1)).cmp(&(b.0, age(b.1))));
-        Ok(ranked.into_iter().map(|it| it.1.clone()).collect())
+        Ok(ranked.into_iter().map(|pool| pool.1.clone()).collect())
     }
 }

@@ -152,7 +152,7 @@ async fn look(
         context.writer.change(pool, precondition, |_| off()).await?;
         drain.off_at = Instant::now();
     }
-    let is_built = runners.iter().any(|it| it.status == Status::PendingCreate);
+    let is_built = runners.iter().any(|runner| runner.status == Status::PendingCreate);
     if is_built && drain.off_at.elapsed() >= STALE_AFTER {
         let decision = "GARM creates runners for a disabled pool".to_owned();
         let order = LevelOrder { level: 0, with: ResendLabels::Labels, decision };
@@ -169,7 +169,7 @@ async fn look(
         }
     }
     let own = context.options.own_runner.as_ref();
-    let due = drain.idle.due(runners.iter().filter(|it| own != Some(&it.name)));
+    let due = drain.idle.due(runners.iter().filter(|runner| own != Some(&runner.name)));
     for name in &due {
         if context.is_stopped() {
             return Ok(Some(Retired::Stopped));
@@ -223,28 +223,33 @@ impl Drain {
         if runners.is_empty() {
             return None;
         }
-        let own = runners.iter().find(|it| context.options.own_runner.as_ref() == Some(&it.name));
-        let mut others =
-            runners.iter().filter(|it| context.options.own_runner.as_ref() != Some(&it.name));
-        let is_all_tried = !others.any(|it| is_free(it) && !self.asked.contains(&it.name));
+        let own =
+            runners.iter().find(|runner| context.options.own_runner.as_ref() == Some(&runner.name));
+        let mut others = runners
+            .iter()
+            .filter(|runner| context.options.own_runner.as_ref() != Some(&runner.name));
+        let is_all_tried =
+            !others.any(|runner| is_free(runner) && !self.asked.contains(&runner.name));
         if let Some(own) = own.filter(|_| is_all_tried) {
             return Some(Retired::OwnRunner(own.name.clone()));
         }
         let after = self.began.elapsed();
         // The time limit is meant for busy runners: idle ones are asked to go however short it is.
-        let is_leaving = |it: &Runner| it.status.is_leaving() || self.going.contains(&it.name);
+        let is_leaving =
+            |runner: &Runner| runner.status.is_leaving() || self.going.contains(&runner.name);
         let is_removed = runners.iter().all(is_leaving);
         let given = context.options.drain_timeout;
         let limit = if is_removed { given.max(LEAVING_WAIT) } else { given };
         let is_over = is_all_tried && after >= limit;
-        let mut faults = self.faults.iter().filter(|it| runners.iter().any(|r| r.name == *it.0));
+        let mut faults =
+            self.faults.iter().filter(|fault| runners.iter().any(|r| r.name == *fault.0));
         let fault = faults.next().map(|(name, fault)| (name.clone(), fault.clone()));
         is_over.then_some(Retired::TimedOut { left: runners.len(), after, fault })
     }
 }
 
 fn tell(context: &StepContext<'_>, pool: &PoolRef, runners: &[Runner], waited: Duration) {
-    let busy = runners.iter().filter(|it| it.is_busy()).count();
+    let busy = runners.iter().filter(|runner| runner.is_busy()).count();
     let leaving = runners.len() - busy;
     if !runners.is_empty() {
         let pool = pool.name.clone();

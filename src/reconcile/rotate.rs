@@ -117,7 +117,7 @@ async fn rotate_pool(
         faults: BTreeMap::new(),
     };
     let (live, runners) = rotation.read(context).await?;
-    if !runners.iter().any(|it| it.is_outdated(live.generation)) {
+    if !runners.iter().any(|runner| runner.is_outdated(live.generation)) {
         return Ok(None);
     }
     rotation.at_start = names(&runners);
@@ -158,9 +158,11 @@ impl Rotation {
     fn candidates(&self, live: &Pool, runners: &[Runner]) -> BTreeSet<RunnerName> {
         runners
             .iter()
-            .filter(|it| it.is_outdated(live.generation) && is_free(it))
-            .filter(|it| self.asked.get(&it.name).is_none_or(|tries| *tries < REMOVAL_TRIES))
-            .map(|it| it.name.clone())
+            .filter(|runner| runner.is_outdated(live.generation) && is_free(runner))
+            .filter(|runner| {
+                self.asked.get(&runner.name).is_none_or(|tries| *tries < REMOVAL_TRIES)
+            })
+            .map(|runner| runner.name.clone())
             .collect()
     }
 
@@ -173,7 +175,7 @@ impl Rotation {
         left: &BTreeSet<RunnerName>,
     ) -> Result<usize, WriteError> {
         let most = (runners.len() / BATCH_PART).max(1);
-        let due = self.idle.due(runners.iter().filter(|it| left.contains(&it.name)));
+        let due = self.idle.due(runners.iter().filter(|runner| left.contains(&runner.name)));
         self.before_batch = names(runners);
         self.arrived.clear();
         let mut count = 0;
@@ -216,7 +218,7 @@ impl Rotation {
             context.pause(backoff.delay(attempt)).await;
             attempt += 1;
             let (live, runners) = self.read(context).await?;
-            let left = runners.iter().filter(|it| it.is_outdated(live.generation)).count();
+            let left = runners.iter().filter(|runner| runner.is_outdated(live.generation)).count();
             self.note_failures(&live, &runners);
             tell_faults(context, &self.pool, &runners, &mut self.faults);
             self.note_arrivals(&live, &runners);
@@ -234,8 +236,9 @@ impl Rotation {
 
     fn note_failures(&mut self, live: &Pool, runners: &[Runner]) {
         let now = Instant::now();
-        let fresh =
-            |it: &&Runner| !it.is_outdated(live.generation) && !self.at_start.contains(&it.name);
+        let fresh = |runner: &&Runner| {
+            !runner.is_outdated(live.generation) && !self.at_start.contains(&runner.name)
+        };
         for runner in runners.iter().filter(fresh) {
             let name = &runner.name;
             if runner.runner_status == RunnerStatus::Failed {
@@ -256,15 +259,17 @@ impl Rotation {
     /// Notes the runners that have become ready since the last batch. One that takes a job at once
     /// is a replacement, too.
     fn note_arrivals(&mut self, live: &Pool, runners: &[Runner]) {
-        let has_arrived = |it: &&Runner| {
+        let has_arrived = |runner: &&Runner| {
             let is_up = matches!(
-                it.runner_status,
+                runner.runner_status,
                 RunnerStatus::Idle | RunnerStatus::Active | RunnerStatus::Terminated
             );
-            is_up && !it.is_outdated(live.generation) && !self.before_batch.contains(&it.name)
+            is_up
+                && !runner.is_outdated(live.generation)
+                && !self.before_batch.contains(&runner.name)
         };
         let arrived: Vec<RunnerName> =
-            runners.iter().filter(has_arrived).map(|it| it.name.clone()).collect();
+            runners.iter().filter(has_arrived).map(|runner| runner.name.clone()).collect();
         self.arrived.extend(arrived);
     }
 
@@ -272,20 +277,21 @@ impl Rotation {
     /// runner and none that it has begun since is still booting. In a busy pool other runners are
     /// booting all the time.
     fn is_settled(&self, live: &Pool, runners: &[Runner]) -> bool {
-        let is_gone = !runners.iter().any(|it| self.removed.contains(&it.name));
-        let counted = runners.iter().filter(|it| it.counts_as_idle()).count();
+        let is_gone = !runners.iter().any(|runner| self.removed.contains(&runner.name));
+        let counted = runners.iter().filter(|runner| runner.counts_as_idle()).count();
         let has_room = runners.len() < live.spec.max_runners as usize;
         let is_owed =
             live.spec.enabled && has_room && counted < live.spec.min_idle_runners as usize;
-        let is_booting = runners.iter().any(|it| {
-            let is_new = !it.is_outdated(live.generation) && !self.before_batch.contains(&it.name);
-            is_new && is_coming(it) && !self.failed.contains(&it.name)
+        let is_booting = runners.iter().any(|runner| {
+            let is_new =
+                !runner.is_outdated(live.generation) && !self.before_batch.contains(&runner.name);
+            is_new && is_coming(runner) && !self.failed.contains(&runner.name)
         });
         is_gone && (self.arrived.len() >= self.batch || !is_owed && !is_booting)
     }
 
     fn over(&self, live: &Pool, runners: &[Runner]) -> StepEnd {
-        let left = runners.iter().filter(|it| it.is_outdated(live.generation)).count();
+        let left = runners.iter().filter(|runner| runner.is_outdated(live.generation)).count();
         self.end(StepResult::Done, left)
     }
 
@@ -310,7 +316,7 @@ impl Rotation {
 }
 
 fn names(runners: &[Runner]) -> BTreeSet<RunnerName> {
-    runners.iter().map(|it| it.name.clone()).collect()
+    runners.iter().map(|runner| runner.name.clone()).collect()
 }
 
 /// Whether the runner is not idle yet and has not failed.

@@ -93,7 +93,7 @@ async fn credential(
     id: Option<u64>,
     wanted: &DesiredCredential,
 ) -> Result<StepEnd, WriteError> {
-    let key = context.options.keys.get(&wanted.name).filter(|it| it.fingerprint == wanted.key);
+    let key = context.options.keys.get(&wanted.name).filter(|key| key.fingerprint == wanted.key);
     let Some(key) = key else {
         return Ok(StepEnd::new(StepResult::Blocked, "the planned key is not available"));
     };
@@ -172,7 +172,7 @@ async fn unclaimed(
     id: &PoolId,
 ) -> Result<(), WriteError> {
     let bearing = context.writer.pool_list.recently_bearing(&context.mark(name)).await;
-    match bearing.map_err(WriteError::Garm)?.iter().find(|it| it.id != *id) {
+    match bearing.map_err(WriteError::Garm)?.iter().find(|pool| pool.id != *id) {
         None => Ok(()),
         Some(other) => Err(create::taken(&other.id)),
     }

@@ -85,7 +85,7 @@ impl fmt::Display for WriteError {
                 write!(f, "{error}; it is not known whether GARM has carried it out")
             }
             Self::Ignored(fields) => {
-                let fields: Vec<String> = fields.iter().map(|it| format!("`{it}`")).collect();
+                let fields: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
                 write!(f, "GARM answered 200 and did not set {}", fields.join(", "))
             }
             Self::Changed(what) => write!(f, "{what}"),

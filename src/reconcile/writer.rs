@@ -89,12 +89,14 @@ impl Writer {
     /// `PUT /controller`, if it is needed.
     pub(super) async fn set_backoff(&self, backoff_s: u64) -> Result<WriteOutcome, WriteError> {
         self.refuse_old(self.line)?;
-        let read = || async { self.client.controller().await.map(|it| it.0.backoff.as_secs()) };
+        let read = || async {
+            self.client.controller().await.map(|controller| controller.0.backoff.as_secs())
+        };
         let live = reread::with_retries(read).await.map_err(WriteError::Garm)?;
         if live == backoff_s {
             return Ok(WriteOutcome::AlreadyDone);
         }
-        let image = |it: u64| Some(json!({ "minimum_job_age_backoff_s": it }));
+        let image = |seconds: u64| Some(json!({ "minimum_job_age_backoff_s": seconds }));
         let entry = WriteRecord {
             act: "update controller",
             subject: Subject::Controller,
@@ -145,7 +147,7 @@ impl Writer {
             WriteResponse::No(error) => Err(WriteError::Garm(error)),
             WriteResponse::Lost(error) => Err(WriteError::Unknown(error)),
         };
-        let id = result.as_ref().ok().map(|it| it.id.clone());
+        let id = result.as_ref().ok().map(|pool| pool.id.clone());
         let subject = Subject::Pool { name: name.clone(), id };
         self.record.outcome(WriteRecord { subject, ..entry }, intent, result).await
     }
@@ -182,7 +184,7 @@ impl Writer {
         name: &RunnerName,
     ) -> Result<WriteOutcome, WriteError> {
         let (_, runners) = self.checked(target, precondition).await?;
-        match runners.iter().find(|it| it.name == *name) {
+        match runners.iter().find(|runner| runner.name == *name) {
             Some(runner) => self.remove(target, runner, None).await,
             None => Ok(WriteOutcome::AlreadyDone),
         }

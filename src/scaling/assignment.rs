@@ -114,9 +114,9 @@ impl<'a> Assignment<'a> {
 
     /// The strongest claim of another entity on the job, if there is one.
     fn held_elsewhere(&self, job: &WaitingJob) -> Option<JobClaim> {
-        let others = job.others.iter().flat_map(|it| it.iter());
-        let holds = others.filter_map(|it| self.others.get(it)?.shared_jobs.get(&job.id));
-        holds.map(|it| it.0).max()
+        let others = job.others.iter().flat_map(|keys| keys.iter());
+        let holds = others.filter_map(|key| self.others.get(key)?.shared_jobs.get(&job.id));
+        holds.map(|claim| claim.0).max()
     }
 
     /// Starts a pass in which each pool takes as many jobs as its capacity allows.
@@ -141,7 +141,7 @@ impl<'a> Assignment<'a> {
         let mut rest = Vec::new();
         for at in jobs {
             let job = &self.index.queue.waiting[*at as usize];
-            let place = Some(former[*at as usize]).filter(|it| self.takes(pass, job, *it));
+            let place = Some(former[*at as usize]).filter(|place| self.takes(pass, job, *place));
             match place.or_else(|| self.first_with_some_left(pass, job)) {
                 Some(place) => {
                     self.left[place as usize] -= 1;
@@ -170,8 +170,9 @@ impl<'a> Assignment<'a> {
             if self.held_elsewhere(job).is_some() {
                 continue;
             }
-            let fits = || self.fits(job).iter().copied().filter(|it| self.serves(job, *it));
-            let scaled = |it: &u32| self.capacities[*it as usize].mode == ScalingMode::Managed;
+            let fits = || self.fits(job).iter().copied().filter(|place| self.serves(job, *place));
+            let scaled =
+                |place: &u32| self.capacities[*place as usize].mode == ScalingMode::Managed;
             if let Some(place) = fits().find(scaled).or_else(|| fits().next()) {
                 self.give(*at, place, JobClaim::Forced);
             }
@@ -189,11 +190,11 @@ impl<'a> Assignment<'a> {
         let fits = &self.index.queue.groups[job.group as usize].fits;
         let spent = &mut self.spent[job.group as usize];
         // Within a pass capacity only falls, so a pool that was found full stays full.
-        while fits.get(*spent as usize).is_some_and(|it| self.left[*it as usize] == 0) {
+        while fits.get(*spent as usize).is_some_and(|place| self.left[*place as usize] == 0) {
             *spent += 1;
         }
         let from = *spent as usize;
-        let takes = |it: &u32| self.left[*it as usize] > 0 && self.gives(pass, job, *it);
+        let takes = |place: &u32| self.left[*place as usize] > 0 && self.gives(pass, job, *place);
         fits[from..].iter().copied().find(takes)
     }
 
@@ -204,7 +205,7 @@ impl<'a> Assignment<'a> {
     /// Whether the pool may take the job in this pass.
     fn gives(&self, pass: AssignmentPass, job: &WaitingJob, place: u32) -> bool {
         let is_in_vain = pass == AssignmentPass::Runners
-            && self.capacities[place as usize].vain_by.is_some_and(|it| job.created_at <= it);
+            && self.capacities[place as usize].vain_by.is_some_and(|at| job.created_at <= at);
         !is_in_vain && self.serves(job, place)
     }
 
@@ -216,12 +217,12 @@ impl<'a> Assignment<'a> {
     /// Sets the deadlines for jobs beside an idle runner of a pool that only GARM scales: they wait
     /// there for a limited time.
     fn note_waits(&self, clock: &mut EvaluationClock) {
-        if self.capacities.iter().all(|it| it.mode != ScalingMode::GarmOnly) {
+        if self.capacities.iter().all(|capacity| capacity.mode != ScalingMode::GarmOnly) {
             return;
         }
         for (job, place) in self.index.queue.waiting.iter().zip(&self.assigned.places) {
             let capacity = self.capacities.get(*place as usize);
-            if capacity.is_some_and(|it| it.mode == ScalingMode::GarmOnly) {
+            if capacity.is_some_and(|capacity| capacity.mode == ScalingMode::GarmOnly) {
                 clock.passed(job.created_at, STUCK_AFTER);
             }
         }

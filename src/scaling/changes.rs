@@ -11,7 +11,7 @@ use crate::domain::runner::Runner;
 impl EntityIndex {
     /// Applies the row of a runner. A runner of an unknown pool is ignored.
     pub(super) fn see_runner(&mut self, runner: &Runner, now: Timestamp) {
-        let Some(place) = runner.pool.as_ref().and_then(|it| self.place_of.get(it)).copied() else {
+        let Some(place) = runner.pool.as_ref().and_then(|id| self.place_of.get(id)).copied() else {
             return;
         };
         let before = self.pools[place as usize].see(runner, now);
@@ -40,7 +40,7 @@ impl EntityIndex {
             self.queue.leave(before);
         }
         if let Some(stage) = stage(job) {
-            let known = self.known_job(job, stage, before.and_then(|it| it.started));
+            let known = self.known_job(job, stage, before.and_then(|known| known.started));
             self.queue.known_jobs.insert(id, known);
             self.review(id, now);
             // The runner's row may have arrived before the job's.
@@ -70,7 +70,7 @@ impl EntityIndex {
     fn let_go(&mut self, job: Option<i64>, place: u32, now: Timestamp) {
         let Some(job) = job else { return };
         if let Some(places) = self.carriers.get_mut(&job) {
-            if let Some(at) = places.iter().position(|it| *it == place) {
+            if let Some(at) = places.iter().position(|other| *other == place) {
                 places.swap_remove(at);
             }
             if places.is_empty() {
@@ -84,7 +84,7 @@ impl EntityIndex {
     fn review(&mut self, workflow_job_id: i64, now: Timestamp) {
         let Some(known) = self.queue.known_jobs.get(&workflow_job_id).cloned() else { return };
         let deadline = known.deadline(self.is_carried(workflow_job_id));
-        match deadline.filter(|it| it.end().is_none_or(|end| now < end)) {
+        match deadline.filter(|deadline| deadline.end().is_none_or(|end| now < end)) {
             Some(deadline) => self.queue.enter(workflow_job_id, &known, deadline),
             None => {
                 self.queue.leave(&known);

@@ -93,9 +93,9 @@ impl CircuitBreaker {
             self.open = None;
         }
         let window = earlier(now, WINDOW);
-        self.failures.retain_mut(|it| {
-            it.0 = it.0.min(now);
-            it.0 > window
+        self.failures.retain_mut(|failure| {
+            failure.0 = failure.0.min(now);
+            failure.0 > window
         });
         if let Some(first) = self.failures.first() {
             clock.passed(first.0, WINDOW);
@@ -116,7 +116,7 @@ impl CircuitBreaker {
 
     /// Whether the next probe is due.
     pub(super) fn is_probe_due(&self, clock: &mut EvaluationClock) -> bool {
-        self.open.is_some_and(|it| clock.reached(it.probe_at))
+        self.open.is_some_and(|open| clock.reached(open.probe_at))
     }
 
     fn note_failures(&mut self, failed: &[&RunnerName], now: Timestamp) {
@@ -125,8 +125,10 @@ impl CircuitBreaker {
         }
         let before = std::mem::take(&mut self.failed_at);
         for name in failed {
-            let at = before.get(*name).map_or(now, |it| (*it).min(now));
-            if !before.contains_key(*name) && !self.failures.iter().any(|it| it.1 == **name) {
+            let at = before.get(*name).map_or(now, |time| (*time).min(now));
+            if !before.contains_key(*name)
+                && !self.failures.iter().any(|failure| failure.1 == **name)
+            {
                 self.failures.push((now, (*name).clone()));
             }
             self.failed_at.insert((*name).clone(), at);
@@ -152,7 +154,7 @@ impl CircuitBreaker {
     }
 
     fn due(&self, grace: Duration, clock: &mut EvaluationClock) -> Vec<RunnerName> {
-        let due = self.failed_at.iter().filter(|it| clock.passed(*it.1, grace));
-        due.map(|it| it.0.clone()).collect()
+        let due = self.failed_at.iter().filter(|entry| clock.passed(*entry.1, grace));
+        due.map(|entry| entry.0.clone()).collect()
     }
 }

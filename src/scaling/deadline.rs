@@ -46,7 +46,7 @@ impl EvaluationClock {
     /// How many of `starts`, which ascend, are at least `wait` ago.
     pub fn count_passed(&mut self, starts: &[Timestamp], wait: Duration) -> usize {
         let cut = earlier(self.now, wait);
-        let passed = starts.partition_point(|it| *it <= cut);
+        let passed = starts.partition_point(|start| *start <= cut);
         if let Some(next) = starts.get(passed) {
             self.passed(*next, wait);
         }

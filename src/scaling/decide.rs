@@ -46,7 +46,7 @@ impl<'a> Observation<'a> {
         place: usize,
         backoff: Duration,
     ) -> Option<Self> {
-        let pool = index.pools.get(place).filter(|it| it.is_scaled())?;
+        let pool = index.pools.get(place).filter(|pool| pool.is_scaled())?;
         let policy = pool.policy.as_ref()?;
         Some(Self { index, routing, place, pool, policy, backoff })
     }
@@ -193,7 +193,7 @@ fn rules(
 ) -> RuleResults {
     let (policy, counts) = (seen.policy, &seen.pool.counts);
     let asking = count(jobs.len());
-    let late = policy.max_queue_wait.map_or(0, |it| count(clock.count_passed(jobs, it)));
+    let late = policy.max_queue_wait.map_or(0, |wait| count(clock.count_passed(jobs, wait)));
     let ours = if leaves_scaling_to_us(seen.backoff, policy.scale_up_delay) {
         asking
     } else {
@@ -260,8 +260,12 @@ fn retire(
     }
     let delay = seen.policy.scale_down_delay;
     // GARM may link a job to a runner shortly before it marks the runner active.
-    let idle = seen.pool.idle_runners(clock.now()).map(|it| it.0).filter(|it| it.job.is_none());
-    let is_due = |it: &&RunnerState| clock.passed(it.idle_since(), delay);
+    let idle = seen
+        .pool
+        .idle_runners(clock.now())
+        .map(|entry| entry.0)
+        .filter(|runner| runner.job.is_none());
+    let is_due = |runner: &&RunnerState| clock.passed(runner.idle_since(), delay);
     let idle: Vec<&RunnerState> = idle.collect();
     let mut due: Vec<&RunnerState> = idle.iter().copied().filter(is_due).collect();
     rules.due = rules.surplus.min(count(due.len()));
@@ -271,11 +275,12 @@ fn retire(
     let quota = (rules.due as usize).div_ceil(4).clamp(1, RETIRE_MAX).min(rules.due as usize);
     due.sort_unstable_by(|a, b| (a.idle_since(), &a.name).cmp(&(b.idle_since(), &b.name)));
     let mut retire: Vec<RunnerName> =
-        due.iter().take(rules.due as usize).map(|it| it.name.clone()).collect();
+        due.iter().take(rules.due as usize).map(|runner| runner.name.clone()).collect();
     let mut reserve = retire.split_off(quota);
     reserve.truncate(RETIRE_MAX);
-    let is_unsure = |it: &&RunnerState| it.idle.is_some_and(|it| it.source == IdleSource::Row);
-    let ask = idle.into_iter().filter(is_unsure).map(|it| it.name.clone()).collect();
+    let is_unsure =
+        |runner: &&RunnerState| runner.idle.is_some_and(|idle| idle.source == IdleSource::Row);
+    let ask = idle.into_iter().filter(is_unsure).map(|runner| runner.name.clone()).collect();
     (retire, reserve, ask)
 }
 
@@ -285,10 +290,14 @@ fn exchange(seen: &Observation<'_>, rules: &RuleResults, clock: &EvaluationClock
     if !rules.makes_room(&seen.pool.counts) {
         return (Vec::new(), Vec::new(), Vec::new());
     }
-    let idle = seen.pool.idle_runners(clock.now()).map(|it| it.0).filter(|it| it.job.is_none());
+    let idle = seen
+        .pool
+        .idle_runners(clock.now())
+        .map(|entry| entry.0)
+        .filter(|runner| runner.job.is_none());
     let mut idle: Vec<&RunnerState> = idle.collect();
     idle.sort_unstable_by(|a, b| (a.idle_since(), &a.name).cmp(&(b.idle_since(), &b.name)));
-    let mut names = idle.into_iter().map(|it| it.name.clone());
+    let mut names = idle.into_iter().map(|runner| runner.name.clone());
     let first = names.by_ref().take(1).collect();
     (first, names.take(RETIRE_MAX).collect(), Vec::new())
 }
@@ -300,10 +309,11 @@ fn starting(pool: &PoolIndex, covered: &[Timestamp], clock: &mut EvaluationClock
     if covered.is_empty() {
         return 0;
     }
-    let mut idle: Vec<Timestamp> = pool.idle_runners(clock.now()).map(|it| it.1.since).collect();
+    let mut idle: Vec<Timestamp> =
+        pool.idle_runners(clock.now()).map(|entry| entry.1.since).collect();
     idle.sort_unstable();
     let together = idle.iter().zip(covered).map(|(runner, job)| *runner.max(job));
-    count(together.filter(|it| !clock.passed(*it, PICK_UP)).count())
+    count(together.filter(|together| !clock.passed(*together, PICK_UP)).count())
 }
 
 /// The level, and the idle, failed and suspect runners to remove.

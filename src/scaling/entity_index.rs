@@ -67,8 +67,8 @@ impl<'a> EntityRows<'a> {
             rows.entry(&pool.entity).or_default().pools.push(pool);
         }
         for runner in runners {
-            let entity = runner.pool.as_ref().and_then(|it| home.get(it));
-            if let Some(rows) = entity.and_then(|it| rows.get_mut(it)) {
+            let entity = runner.pool.as_ref().and_then(|id| home.get(id));
+            if let Some(rows) = entity.and_then(|key| rows.get_mut(key)) {
                 rows.runners.push(runner);
             }
         }
@@ -93,7 +93,7 @@ impl EntityIndex {
         before: Option<&Self>,
         now: Timestamp,
     ) -> Self {
-        let entity = rows.pools.first().map(|it| it.entity.clone());
+        let entity = rows.pools.first().map(|pool| pool.entity.clone());
         let mut index = Self { entity, ..Self::default() };
         for pool in &rows.pools {
             index.pools.push(PoolIndex::new(pool, policies.get(&pool.id)));
@@ -119,8 +119,8 @@ impl EntityIndex {
                 .then_with(|| a.rank.cmp(&b.rank))
                 .then_with(|| a.id().cmp(b.id()))
         });
-        self.places = self.pools.iter().map(|it| it.place.clone()).collect();
-        self.place_of = self.pools.iter().map(|it| it.id().clone()).zip(0_u32..).collect();
+        self.places = self.pools.iter().map(|pool| pool.place.clone()).collect();
+        self.place_of = self.pools.iter().map(|pool| pool.id().clone()).zip(0_u32..).collect();
         self.groups_of = vec![Vec::new(); self.pools.len()];
         for (place, pool) in (0_u32..).zip(&self.pools) {
             if pool.is_enabled {
@@ -134,7 +134,7 @@ impl EntityIndex {
     fn fill(&mut self, runners: &[&Runner], before: Option<&Self>, now: Timestamp) {
         let mut homes = vec![Vec::new(); self.pools.len()];
         for runner in runners {
-            let Some(place) = runner.pool.as_ref().and_then(|it| self.place_of.get(it)) else {
+            let Some(place) = runner.pool.as_ref().and_then(|id| self.place_of.get(id)) else {
                 continue;
             };
             homes[*place as usize].push(*runner);
@@ -143,7 +143,7 @@ impl EntityIndex {
             }
         }
         for (pool, runners) in self.pools.iter_mut().zip(&homes) {
-            let before = before.and_then(|it| it.pool(pool.id()));
+            let before = before.and_then(|index| index.pool(pool.id()));
             pool.fill(runners, before, now);
         }
     }
@@ -151,7 +151,7 @@ impl EntityIndex {
     /// Keeps the jobs that have vanished since `before` and are still worth serving.
     fn remember(&mut self, before: &Self, jobs: &[&Job], now: Timestamp) {
         let listed: std::collections::HashSet<i64> =
-            jobs.iter().map(|it| it.workflow_job_id).collect();
+            jobs.iter().map(|job| job.workflow_job_id).collect();
         for (id, known) in &before.queue.known_jobs {
             if listed.contains(id) {
                 continue;
@@ -166,8 +166,9 @@ impl EntityIndex {
     fn take_in(&mut self, job: &Job, before: Option<&Self>) {
         if let Some(stage) = stage(job) {
             let id = job.workflow_job_id;
-            let started =
-                before.and_then(|it| it.queue.known_jobs.get(&id)).and_then(|it| it.started);
+            let started = before
+                .and_then(|index| index.queue.known_jobs.get(&id))
+                .and_then(|known| known.started);
             let known = self.known_job(job, stage, started);
             self.queue.known_jobs.insert(id, known);
         }
@@ -180,10 +181,10 @@ impl EntityIndex {
         stage: JobStage,
         started: Option<u64>,
     ) -> KnownJob {
-        let is_other = |it: &&EntityKey| self.entity.as_ref() != Some(*it);
+        let is_other = |key: &&EntityKey| self.entity.as_ref() != Some(*key);
         let others: Arc<[EntityKey]> = job.entities.iter().filter(is_other).cloned().collect();
         KnownJob {
-            others: Some(others).filter(|it| !it.is_empty()),
+            others: Some(others).filter(|others| !others.is_empty()),
             created_at: job.created_at,
             updated_at: job.updated_at,
             id: job.id,
@@ -213,7 +214,7 @@ impl EntityIndex {
     /// Notes that a job has started, unless that is known already.
     pub(super) fn note_start(&mut self, workflow_job_id: i64, now: Timestamp) {
         let known = self.queue.known_jobs.get_mut(&workflow_job_id);
-        if let Some(known) = known.filter(|it| it.started.is_none()) {
+        if let Some(known) = known.filter(|known| known.started.is_none()) {
             // Even if the runner's row arrived first, the job's row shows when the job started.
             let at = match known.stage {
                 JobStage::Begun | JobStage::BegunOn => known.updated_at.min(now),
@@ -227,7 +228,7 @@ impl EntityIndex {
     fn expire(&mut self, now: Timestamp) {
         for job in self.queue.expire(now) {
             let id = job.workflow_job_id;
-            match self.queue.known_jobs.get(&id).map(|it| it.stage) {
+            match self.queue.known_jobs.get(&id).map(|known| known.stage) {
                 Some(JobStage::Forgotten(_)) => drop(self.queue.known_jobs.remove(&id)),
                 Some(JobStage::Queued | JobStage::Begun | JobStage::BegunOn) => {
                     self.note_start(id, now);
@@ -240,10 +241,12 @@ impl EntityIndex {
     /// Evaluates the starts in each pool in which something has changed.
     fn judge_starts(&mut self, now: Timestamp) {
         let known_jobs = &self.queue.known_jobs;
-        for pool in self.pools.iter_mut().filter(|it| it.starts.is_news) {
+        for pool in self.pools.iter_mut().filter(|pool| pool.starts.is_news) {
             pool.starts.is_news = false;
             let pick_ups: Vec<(JobPickUp, Timestamp)> = (pool.runners.iter())
-                .filter_map(|it| Some((it.pick_up?, known_jobs.get(&it.job?)?.created_at)))
+                .filter_map(|runner| {
+                    Some((runner.pick_up?, known_jobs.get(&runner.job?)?.created_at))
+                })
                 .collect();
             if pool.judge(&pick_ups) {
                 pool.version += 1;
@@ -257,7 +260,7 @@ impl EntityIndex {
         let now = clock.now();
         self.judge_starts(now);
         for pool in &mut self.pools {
-            if pool.counts.until.is_some_and(|it| it <= now) {
+            if pool.counts.until.is_some_and(|until| until <= now) {
                 pool.recount(now);
             }
             if let Some(until) = pool.counts.until {
@@ -282,11 +285,11 @@ impl EntityIndex {
 
     /// One pool of the entity, by its id.
     pub fn pool(&self, id: &PoolId) -> Option<&PoolIndex> {
-        self.place_of.get(id).map(|it| &self.pools[*it as usize])
+        self.place_of.get(id).map(|place| &self.pools[*place as usize])
     }
 
     pub(super) fn pool_mut(&mut self, id: &PoolId) -> Option<&mut PoolIndex> {
-        self.place_of.get(id).map(|it| &mut self.pools[*it as usize])
+        self.place_of.get(id).map(|place| &mut self.pools[*place as usize])
     }
 
     pub(super) fn is_carried(&self, workflow_job_id: i64) -> bool {
@@ -297,7 +300,7 @@ impl EntityIndex {
     pub(super) fn group(&mut self, labels: &Labels) -> u32 {
         let (bearers, pools) = (&self.bearers, &self.pools);
         let known = self.queue.groups.len();
-        let group = self.queue.group(labels, |it| fitting(it, bearers, pools));
+        let group = self.queue.group(labels, |labels| fitting(labels, bearers, pools));
         if group as usize == known {
             for place in &self.queue.groups[known].fits {
                 self.groups_of[*place as usize].push(group);
@@ -309,8 +312,8 @@ impl EntityIndex {
 
 /// The enabled pools that bear every one of `wanted`, in routing order.
 fn fitting(wanted: &Labels, bearers: &HashMap<String, Vec<u32>>, pools: &[PoolIndex]) -> Vec<u32> {
-    let rarest = wanted.keys().map(|it| bearers.get(it).map_or(&[][..], Vec::as_slice));
-    let candidates = match rarest.min_by_key(|it| it.len()) {
+    let rarest = wanted.keys().map(|label| bearers.get(label).map_or(&[][..], Vec::as_slice));
+    let candidates = match rarest.min_by_key(|list| list.len()) {
         Some(places) => places.to_vec(),
         None => (0_u32..).take(pools.len()).collect(),
     };

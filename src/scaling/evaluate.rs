@@ -57,7 +57,7 @@ impl Evaluation {
     /// Adds decisions; each replaces an earlier one about the same pool.
     fn add(&mut self, decisions: Vec<Arc<Decision>>) {
         if !self.decisions.is_empty() {
-            self.decisions.retain(|old| decisions.iter().all(|it| it.pool != old.pool));
+            self.decisions.retain(|old| decisions.iter().all(|decision| decision.pool != old.pool));
         }
         self.decisions.extend(decisions);
     }
@@ -91,7 +91,7 @@ fn evaluate_once(
     now: Timestamp,
 ) -> (Evaluation, EntityState, bool) {
     let (routing, mut state) = route(index, state, around, now);
-    let last = state.last.take().filter(|it| Arc::ptr_eq(&it.reading, &index.reading));
+    let last = state.last.take().filter(|last| Arc::ptr_eq(&last.reading, &index.reading));
     let last = last.unwrap_or_default();
     let moved = routing.groups_that_differ(&last.routing);
     let mut evaluation = Evaluation { until: routing.until(), ..Evaluation::default() };
@@ -103,12 +103,12 @@ fn evaluate_once(
             decisions.push(None);
             continue;
         };
-        let is_settled = before.as_ref().is_some_and(|it| {
+        let is_settled = before.as_ref().is_some_and(|old| {
             last.versions[place] == index.pools[place].version
-                && it.holds_at(now)
+                && old.holds_at(now)
                 && routing.is_same_for(place, &last.routing)
-                && !index.groups_of[place].iter().any(|it| moved[*it as usize])
-                && seen.is_as_in(it)
+                && !index.groups_of[place].iter().any(|group| moved[*group as usize])
+                && seen.is_as_in(old)
         });
         let decision = match before.filter(|_| is_settled) {
             Some(decision) => decision,
@@ -127,7 +127,7 @@ fn evaluate_once(
         evaluation.until = earliest(evaluation.until, decision.until);
         decisions.push(Some(decision));
     }
-    let versions = index.pools.iter().map(|it| it.version).collect();
+    let versions = index.pools.iter().map(|pool| pool.version).collect();
     state.last =
         Some(LastEvaluation { reading: Arc::clone(&index.reading), routing, versions, decisions });
     (evaluation, state, circuit_changed)
@@ -137,8 +137,8 @@ fn evaluate_once(
 fn difference(before: &SharedJobs, after: &SharedJobs) -> BTreeSet<EntityKey> {
     let mut touched = BTreeSet::new();
     for (one, other) in [(before, after), (after, before)] {
-        let claim = |shared_jobs: &SharedJobs, job: &i64| shared_jobs.get(job).map(|it| it.0);
-        for (_, (_, others)) in one.iter().filter(|it| claim(one, it.0) != claim(other, it.0)) {
+        let claim = |shared_jobs: &SharedJobs, job: &i64| shared_jobs.get(job).map(|entry| entry.0);
+        for (_, (_, others)) in one.iter().filter(|job| claim(one, job.0) != claim(other, job.0)) {
             touched.extend(others.iter().cloned());
         }
     }
@@ -148,7 +148,7 @@ fn difference(before: &SharedJobs, after: &SharedJobs) -> BTreeSet<EntityKey> {
 impl Decision {
     /// Whether the decision is still valid at `now` as far as ages are concerned.
     fn holds_at(&self, now: Timestamp) -> bool {
-        self.at <= now && self.until.is_none_or(|it| now < it)
+        self.at <= now && self.until.is_none_or(|until| now < until)
     }
 }
 

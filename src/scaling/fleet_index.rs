@@ -73,9 +73,10 @@ impl FleetIndex {
     pub fn read(&mut self, fleet: Fleet) {
         self.read_at = fleet.observed_at;
         self.backoff = fleet.controller.backoff;
-        self.pools = fleet.pools.into_iter().map(|it| (it.id.clone(), it)).collect();
-        self.runners = fleet.runners.into_iter().map(|it| (it.id.clone(), it)).collect();
-        self.jobs = fleet.jobs.into_iter().map(|it| (it.id, it)).collect();
+        self.pools = fleet.pools.into_iter().map(|pool| (pool.id.clone(), pool)).collect();
+        self.runners =
+            fleet.runners.into_iter().map(|runner| (runner.id.clone(), runner)).collect();
+        self.jobs = fleet.jobs.into_iter().map(|job| (job.id, job)).collect();
         self.gone_runners.clear();
         self.gone_jobs.clear();
         self.gone_pools.clear();
@@ -91,9 +92,11 @@ impl FleetIndex {
     /// Copies known `extra_specs` to the pools of a new read, because lists omit them, if the pool
     /// has not changed since.
     pub fn hand_over_specs(&mut self, pools: &mut [Pool]) {
-        for pool in pools.iter_mut().filter(|it| it.detail == PoolDetail::Listed) {
-            let known = self.pools.get_mut(&pool.id).filter(|it| it.detail == PoolDetail::Whole);
-            if let Some(known) = known.filter(|it| it.specs_version() == pool.specs_version()) {
+        for pool in pools.iter_mut().filter(|pool| pool.detail == PoolDetail::Listed) {
+            let known =
+                self.pools.get_mut(&pool.id).filter(|known| known.detail == PoolDetail::Whole);
+            if let Some(known) = known.filter(|known| known.specs_version() == pool.specs_version())
+            {
                 pool.complete(std::mem::take(&mut known.spec.extra_specs));
                 known.detail = PoolDetail::Listed;
             }
@@ -103,7 +106,7 @@ impl FleetIndex {
     /// Applies a changed set of managed pools or changed policies.
     pub fn manage(&mut self, policies: ScalePolicies, now: Timestamp) {
         self.policies = policies;
-        for pool in self.entities.values_mut().flat_map(|it| &mut it.pools) {
+        for pool in self.entities.values_mut().flat_map(|index| &mut index.pools) {
             pool.policy = self.policies.get(pool.id()).cloned();
             pool.recount(now);
         }
@@ -117,7 +120,7 @@ impl FleetIndex {
     /// Applies one change at `now`; returns the entities to evaluate again: none if the change is
     /// old or concerns no known entity, several for a job that names several.
     pub fn apply(&mut self, change: RowChange, now: Timestamp) -> Vec<EntityKey> {
-        let one = |it: Option<EntityKey>| it.into_iter().collect();
+        let one = |entity: Option<EntityKey>| entity.into_iter().collect();
         match change {
             RowChange::Runner(runner) => one(self.see_runner(runner, now)),
             RowChange::RunnerGone(id) => one(self.lose_runner(id, now)),
@@ -131,15 +134,15 @@ impl FleetIndex {
     fn see_runner(&mut self, runner: Runner, now: Timestamp) -> Option<EntityKey> {
         let known = self.runners.get(&runner.id);
         if self.gone_runners.contains(&runner.id)
-            || known.is_some_and(|it| it.updated_at > runner.updated_at)
+            || known.is_some_and(|known| known.updated_at > runner.updated_at)
         {
             return None;
         }
         // A runner's event may arrive before its pool's: the runner is kept until the pool is
         // known.
-        let pool = runner.pool.as_ref().and_then(|it| self.pools.get(it));
-        let entity = pool.map(|it| it.entity.clone());
-        if let Some(index) = entity.as_ref().and_then(|it| self.entities.get_mut(it)) {
+        let pool = runner.pool.as_ref().and_then(|id| self.pools.get(id));
+        let entity = pool.map(|pool| pool.entity.clone());
+        if let Some(index) = entity.as_ref().and_then(|key| self.entities.get_mut(key)) {
             index.see_runner(&runner, now);
         }
         self.runners.insert(runner.id.clone(), runner);
@@ -158,7 +161,7 @@ impl FleetIndex {
     fn see_job(&mut self, job: Job, now: Timestamp) -> Vec<EntityKey> {
         let known = self.jobs.get(&job.id);
         if self.gone_jobs.contains(&job.id)
-            || known.is_some_and(|it| it.updated_at > job.updated_at)
+            || known.is_some_and(|known| known.updated_at > job.updated_at)
         {
             return Vec::new();
         }
@@ -188,15 +191,15 @@ impl FleetIndex {
     fn see_pool(&mut self, pool: Pool, now: Timestamp) -> Option<EntityKey> {
         let known = self.pools.get(&pool.id);
         if self.gone_pools.contains(&pool.id)
-            || known.is_some_and(|it| it.updated_at > pool.updated_at)
+            || known.is_some_and(|known| known.updated_at > pool.updated_at)
         {
             return None;
         }
         let (entity, id) = (pool.entity.clone(), pool.id.clone());
         let fresh = PoolIndex::new(&pool, self.policies.get(&id));
         self.pools.insert(id.clone(), pool);
-        let pool = self.entities.get_mut(&entity).and_then(|it| it.pool_mut(&id));
-        match pool.filter(|it| it.routes_like(&fresh)) {
+        let pool = self.entities.get_mut(&entity).and_then(|index| index.pool_mut(&id));
+        match pool.filter(|old| old.routes_like(&fresh)) {
             Some(pool) => pool.take_numbers(&fresh),
             None => self.rebuild(&entity, now),
         }
@@ -215,7 +218,7 @@ impl FleetIndex {
     /// of them.
     fn rebuild(&mut self, entity: &EntityKey, now: Timestamp) {
         let before = self.entities.remove(entity);
-        let pools = self.pools.values().filter(|it| it.entity == *entity);
+        let pools = self.pools.values().filter(|pool| pool.entity == *entity);
         let mut rows = EntityRows::by_entity(pools, self.runners.values(), self.jobs.values());
         if let Some(rows) = rows.remove(entity) {
             let index = EntityIndex::read(&rows, &self.policies, before.as_ref(), now);

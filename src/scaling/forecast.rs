@@ -17,10 +17,10 @@ use crate::domain::name::PoolId;
 /// some time does not apply yet; the age of jobs does count.
 pub fn forecast(fleet: &Fleet, managed: &[ScaledPool<'_>]) -> BTreeMap<PoolId, Arc<Decision>> {
     let policies: ScalePolicies =
-        managed.iter().map(|it| (it.pool.id.clone(), it.policy.clone())).collect();
+        managed.iter().map(|scaled| (scaled.pool.id.clone(), scaled.policy.clone())).collect();
     let mut fleet_index = FleetIndex::new(fleet.clone(), policies);
     let (turn, _) = evaluate_fleet(&mut fleet_index, ScalingState::new(), fleet.observed_at);
-    turn.decisions.into_iter().map(|it| (it.pool.clone(), it)).collect()
+    turn.decisions.into_iter().map(|decision| (decision.pool.clone(), decision)).collect()
 }
 
 #[cfg(test)]
@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn jobs_that_have_waited_count_and_a_pool_without_autoscaling_gets_no_decision() {
-        let jobs = (0..7).map(|it| job(it, &["x"], -40)).collect();
+        let jobs = (0..7).map(|id| job(id, &["x"], -40)).collect();
         let fleet = fleet(0, vec![pool("a", &["x"]), pool("b", &["y"])], vec![], jobs);
         let (ours, off) = (policy(), ScalePolicy { autoscale: false, ..policy() });
         let managed = [
@@ -41,7 +41,9 @@ mod tests {
         ];
         let seen: Vec<_> = forecast(&fleet, &managed)
             .into_values()
-            .map(|it| (it.pool.to_string(), it.direction, it.reason, it.level))
+            .map(|decision| {
+                (decision.pool.to_string(), decision.direction, decision.reason, decision.level)
+            })
             .collect();
         assert_eq!(seen, [("a".to_owned(), Direction::Up, Reason::Pressure, 7)]);
     }

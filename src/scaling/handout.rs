@@ -74,7 +74,7 @@ impl HandOutState {
             return (seen, None);
         }
         let mut idle: Vec<Timestamp> =
-            pool.idle_runners(clock.now()).map(|it| it.1.since).collect();
+            pool.idle_runners(clock.now()).map(|entry| entry.1.since).collect();
         idle.sort_unstable();
         let pairs = idle.iter().zip(waits.jobs).map(|(runner, job)| *runner.max(job));
         let mut beside: Vec<Timestamp> = pairs.collect();
@@ -82,11 +82,11 @@ impl HandOutState {
         seen.untaken = u32::try_from(beside.len()).unwrap_or(u32::MAX);
         seen.since = beside.first().copied();
         let Some(since) = waits.first_in_vain(idle[0], clock) else { return (seen, None) };
-        let created = pool.runners.iter().map(|it| it.created_at).max();
+        let created = pool.runners.iter().map(|runner| runner.created_at).max();
         let newest = newest.max(created);
         seen.probe = probe(pool, (since, newest), clock);
         seen.tried = match seen.probe {
-            RunnerProbe::Now if newest.is_none_or(|it| it <= since) => {
+            RunnerProbe::Now if newest.is_none_or(|newest| newest <= since) => {
                 waits.in_vain(idle.len(), clock)
             }
             RunnerProbe::Now => 1,
@@ -126,7 +126,7 @@ fn probe(
     (since, newest): (Timestamp, Option<Timestamp>),
     clock: &mut EvaluationClock,
 ) -> RunnerProbe {
-    let quiet_since = pool.starts.latest.map_or(since, |it| it.max(since));
+    let quiet_since = pool.starts.latest.map_or(since, |latest| latest.max(since));
     if pool.counts.coming() > 0 || !clock.passed(quiet_since, PROBE_MIN) {
         return RunnerProbe::No;
     }
@@ -155,8 +155,8 @@ pub(super) fn given_up(
     before: Option<GivenUpJobs>,
     clock: &mut EvaluationClock,
 ) -> (u32, Option<GivenUpJobs>) {
-    let has_started_since = |at: Timestamp| pool.starts.latest.is_some_and(|it| it > at);
-    let before = before.filter(|it| !has_started_since(it.at));
+    let has_started_since = |at: Timestamp| pool.starts.latest.is_some_and(|latest| latest > at);
+    let before = before.filter(|given_up| !has_started_since(given_up.at));
     let mut made = None;
     if !jobs.is_empty() {
         for (runner, idle) in pool.idle_runners(clock.now()) {
@@ -165,11 +165,15 @@ pub(super) fn given_up(
             }
         }
     }
-    let older = made.map_or(0, |made| jobs.partition_point(|it| *it <= made));
-    let found = clock.count_passed(&jobs[..older], GIVE_UP).checked_sub(1).map(|it| jobs[it]);
-    let Some(created_by) = found.max(before.map(|it| it.created_by)) else { return (0, None) };
-    let count = jobs.partition_point(|it| *it <= created_by);
-    let at = before.filter(|it| it.created_by == created_by).map_or(clock.now(), |it| it.at);
+    let older = made.map_or(0, |made| jobs.partition_point(|created_at| *created_at <= made));
+    let found = clock.count_passed(&jobs[..older], GIVE_UP).checked_sub(1).map(|index| jobs[index]);
+    let Some(created_by) = found.max(before.map(|given_up| given_up.created_by)) else {
+        return (0, None);
+    };
+    let count = jobs.partition_point(|created_at| *created_at <= created_by);
+    let at = before
+        .filter(|given_up| given_up.created_by == created_by)
+        .map_or(clock.now(), |given_up| given_up.at);
     let kept = (count > 0).then_some(GivenUpJobs { created_by, at });
     (u32::try_from(count).unwrap_or(u32::MAX), kept)
 }

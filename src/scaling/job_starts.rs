@@ -25,7 +25,7 @@ pub(super) struct JobStarts {
 impl JobStarts {
     /// Notes the start of a job; returns the total number.
     pub(super) fn note(&mut self, at: Timestamp) -> u64 {
-        let place = self.recent.partition_point(|it| *it <= at);
+        let place = self.recent.partition_point(|start| *start <= at);
         self.recent.insert(place, at);
         self.count += 1;
         self.count
@@ -39,7 +39,7 @@ impl JobStarts {
     /// The latest start that is [`STUCK_AFTER`] old.
     pub(super) fn settle(&mut self, clock: &mut EvaluationClock) -> Option<Timestamp> {
         let cut = earlier(clock.now(), STUCK_AFTER);
-        let old = self.recent.partition_point(|it| *it <= cut);
+        let old = self.recent.partition_point(|start| *start <= cut);
         if let Some(latest) = self.recent.drain(..old).next_back() {
             self.settled = self.settled.max(Some(latest));
         }
@@ -47,12 +47,12 @@ impl JobStarts {
             clock.reached(later(*next, STUCK_AFTER));
         }
         // After a clock was set back, a start in the future proves nothing.
-        self.settled.filter(|it| *it <= cut)
+        self.settled.filter(|start| *start <= cut)
     }
 
     /// Moves starts that are later than `now` to `now`: GARM's clock was set back.
     pub(super) fn clamp(&mut self, now: Timestamp) {
-        self.settled = self.settled.map(|it| it.min(now));
+        self.settled = self.settled.map(|start| start.min(now));
         for start in &mut self.recent {
             *start = (*start).min(now);
         }

@@ -58,7 +58,7 @@ pub struct PoolSnapshot {
 /// are assigned without any remembered state.
 pub fn snapshot(fleet: &Fleet, managed: &[ScaledPool<'_>]) -> Vec<PoolSnapshot> {
     let policies: ScalePolicies =
-        managed.iter().map(|it| (it.pool.id.clone(), it.policy.clone())).collect();
+        managed.iter().map(|scaled| (scaled.pool.id.clone(), scaled.policy.clone())).collect();
     let now = fleet.observed_at;
     let rows = EntityRows::by_entity(&fleet.pools, &fleet.runners, &fleet.jobs);
     let read = |(entity, rows): (&EntityKey, &EntityRows<'_>)| {
@@ -72,7 +72,9 @@ pub fn snapshot(fleet: &Fleet, managed: &[ScaledPool<'_>]) -> Vec<PoolSnapshot> 
     if state.values().any(EntityState::has_shared_jobs) {
         glance_at(&mut entities, &mut state, &mut seen, fleet);
     }
-    let of = |it: &ScaledPool<'_>| seen.get(&it.pool.id).cloned().unwrap_or_else(|| absent(*it));
+    let of = |scaled: &ScaledPool<'_>| {
+        seen.get(&scaled.pool.id).cloned().unwrap_or_else(|| absent(*scaled))
+    };
     managed.iter().map(of).collect()
 }
 
@@ -93,7 +95,7 @@ fn glance_at(
         for (place, pool) in index.pools.iter().enumerate() {
             if let Some(policy) = &pool.policy {
                 let jobs = routing.jobs(place);
-                let oldest_wait = jobs.first().map(|it| clock.age(*it));
+                let oldest_wait = jobs.first().map(|created_at| clock.age(*created_at));
                 let snapshot = look(pool, policy, (jobs.len(), oldest_wait));
                 seen.insert(pool.id().clone(), snapshot);
             }
@@ -162,12 +164,12 @@ mod tests {
         let policy = policy();
         let managed: Vec<_> =
             fleet.pools.iter().map(|pool| ScaledPool { pool, policy: &policy }).collect();
-        let depth = |it: PoolSnapshot| (it.pool.to_string(), it.queue_depth);
+        let depth = |snapshot: PoolSnapshot| (snapshot.pool.to_string(), snapshot.queue_depth);
         snapshot(fleet, &managed).into_iter().map(depth).collect()
     }
 
     fn expect(fleet: &Fleet, expected: &[(&str, u32)]) {
-        let expected: Vec<_> = expected.iter().map(|it| (it.0.to_owned(), it.1)).collect();
+        let expected: Vec<_> = expected.iter().map(|entry| (entry.0.to_owned(), entry.1)).collect();
         assert_eq!(depths(fleet), expected);
     }
 
@@ -253,7 +255,7 @@ mod tests {
         let (mut a, mut b) = (pool("a", &["x"]), pool("b", &["x", "y"]));
         a.spec.max_runners = 1;
         b.spec.max_runners = 1;
-        let jobs = (1..=4).map(|it| job(it, &["x"], 0)).chain([job(5, &["y"], 0)]).collect();
+        let jobs = (1..=4).map(|id| job(id, &["x"], 0)).chain([job(5, &["y"], 0)]).collect();
         expect(&fleet(0, vec![a, b], vec![], jobs), &[("a", 3), ("b", 2)]);
     }
 

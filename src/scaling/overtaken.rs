@@ -28,7 +28,7 @@ pub(super) struct Arrival {
 impl Arrival {
     /// The arrival of this runner.
     pub(super) fn of(runner: &RunnerState) -> Option<Self> {
-        let since = runner.idle.map(|it| it.since).or_else(|| Some(runner.pick_up?.began))?;
+        let since = runner.idle.map(|idle| idle.since).or_else(|| Some(runner.pick_up?.began))?;
         let boot = Duration::try_from(since.duration_since(runner.created_at)).ok()?;
         Some(Self { created_at: runner.created_at, boot })
     }
@@ -36,9 +36,12 @@ impl Arrival {
 
 /// Records when the booting runners of a pool become overdue, given these arrivals.
 pub(super) fn overtake(runners: &mut [RunnerState], arrivals: &[Arrival]) {
-    for runner in runners.iter_mut().filter(|it| !it.has_arrived()) {
-        let by = arrivals.iter().filter(|it| later(it.created_at, TOGETHER) >= runner.created_at);
-        let due = by.map(|it| later(runner.created_at, (it.boot * 2).max(AT_LEAST))).min();
+    for runner in runners.iter_mut().filter(|runner| !runner.has_arrived()) {
+        let by = arrivals
+            .iter()
+            .filter(|arrival| later(arrival.created_at, TOGETHER) >= runner.created_at);
+        let due =
+            by.map(|arrival| later(runner.created_at, (arrival.boot * 2).max(AT_LEAST))).min();
         runner.overdue_at = runner.overdue_at.into_iter().chain(due).min();
     }
 }

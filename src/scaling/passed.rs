@@ -23,9 +23,10 @@ impl PoolIndex {
     /// Evaluates these starts: how each runner picked up its job, and when the job was created.
     /// Returns whether the set of suspect runners has changed.
     pub(super) fn judge(&mut self, pick_ups: &[(JobPickUp, Timestamp)]) -> bool {
-        let latest = pick_ups.iter().map(|it| it.0.began).max();
+        let latest = pick_ups.iter().map(|entry| entry.0.began).max();
         self.starts.latest = self.starts.latest.max(latest);
-        let cleared_at = pick_ups.iter().filter(|it| it.0.was_suspect).map(|it| it.0.began).max();
+        let cleared_at =
+            pick_ups.iter().filter(|entry| entry.0.was_suspect).map(|entry| entry.0.began).max();
         let mut has_changed = false;
         if cleared_at > self.starts.cleared_at {
             self.starts.cleared_at = cleared_at;
@@ -42,14 +43,14 @@ impl PoolIndex {
 
     /// Marks the runners that were idle beside the job before its own runner was.
     fn pass_runners(&mut self, pick_up: &JobPickUp, created_at: Timestamp) -> bool {
-        let is_shown = self.starts.cleared_at.is_none_or(|it| it < pick_up.began);
+        let is_shown = self.starts.cleared_at.is_none_or(|cleared_at| cleared_at < pick_up.began);
         if !is_shown || later(created_at, PICK_UP) > pick_up.idle_since {
             return false;
         }
         let bound = earlier(pick_up.idle_since, PICK_UP);
         let mut has_changed = false;
-        for runner in self.runners.iter_mut().filter(|it| it.job.is_none()) {
-            if runner.passed_over.is_none() && runner.idle.is_some_and(|it| it.since <= bound) {
+        for runner in self.runners.iter_mut().filter(|runner| runner.job.is_none()) {
+            if runner.passed_over.is_none() && runner.idle.is_some_and(|idle| idle.since <= bound) {
                 runner.passed_over = Some(pick_up.began);
                 has_changed = true;
             }
@@ -63,9 +64,9 @@ impl PoolIndex {
         if created_at <= created_before {
             return;
         }
-        let trusted = self.runners.iter().filter(|it| it.passed_over.is_none());
-        let idle = trusted.filter_map(|it| it.idle).map(|it| it.since);
-        if idle.chain([pick_up.idle_since]).any(|it| it <= created_before) {
+        let trusted = self.runners.iter().filter(|runner| runner.passed_over.is_none());
+        let idle = trusted.filter_map(|runner| runner.idle).map(|idle| idle.since);
+        if idle.chain([pick_up.idle_since]).any(|since| since <= created_before) {
             let past = OvertakingStart { at: pick_up.began, created_before };
             self.starts.past_jobs = self.starts.past_jobs.max(Some(past));
         }

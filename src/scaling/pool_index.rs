@@ -124,20 +124,20 @@ impl PoolIndex {
 
     /// Whether the loop decides about it: ours, enabled and autoscaled.
     pub fn is_scaled(&self) -> bool {
-        self.is_enabled && self.policy.as_ref().is_some_and(|it| it.autoscale)
+        self.is_enabled && self.policy.as_ref().is_some_and(|policy| policy.autoscale)
     }
 
     /// The limit for all its runners: the smaller of the policy's and GARM's.
     pub fn max_runners(&self) -> u32 {
-        self.policy.as_ref().map_or(self.garm_max, |it| it.max_runners.min(self.garm_max))
+        self.policy.as_ref().map_or(self.garm_max, |policy| policy.max_runners.min(self.garm_max))
     }
 
     pub(super) fn boot_grace(&self) -> Duration {
-        self.policy.as_ref().map_or(BOOT_GRACE, |it| it.boot_grace)
+        self.policy.as_ref().map_or(BOOT_GRACE, |policy| policy.boot_grace)
     }
 
     pub(super) fn stale_job_age(&self) -> Duration {
-        self.policy.as_ref().map_or(STALE_JOB_AGE, |it| it.stale_job_age)
+        self.policy.as_ref().map_or(STALE_JOB_AGE, |policy| policy.stale_job_age)
     }
 
     /// How many more runners GARM would create.
@@ -161,13 +161,13 @@ impl PoolIndex {
 
     /// Sets all runners of the pool at once and keeps what was known of them.
     pub(super) fn fill(&mut self, runners: &[&Runner], before: Option<&Self>, now: Timestamp) {
-        self.arrivals = before.map_or(0, |it| it.arrivals);
-        self.starts = before.map_or_else(PoolStarts::default, |it| it.starts.clone());
+        self.arrivals = before.map_or(0, |before| before.arrivals);
+        self.starts = before.map_or_else(PoolStarts::default, |before| before.starts.clone());
         self.starts.is_news = true;
         self.runners.clear();
         let mut arrivals = Vec::new();
         for runner in runners {
-            let previous = before.and_then(|it| it.runner(&runner.name));
+            let previous = before.and_then(|before| before.runner(&runner.name));
             let state = RunnerState::seen(runner, previous, now);
             arrivals.extend(self.note_arrival(&state, previous));
             self.runners.push(state);
@@ -179,7 +179,7 @@ impl PoolIndex {
 
     /// Sets one runner; returns the job that it carried before.
     pub(super) fn see(&mut self, runner: &Runner, now: Timestamp) -> Option<i64> {
-        let at = self.runners.binary_search_by(|it| it.name.cmp(&runner.name));
+        let at = self.runners.binary_search_by(|known| known.name.cmp(&runner.name));
         let previous = at.ok().map(|at| self.runners[at].clone());
         let state = RunnerState::seen(runner, previous.as_ref(), now);
         let arrival = self.note_arrival(&state, previous.as_ref());
@@ -191,12 +191,12 @@ impl PoolIndex {
         }
         overtake(&mut self.runners, arrival.as_slice());
         self.recount(now);
-        previous.and_then(|it| it.job)
+        previous.and_then(|runner| runner.job)
     }
 
     /// Removes one runner; returns the job that it carried.
     pub(super) fn lose(&mut self, name: &RunnerName, now: Timestamp) -> Option<i64> {
-        let at = self.runners.binary_search_by(|it| it.name.cmp(name)).ok()?;
+        let at = self.runners.binary_search_by(|runner| runner.name.cmp(name)).ok()?;
         let lost = self.runners.remove(at);
         self.version += 1;
         self.recount(now);
@@ -208,8 +208,8 @@ impl PoolIndex {
         let mut clock = EvaluationClock::new(now);
         let grace = self.boot_grace();
         let has_failed =
-            move |it: &&RunnerState| it.class(grace, &mut clock) == RunnerClass::Failed;
-        self.runners.iter().filter(has_failed).map(|it| &it.name)
+            move |runner: &&RunnerState| runner.class(grace, &mut clock) == RunnerClass::Failed;
+        self.runners.iter().filter(has_failed).map(|runner| &runner.name)
     }
 
     /// The idle runners that may take a job and since when each is idle, ordered by name.
@@ -218,8 +218,8 @@ impl PoolIndex {
         now: Timestamp,
     ) -> impl Iterator<Item = (&RunnerState, IdleSince)> {
         let mut clock = EvaluationClock::new(now);
-        let idle = self.runners.iter().filter_map(|it| Some((it, it.idle?)));
-        idle.filter(move |it| !it.0.is_suspect(&mut clock))
+        let idle = self.runners.iter().filter_map(|runner| Some((runner, runner.idle?)));
+        idle.filter(move |entry| !entry.0.is_suspect(&mut clock))
     }
 
     /// When the latest of its suspect runners became suspect.
@@ -227,8 +227,11 @@ impl PoolIndex {
         if self.counts.suspect == 0 {
             return None;
         }
-        let suspect = self.runners.iter().filter(|it| it.is_suspect(clock));
-        suspect.filter_map(|it| it.passed_over).map(|it| later(it, PICK_UP)).max()
+        let suspect = self.runners.iter().filter(|runner| runner.is_suspect(clock));
+        suspect
+            .filter_map(|runner| runner.passed_over)
+            .map(|passed_at| later(passed_at, PICK_UP))
+            .max()
     }
 
     pub(super) fn recount(&mut self, now: Timestamp) {
@@ -236,7 +239,7 @@ impl PoolIndex {
     }
 
     fn runner(&self, name: &RunnerName) -> Option<&RunnerState> {
-        let at = self.runners.binary_search_by(|it| it.name.cmp(name)).ok()?;
+        let at = self.runners.binary_search_by(|runner| runner.name.cmp(name)).ok()?;
         Some(&self.runners[at])
     }
 
@@ -247,7 +250,7 @@ impl PoolIndex {
         state: &RunnerState,
         previous: Option<&RunnerState>,
     ) -> Option<Arrival> {
-        let previous = previous.filter(|it| it.created_at == state.created_at);
+        let previous = previous.filter(|previous| previous.created_at == state.created_at);
         if !state.has_arrived() || previous.is_some_and(RunnerState::has_arrived) {
             return None;
         }

@@ -49,15 +49,15 @@ impl Pressure {
         clock: &mut EvaluationClock,
     ) -> Self {
         let now = clock.now();
-        let since = |before: Option<Timestamp>| before.map_or(now, |it| it.min(now));
+        let since = |before: Option<Timestamp>| before.map_or(now, |before| before.min(now));
         let threshold = policy.scale_up_threshold as usize;
         let delay = policy.scale_up_delay;
         let crowded = (load.fits > threshold).then(|| since(self.crowded));
         let calm = (load.fits < threshold.max(1) && load.is_served).then(|| since(self.calm));
         let rises =
-            load.fits_waited > threshold || crowded.is_some_and(|it| clock.passed(it, delay));
+            load.fits_waited > threshold || crowded.is_some_and(|since| clock.passed(since, delay));
         let mut on = if rises { Some(since(self.on)) } else { self.on };
-        if on.is_some() && calm.is_some_and(|it| clock.passed(it, delay)) {
+        if on.is_some() && calm.is_some_and(|since| clock.passed(since, delay)) {
             on = None;
         }
         Self { on, crowded, calm }

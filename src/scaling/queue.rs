@@ -200,17 +200,17 @@ impl JobQueue {
     pub(super) fn line_up(&mut self, waiting: Vec<WaitingJob>) {
         self.waiting = waiting;
         self.waiting.sort_by_key(WaitingJob::rank);
-        self.next_end = self.waiting.iter().filter_map(|it| it.deadline.end()).min();
+        self.next_end = self.waiting.iter().filter_map(|job| job.deadline.end()).min();
     }
 
     /// Removes the jobs whose deadline has passed at `now`.
     pub(super) fn expire(&mut self, now: Timestamp) -> Vec<WaitingJob> {
-        if self.next_end.is_none_or(|it| now < it) {
+        if self.next_end.is_none_or(|end| now < end) {
             return Vec::new();
         }
-        let has_ended = |it: &mut WaitingJob| it.deadline.end().is_some_and(|end| end <= now);
+        let has_ended = |job: &mut WaitingJob| job.deadline.end().is_some_and(|end| end <= now);
         let ended = self.waiting.extract_if(.., has_ended).collect();
-        self.next_end = self.waiting.iter().filter_map(|it| it.deadline.end()).min();
+        self.next_end = self.waiting.iter().filter_map(|job| job.deadline.end()).min();
         ended
     }
 
@@ -221,7 +221,7 @@ impl JobQueue {
 
     fn note_end(&mut self, deadline: QueueDeadline) {
         if let Some(end) = deadline.end() {
-            self.next_end = Some(self.next_end.map_or(end, |it| it.min(end)));
+            self.next_end = Some(self.next_end.map_or(end, |next| next.min(end)));
         }
     }
 }

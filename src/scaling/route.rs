@@ -57,9 +57,10 @@ pub fn route(
         }
     }
     state.former.clear();
-    let assigned = index.queue.waiting.iter().zip(&places).filter(|it| *it.1 != NO_POOL);
+    let assigned = index.queue.waiting.iter().zip(&places).filter(|entry| *entry.1 != NO_POOL);
     state.former.extend(assigned.map(|(job, place)| (job.created_at, job.id, *place)));
-    let by_pool = TimesByRow::new(index.pools.len(), state.former.iter().map(|it| (it.2, it.0)));
+    let by_pool =
+        TimesByRow::new(index.pools.len(), state.former.iter().map(|entry| (entry.2, entry.0)));
     (Routing { by_pool, by_group, eligibilities, exceptions_by_pool, until: clock.next() }, state)
 }
 
@@ -68,14 +69,14 @@ pub fn route(
 fn former_places(index: &EntityIndex, state: &EntityState) -> Vec<u32> {
     let mut former = state.former.iter().peekable();
     let find = |job: &WaitingJob| {
-        while former.next_if(|it| (it.0, it.1) < job.rank()).is_some() {}
-        former.next_if(|it| (it.0, it.1) == job.rank()).map_or(NO_POOL, |it| it.2)
+        while former.next_if(|entry| (entry.0, entry.1) < job.rank()).is_some() {}
+        former.next_if(|entry| (entry.0, entry.1) == job.rank()).map_or(NO_POOL, |entry| entry.2)
     };
     index.queue.waiting.iter().map(find).collect()
 }
 
 fn by_group(index: &EntityIndex) -> TimesByRow {
-    let jobs = index.queue.waiting.iter().map(|it| (it.group, it.created_at));
+    let jobs = index.queue.waiting.iter().map(|job| (job.group, job.created_at));
     TimesByRow::new(index.queue.groups.len(), jobs)
 }
 
@@ -89,10 +90,10 @@ fn eligibilities(
     let mut eligibilities = Vec::with_capacity(index.pools.len());
     for (pool, stuck) in index.pools.iter().zip(&state.stuck) {
         let age = pool.stale_job_age();
-        let found = known.iter().find(|it| it.0 == age).map(|it| it.1);
+        let found = known.iter().find(|entry| entry.0 == age).map(|entry| entry.1);
         let stale_by = found.unwrap_or_else(|| {
             let stale_by = super::deadline::earlier(clock.now(), age);
-            let fresh = waiting.partition_point(|it| it.created_at <= stale_by);
+            let fresh = waiting.partition_point(|job| job.created_at <= stale_by);
             if let Some(next) = waiting.get(fresh) {
                 clock.passed(next.created_at, age);
             }
@@ -111,23 +112,24 @@ fn exceptions_by_pool(
     eligibilities: &[Eligibility],
     by_group: &TimesByRow,
 ) -> Vec<JobExceptions> {
-    let oldest = index.queue.waiting.first().map(|it| it.created_at);
+    let oldest = index.queue.waiting.first().map(|job| job.created_at);
     let count = |(eligibility, groups): (&Eligibility, &Vec<u32>)| {
         let mut exceptions = JobExceptions::default();
-        if oldest.is_none_or(|it| eligibility.admits(it)) {
+        if oldest.is_none_or(|created_at| eligibility.admits(created_at)) {
             return exceptions;
         }
         for group in groups {
             let jobs = by_group.part(*group as usize);
-            let stale = jobs.partition_point(|it| *it <= eligibility.stale_by);
-            let stuck =
-                jobs.partition_point(|it| *it < eligibility.stuck_before).saturating_sub(stale);
+            let stale = jobs.partition_point(|created_at| *created_at <= eligibility.stale_by);
+            let stuck = jobs
+                .partition_point(|created_at| *created_at < eligibility.stuck_before)
+                .saturating_sub(stale);
             exceptions.stale += u32::try_from(stale).unwrap_or(u32::MAX);
             exceptions.stuck += u32::try_from(stuck).unwrap_or(u32::MAX);
             if stuck > 0 {
                 let oldest = jobs[stale];
                 exceptions.oldest_stuck =
-                    Some(exceptions.oldest_stuck.map_or(oldest, |it| it.min(oldest)));
+                    Some(exceptions.oldest_stuck.map_or(oldest, |known| known.min(oldest)));
             }
         }
         exceptions

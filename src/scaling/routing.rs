@@ -74,7 +74,7 @@ impl Routing {
         let eligibility = self.eligibilities[place];
         index.groups_of[place].iter().map(move |group| {
             let jobs = self.by_group.part(*group as usize);
-            &jobs[jobs.partition_point(|it| !eligibility.admits(*it))..]
+            &jobs[jobs.partition_point(|created_at| !eligibility.admits(*created_at))..]
         })
     }
 
@@ -88,7 +88,7 @@ impl Routing {
     /// For each label set, whether the jobs waiting in it have changed.
     pub(super) fn groups_that_differ(&self, before: &Self) -> Vec<bool> {
         let rows = 0..self.by_group.begins.len() - 1;
-        rows.map(|it| self.by_group.part(it) != before.by_group.part(it)).collect()
+        rows.map(|row| self.by_group.part(row) != before.by_group.part(row)).collect()
     }
 }
 

@@ -136,7 +136,7 @@ impl RunnerCounts {
             RunnerClass::Idle => {
                 self.idle += 1;
                 let since = runner.idle_since();
-                self.oldest_idle = Some(self.oldest_idle.map_or(since, |it| it.min(since)));
+                self.oldest_idle = Some(self.oldest_idle.map_or(since, |oldest| oldest.min(since)));
             }
             RunnerClass::Suspect => self.suspect += 1,
             RunnerClass::Booting => self.booting += 1,
@@ -183,7 +183,7 @@ impl RunnerState {
         let class = class_of(row, times, (boot_grace, clock));
         match class {
             RunnerClass::Idle if self.is_suspect(clock) => RunnerClass::Suspect,
-            RunnerClass::Booting if self.overdue_at.is_some_and(|it| clock.reached(it)) => {
+            RunnerClass::Booting if self.overdue_at.is_some_and(|at| clock.reached(at)) => {
                 RunnerClass::Overdue
             }
             class => class,

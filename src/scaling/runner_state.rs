@@ -67,7 +67,7 @@ pub(super) enum IdleSource {
 impl RunnerState {
     /// The state of the runner at `now`, given its `previous` state.
     pub(super) fn seen(runner: &Runner, previous: Option<&Self>, now: Timestamp) -> Self {
-        let previous = previous.filter(|it| it.created_at == runner.created_at);
+        let previous = previous.filter(|previous| previous.created_at == runner.created_at);
         Self {
             name: runner.name.clone(),
             status: runner.status.clone(),
@@ -76,11 +76,15 @@ impl RunnerState {
             written_at: runner.updated_at,
             job: runner.job,
             idle: runner.is_idle().then(|| idle(runner, previous, now)),
-            passed_over: previous.and_then(|it| it.passed_over).filter(|_| runner.is_idle()),
-            overdue_at: previous.filter(|it| !it.has_arrived()).and_then(|it| it.overdue_at),
+            passed_over: previous
+                .and_then(|previous| previous.passed_over)
+                .filter(|_| runner.is_idle()),
+            overdue_at: previous
+                .filter(|previous| !previous.has_arrived())
+                .and_then(|previous| previous.overdue_at),
             pick_up: pick_up(runner, previous, now),
             leaving_since: is_leaving(runner).then(|| {
-                let known = previous.and_then(|it| it.leaving_since);
+                let known = previous.and_then(|previous| previous.leaving_since);
                 known.unwrap_or(runner.updated_at).min(now)
             }),
         }
@@ -89,7 +93,7 @@ impl RunnerState {
     /// Whether it is idle while younger runners take the jobs that wait beside it.
     pub(super) fn is_suspect(&self, clock: &mut EvaluationClock) -> bool {
         // Its own job may be reported shortly after the other one's.
-        self.passed_over.is_some_and(|it| clock.passed(it, PICK_UP))
+        self.passed_over.is_some_and(|passed_at| clock.passed(passed_at, PICK_UP))
     }
 
     /// Whether it is or was idle, which shows that its provider works. A runner that has or had a
@@ -102,12 +106,12 @@ impl RunnerState {
 
     /// Since when it is idle; the maximum timestamp if it is not.
     pub(super) fn idle_since(&self) -> Timestamp {
-        self.idle.map_or(Timestamp::MAX, |it| it.since)
+        self.idle.map_or(Timestamp::MAX, |idle| idle.since)
     }
 }
 
 fn pick_up(runner: &Runner, previous: Option<&RunnerState>, now: Timestamp) -> Option<JobPickUp> {
-    let known = previous.and_then(|it| it.pick_up);
+    let known = previous.and_then(|previous| previous.pick_up);
     if let (Some(known), RunnerStatus::Active | RunnerStatus::Terminated) =
         (known, &runner.runner_status)
     {
@@ -117,9 +121,10 @@ fn pick_up(runner: &Runner, previous: Option<&RunnerState>, now: Timestamp) -> O
         return None;
     }
     let began = runner.updated_at.min(now);
-    let idle = previous.and_then(|it| it.idle).map(|it| it.since);
-    let was_suspect =
-        previous.and_then(|it| it.passed_over).is_some_and(|it| later(it, PICK_UP) <= began);
+    let idle = previous.and_then(|previous| previous.idle).map(|idle| idle.since);
+    let was_suspect = previous
+        .and_then(|previous| previous.passed_over)
+        .is_some_and(|passed_at| later(passed_at, PICK_UP) <= began);
     Some(JobPickUp { began, idle_since: idle.unwrap_or(runner.created_at), was_suspect })
 }
 
@@ -138,9 +143,9 @@ fn is_leaving(runner: &Runner) -> bool {
 /// | not idle | any | last write: that was the change |
 /// | idle | any | as before; but a history tells what the row could not |
 fn idle(runner: &Runner, previous: Option<&RunnerState>, now: Timestamp) -> IdleSince {
-    let told = runner.messages.iter().map(|it| it.at).max();
+    let told = runner.messages.iter().map(|message| message.at).max();
     let known = |since: Timestamp| IdleSince { since: since.min(now), source: IdleSource::Known };
-    match (previous.map(|it| it.idle), told) {
+    match (previous.map(|previous| previous.idle), told) {
         (Some(Some(IdleSince { source: IdleSource::Row, .. })), Some(at)) => known(at),
         (Some(Some(before)), _) => IdleSince { since: before.since.min(now), ..before },
         (Some(None), _) => known(runner.updated_at),

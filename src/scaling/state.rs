@@ -93,7 +93,7 @@ impl EntityState {
         let old: HashMap<&PoolId, usize> =
             self.places.iter().enumerate().map(|(at, it)| (&it.id, at)).collect();
         let was: Vec<Option<usize>> =
-            index.places.iter().map(|it| old.get(&it.id).copied()).collect();
+            index.places.iter().map(|place| old.get(&place.id).copied()).collect();
         let mut moved = vec![NO_POOL; self.places.len()];
         for (now, was) in (0_u32..).zip(&was) {
             if let Some(was) = was {
@@ -106,8 +106,9 @@ impl EntityState {
             Some(_) | None => StuckJobs::default(),
         });
         self.stuck = stuck.collect();
-        let pools =
-            was.iter().map(|it| it.map_or_else(PoolState::default, |it| self.pools[it].clone()));
+        let pools = was
+            .iter()
+            .map(|place| place.map_or_else(PoolState::default, |place| self.pools[place].clone()));
         self.pools = pools.collect();
         for job in &mut self.former {
             job.2 = moved[job.2 as usize];
@@ -120,7 +121,7 @@ impl EntityState {
     /// For each pool of the entity, whether or not it is ours: the creation times of the jobs that
     /// wait for it, oldest first, and the jobs that are reported separately.
     pub fn waiting(&self) -> impl Iterator<Item = (&PoolId, &[Timestamp], JobExceptions)> {
-        let routings = self.last.iter().map(|it| &it.routing);
+        let routings = self.last.iter().map(|last| &last.routing);
         routings.flat_map(|routing| {
             let places = self.places.iter().enumerate();
             places.map(|(at, place)| (&place.id, routing.jobs(at), routing.exceptions(at)))
@@ -129,6 +130,6 @@ impl EntityState {
 
     /// The current decision for each scaled pool, in routing order.
     pub fn decisions(&self) -> impl Iterator<Item = &Arc<Decision>> {
-        self.last.iter().flat_map(|it| &it.decisions).flatten()
+        self.last.iter().flat_map(|last| &last.decisions).flatten()
     }
 }

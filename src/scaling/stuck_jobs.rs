@@ -36,7 +36,7 @@ struct StuckBound {
 impl StuckJobs {
     /// Jobs created before this time are stuck.
     pub(super) fn created_before(&self) -> Option<Timestamp> {
-        self.bound.map(|it| it.created_before)
+        self.bound.map(|bound| bound.created_before)
     }
 
     /// Marks no job as stuck.
@@ -56,19 +56,20 @@ pub(super) fn mark(index: &mut EntityIndex, stuck: &mut [StuckJobs], clock: &mut
     let evidence = index.starts.settle(clock);
     let starts = index.starts.count();
     for (pool, stuck) in index.pools.iter().zip(stuck) {
-        if stuck.bound.is_some_and(|it| took_one(index, pool, it)) {
+        if stuck.bound.is_some_and(|bound| took_one(index, pool, bound)) {
             *stuck = StuckJobs { bound: None, lifted_at: Some(clock.now()) };
         }
         let suspect_since = pool.suspect_since(clock);
         if suspect_since > stuck.lifted_at {
             *stuck = StuckJobs { bound: None, lifted_at: Some(clock.now()) };
         }
-        let is_after_the_lift = |start: Timestamp| stuck.lifted_at.is_none_or(|it| it < start);
+        let is_after_the_lift =
+            |start: Timestamp| stuck.lifted_at.is_none_or(|lifted_at| lifted_at < start);
         let is_proof = |start: &Timestamp| {
-            pool.counts.oldest_idle.is_some_and(|it| it < *start) && is_after_the_lift(*start)
+            pool.counts.oldest_idle.is_some_and(|since| since < *start) && is_after_the_lift(*start)
         };
-        let past = pool.starts.past_jobs.filter(|it| is_after_the_lift(it.at));
-        let bounds = [evidence.filter(is_proof), past.map(|it| it.created_before)];
+        let past = pool.starts.past_jobs.filter(|past| is_after_the_lift(past.at));
+        let bounds = [evidence.filter(is_proof), past.map(|bound| bound.created_before)];
         if let Some(bound) = bounds.into_iter().flatten().max() {
             stuck.raise(bound, starts);
         }
@@ -77,7 +78,8 @@ pub(super) fn mark(index: &mut EntityIndex, stuck: &mut [StuckJobs], clock: &mut
 
 /// Whether a runner of the pool carries a job that was stuck for it.
 fn took_one(index: &EntityIndex, pool: &PoolIndex, bound: StuckBound) -> bool {
-    pool.runners.iter().filter_map(|it| index.queue.known_jobs.get(&it.job?)).any(|known| {
-        known.created_at < bound.created_before && known.started.is_some_and(|it| it > bound.starts)
+    pool.runners.iter().filter_map(|runner| index.queue.known_jobs.get(&runner.job?)).any(|known| {
+        known.created_at < bound.created_before
+            && known.started.is_some_and(|start| start > bound.starts)
     })
 }

@@ -8,7 +8,7 @@ use crate::domain::fleet::{Fleet, Template};
 use crate::domain::pool::{NO_PROXY, Pool, PoolChange, PoolSpec};
 use crate::plan::{Operation, PlanOptions, ShownValue, plan};
 
-/// GARM's own templates for Linux (1) and Windows (2), and one of somebody's for Linux (9).
+/// GARM's own templates for Linux (1) and Windows (2), and one made by hand for Linux (9).
 fn templates() -> Vec<Template> {
     let own = |id, name, os_type| Template { is_system: true, ..template(id, name, os_type) };
     vec![

@@ -97,7 +97,7 @@ fn a_change_of_the_pools_own_scripts_is_told_apart_from_the_kit() {
 }
 
 #[test]
-fn whoever_has_not_read_the_key_sees_no_difference_in_the_kit() {
+fn without_the_key_there_is_no_difference_in_the_kit() {
     let wanted = desired([pool("a"), pool("b")]);
     let mut there = fleet();
     carried_out(&wanted, &mut there, &ready("one", 90));

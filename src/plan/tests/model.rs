@@ -23,7 +23,7 @@ pub(crate) enum Write {
     /// The rest of the creation of a replacement, found in the same way.
     Promote(Creation),
     Put(PoolId, PoolChange),
-    /// Whoever is idle goes; whoever is busy ends its job and goes.
+    /// Removes idle runners at once, and busy ones when their jobs are over.
     Drain(PoolId),
     Delete(PoolId),
     /// Delete, if it is still disabled, empty and at level 0.

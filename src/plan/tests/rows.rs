@@ -281,7 +281,7 @@ fn raising_the_backoff_names_the_pools_that_it_slows_and_is_blocked_for_those_of
         let mut said = first(&wanted, &there).consequences.into_iter();
         assert_eq!(said.find(|it| it.starts_with("a job for `b`")), own);
     }
-    // A pool that nobody adopts.
+    // A pool that no file adopts.
     there.pools.push(relabelled(&by_hand, "y", &["linux", "theirs"]));
     let step = first(&wanted, &there);
     assert_eq!((step.action, &step.work), (Action::Blocked, &Operation::Nothing));

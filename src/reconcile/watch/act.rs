@@ -39,7 +39,7 @@ impl ScalingLoop<'_> {
         if matches!(self.phase, LoopPhase::Stopping(_)) {
             return effects;
         }
-        let read = self.schedule.begin(now).map(|it| Effect::Read(ReadRequest::Fleet(it)));
+        let read = self.schedule.begin(now).map(|scope| Effect::Read(ReadRequest::Fleet(scope)));
         effects.extend(read);
         if self.is_writing() {
             self.poll(&mut effects, now);
@@ -126,14 +126,14 @@ impl ScalingLoop<'_> {
                 break;
             }
             let next = controller.next(aim, self.gate(controller, now), now);
-            if let Some((_, next)) = next.filter(|it| it.0 <= now) {
+            if let Some((_, next)) = next.filter(|next| next.0 <= now) {
                 due.push((id.clone(), next));
             }
         }
         let room = WRITES_MAX.saturating_sub(self.writing + due.len());
         let released: Vec<PoolId> = (self.due_releases())
-            .filter(|it| it.1 <= now)
-            .map(|it| it.0.clone())
+            .filter(|release| release.1 <= now)
+            .map(|release| release.0.clone())
             .take(room)
             .collect();
         for (id, next) in due {
@@ -142,7 +142,7 @@ impl ScalingLoop<'_> {
                 effects.push(Effect::Write(write));
             }
         }
-        for write in released.iter().filter_map(|it| self.begin_release(it)).collect::<Vec<_>>() {
+        for write in released.iter().filter_map(|id| self.begin_release(id)).collect::<Vec<_>>() {
             self.writing += 1;
             effects.push(Effect::Write(write));
         }
@@ -191,9 +191,14 @@ impl ScalingLoop<'_> {
     }
 
     fn poll(&mut self, effects: &mut Vec<Effect>, now: Instant) {
-        let is_due = |it: &&PoolController| it.lease.poll_at().is_some_and(|it| it <= now);
-        let due: Vec<PoolId> =
-            self.controllers.values().filter(is_due).map(|it| it.target.id.clone()).collect();
+        let is_due =
+            |controller: &&PoolController| controller.lease.poll_at().is_some_and(|at| at <= now);
+        let due: Vec<PoolId> = self
+            .controllers
+            .values()
+            .filter(is_due)
+            .map(|controller| controller.target.id.clone())
+            .collect();
         self.poll_now.extend(due);
         let Some(fleet_index) = &self.fleet_index else { return };
         let mut later = std::collections::BTreeSet::new();
@@ -203,8 +208,8 @@ impl ScalingLoop<'_> {
                 later.insert(id);
                 continue;
             }
-            let runners = fleet_index.runners().filter(|it| it.pool.as_ref() == Some(&id));
-            let known: HashSet<String> = runners.map(|it| it.id.clone()).collect();
+            let runners = fleet_index.runners().filter(|runner| runner.pool.as_ref() == Some(&id));
+            let known: HashSet<String> = runners.map(|runner| runner.id.clone()).collect();
             self.polls.insert(id.clone(), known);
             controller.lease.begin_poll(now);
             effects.push(Effect::Read(ReadRequest::Runners(id)));
@@ -213,9 +218,9 @@ impl ScalingLoop<'_> {
     }
 
     fn read_histories(&mut self, effects: &mut Vec<Effect>) {
-        let wanted = self.controllers.values().flat_map(|it| &it.decision.ask);
+        let wanted = self.controllers.values().flat_map(|controller| &controller.decision.ask);
         let wanted: Vec<RunnerName> =
-            wanted.filter(|it| !self.asked.contains(it)).cloned().collect();
+            wanted.filter(|name| !self.asked.contains(name)).cloned().collect();
         for name in wanted {
             if self.asking >= HISTORIES_MAX {
                 return;
@@ -235,7 +240,7 @@ impl ScalingLoop<'_> {
     ) {
         self.writing = self.writing.saturating_sub(1);
         let id = write.target.id.clone();
-        let at = self.clock.map_or_else(|| self.local_clock.now(), |it| it.now(now));
+        let at = self.clock.map_or_else(|| self.local_clock.now(), |clock| clock.now(now));
         let outcome = match result {
             Ok(answered) => {
                 self.answered(&mut write, answered.pool, answered.outcome, now);
@@ -286,8 +291,8 @@ impl ScalingLoop<'_> {
     /// Checks that the index shows what GARM has just answered. It does not if GARM's clock was set
     /// back, because the answer then looks old. In that case the whole fleet is read.
     fn check_level(&mut self, id: &PoolId, level: u32, now: Instant) {
-        let known = self.fleet_index.as_ref().and_then(|it| it.pools().get(id));
-        if known.is_none_or(|it| it.spec.min_idle_runners != level) {
+        let known = self.fleet_index.as_ref().and_then(|index| index.pools().get(id));
+        if known.is_none_or(|pool| pool.spec.min_idle_runners != level) {
             self.schedule.want(now);
             if let Some(controller) = self.controllers.get_mut(id) {
                 controller.hold_back(now);
@@ -339,15 +344,15 @@ impl ScalingLoop<'_> {
             at.push(self.schedule.deadline());
         }
         let stale_at = WriteFreeze::stale_at(&self.schedule, self.settings.resync);
-        at.push(stale_at.filter(|it| *it > now));
+        at.push(stale_at.filter(|at| *at > now));
         if let Some(clock) = self.clock {
-            at.push(self.due.values().min().map(|it| clock.instant(*it)));
+            at.push(self.due.values().min().map(|at| clock.instant(*at)));
         }
         let aim = self.aim();
         let polls = self.is_writing() && !matches!(self.phase, LoopPhase::Stopping(_));
         for controller in self.controllers.values() {
             if let Some(aim) = aim.filter(|_| self.writing < WRITES_MAX) {
-                at.push(controller.next(aim, self.gate(controller, now), now).map(|it| it.0));
+                at.push(controller.next(aim, self.gate(controller, now), now).map(|write| write.0));
             }
             if polls {
                 at.push(controller.lease.expires_at());
@@ -355,7 +360,7 @@ impl ScalingLoop<'_> {
             }
         }
         if self.writing < WRITES_MAX {
-            at.extend(self.due_releases().map(|it| Some(it.1)));
+            at.extend(self.due_releases().map(|release| Some(release.1)));
         }
         at.into_iter().flatten().min()
     }
@@ -363,7 +368,8 @@ impl ScalingLoop<'_> {
 
 /// Why the provider failed, in GARM's words.
 pub(super) fn fault(fleet_index: &FleetIndex, pool: &PoolId, name: &RunnerName) -> Option<String> {
-    let is_it =
-        |it: &&crate::domain::runner::Runner| it.pool.as_ref() == Some(pool) && it.name == *name;
+    let is_it = |runner: &&crate::domain::runner::Runner| {
+        runner.pool.as_ref() == Some(pool) && runner.name == *name
+    };
     fleet_index.runners().find(is_it)?.provider_fault.clone()
 }

@@ -122,17 +122,17 @@ fn read<'a>(
         ReadRequest::Fleet(scope) => {
             let (owner, known) = (machine.declared.fleet.clone(), machine.known(scope));
             let task = async move { full_read(&client, &owner, known).await };
-            apart(task, |it| Input::Fleet(it.map(Box::new)))
+            apart(task, |result| Input::Fleet(result.map(Box::new)))
         }
         ReadRequest::Runners(id) => {
             let pool = id.clone();
             let task = async move { client.runners_of(&pool).await };
-            apart(task, move |it| Input::Runners(id, it))
+            apart(task, move |result| Input::Runners(id, result))
         }
         ReadRequest::History(name) => {
             let runner = name.clone();
             let task = async move { client.runner(&runner).await };
-            apart(task, move |it| Input::History(name, it.map(Box::new)))
+            apart(task, move |result| Input::History(name, result.map(Box::new)))
         }
     }
 }
@@ -185,8 +185,8 @@ async fn send(
         WriteAction::Retire { runner } | WriteAction::Dismiss { runner } => {
             (runner, Runner::is_idle)
         }
-        WriteAction::Clear { runner } => (runner, |it| !it.is_busy()),
-        WriteAction::Remove { runner, .. } => (runner, |it| !it.is_idle()),
+        WriteAction::Clear { runner } => (runner, |runner| !runner.is_busy()),
+        WriteAction::Remove { runner, .. } => (runner, |runner| !runner.is_idle()),
     };
     let outcome = writer.dismiss(&write.target, guard, (runner, still_is), &decision).await?;
     Ok(Answered { outcome, pool: None })

@@ -27,7 +27,7 @@ impl ScalingLoop<'_> {
             self.freeze.judge(&self.schedule, self.settings.resync, (now, self.observer));
         let Some(clock) = self.clock else { return };
         let at = clock.now(now);
-        let due = self.due.iter().filter(|it| *it.1 <= at).map(|it| it.0.clone());
+        let due = self.due.iter().filter(|entry| *entry.1 <= at).map(|entry| entry.0.clone());
         self.touched.extend(due);
         let touched = std::mem::take(&mut self.touched);
         for entity in &touched {
@@ -54,8 +54,13 @@ impl ScalingLoop<'_> {
     /// Runs the isolation auditor and passes on which runners it wants removed.
     fn audit(&mut self, now: Instant) {
         let (Some(fleet_index), Some(clock)) = (&self.fleet_index, &self.clock) else { return };
-        let open = |it: &&PoolController| it.decision.rules.circuit.open.is_some();
-        let open = self.controllers.values().filter(open).map(|it| it.target.id.clone()).collect();
+        let open = |controller: &&PoolController| controller.decision.rules.circuit.open.is_some();
+        let open = self
+            .controllers
+            .values()
+            .filter(open)
+            .map(|controller| controller.target.id.clone())
+            .collect();
         let findings = self.auditor.tick(fleet_index, &open, clock.now(now));
         self.tell_findings(&findings);
         let mut doomed: BTreeMap<PoolId, Vec<RunnerName>> = BTreeMap::new();
@@ -68,7 +73,7 @@ impl ScalingLoop<'_> {
     }
 
     pub(super) fn tell_findings(&self, findings: &[IsolationFinding]) {
-        findings.iter().for_each(|it| self.observer.found(it));
+        findings.iter().for_each(|finding| self.observer.found(finding));
     }
 
     fn evaluate_entity(&mut self, entity: &EntityKey, now: Instant) {
@@ -89,7 +94,8 @@ impl ScalingLoop<'_> {
             Some(until) => drop(self.due.insert(entity.clone(), until)),
             None => drop(self.due.remove(entity)),
         }
-        let in_force: HashSet<&PoolId> = memory.decisions().map(|it| &it.pool).collect();
+        let in_force: HashSet<&PoolId> =
+            memory.decisions().map(|decision| &decision.pool).collect();
         self.let_go_unless(|id, it| it.entity != *entity || in_force.contains(id), now);
         for decision in memory.decisions() {
             self.follow(decision, now);
@@ -99,22 +105,22 @@ impl ScalingLoop<'_> {
 
     /// Passes a decision to the controller of its pool, unless it is unchanged.
     fn follow(&mut self, decision: &Arc<Decision>, now: Instant) {
-        let before = self.controllers.get(&decision.pool).map(|it| &it.decision);
-        if before.is_some_and(|it| Arc::ptr_eq(it, decision)) {
+        let before = self.controllers.get(&decision.pool).map(|controller| &controller.decision);
+        if before.is_some_and(|old| Arc::ptr_eq(old, decision)) {
             return;
         }
         let Some((name, entity)) = self.names.get(&decision.pool) else { return };
         let failed: Vec<RunnerName> = (decision.remove.iter())
-            .filter(|name| before.is_none_or(|it| !it.remove.contains(name)))
+            .filter(|name| before.is_none_or(|old| !old.remove.contains(name)))
             .cloned()
             .collect();
         let suspects = decision.suspects.iter();
         let suspects: Vec<RunnerName> = suspects
-            .filter(|name| before.is_none_or(|it| !it.suspects.contains(name)))
+            .filter(|name| before.is_none_or(|old| !old.suspects.contains(name)))
             .cloned()
             .collect();
-        let is_news = before.is_none_or(|it| {
-            (it.direction, it.reason, it.level)
+        let is_news = before.is_none_or(|old| {
+            (old.direction, old.reason, old.level)
                 != (decision.direction, decision.reason, decision.level)
         });
         let admission = match (&self.phase, before) {
@@ -126,7 +132,8 @@ impl ScalingLoop<'_> {
             self.observer.decided(name, decision, applied);
         }
         for runner in failed {
-            let fault = self.fleet_index.as_ref().and_then(|it| fault(it, &decision.pool, &runner));
+            let fault =
+                self.fleet_index.as_ref().and_then(|index| fault(index, &decision.pool, &runner));
             self.observer.trouble(&Incident::RunnerFailed { pool: name.clone(), runner, fault });
         }
         let grace = decision.inputs.policy.failed_runner_grace;

@@ -13,9 +13,9 @@ pub(super) fn is_explained(
     now: jiff::Timestamp,
 ) -> bool {
     let backoff = fleet_index.backoff();
-    fleet_index.jobs().filter(|it| it.entities.contains(entity)).any(|it| {
-        let age = std::time::Duration::try_from(now.duration_since(it.created_at));
-        it.is_locked || (it.status == JobStatus::Queued && age.is_ok_and(|it| it >= backoff))
+    fleet_index.jobs().filter(|job| job.entities.contains(entity)).any(|job| {
+        let age = std::time::Duration::try_from(now.duration_since(job.created_at));
+        job.is_locked || (job.status == JobStatus::Queued && age.is_ok_and(|age| age >= backoff))
     })
 }
 
@@ -25,11 +25,11 @@ const ONE_MOMENT: jiff::SignedDuration = jiff::SignedDuration::from_secs(2);
 
 /// Whether the pool's newest runner may come from such simultaneous pick-ups.
 pub(super) fn is_of_pick_ups(fleet_index: &FleetIndex, pool: &PoolId) -> bool {
-    let runners = || fleet_index.runners().filter(|it| it.pool.as_ref() == Some(pool));
-    let Some(newest) = runners().map(|it| it.created_at).max() else { return false };
-    let picked_up = runners().filter(|it| {
-        it.runner_status == RunnerStatus::Active
-            && newest.duration_since(it.updated_at).abs() <= ONE_MOMENT
+    let runners = || fleet_index.runners().filter(|runner| runner.pool.as_ref() == Some(pool));
+    let Some(newest) = runners().map(|runner| runner.created_at).max() else { return false };
+    let picked_up = runners().filter(|runner| {
+        runner.runner_status == RunnerStatus::Active
+            && newest.duration_since(runner.updated_at).abs() <= ONE_MOMENT
     });
     picked_up.count() > 1
 }

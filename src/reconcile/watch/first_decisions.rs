@@ -14,7 +14,7 @@ pub fn first_decisions(
     declared: &DeclaredPools,
     fleet: &Fleet,
 ) -> BTreeMap<PoolName, Arc<Decision>> {
-    let found = declared.find(fleet.pools.iter(), |it| fleet.runners_of(it).count());
+    let found = declared.find(fleet.pools.iter(), |id| fleet.runners_of(id).count());
     let policies = declared.policies(&found);
     let managed: Vec<scaling::ScaledPool<'_>> = fleet
         .pools

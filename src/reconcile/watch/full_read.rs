@@ -72,8 +72,9 @@ async fn entities(
     owner: &FleetName,
     pools: &[Pool],
 ) -> Result<(Vec<Entity>, Vec<EntityKind>), GarmError> {
-    let is_used =
-        |kind: &EntityKind| pools.iter().any(|it| it.entity.kind == *kind && it.is_owned_by(owner));
+    let is_used = |kind: &EntityKind| {
+        pools.iter().any(|pool| pool.entity.kind == *kind && pool.is_owned_by(owner))
+    };
     let kinds: Vec<EntityKind> = EntityKind::ALL.into_iter().filter(is_used).collect();
     let mut entities = Vec::new();
     for kind in &kinds {
@@ -89,12 +90,13 @@ fn lacking(
     owner: &FleetName,
     known: &HashMap<PoolId, SpecsVersion>,
 ) -> Vec<EntityKey> {
-    let lacks = |it: &&Pool| {
-        it.detail == PoolDetail::Listed
-            && it.is_owned_by(owner)
-            && known.get(&it.id) != Some(&it.specs_version())
+    let lacks = |pool: &&Pool| {
+        pool.detail == PoolDetail::Listed
+            && pool.is_owned_by(owner)
+            && known.get(&pool.id) != Some(&pool.specs_version())
     };
-    let entities: BTreeSet<&EntityKey> = pools.iter().filter(lacks).map(|it| &it.entity).collect();
+    let entities: BTreeSet<&EntityKey> =
+        pools.iter().filter(lacks).map(|pool| &pool.entity).collect();
     entities.into_iter().take(ASKED_MAX).cloned().collect()
 }
 

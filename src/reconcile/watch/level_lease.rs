@@ -58,7 +58,7 @@ impl LevelLease {
 
     /// When the next poll is due, if one is.
     pub(super) fn poll_at(&self) -> Option<Instant> {
-        self.active.as_ref().filter(|_| !self.is_polling).map(|it| it.next)
+        self.active.as_ref().filter(|_| !self.is_polling).map(|lease| lease.next)
     }
 
     /// Notes that a poll begins.
@@ -107,17 +107,20 @@ impl LevelLease {
 
     /// When the lease expires if the pool is not observed.
     pub(super) fn expires_at(&self) -> Option<Instant> {
-        self.active.as_ref().filter(|it| !it.is_expired).map(|it| it.seen + EXPIRES_AFTER)
+        self.active
+            .as_ref()
+            .filter(|lease| !lease.is_expired)
+            .map(|lease| lease.seen + EXPIRES_AFTER)
     }
 
     /// Whether the level must be lowered before anything else is written.
     pub(super) fn is_expired(&self) -> bool {
-        self.active.as_ref().is_some_and(|it| it.is_expired)
+        self.active.as_ref().is_some_and(|lease| lease.is_expired)
     }
 
     /// Whether the pool was observed within [`EXPIRES_AFTER`].
     pub(super) fn is_fresh(&self, now: Instant) -> bool {
-        self.active.as_ref().is_some_and(|it| now < it.seen + EXPIRES_AFTER)
+        self.active.as_ref().is_some_and(|lease| now < lease.seen + EXPIRES_AFTER)
     }
 }
 

@@ -206,7 +206,7 @@ impl<'a> ScalingLoop<'a> {
     }
 
     fn stop(&mut self, now: Instant) {
-        self.releases.values_mut().for_each(|it| it.hurry(now));
+        self.releases.values_mut().for_each(|release| release.hurry(now));
         let is_idle = !self.is_writing();
         self.phase = match &self.phase {
             LoopPhase::Starting => LoopPhase::Over(Ok(())),
@@ -244,10 +244,13 @@ impl<'a> ScalingLoop<'a> {
     /// Moves to the next phase when the present one has done its work or its time is over.
     fn end_phase(&mut self, now: Instant) {
         let is_withheld = !self.is_writing();
-        let is_settled = |it: &PoolController| it.is_at_rest() && it.scale_down.is_empty();
+        let is_settled = |controller: &PoolController| {
+            controller.is_at_rest() && controller.scale_down.is_empty()
+        };
         let has_let_go = self.releases.is_empty();
-        let is_released =
-            |it: &PoolController| it.is_free() && it.live() <= it.decision.rules.floor;
+        let is_released = |controller: &PoolController| {
+            controller.is_free() && controller.live() <= controller.decision.rules.floor
+        };
         let next = match &self.phase {
             LoopPhase::Settling(_) | LoopPhase::Releasing(_) if is_withheld => {
                 LoopPhase::Over(Ok(()))
@@ -270,7 +273,7 @@ impl<'a> ScalingLoop<'a> {
                 LoopPhase::Over(Ok(()))
             }
             LoopPhase::Stopping(until) if now >= *until => LoopPhase::Over(Ok(())),
-            LoopPhase::Starting if self.absent_until.is_some_and(|it| now >= it) => {
+            LoopPhase::Starting if self.absent_until.is_some_and(|until| now >= until) => {
                 LoopPhase::Over(Err(self.schedule.fault().cloned().unwrap_or_else(no_answer)))
             }
             LoopPhase::Starting
@@ -286,7 +289,9 @@ impl<'a> ScalingLoop<'a> {
     /// Whether a write is still to be sent.
     fn is_pending(&self, now: Instant) -> bool {
         let Some(aim) = self.aim() else { return false };
-        self.controllers.values().any(|it| it.next(aim, self.gate(it, now), now).is_some())
+        self.controllers
+            .values()
+            .any(|controller| controller.next(aim, self.gate(controller, now), now).is_some())
     }
 
     /// Whether the loop writes at all.
@@ -299,10 +304,13 @@ impl<'a> ScalingLoop<'a> {
         match (scope, &self.health) {
             (ReadScope::Lists, Some(health)) => KnownState::Health(health.clone()),
             (ReadScope::Lists, None) | (ReadScope::Health, _) => {
-                let pools = self.fleet_index.iter().flat_map(|it| it.pools().values());
-                let whole = pools.filter(|it| it.detail == PoolDetail::Whole);
-                let known = whole.map(|it| (it.id.clone(), it.specs_version())).collect();
-                let is_slow = self.controllers.values().any(|it| it.stale_cache.is_answered());
+                let pools = self.fleet_index.iter().flat_map(|index| index.pools().values());
+                let whole = pools.filter(|pool| pool.detail == PoolDetail::Whole);
+                let known = whole.map(|pool| (pool.id.clone(), pool.specs_version())).collect();
+                let is_slow = self
+                    .controllers
+                    .values()
+                    .any(|controller| controller.stale_cache.is_answered());
                 KnownState::Specs(
                     known,
                     if is_slow { RateLimitRead::Wanted } else { RateLimitRead::Unwanted },
@@ -329,8 +337,11 @@ impl<'a> ScalingLoop<'a> {
         if !self.is_writing() {
             return Vec::new();
         }
-        let raised = self.controllers.values().filter(|it| it.live() > it.decision.resting_level);
-        raised.map(|it| &it.target.name).chain(self.unreleased()).cloned().collect()
+        let raised = self
+            .controllers
+            .values()
+            .filter(|controller| controller.live() > controller.decision.resting_level);
+        raised.map(|controller| &controller.target.name).chain(self.unreleased()).cloned().collect()
     }
 }
 

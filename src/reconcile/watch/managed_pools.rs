@@ -87,7 +87,8 @@ impl DeclaredPools {
         let owners = Owners::new(pools, &self.fleet);
         let mut found = ResolvedPools::default();
         for name in self.pools.keys() {
-            let holder = owners.of(name).map_or(NameResolution::NoPool, |it| it.holder(&runners));
+            let holder =
+                owners.of(name).map_or(NameResolution::NoPool, |claims| claims.holder(&runners));
             let why = match holder {
                 NameResolution::Pool { pool, .. } => {
                     let managed = ManagedPool { id: pool.id.clone(), entity: pool.entity.clone() };
@@ -122,7 +123,7 @@ mod tests {
 
     fn roll(names: &[&str]) -> DeclaredPools {
         let enrolled = DeclaredScaling { enabled: true, policy: policy() };
-        let pools = names.iter().map(|it| (PoolName::new(it).unwrap(), enrolled.clone()));
+        let pools = names.iter().map(|name| (PoolName::new(name).unwrap(), enrolled.clone()));
         DeclaredPools {
             fleet: FleetName::new("acme").unwrap(),
             pools: pools.collect(),
@@ -134,7 +135,7 @@ mod tests {
     fn check(pools: &[Pool], expected: Result<&str, UnresolvedReason>) {
         let found = roll(&["a"]).find(pools.iter(), |_| 0);
         let name = PoolName::new("a").unwrap();
-        let managed = found.managed.get(&name).map(|it| it.id.as_str());
+        let managed = found.managed.get(&name).map(|pool| pool.id.as_str());
         let unmanaged = found.unmanaged.get(&name).cloned();
         assert_eq!((managed, unmanaged), (expected.as_ref().ok().copied(), expected.err()));
     }
@@ -176,7 +177,7 @@ mod tests {
     #[test]
     fn a_pool_disabled_in_its_file_has_a_policy_and_is_not_scaled() {
         let mut declared = roll(&["a"]);
-        declared.pools.values_mut().for_each(|it| it.enabled = false);
+        declared.pools.values_mut().for_each(|pool| pool.enabled = false);
         let found = declared.find([twin("a1")].iter(), |_| 0);
         let policies = declared.policies(&found);
         assert_eq!(policies[&PoolId::new("a1")], ScalePolicy { autoscale: false, ..policy() });

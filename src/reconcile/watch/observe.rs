@@ -62,7 +62,7 @@ impl ScalingLoop<'_> {
                 pool_controller::meet(&mut self.controllers, fleet_index, runner, now);
             }
         }
-        let found = self.declared.find(fleet.pools.iter(), |it| fleet.runners_of(it).count());
+        let found = self.declared.find(fleet.pools.iter(), |id| fleet.runners_of(id).count());
         let policies = self.declared.policies(&found);
         match &mut self.fleet_index {
             None => self.fleet_index = Some(FleetIndex::new(fleet, policies)),
@@ -79,7 +79,7 @@ impl ScalingLoop<'_> {
         for change in heard {
             self.apply(change, now);
         }
-        self.controllers.values_mut().for_each(|it| it.settle(now));
+        self.controllers.values_mut().for_each(|controller| controller.settle(now));
         self.touch_all();
         self.forget_asked();
     }
@@ -106,8 +106,9 @@ impl ScalingLoop<'_> {
     /// Forgets the runners that no longer exist.
     fn forget_asked(&mut self) {
         if let Some(fleet_index) = self.fleet_index.as_ref().filter(|_| !self.asked.is_empty()) {
-            let names: HashSet<&RunnerName> = fleet_index.runners().map(|it| &it.name).collect();
-            self.asked.retain(|it| names.contains(it));
+            let names: HashSet<&RunnerName> =
+                fleet_index.runners().map(|runner| &runner.name).collect();
+            self.asked.retain(|name| names.contains(name));
         }
     }
 
@@ -120,8 +121,9 @@ impl ScalingLoop<'_> {
     /// Resolves the declared pools again among the known ones.
     pub(super) fn find(&mut self, now: Instant) {
         let (Some(fleet_index), Some(clock)) = (&mut self.fleet_index, &self.clock) else { return };
-        let runners =
-            |id: &PoolId| fleet_index.runners().filter(|it| it.pool.as_ref() == Some(id)).count();
+        let runners = |id: &PoolId| {
+            fleet_index.runners().filter(|runner| runner.pool.as_ref() == Some(id)).count()
+        };
         let found = self.declared.find(fleet_index.pools().values(), runners);
         fleet_index.manage(self.declared.policies(&found), clock.now(now));
         self.found(found, now);
@@ -168,8 +170,9 @@ impl ScalingLoop<'_> {
         let moves_marks = match &change {
             RowChange::Pool(pool) => {
                 let known = fleet_index.pools().get(&pool.id);
-                known.is_none_or(|it| {
-                    it.spec.labels != pool.spec.labels || it.spec.enabled != pool.spec.enabled
+                known.is_none_or(|before| {
+                    before.spec.labels != pool.spec.labels
+                        || before.spec.enabled != pool.spec.enabled
                 })
             }
             RowChange::PoolGone(id) => fleet_index.pools().contains_key(id),
@@ -185,7 +188,7 @@ impl ScalingLoop<'_> {
         if is_news {
             self.observer.changed(&told, at);
             let findings = self.auditor.changed(&told, at);
-            findings.iter().for_each(|it| self.observer.found(it));
+            findings.iter().for_each(|finding| self.observer.found(finding));
         }
         self.touched.extend(touched);
         if moves_marks && is_news {
@@ -207,13 +210,13 @@ impl ScalingLoop<'_> {
         }
         match result {
             Ok(runners) => {
-                let there: HashSet<&String> = runners.iter().map(|it| &it.id).collect();
-                for id in known.iter().filter(|it| !there.contains(it)) {
+                let there: HashSet<&String> = runners.iter().map(|runner| &runner.id).collect();
+                for id in known.iter().filter(|id| !there.contains(id)) {
                     self.take(RowChange::RunnerGone(id.clone()), now);
                 }
                 for runner in runners {
-                    let seen = self.fleet_index.as_ref().and_then(|it| it.runner(&runner.id));
-                    if seen.is_none_or(|it| it.updated_at < runner.updated_at) {
+                    let seen = self.fleet_index.as_ref().and_then(|index| index.runner(&runner.id));
+                    if seen.is_none_or(|known| known.updated_at < runner.updated_at) {
                         self.take(RowChange::Runner(runner), now);
                     }
                 }

@@ -101,7 +101,7 @@ impl<'a> LoopSnapshot<'a> {
     /// The current decision about each scaled pool, by id.
     pub fn decisions(&self) -> BTreeMap<&'a PoolId, &'a Decision> {
         let all = self.memory.values().flat_map(crate::scaling::EntityState::decisions);
-        all.map(|it| (&it.pool, it.as_ref())).collect()
+        all.map(|decision| (&decision.pool, decision.as_ref())).collect()
     }
 }
 

@@ -163,15 +163,15 @@ impl PoolController {
             }
         }
         let resend = self.stale_cache.due().filter(|_| aim == LevelTarget::Decided);
-        let resend = resend.map(|it| (it.0, WriteAction::Resend { level: to }));
+        let resend = resend.map(|next| (next.0, WriteAction::Resend { level: to }));
         let exit = self.scale_down.next(&self.decision).map(|(at, it, why)| (at, why.action(it)));
-        let (at, next) = [resend, exit].into_iter().flatten().min_by_key(|it| it.0)?;
+        let (at, next) = [resend, exit].into_iter().flatten().min_by_key(|next| next.0)?;
         Some((at.max(self.write_at(now)), next))
     }
 
     /// When the next write may be sent; the first one immediately.
     fn write_at(&self, now: Instant) -> Instant {
-        let paced = self.put_at.map(|it| it + WRITE_GAP);
+        let paced = self.put_at.map(|at| at + WRITE_GAP);
         [paced, self.not_before].into_iter().flatten().max().unwrap_or(now)
     }
 

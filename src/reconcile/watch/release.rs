@@ -16,7 +16,7 @@ use crate::scaling::Freeze;
 impl ScalingLoop<'_> {
     /// The level that GARM has in force, as far as is known.
     fn level_of(&self, id: &PoolId) -> Option<u32> {
-        self.fleet_index.as_ref()?.pools().get(id).map(|it| it.spec.min_idle_runners)
+        self.fleet_index.as_ref()?.pools().get(id).map(|pool| pool.spec.min_idle_runners)
     }
 
     /// Releases the pools that are no longer scaled. The file of a pool may still define its level.
@@ -26,11 +26,11 @@ impl ScalingLoop<'_> {
         now: Instant,
     ) {
         let gone = self.controllers.iter().filter(|(id, controller)| !is_scaled(id, controller));
-        let gone: Vec<PoolId> = gone.map(|it| it.0.clone()).collect();
+        let gone: Vec<PoolId> = gone.map(|entry| entry.0.clone()).collect();
         for id in gone {
             let Some(controller) = self.controllers.remove(&id) else { continue };
             let declared = self.declared.pools.get(&controller.target.name);
-            let floor = match declared.map(|it| &it.policy) {
+            let floor = match declared.map(|pool| &pool.policy) {
                 Some(policy) => policy.min_runners.max(policy.min_idle_runners),
                 None => controller.decision.rules.floor,
             };
@@ -40,7 +40,7 @@ impl ScalingLoop<'_> {
 
     fn release(&mut self, controller: PoolController, floor: u32, now: Instant) {
         let is_writing = controller.is_writing();
-        let is_raised = self.level_of(&controller.target.id).is_some_and(|it| it > floor);
+        let is_raised = self.level_of(&controller.target.id).is_some_and(|level| level > floor);
         if self.is_writing() && (is_raised || is_writing) {
             let PoolController { target, entity, .. } = controller;
             let release = LevelRelease {
@@ -83,14 +83,14 @@ impl ScalingLoop<'_> {
                 is_writing: false,
             })
         });
-        self.releases = found.map(|it| (it.target.id.clone(), it)).collect();
+        self.releases = found.map(|release| (release.target.id.clone(), release)).collect();
     }
 
     /// Forgets the pools whose level has been lowered, by any process, and those that are gone.
     pub(super) fn forget_releases(&mut self) {
         let done: Vec<PoolId> = (self.releases.iter())
             .filter(|(id, it)| !it.is_writing && self.level_of(id).is_none_or(|at| at <= it.floor))
-            .map(|it| it.0.clone())
+            .map(|entry| entry.0.clone())
             .collect();
         for id in done {
             self.releases.remove(&id);
@@ -101,9 +101,9 @@ impl ScalingLoop<'_> {
     pub(super) fn due_releases(&self) -> impl Iterator<Item = (&PoolId, Instant)> {
         let is_stopping = matches!(self.phase, LoopPhase::Stopping(_));
         let writes = self.aim().is_some();
-        let gate = move |it: &LevelRelease| match &self.freeze.all {
+        let gate = move |release: &LevelRelease| match &self.freeze.all {
             _ if is_stopping => WriteGate::Open,
-            _ if self.freeze.stopped.contains_key(&it.entity) => WriteGate::Shut,
+            _ if self.freeze.stopped.contains_key(&release.entity) => WriteGate::Shut,
             None | Some(Freeze::Unproven(_)) => WriteGate::Open,
             Some(_) => WriteGate::Shut,
         };
@@ -135,7 +135,7 @@ impl ScalingLoop<'_> {
             .releases
             .iter()
             .filter(|(id, it)| it.is_writing || self.level_of(id).is_some_and(|at| at > it.floor));
-        raised.map(|it| &it.1.target.name)
+        raised.map(|entry| &entry.1.target.name)
     }
 }
 

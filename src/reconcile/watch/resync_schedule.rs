@@ -115,7 +115,7 @@ impl ResyncSchedule {
 
     /// Requests a full read as soon as the schedule allows.
     pub(super) fn want(&mut self, now: Instant) {
-        let last = self.succeeded.map_or(now, |it| it + GAP);
+        let last = self.succeeded.map_or(now, |at| at + GAP);
         self.is_wanted_again = self.began.is_some();
         if self.fault.is_none() {
             self.next = self.next.min(last.max(now));
@@ -131,8 +131,8 @@ impl ResyncSchedule {
     /// Requests a read of GARM's settings and entities because something does not work:
     /// [`HEALTH_SOON`] after they were last read, however often it is requested.
     pub(super) fn want_health(&mut self, now: Instant) {
-        let soonest = self.succeeded.map_or(now, |it| it + GAP).max(now);
-        let due = self.health_read.map_or(soonest, |it| (it + HEALTH_SOON).max(soonest));
+        let soonest = self.succeeded.map_or(now, |at| at + GAP).max(now);
+        let due = self.health_read.map_or(soonest, |at| (at + HEALTH_SOON).max(soonest));
         self.health_next = self.health_next.min(due);
         self.next = self.next.min(self.health_next);
     }
@@ -207,7 +207,7 @@ mod tests {
             schedule.want_health(now);
             Some(scope)
         });
-        scopes.filter(|it| *it == ReadScope::Health).count()
+        scopes.filter(|scope| *scope == ReadScope::Health).count()
     }
 
     #[test]

@@ -72,20 +72,24 @@ impl ScaleDownQueue {
         self.asked.retain(|_, it| it.0 > now);
         let before = std::mem::take(&mut self.due);
         // A runner that was refused a moment ago must not block the others.
-        let stays =
-            |it: &&RunnerName| self.asked.get(*it).is_some_and(|it| it.1 == WriteOutcome::Refused);
+        let stays = |name: &&RunnerName| {
+            self.asked.get(*name).is_some_and(|attempt| attempt.1 == WriteOutcome::Refused)
+        };
         let refused = decision.retire.iter().filter(stays).count();
-        let others = decision.reserve.iter().filter(|it| !self.asked.contains_key(*it));
-        let idle =
-            decision.retire.iter().chain(others.take(refused)).map(|it| (it, RemovalReason::Idle));
-        let failed = decision.remove.iter().map(|it| (it, RemovalReason::Failed));
-        let suspect = decision.dismiss.iter().map(|it| (it, RemovalReason::Suspect));
-        let outlived = self.outlived.iter().map(|it| (it, RemovalReason::Outlived));
+        let others = decision.reserve.iter().filter(|name| !self.asked.contains_key(*name));
+        let idle = decision
+            .retire
+            .iter()
+            .chain(others.take(refused))
+            .map(|name| (name, RemovalReason::Idle));
+        let failed = decision.remove.iter().map(|name| (name, RemovalReason::Failed));
+        let suspect = decision.dismiss.iter().map(|name| (name, RemovalReason::Suspect));
+        let outlived = self.outlived.iter().map(|name| (name, RemovalReason::Outlived));
         for (name, why) in idle.chain(failed).chain(suspect).chain(outlived) {
-            let known = before.get(name).filter(|it| it.1 == why);
+            let known = before.get(name).filter(|entry| entry.1 == why);
             let since = match admission {
-                QueueAdmission::Open => Some(known.map_or(now, |it| it.0)),
-                QueueAdmission::Closed => known.map(|it| it.0),
+                QueueAdmission::Open => Some(known.map_or(now, |entry| entry.0)),
+                QueueAdmission::Closed => known.map(|entry| entry.0),
             };
             if let Some(since) = since {
                 self.due.insert(name.clone(), (since, why));
@@ -110,11 +114,11 @@ impl ScaleDownQueue {
         let due = order.filter_map(|name| {
             let (since, why) = self.due.get(name)?;
             let mut at = *since + SEEN_FOR;
-            at = self.last.map_or(at, |it| at.max(it + APART));
-            at = self.asked.get(name).map_or(at, |it| at.max(it.0));
+            at = self.last.map_or(at, |last| at.max(last + APART));
+            at = self.asked.get(name).map_or(at, |attempt| at.max(attempt.0));
             Some((at, name.clone(), *why))
         });
-        due.min_by_key(|it| it.0)
+        due.min_by_key(|entry| entry.0)
     }
 
     /// Notes a removal request. The runner stops being a candidate; if it was refused, a
@@ -151,7 +155,7 @@ mod tests {
 
     /// The decision about a pool with these runners, all of which are candidates.
     fn decision(runners: &[(&str, &str)]) -> std::sync::Arc<Decision> {
-        let rows = runners.iter().map(|it| runner("a", it.0, it.1, -9_000));
+        let rows = runners.iter().map(|row| runner("a", row.0, row.1, -9_000));
         let fleet = testing::fleet(0, vec![pool("a", &["x"])], rows.collect(), vec![]);
         let policy = crate::domain::desired::ScalePolicy {
             min_runners: 0,

@@ -54,7 +54,7 @@ impl StaleCacheDetector {
     /// Notes a new runner with its creation time and the time at which the pool's row was last
     /// written, both on GARM's clock.
     pub(super) fn meet(&mut self, created_at: Timestamp, written_at: Timestamp, now: Instant) {
-        if written_at.checked_add(AFTERMATH).is_ok_and(|it| it < created_at) {
+        if written_at.checked_add(AFTERMATH).is_ok_and(|until| until < created_at) {
             self.puzzled.get_or_insert(now);
         }
     }
@@ -80,9 +80,9 @@ impl StaleCacheDetector {
     /// The sign to act on, and when.
     pub(super) fn due(&self) -> Option<(Instant, StaleCacheSign)> {
         let patience = Backoff::new(PATIENCE, PATIENCE_MAX).delay(self.answers);
-        let idle = self.lacks.map(|it| (it + patience, StaleCacheSign::Idle));
-        let busy = self.puzzled.map(|it| (it + DOUBT, StaleCacheSign::Busy));
-        [idle, busy].into_iter().flatten().min_by_key(|it| it.0)
+        let idle = self.lacks.map(|since| (since + patience, StaleCacheSign::Idle));
+        let busy = self.puzzled.map(|since| (since + DOUBT, StaleCacheSign::Busy));
+        [idle, busy].into_iter().flatten().min_by_key(|entry| entry.0)
     }
 
     /// Since when GARM has created none of the runners that the level asks for, once the level was

@@ -23,19 +23,19 @@ impl ScalingLoop<'_> {
     fn stall(&self, controller: &PoolController, now: Instant) -> Option<Stall> {
         let lasted = now.saturating_duration_since(controller.stale_cache.stalled_since()?);
         let pool = self.fleet_index.as_ref()?.pools().get(&controller.target.id)?;
-        let entities = self.health.iter().flat_map(|it| &it.entities);
+        let entities = self.health.iter().flat_map(|health| &health.entities);
         let credentials = entities
-            .filter(|it| it.key == controller.entity)
-            .map(|it| it.credentials.clone())
-            .find(|it| !it.is_empty());
-        let limits = self.health.as_ref().map(|it| &it.limits);
+            .filter(|entity| entity.key == controller.entity)
+            .map(|entity| entity.credentials.clone())
+            .find(|name| !name.is_empty());
+        let limits = self.health.as_ref().map(|health| &health.limits);
         Some(Stall {
             since: self.clock?.now(now).checked_sub(lasted).unwrap_or(Timestamp::MIN),
             level: controller.live(),
             counted: controller.decision.inputs.counts.garm_idle,
             runner_group: pool.spec.runner_group.clone(),
             provider: pool.spec.provider.clone(),
-            rate_limit: credentials.as_ref().and_then(|it| limits?.get(it).copied()),
+            rate_limit: credentials.as_ref().and_then(|name| limits?.get(name).copied()),
             credentials,
         })
     }

@@ -68,7 +68,7 @@ impl WriteFreeze {
 
     /// When the freeze begins through age alone.
     pub(super) fn stale_at(schedule: &ResyncSchedule, resync: Duration) -> Option<Instant> {
-        schedule.succeeded().map(|it| it + resync * 2)
+        schedule.succeeded().map(|at| at + resync * 2)
     }
 
     /// Updates the freezes of entities from the state of GARM's workers.
@@ -86,7 +86,8 @@ impl WriteFreeze {
                 observer.trouble(&Incident::Frozen { entity, why: why.clone() });
             }
         }
-        for (entity, was) in before.into_iter().filter(|it| !self.stopped.contains_key(&it.0)) {
+        for (entity, was) in before.into_iter().filter(|entry| !self.stopped.contains_key(&entry.0))
+        {
             let (entity, still) = (Some(entity), Vec::new());
             observer.trouble(&Incident::Thawed { entity, was, still });
         }

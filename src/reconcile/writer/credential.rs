@@ -100,7 +100,7 @@ impl Writer {
             WriteResponse::No(error) => Err(WriteError::Garm(error)),
             WriteResponse::Lost(error) => self.look_for_credential(&order, error).await,
         };
-        let subject = order.subject(result.as_ref().ok().map(|it| it.id));
+        let subject = order.subject(result.as_ref().ok().map(|credential| credential.id));
         self.record.outcome(WriteRecord { subject, ..entry }, intent, result).await.map(|_| deed)
     }
 
@@ -165,7 +165,7 @@ impl Writer {
 
     async fn credential(&self, id: u64) -> Result<Option<Credential>, GarmError> {
         let all = reread::with_retries(|| self.client.credentials()).await?;
-        Ok(all.into_iter().find(|it| it.id == id))
+        Ok(all.into_iter().find(|credential| credential.id == id))
     }
 
     async fn credential_named(
@@ -174,7 +174,7 @@ impl Writer {
     ) -> Result<Option<Credential>, WriteError> {
         let all =
             reread::with_retries(|| self.client.credentials()).await.map_err(WriteError::Garm)?;
-        Ok(all.into_iter().find(|it| it.is_named(&order.wanted.name)))
+        Ok(all.into_iter().find(|credential| credential.is_named(&order.wanted.name)))
     }
 }
 

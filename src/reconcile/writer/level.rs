@@ -88,7 +88,7 @@ impl Writer {
         decision: &str,
     ) -> Result<WriteOutcome, WriteError> {
         let (_, runners) = self.checked(target, precondition).await?;
-        match runners.iter().find(|it| it.name == *name) {
+        match runners.iter().find(|runner| runner.name == *name) {
             None => Ok(WriteOutcome::AlreadyDone),
             Some(runner) if runner.status.is_leaving() => Ok(WriteOutcome::AlreadyDone),
             Some(runner) if !still_is(runner) => Ok(WriteOutcome::Refused),

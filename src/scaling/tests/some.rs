@@ -74,11 +74,11 @@ pub(super) fn some_policy() -> impl Strategy<Value = ScalePolicy> {
 #[derive(Debug, Clone, Copy)]
 enum Owner {
     Us,
-    Somebody,
+    OtherFleet,
 }
 
 fn some_pool(id: &'static str) -> impl Strategy<Value = (Pool, ScalePolicy, Owner)> {
-    let owner = prop_oneof![4 => Just(Owner::Us), 1 => Just(Owner::Somebody)];
+    let owner = prop_oneof![4 => Just(Owner::Us), 1 => Just(Owner::OtherFleet)];
     let row = (select(LABELS.to_vec()), 1..16_u32, 0..6_u32, 0..2_u32, prop::bool::weighted(0.9));
     (row, some_policy(), owner).prop_map(
         move |((labels, max, level, priority, enabled), policy, owner)| {
