@@ -59,10 +59,10 @@ pub fn word_to_type(
         let text = "no terminal for confirmation, and `--auto-approve` is not given";
         return Err(Failure::refused(text).help(no_terminal_help(&need)));
     }
-    if need.leave <= given {
+    if need.permission <= given {
         return Ok(ConfirmationWord::Yes);
     }
-    match need.leave {
+    match need.permission {
         Permission::Destroy if is_asked => Ok(ConfirmationWord::Destroy),
         Permission::None | Permission::Destroy | Permission::All => Err(no_leave(&need)),
     }
@@ -129,7 +129,7 @@ pub fn has_work(plan: &Plan) -> bool {
 
 fn no_leave(need: &RequiredConsent) -> Failure {
     let pools = list(&need.pools);
-    match (&need.because, need.leave) {
+    match (&need.because, need.permission) {
         (Some(because), Permission::All) => {
             Failure::refused(format!("the plan deletes or replaces {pools}: {because}"))
                 .help("allow it with `--allow-destroy=all`")
@@ -142,7 +142,7 @@ fn no_leave(need: &RequiredConsent) -> Failure {
 }
 
 fn no_terminal_help(need: &RequiredConsent) -> String {
-    let flags = match need.leave {
+    let flags = match need.permission {
         Permission::None => "--auto-approve",
         Permission::Destroy => "--auto-approve --allow-destroy",
         Permission::All => "--auto-approve --allow-destroy=all",

@@ -22,7 +22,7 @@ pub enum Permission {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequiredConsent {
     /// The least permission that is sufficient.
-    pub leave: Permission,
+    pub permission: Permission,
     /// The pools that are deleted or replaced, sorted by name.
     pub pools: Vec<PoolName>,
     /// Why [`Permission::All`] is needed, as a part of a sentence: `4 of the fleet's 5 pools, more
@@ -56,12 +56,12 @@ pub fn need(plan: &Plan) -> RequiredConsent {
         }
         _ => None,
     };
-    let leave = match (gone, &because) {
+    let permission = match (gone, &because) {
         (0, _) => Permission::None,
         (_, None) => Permission::Destroy,
         (_, Some(_)) => Permission::All,
     };
-    RequiredConsent { leave, pools, because }
+    RequiredConsent { permission, pools, because }
 }
 
 #[cfg(test)]
@@ -75,7 +75,7 @@ mod tests {
     fn check(
         declared: &[&str],
         there: &[&str],
-        leave: Permission,
+        permission: Permission,
         pools: &[&str],
     ) -> Option<String> {
         let wanted: Desired = desired(declared.iter().map(|name| pool(name)));
@@ -83,7 +83,7 @@ mod tests {
         let found =
             need(&plan(&wanted, &Fleet { pools: pools_there, ..fleet() }, &PlanOptions::default()));
         let pools: Vec<PoolName> = pools.iter().map(|text| name(text)).collect();
-        assert_eq!((found.leave, found.pools), (leave, pools));
+        assert_eq!((found.permission, found.pools), (permission, pools));
         found.because
     }
 
@@ -109,7 +109,7 @@ mod tests {
         let found = need(&plan(&desired([pool("a")]), &there, &PlanOptions::default()));
         assert_eq!(
             found,
-            RequiredConsent { leave: Permission::None, pools: vec![], because: None }
+            RequiredConsent { permission: Permission::None, pools: vec![], because: None }
         );
     }
 }

@@ -54,7 +54,7 @@ pub(super) fn step(context: &PlanContext<'_>) -> Option<Step> {
 struct Slowed {
     /// Pools that autoscale, each with the longest wait.
     scaled: Vec<String>,
-    /// Declared with `autoscale: false`.
+    /// Names of declared pools with `autoscale: false`.
     ours: Vec<String>,
     /// Not owned by this fleet; by GARM's ids.
     others: Vec<String>,

@@ -25,8 +25,8 @@ use crate::policy::kit;
 pub fn plan(desired: &Desired, fleet: &Fleet, options: &PlanOptions) -> Plan {
     let context = PlanContext::new(desired, fleet, options);
     let mut steps = context.steps();
-    stranded::tell(&mut steps, fleet);
-    systems::say_names(&mut steps, &context.resolver.index);
+    stranded::add_consequences(&mut steps, fleet);
+    systems::show_names(&mut steps, &context.resolver.index);
     let notes = notes::all(&context, &steps);
     if fleet.line() == ReleaseLine::Old {
         steps = steps.into_iter().map(refused_by_old_garm).collect();

@@ -5,7 +5,7 @@ use crate::domain::name::PoolName;
 /// The severity of a note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NoteSeverity {
-    /// The declared values will not have the declared effect until someone acts.
+    /// The declared values do not have the declared effect until the cause is removed.
     Warning,
     /// For information only.
     Remark,

@@ -20,7 +20,7 @@ use crate::domain::text::code;
 pub(super) enum PoolOrigin {
     /// It has the pool's label.
     Owned,
-    /// Created by hand.
+    /// Created by hand: it has no reserved label.
     ByHand,
     /// Owned by this fleet under a former name.
     Renamed,
@@ -33,7 +33,7 @@ pub(super) enum PoolOrigin {
 /// What a declared pool requires.
 #[derive(Debug)]
 pub(super) enum Resolution<'a> {
-    /// It does not exist.
+    /// No pool in GARM has its label.
     Create { entity: EntityKey },
     /// It exists, with the right provider and entity.
     Keep { pool: &'a Pool, origin: PoolOrigin },
@@ -43,7 +43,7 @@ pub(super) enum Resolution<'a> {
     Blocked(Blocker<'a>),
 }
 
-/// One pool replaces another.
+/// A pool that replaces another one, which has another provider or entity.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Replacing<'a> {
     pub(super) old: &'a Pool,
@@ -120,7 +120,6 @@ impl<'a> Resolver<'a> {
         Self { desired, index, owners, adoptions, declared }
     }
 
-    /// What `pool` requires.
     pub(super) fn resolve(&self, pool: &'a DesiredPool) -> ResolvedPool<'a> {
         self.try_resolve(pool).unwrap_or_else(|blocker| ResolvedPool {
             desired: pool,

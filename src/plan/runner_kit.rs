@@ -15,8 +15,7 @@ const KIT_MAX: usize = 9_000;
 /// How long before its expiry the runners' certificate causes a warning.
 const EXPIRY: Duration = Duration::from_secs(14 * 24 * 3600);
 
-/// In seconds.
-const DAY: i64 = 24 * 3600;
+const DAY_S: i64 = 24 * 3600;
 
 pub(super) fn notes(context: &PlanContext<'_>) -> Vec<Note> {
     let RunnerKit::Ready(kit) = &context.options.kit else { return Vec::new() };
@@ -39,7 +38,7 @@ pub(super) fn notes(context: &PlanContext<'_>) -> Vec<Note> {
     if let Some(end) = kit.holds_until() {
         let left = end.as_second() - fleet.observed_at.as_second();
         if left < i64::try_from(EXPIRY.as_secs()).unwrap_or(i64::MAX) {
-            let days = usize::try_from(left / DAY).unwrap_or(0);
+            let days = usize::try_from(left / DAY_S).unwrap_or(0);
             notes.push(Note::warning(
                 format!("the runners' certificate expires at {end}, in {}", count(days, "day")),
                 "renew the files of `runner_mtls`, and apply",

@@ -46,7 +46,7 @@ pub struct SavedPlan {
 /// Why a text is not a saved plan. The message follows "failed to read FILE: ".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SavedError {
-    /// Over [`SAVED_MAX`].
+    /// Its size in bytes is over [`SAVED_MAX`].
     #[error("it has {0} bytes, too many for a saved plan")]
     TooLarge(usize),
     /// Truncated, or not JSON.
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_written_mark_parses_to_the_same_values_and_equal() {
+    fn a_saved_plan_is_read_back_equal() {
         let (wanted, there) = wanted();
         let (plan, text) = saved(&wanted, &there);
         let read = read(&text).unwrap();

@@ -15,7 +15,7 @@ use crate::domain::text::{code, count, list_and_more};
 const KINDS_MAX: usize = 5;
 
 /// Adds to each step that removes labels the queued jobs that then match no other pool.
-pub(super) fn tell(steps: &mut [Step], fleet: &Fleet) {
+pub(super) fn add_consequences(steps: &mut [Step], fleet: &Fleet) {
     let by_id: HashMap<&PoolId, &Pool> = fleet.pools.iter().map(|pool| (&pool.id, pool)).collect();
     let losers: Vec<(usize, &Pool)> = steps
         .iter()

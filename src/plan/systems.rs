@@ -95,7 +95,7 @@ pub(super) fn carried_template(
 }
 
 /// Replaces ids of templates and proxies by their names, if those were read.
-pub(super) fn say_names(steps: &mut [Step], index: &Index<'_>) {
+pub(super) fn show_names(steps: &mut [Step], index: &Index<'_>) {
     for change in steps.iter_mut().flat_map(|step| &mut step.changes) {
         for side in [&mut change.before, &mut change.after] {
             if let Some(name) = name(index, &change.field, side) {

@@ -99,6 +99,10 @@ pub(crate) fn carry_out(fleet: &mut Fleet, write: &Write) {
             let pool = fleet.pools.iter_mut().find(|it| it.id == *id).expect("a pool of the plan");
             let spec = change.applied_to(&pool.spec);
             assert!(spec.min_idle_runners <= spec.max_runners, "GARM refuses {change:?}");
+            // The writer sends nothing if the pool is so already.
+            if spec == pool.spec {
+                return;
+            }
             pool.spec = spec;
             pool.updated_at = latest.expect("there is a pool") + std::time::Duration::from_secs(1);
         }

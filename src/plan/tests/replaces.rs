@@ -35,8 +35,8 @@ fn in_force() -> Pool {
     relabelled(&live(&moved()), "new", &["linux", "a", &owned("a")])
 }
 
-fn leave(plan: &Plan) -> Permission {
-    need(plan).leave
+fn permission(plan: &Plan) -> Permission {
+    need(plan).permission
 }
 
 const CANNOT: &str = "replace a [provider] GARM cannot change `provider` of a pool";
@@ -93,7 +93,7 @@ fn a_replace_goes_on_where_it_was_stopped() {
     // The new pool is there, and the old one has lost nothing yet: that was not consented to for
     // good.
     let plan = check(&wanted, &with([old(), waiting(&moved())]), &[CANNOT]);
-    assert_eq!(leave(&plan), Permission::Destroy);
+    assert_eq!(permission(&plan), Permission::Destroy);
     let Operation::Replace { successor: Some(it), .. } = &plan.steps[0].work else {
         panic!("{plan:?}")
     };
@@ -107,9 +107,9 @@ fn a_replace_goes_on_where_it_was_stopped() {
     assert_eq!((it.id.as_str(), &it.change), ("new", &change));
     // The old one is retired: this is what was consented to.
     let plan = check(&wanted, &with([retired_old(), waiting(&moved())]), &[GOES_ON]);
-    assert_eq!(leave(&plan), Permission::None);
+    assert_eq!(permission(&plan), Permission::None);
     let plan = check(&wanted, &with([retired_old(), in_force()]), &[RETIRED]);
-    assert_eq!(leave(&plan), Permission::None);
+    assert_eq!(permission(&plan), Permission::None);
     check(&wanted, &with([in_force()]), &[]);
     // The old one was deleted by hand meanwhile.
     let plan = check(
@@ -150,7 +150,7 @@ fn an_unmanaged_switch_is_what_it_was_when_the_interrupted_replace_began() {
 #[test]
 fn a_replacement_that_is_not_wanted_any_more_is_removed_and_the_old_pool_stays() {
     let plan = check(&desired([pool("a")]), &with([old(), waiting(&moved())]), &[LEFT]);
-    assert_eq!((leave(&plan), plan.steps[0].consent), (Permission::None, Consent::None));
+    assert_eq!((permission(&plan), plan.steps[0].consent), (Permission::None, Consent::None));
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_retired_pool_whose_file_is_what_it_was_is_taken_back() {
         (vec![retired_old(), waiting(&moved())], vec![LEFT, back]),
     ] {
         let plan = check(&desired([pool("a")]), &with(there), &lines);
-        assert_eq!(leave(&plan), Permission::None);
+        assert_eq!(permission(&plan), Permission::None);
         let Operation::Promote(it) = &plan.steps.last().unwrap().work else { panic!("{plan:?}") };
         let labels = Some(["linux", "a", &owned("a")].into_iter().collect());
         assert_eq!(it.id.as_str(), "a-id");
@@ -173,7 +173,7 @@ fn a_retired_pool_whose_file_is_what_it_was_is_taken_back() {
         &with([retired_old(), in_force()]),
         &["replace a [provider] GARM cannot change `provider` of a pool"],
     );
-    assert_eq!(leave(&plan), Permission::Destroy);
+    assert_eq!(permission(&plan), Permission::Destroy);
     let Operation::Replace { old, successor: Some(it), .. } = &plan.steps[0].work else { panic!() };
     assert_eq!((old.as_str(), it.id.as_str()), ("new", "a-id"));
 }
@@ -191,7 +191,7 @@ fn a_pool_that_a_failure_has_retired_never_goes_without_consent() {
                     if id.as_str() == "a-id")
             };
             assert!(plan.steps.iter().any(takes), "{:#?}", plan.steps);
-            assert_ne!(leave(&plan), Permission::None, "{:#?}", plan.steps);
+            assert_ne!(permission(&plan), Permission::None, "{:#?}", plan.steps);
         }
     }
 }

@@ -64,7 +64,7 @@ pub fn summary(plan: &Plan) -> String {
 /// What `apply` wants before it takes anything away, if the plan takes anything away.
 fn leave(plan: &Plan) -> Option<String> {
     let need = consent::need(plan);
-    let wanted = match need.leave {
+    let wanted = match need.permission {
         Permission::None => return None,
         Permission::Destroy => "`--allow-destroy`, or the word `destroy` at a terminal",
         Permission::All => "`--allow-destroy=all`",

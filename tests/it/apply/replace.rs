@@ -177,7 +177,7 @@ async fn stopped_at_any_write_it_goes_on_or_is_taken_back_and_asks_before_anythi
             carried_out(&rig, &planned(&rig, &wish("sim")).await, 1).await;
             wait(30).await;
             let plan = planned(&rig, &wish("sim2")).await;
-            assert_eq!(need(&plan).leave, Permission::Destroy);
+            assert_eq!(need(&plan).permission, Permission::Destroy);
             let wire = Tripwire::new(rig.door(), at, last);
             let writer = rig.writer(Arc::<Tripwire>::clone(&wire) as Arc<dyn Transport>);
             let options = ApplyOptions::default();
@@ -196,7 +196,12 @@ async fn stopped_at_any_write_it_goes_on_or_is_taken_back_and_asks_before_anythi
                 ("sim2", true, _) | ("sim", _, false) => Permission::None,
                 _ => Permission::Destroy,
             };
-            assert_eq!(need(&resumed).leave, leave, "{at} {last:?} {next}: {:#?}", resumed.steps);
+            assert_eq!(
+                need(&resumed).permission,
+                leave,
+                "{at} {last:?} {next}: {:#?}",
+                resumed.steps
+            );
             carried_out(&rig, &resumed, 2).await;
             let left = planned(&rig, &wish(next)).await;
             assert_eq!(left.steps, [], "{at} {last:?} {next}");
