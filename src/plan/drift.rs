@@ -125,31 +125,31 @@ mod tests {
     #[test]
     fn what_a_plan_would_change_is_drift() {
         check(|_, _| {}, Some(false));
-        check(|_, it| it.spec.max_runners = 1, Some(true));
-        check(|_, it| it.spec.enabled = false, Some(true));
+        check(|_, pool| pool.spec.max_runners = 1, Some(true));
+        check(|_, pool| pool.spec.enabled = false, Some(true));
         check(
-            |_, it| it.spec.extra_specs = serde_json::from_value(json!({ "a": 1 })).unwrap(),
+            |_, pool| pool.spec.extra_specs = serde_json::from_value(json!({ "a": 1 })).unwrap(),
             Some(true),
         );
-        check(|it, _| it.provider = "other".into(), Some(true));
-        check(|it, _| it.entity.name = "octo".into(), Some(true));
-        check(|it, _| it.settings.runner_group = Some("others".into()), Some(true));
-        check(|it, _| it.settings.labels.insert("gpu"), Some(true));
+        check(|desired, _| desired.provider = "other".into(), Some(true));
+        check(|desired, _| desired.entity.name = "octo".into(), Some(true));
+        check(|desired, _| desired.settings.runner_group = Some("others".into()), Some(true));
+        check(|desired, _| desired.settings.labels.insert("gpu"), Some(true));
     }
 
     #[test]
     fn the_level_is_drift_only_if_the_pool_does_not_autoscale() {
-        check(|_, it| it.spec.min_idle_runners = 3, Some(false));
-        check(|it, _| it.settings.scale.autoscale = false, Some(true));
+        check(|_, pool| pool.spec.min_idle_runners = 3, Some(false));
+        check(|desired, _| desired.settings.scale.autoscale = false, Some(true));
     }
 
     #[test]
     fn unread_extra_specs_leave_drift_unknown_unless_another_field_differs() {
-        check(|_, it| it.detail = PoolDetail::Listed, None);
+        check(|_, pool| pool.detail = PoolDetail::Listed, None);
         check(
-            |_, it| {
-                it.detail = PoolDetail::Listed;
-                it.spec.image = "old".into();
+            |_, pool| {
+                pool.detail = PoolDetail::Listed;
+                pool.spec.image = "old".into();
             },
             Some(true),
         );

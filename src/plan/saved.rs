@@ -309,10 +309,10 @@ mod tests {
         };
         let wanted = desired([
             pool("new"),
-            with("changed", |it| {
-                it.image = "ami-2".to_owned();
-                it.settings.extra_specs.insert("token".to_owned(), "hunter2".into());
-                it.settings.extra_specs.insert("subnet".to_owned(), "subnet-77".into());
+            with("changed", |pool| {
+                pool.image = "ami-2".to_owned();
+                pool.settings.extra_specs.insert("token".to_owned(), "hunter2".into());
+                pool.settings.extra_specs.insert("subnet".to_owned(), "subnet-77".into());
             }),
             with("moved", |pool| pool.provider = "gcp".to_owned()),
             pool("raised"),

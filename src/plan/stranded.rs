@@ -154,15 +154,16 @@ fn sentence(jobs: &[&Job]) -> String {
     let mut kinds: Vec<(&Job, usize)> = Vec::new();
     for job in jobs {
         // At most `KINDS_MAX` kinds are kept, so this search is short.
-        let is_same =
-            |it: &(&Job, usize)| (&it.0.name, &it.0.repository) == (&job.name, &job.repository);
+        let is_same = |kind: &(&Job, usize)| {
+            (&kind.0.name, &kind.0.repository) == (&job.name, &job.repository)
+        };
         match kinds.iter().position(is_same) {
             Some(at) => kinds[at].1 += 1,
             None if kinds.len() < KINDS_MAX => kinds.push((job, 1)),
             None => {}
         }
     }
-    let named: usize = kinds.iter().map(|it| it.1).sum();
+    let named: usize = kinds.iter().map(|kind| kind.1).sum();
     let listed = kinds.iter().map(|(job, many)| kind(job, *many)).collect();
     let listed = list_and_more(listed, jobs.len() - named);
     let verb = if jobs.len() == 1 { "matches" } else { "match" };

@@ -60,6 +60,13 @@ impl<'a> Observation<'a> {
             && inputs.backoff == self.backoff
             && inputs.policy == *self.policy
     }
+
+    /// The idle runners, ordered by name. GARM may link a job to a runner shortly before it marks
+    /// the runner active; such a runner is left out.
+    fn idle_without_job(&self, now: Timestamp) -> Vec<&'a RunnerState> {
+        let idle = self.pool.idle_runners(now).map(|(runner, _)| runner);
+        idle.filter(|runner| runner.job.is_none()).collect()
+    }
 }
 
 /// Makes the decision about one pool at `now`, on GARM's clock, and returns the pool's new state.
@@ -259,14 +266,8 @@ fn retire(
         return exchange(seen, rules, clock);
     }
     let delay = seen.policy.scale_down_delay;
-    // GARM may link a job to a runner shortly before it marks the runner active.
-    let idle = seen
-        .pool
-        .idle_runners(clock.now())
-        .map(|entry| entry.0)
-        .filter(|runner| runner.job.is_none());
+    let idle = seen.idle_without_job(clock.now());
     let is_due = |runner: &&RunnerState| clock.passed(runner.idle_since(), delay);
-    let idle: Vec<&RunnerState> = idle.collect();
     let mut due: Vec<&RunnerState> = idle.iter().copied().filter(is_due).collect();
     rules.due = rules.surplus.min(count(due.len()));
     if rules.makes_room(&seen.pool.counts) {
@@ -278,9 +279,8 @@ fn retire(
         due.iter().take(rules.due as usize).map(|runner| runner.name.clone()).collect();
     let mut reserve = retire.split_off(quota);
     reserve.truncate(RETIRE_MAX);
-    let is_unsure =
-        |runner: &&RunnerState| runner.idle.is_some_and(|idle| idle.source == IdleSource::Row);
-    let ask = idle.into_iter().filter(is_unsure).map(|runner| runner.name.clone()).collect();
+    let unsure = |runner: &&RunnerState| runner.idle.is_some_and(|at| at.source == IdleSource::Row);
+    let ask = idle.into_iter().filter(unsure).map(|runner| runner.name.clone()).collect();
     (retire, reserve, ask)
 }
 
@@ -290,12 +290,7 @@ fn exchange(seen: &Observation<'_>, rules: &RuleResults, clock: &EvaluationClock
     if !rules.makes_room(&seen.pool.counts) {
         return (Vec::new(), Vec::new(), Vec::new());
     }
-    let idle = seen
-        .pool
-        .idle_runners(clock.now())
-        .map(|entry| entry.0)
-        .filter(|runner| runner.job.is_none());
-    let mut idle: Vec<&RunnerState> = idle.collect();
+    let mut idle = seen.idle_without_job(clock.now());
     idle.sort_unstable_by(|a, b| (a.idle_since(), &a.name).cmp(&(b.idle_since(), &b.name)));
     let mut names = idle.into_iter().map(|runner| runner.name.clone());
     let first = names.by_ref().take(1).collect();
@@ -309,8 +304,7 @@ fn starting(pool: &PoolIndex, covered: &[Timestamp], clock: &mut EvaluationClock
     if covered.is_empty() {
         return 0;
     }
-    let mut idle: Vec<Timestamp> =
-        pool.idle_runners(clock.now()).map(|entry| entry.1.since).collect();
+    let mut idle: Vec<_> = pool.idle_runners(clock.now()).map(|entry| entry.1.since).collect();
     idle.sort_unstable();
     let together = idle.iter().zip(covered).map(|(runner, job)| *runner.max(job));
     count(together.filter(|together| !clock.passed(*together, PICK_UP)).count())

@@ -67,13 +67,13 @@ fn whatever_the_order_of_twins_the_one_in_use_is_in_force_and_the_unused_ones_go
             .map(|(kind, n): (char, i64)| twin(&n.to_string(), kind, n - 100))
             .collect();
         let there = Fleet {
-            runners: twins.iter().filter_map(|it| it.1.clone()).collect(),
-            pools: twins.into_iter().rev().map(|it| it.0).collect(),
+            runners: twins.iter().filter_map(|twin| twin.1.clone()).collect(),
+            pools: twins.into_iter().rev().map(|twin| twin.0).collect(),
             ..fleet()
         };
         let plan = plan(&desired([pool("a")]), &there, &PlanOptions::default());
         let removed: BTreeSet<&str> = (plan.steps.iter())
-            .filter_map(|it| match &it.work {
+            .filter_map(|step| match &step.work {
                 Operation::RemoveLeftover { id } => Some(id.as_str()),
                 _ => None,
             })
@@ -85,9 +85,9 @@ fn whatever_the_order_of_twins_the_one_in_use_is_in_force_and_the_unused_ones_go
             continue;
         };
         let others: BTreeSet<&str> =
-            there.pools.iter().map(|it| it.id.as_str()).filter(|it| *it != in_force).collect();
+            there.pools.iter().map(|pool| pool.id.as_str()).filter(|id| *id != in_force).collect();
         assert_eq!(removed, others, "{kinds}");
-        assert!(plan.steps.iter().all(|it| it.consent == Consent::None), "{kinds}");
+        assert!(plan.steps.iter().all(|step| step.consent == Consent::None), "{kinds}");
         let is_in_flight = kinds.len() > 1;
         assert_eq!(crate::plan::has_create_in_flight(&there, &acme()), is_in_flight, "{kinds}");
     }
@@ -111,7 +111,7 @@ fn one_pool_with_two_labels_is_blocked_under_each_declared_name() {
 
 #[test]
 fn adopting_a_pool_made_by_hand_is_one_step_that_adds_the_label() {
-    let adopting = changed(pool("a"), |it| it.settings.adopt = Some("X-ID".to_owned()));
+    let adopting = changed(pool("a"), |pool| pool.settings.adopt = Some("X-ID".to_owned()));
     let by_hand = relabelled(&live(&pool("a")), "x-id", &["linux", "a"]);
     let plan = check(
         &desired([adopting.clone()]),
@@ -130,7 +130,7 @@ fn adopting_a_pool_made_by_hand_is_one_step_that_adds_the_label() {
 
 #[test]
 fn adopting_an_old_name_renames() {
-    let adopting = changed(pool("new"), |it| it.settings.adopt = Some("old".to_owned()));
+    let adopting = changed(pool("new"), |pool| pool.settings.adopt = Some("old".to_owned()));
     let mut there = live(&pool("new"));
     there.spec.labels = ["linux", "new", &owned("old")].into_iter().collect();
     check(
@@ -143,7 +143,7 @@ fn adopting_an_old_name_renames() {
 #[test]
 fn an_adoption_that_must_not_be_is_blocked() {
     let adopting =
-        |target: &str| changed(pool("a"), |it| it.settings.adopt = Some(target.to_owned()));
+        |target: &str| changed(pool("a"), |pool| pool.settings.adopt = Some(target.to_owned()));
     let labelled = |labels: &[&str]| relabelled(&live(&pool("a")), "x", labels);
     let mut other_provider = labelled(&["linux"]);
     other_provider.spec.provider = "gcp".to_owned();
@@ -182,7 +182,7 @@ fn an_adoption_that_must_not_be_is_blocked() {
         &with([live(&pool("b"))]),
         &["blocked a [] `adopt` refers to the pool of `b`, which is also declared"],
     );
-    let rival = changed(pool("b"), |it| it.settings.adopt = Some("x".to_owned()));
+    let rival = changed(pool("b"), |pool| pool.settings.adopt = Some("x".to_owned()));
     check(
         &desired([adopting("x"), rival]),
         &with([labelled(&["linux"])]),
@@ -195,9 +195,9 @@ fn an_adoption_that_must_not_be_is_blocked() {
 
 #[test]
 fn a_blocked_adoption_does_not_let_its_pool_be_deleted() {
-    let adopting = changed(pool("new"), |it| {
-        it.settings.adopt = Some("old".to_owned());
-        it.provider = "gcp".to_owned();
+    let adopting = changed(pool("new"), |pool| {
+        pool.settings.adopt = Some("old".to_owned());
+        pool.provider = "gcp".to_owned();
     });
     check(
         &desired([adopting]),
@@ -210,9 +210,9 @@ fn a_blocked_adoption_does_not_let_its_pool_be_deleted() {
 
 #[test]
 fn an_adoption_that_a_replace_has_followed_is_done() {
-    let moved = changed(pool("a"), |it| {
-        it.settings.adopt = Some("x".to_owned());
-        it.provider = "gcp".to_owned();
+    let moved = changed(pool("a"), |pool| {
+        pool.settings.adopt = Some("x".to_owned());
+        pool.provider = "gcp".to_owned();
     });
     let old = relabelled(&live(&pool("a")), "x", &["linux", "a", &retired("a")]);
     let new = relabelled(&live(&moved), "y", &["linux", "a", &replacement("a")]);
@@ -224,7 +224,7 @@ fn an_adoption_that_a_replace_has_followed_is_done() {
 
 #[test]
 fn an_entity_that_garm_does_not_know_or_knows_twice_blocks() {
-    let lost = changed(pool("a"), |it| it.entity.name = "beta".to_owned());
+    let lost = changed(pool("a"), |pool| pool.entity.name = "beta".to_owned());
     check(&desired([lost]), &fleet(), &["blocked a [] GARM has no organization `beta`"]);
     let twice = Fleet {
         entities: vec![
@@ -238,7 +238,7 @@ fn an_entity_that_garm_does_not_know_or_knows_twice_blocks() {
         &twice,
         &["blocked a [] GARM has organization `acme` at several endpoints: `ghes`, `github.com`"],
     );
-    let chosen = changed(pool("a"), |it| it.entity.endpoint = Some("ghes".to_owned()));
+    let chosen = changed(pool("a"), |pool| pool.entity.endpoint = Some("ghes".to_owned()));
     let plan = plan(&desired([chosen]), &twice, &PlanOptions::default());
     assert!(matches!(&plan.steps[0].work, Operation::Create(it) if it.entity == key("org-2")));
 }
@@ -246,7 +246,8 @@ fn an_entity_that_garm_does_not_know_or_knows_twice_blocks() {
 #[test]
 fn a_template_is_found_by_name_or_blocks() {
     let templates = vec![template(9, "mine", "linux")];
-    let named = |text: &str| changed(pool("a"), |it| it.settings.template = Some(text.to_owned()));
+    let named =
+        |text: &str| changed(pool("a"), |pool| pool.settings.template = Some(text.to_owned()));
     let there = Fleet { templates, ..with([live(&pool("a"))]) };
     let plan =
         check(&desired([named("mine")]), &there, &["update a [template] `template` differs"]);
@@ -257,7 +258,7 @@ fn a_template_is_found_by_name_or_blocks() {
 
 #[test]
 fn what_garm_cannot_clear_is_blocked() {
-    let cleared = changed(pool("a"), |it| it.settings.runner_prefix = String::new());
+    let cleared = changed(pool("a"), |pool| pool.settings.runner_prefix = String::new());
     check(
         &desired([cleared]),
         &with([live(&pool("a"))]),

@@ -22,7 +22,7 @@ fn ours(name: &str, app_id: u64, key: char) -> Credential {
 /// Steps as `action name [changes] reason`.
 fn check(desired: &Desired, fleet: &Fleet, expected: &[&str]) -> Plan {
     let plan = plan(desired, fleet, &PlanOptions::default());
-    let side = |it: &ShownValue| match it {
+    let side = |value: &ShownValue| match value {
         ShownValue::Absent => "?".to_owned(),
         ShownValue::Value(value) => value.to_string(),
         other => panic!("{other:?}"),
@@ -30,15 +30,15 @@ fn check(desired: &Desired, fleet: &Fleet, expected: &[&str]) -> Plan {
     let lines: Vec<String> = plan
         .steps
         .iter()
-        .map(|it| {
-            let change = |it: &crate::plan::FieldChange| {
-                format!("{} {}→{}", it.field, side(&it.before), side(&it.after))
+        .map(|step| {
+            let change = |change: &crate::plan::FieldChange| {
+                format!("{} {}→{}", change.field, side(&change.before), side(&change.after))
             };
-            let changes: Vec<String> = it.changes.iter().map(change).collect();
+            let changes: Vec<String> = step.changes.iter().map(change).collect();
             let changes =
                 changes.join(", ").replace(&"x".repeat(43), "x").replace(&"y".repeat(43), "y");
-            let name = it.about.credential().unwrap();
-            format!("{} {name} [{changes}] {}", it.action.word(), it.reason)
+            let name = step.about.credential().unwrap();
+            format!("{} {name} [{changes}] {}", step.action.word(), step.reason)
         })
         .collect();
     assert_eq!(lines, expected);
@@ -132,7 +132,7 @@ fn what_is_not_ours_or_cannot_be_ours_is_blocked() {
 fn credentials_are_never_deleted_but_named() {
     let live = there([ours("old", 7, 'x'), credential(3, "others", "runnerctl=other")]);
     let plan = check(&wanted([]), &live, &[]);
-    let texts: Vec<&str> = plan.notes.iter().map(|it| it.text.as_str()).collect();
+    let texts: Vec<&str> = plan.notes.iter().map(|note| note.text.as_str()).collect();
     let said = "1 credential of this fleet not declared any more: `old`; credentials are never \
                 deleted, `garm-cli github credentials delete ID` does";
     assert!(texts.contains(&said), "{texts:?}");
@@ -146,7 +146,7 @@ fn credentials_stand_between_controller_and_pools_and_a_target_leaves_them_out()
     let live = Fleet { controller, ..there([]) };
     let order = |options: &PlanOptions| {
         let steps = plan(&everything, &live, options).steps;
-        steps.into_iter().map(|it| it.about).collect::<Vec<_>>()
+        steps.into_iter().map(|step| step.about).collect::<Vec<_>>()
     };
     let (credential, a) = (Resource::Credential("app".to_owned()), Resource::Pool(name("a")));
     assert_eq!(order(&PlanOptions::default()), [Resource::Controller, credential, a.clone()]);

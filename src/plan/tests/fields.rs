@@ -37,7 +37,7 @@ fn change(declared: DesiredPool, live: Pool) -> PoolChange {
 /// The pool that a plan creates.
 fn created(declared: DesiredPool, live: impl IntoIterator<Item = Pool>) -> PoolSpec {
     let made = plan(&desired([declared]), &there(live), &PlanOptions::default());
-    let new = made.steps.into_iter().find_map(|it| match it.work {
+    let new = made.steps.into_iter().find_map(|step| match step.work {
         Operation::Create(new) | Operation::Replace { new, .. } => Some(new.spec),
         _ => None,
     });
@@ -46,14 +46,14 @@ fn created(declared: DesiredPool, live: impl IntoIterator<Item = Pool>) -> PoolS
 
 #[test]
 fn no_group_and_no_proxy_are_asked_for_and_absent_ones_are_left_alone() {
-    let live = changed_live(|it| {
-        it.spec.runner_group = "builders".to_owned();
-        it.spec.proxy_id = Some(2);
+    let live = changed_live(|pool| {
+        pool.spec.runner_group = "builders".to_owned();
+        pool.spec.proxy_id = Some(2);
     });
     check(&desired([pool("a")]), &there([live.clone()]), &[]);
-    let none = changed(pool("a"), |it| {
-        it.settings.runner_group = Some(String::new());
-        it.settings.proxy = Some(String::new());
+    let none = changed(pool("a"), |pool| {
+        pool.settings.runner_group = Some(String::new());
+        pool.settings.proxy = Some(String::new());
     });
     let asked = PoolChange {
         runner_group: Some(String::new()),
@@ -66,8 +66,8 @@ fn no_group_and_no_proxy_are_asked_for_and_absent_ones_are_left_alone() {
 
 #[test]
 fn a_proxy_is_found_by_name_in_any_case_or_blocks() {
-    let named = |text: &str| changed(pool("a"), |it| it.settings.proxy = Some(text.to_owned()));
-    let live = || changed_live(|it| it.spec.proxy_id = Some(2));
+    let named = |text: &str| changed(pool("a"), |pool| pool.settings.proxy = Some(text.to_owned()));
+    let live = || changed_live(|pool| pool.spec.proxy_id = Some(2));
     let asked = PoolChange { proxy_id: Some(1), ..PoolChange::default() };
     assert_eq!(change(named("SQUID"), live()), asked);
     check(&desired([named("other")]), &there([live()]), &[]);
@@ -76,19 +76,19 @@ fn a_proxy_is_found_by_name_in_any_case_or_blocks() {
 
 #[test]
 fn an_unmanaged_switch_makes_no_difference_and_a_new_pool_is_on() {
-    let unmanaged = changed(pool("a"), |it| it.settings.enabled = None);
-    let off = || changed_live(|it| it.spec.enabled = false);
+    let unmanaged = changed(pool("a"), |pool| pool.settings.enabled = None);
+    let off = || changed_live(|pool| pool.spec.enabled = false);
     check(&desired([unmanaged.clone()]), &there([off()]), &[]);
     check(&desired([unmanaged.clone()]), &there([changed_live(|_| {})]), &[]);
     assert!(created(unmanaged.clone(), []).enabled);
     // A pool that follows one is as that one is.
-    let moved = changed(unmanaged.clone(), |it| it.provider = "gcp".to_owned());
+    let moved = changed(unmanaged.clone(), |pool| pool.provider = "gcp".to_owned());
     assert!(!created(moved, [off()]).enabled);
     // A create that was interrupted has yet to switch its pool on.
-    let unfinished = changed_live(|it| {
-        it.spec.enabled = false;
-        it.spec.min_idle_runners = 0;
-        it.updated_at = it.created_at;
+    let unfinished = changed_live(|pool| {
+        pool.spec.enabled = false;
+        pool.spec.min_idle_runners = 0;
+        pool.updated_at = pool.created_at;
     });
     assert_eq!(change(unmanaged, unfinished).enabled, Some(true));
 }
@@ -96,17 +96,17 @@ fn an_unmanaged_switch_makes_no_difference_and_a_new_pool_is_on() {
 #[test]
 fn a_replace_keeps_all_that_files_leave_alone_and_still_means_something() {
     let old = || {
-        changed_live(|it| {
-            it.spec.runner_group = "builders".to_owned();
-            it.spec.template_id = Some(9);
-            it.spec.proxy_id = Some(2);
+        changed_live(|pool| {
+            pool.spec.runner_group = "builders".to_owned();
+            pool.spec.template_id = Some(9);
+            pool.spec.proxy_id = Some(2);
         })
     };
-    let kept = |it: &PoolSpec| (it.runner_group.clone(), it.template_id, it.proxy_id);
+    let kept = |spec: &PoolSpec| (spec.runner_group.clone(), spec.template_id, spec.proxy_id);
     let moved = |f: fn(&mut DesiredPool)| kept(&created(changed(pool("a"), f), [old()]));
     let group = || "builders".to_owned();
-    assert_eq!(moved(|it| it.provider = "gcp".to_owned()), (group(), Some(9), Some(2)));
-    let elsewhere = |it: &mut DesiredPool| it.entity.name = "beta".to_owned();
+    assert_eq!(moved(|pool| pool.provider = "gcp".to_owned()), (group(), Some(9), Some(2)));
+    let elsewhere = |pool: &mut DesiredPool| pool.entity.name = "beta".to_owned();
     let organization = organization("org-2", "beta", "github.com");
     let mut fleet = there([old()]);
     fleet.entities.push(organization);
@@ -119,8 +119,8 @@ fn a_replace_keeps_all_that_files_leave_alone_and_still_means_something() {
 /// of every later replace.
 #[test]
 fn a_pool_of_another_system_gets_a_template_for_it() {
-    let windows = || changed(pool("a"), |it| it.settings.os_type = "windows".to_owned());
-    let mine = |it: &mut Pool| it.spec.template_id = Some(9);
+    let windows = || changed(pool("a"), |pool| pool.settings.os_type = "windows".to_owned());
+    let mine = |pool: &mut Pool| pool.spec.template_id = Some(9);
     let asked = |template_id| PoolChange {
         os_type: Some("windows".to_owned()),
         template_id,
@@ -128,12 +128,16 @@ fn a_pool_of_another_system_gets_a_template_for_it() {
     };
     assert_eq!(change(windows(), changed_live(mine)), asked(Some(2)));
     let said = plan(&desired([windows()]), &there([changed_live(mine)]), &PlanOptions::default());
-    let said = said.steps[0].changes.iter().find(|it| it.field == "template").unwrap().clone();
+    let said =
+        said.steps[0].changes.iter().find(|change| change.field == "template").unwrap().clone();
     let name = |text: &str| ShownValue::Value(text.into());
     assert_eq!((said.before, said.after), (name("mine"), name("github_windows")));
-    assert_eq!(change(windows(), changed_live(|it| it.spec.template_id = Some(2))), asked(None));
+    assert_eq!(
+        change(windows(), changed_live(|pool| pool.spec.template_id = Some(2))),
+        asked(None)
+    );
     let mut bare = there([changed_live(mine)]);
-    bare.templates.retain(|it| it.os_type == "linux");
+    bare.templates.retain(|template| template.os_type == "linux");
     check(
         &desired([windows()]),
         &bare,
@@ -143,25 +147,25 @@ fn a_pool_of_another_system_gets_a_template_for_it() {
 
 #[test]
 fn a_replace_drops_a_template_that_does_not_fit() {
-    let moved = changed(pool("a"), |it| {
-        it.provider = "gcp".to_owned();
-        it.settings.os_type = "windows".to_owned();
+    let moved = changed(pool("a"), |pool| {
+        pool.provider = "gcp".to_owned();
+        pool.settings.os_type = "windows".to_owned();
     });
-    let stuck = |it: &mut Pool| {
-        it.spec.os_type = "windows".to_owned();
-        it.spec.template_id = Some(9);
+    let stuck = |pool: &mut Pool| {
+        pool.spec.os_type = "windows".to_owned();
+        pool.spec.template_id = Some(9);
     };
     assert_eq!(created(moved.clone(), [changed_live(stuck)]).template_id, None);
-    let fitting = changed_live(|it| it.spec.template_id = Some(2));
+    let fitting = changed_live(|pool| pool.spec.template_id = Some(2));
     assert_eq!(created(moved, [fitting]).template_id, Some(2));
 }
 
 #[test]
 fn a_declared_template_has_to_be_for_the_pools_system_and_forge() {
     let named = |os_type: &str| {
-        changed(pool("a"), |it| {
-            it.settings.template = Some("mine".to_owned());
-            it.settings.os_type = os_type.to_owned();
+        changed(pool("a"), |pool| {
+            pool.settings.template = Some("mine".to_owned());
+            pool.settings.os_type = os_type.to_owned();
         })
     };
     check(
@@ -181,8 +185,8 @@ fn a_declared_template_has_to_be_for_the_pools_system_and_forge() {
 
 #[test]
 fn what_garm_makes_no_runners_of_is_blocked_and_the_rest_plans() {
-    let old = changed(pool("a"), |it| it.settings.os_arch = "i386".to_owned());
-    let apple = changed(pool("b"), |it| it.settings.os_type = "macos".to_owned());
+    let old = changed(pool("a"), |pool| pool.settings.os_arch = "i386".to_owned());
+    let apple = changed(pool("b"), |pool| pool.settings.os_type = "macos".to_owned());
     check(
         &desired([old.clone(), apple, pool("c")]),
         &there([]),
@@ -198,7 +202,11 @@ fn what_garm_makes_no_runners_of_is_blocked_and_the_rest_plans() {
         &["blocked a [] GARM creates no runners for `os_arch: i386`"],
     );
     // One that was made so by an update is as declared.
-    check(&desired([old]), &there([changed_live(|it| it.spec.os_arch = "i386".to_owned())]), &[]);
+    check(
+        &desired([old]),
+        &there([changed_live(|pool| pool.spec.os_arch = "i386".to_owned())]),
+        &[],
+    );
 }
 
 fn changed_live(change: impl FnOnce(&mut Pool)) -> Pool {

@@ -40,10 +40,13 @@ fn carried_out(desired: &Desired, fleet: &mut Fleet, kit: &RunnerKit) -> Plan {
 
 /// Action and changed fields of each step.
 fn lines(plan: &Plan) -> Vec<String> {
-    let fields = |it: &crate::plan::Step| -> Vec<String> {
-        it.changes.iter().map(|it| it.field.clone()).collect()
+    let fields = |step: &crate::plan::Step| -> Vec<String> {
+        step.changes.iter().map(|change| change.field.clone()).collect()
     };
-    plan.steps.iter().map(|it| format!("{} {}", it.action.word(), fields(it).join(" "))).collect()
+    plan.steps
+        .iter()
+        .map(|step| format!("{} {}", step.action.word(), fields(step).join(" ")))
+        .collect()
 }
 
 fn with_specs(name: &str, specs: Value) -> DesiredPool {
@@ -52,7 +55,7 @@ fn with_specs(name: &str, specs: Value) -> DesiredPool {
 }
 
 fn specs_of(fleet: &Fleet) -> Vec<&Map<String, Value>> {
-    fleet.pools.iter().map(|it| &it.spec.extra_specs).collect()
+    fleet.pools.iter().map(|pool| &pool.spec.extra_specs).collect()
 }
 
 #[test]
@@ -61,8 +64,8 @@ fn it_comes_with_the_pool_is_renewed_and_goes_and_what_is_the_pools_own_stays() 
     let wanted = desired([pool("plain"), with_specs("scripted", own.clone())]);
     let mut there = fleet();
     let made = carried_out(&wanted, &mut there, &ready("one", 90));
-    assert!(made.steps.iter().all(|it| it.action == Action::Create), "{made:#?}");
-    assert!(specs_of(&there).iter().all(|it| kit::entry(it).is_some()));
+    assert!(made.steps.iter().all(|step| step.action == Action::Create), "{made:#?}");
+    assert!(specs_of(&there).iter().all(|specs| kit::entry(specs).is_some()));
     assert_eq!(lines(&planned(&wanted, &there, &ready("one", 90))), [""; 0]);
 
     let change = format!("update {FIELD}");
@@ -134,7 +137,7 @@ fn check_notes(kit: &RunnerKit, metadata_url: &str, expected: &[&str]) {
     let mut there = fleet();
     there.controller.metadata_url = metadata_url.to_owned();
     let notes = planned(&desired([pool("a")]), &there, kit).notes;
-    let said: Vec<&str> = notes.iter().map(|it| it.text.as_str()).collect();
+    let said: Vec<&str> = notes.iter().map(|note| note.text.as_str()).collect();
     assert_eq!(said.len(), expected.len(), "{said:?}");
     for (said, expected) in said.iter().zip(expected) {
         assert!(said.starts_with(expected), "{said}");

@@ -33,7 +33,7 @@ fn a_level_below_the_floor_is_raised_and_one_above_it_is_left_alone() {
 
 #[test]
 fn the_manifest_owns_the_level_of_a_pool_that_does_not_autoscale() {
-    let still = changed(pool("a"), |it| it.settings.scale.autoscale = false);
+    let still = changed(pool("a"), |pool| pool.settings.scale.autoscale = false);
     for level in [0, 7] {
         let mut there = live(&still);
         there.spec.min_idle_runners = level;
@@ -50,7 +50,7 @@ fn the_manifest_owns_the_level_of_a_pool_that_does_not_autoscale() {
 fn a_maximum_below_the_live_level_lowers_both_in_one_request() {
     let mut there = live(&pool("a"));
     there.spec.min_idle_runners = 12;
-    let smaller = changed(pool("a"), |it| it.settings.scale.max_runners = 5);
+    let smaller = changed(pool("a"), |pool| pool.settings.scale.max_runners = 5);
     let plan = check(
         &desired([smaller]),
         &with([there.clone()]),
@@ -64,7 +64,7 @@ fn a_maximum_below_the_live_level_lowers_both_in_one_request() {
 
 #[test]
 fn the_level_of_a_disabled_pool_is_no_exception() {
-    let off = changed(pool("a"), |it| it.settings.enabled = Some(false));
+    let off = changed(pool("a"), |pool| pool.settings.enabled = Some(false));
     let mut there = live(&off);
     there.spec.min_idle_runners = 9;
     check(&desired([off.clone()]), &with([there.clone()]), &[]);

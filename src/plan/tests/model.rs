@@ -32,11 +32,12 @@ pub(crate) enum Write {
 
 /// The writes of a plan, in order.
 pub(crate) fn writes(plan: &Plan) -> Vec<Write> {
-    plan.steps.iter().flat_map(|it| of(&it.work)).collect()
+    plan.steps.iter().flat_map(|step| of(&step.work)).collect()
 }
 
 fn of(work: &Operation) -> Vec<Write> {
-    let create = |it: &Creation| [Write::Post(it.clone()), Write::Enable(it.clone())];
+    let create =
+        |creation: &Creation| [Write::Post(creation.clone()), Write::Enable(creation.clone())];
     let retire = |id: &PoolId| {
         let off =
             PoolChange { enabled: Some(false), min_idle_runners: Some(0), ..PoolChange::default() };
@@ -78,25 +79,26 @@ pub(crate) fn carry_out(fleet: &mut Fleet, write: &Write) {
         Write::PostReplacement(creation) => post(fleet, creation, waiting(creation)),
         Write::Promote(creation) => {
             let labels = waiting(creation);
-            let is_it = |it: &&mut Pool| {
-                it.spec.labels == labels
-                    && it.entity == creation.entity
-                    && it.spec.provider == creation.spec.provider
+            let is_it = |pool: &&mut Pool| {
+                pool.spec.labels == labels
+                    && pool.entity == creation.entity
+                    && pool.spec.provider == creation.spec.provider
             };
             let made = fleet.pools.iter_mut().find(is_it).expect("posted before");
             made.spec = creation.spec.clone();
             made.updated_at = made.created_at + std::time::Duration::from_millis(250);
         }
         Write::Enable(creation) => {
-            let made = fleet.pools.iter_mut().find(|it| it.spec.labels == creation.spec.labels);
+            let made = fleet.pools.iter_mut().find(|pool| pool.spec.labels == creation.spec.labels);
             let made = made.expect("posted before");
             made.spec.enabled = creation.spec.enabled;
             made.spec.min_idle_runners = creation.spec.min_idle_runners;
             made.updated_at = made.created_at + std::time::Duration::from_millis(250);
         }
         Write::Put(id, change) => {
-            let latest = fleet.pools.iter().map(|it| it.updated_at).max();
-            let pool = fleet.pools.iter_mut().find(|it| it.id == *id).expect("a pool of the plan");
+            let latest = fleet.pools.iter().map(|pool| pool.updated_at).max();
+            let pool =
+                fleet.pools.iter_mut().find(|pool| pool.id == *id).expect("a pool of the plan");
             let spec = change.applied_to(&pool.spec);
             assert!(spec.min_idle_runners <= spec.max_runners, "GARM refuses {change:?}");
             // The writer sends nothing if the pool is so already.
@@ -106,16 +108,16 @@ pub(crate) fn carry_out(fleet: &mut Fleet, write: &Write) {
             pool.spec = spec;
             pool.updated_at = latest.expect("there is a pool") + std::time::Duration::from_secs(1);
         }
-        Write::Drain(id) => fleet.runners.retain(|it| it.pool.as_ref() != Some(id)),
+        Write::Drain(id) => fleet.runners.retain(|runner| runner.pool.as_ref() != Some(id)),
         Write::Delete(id) => {
             assert_eq!(fleet.runners_of(id).count(), 0, "GARM refuses: pool has runners");
-            fleet.pools.retain(|it| it.id != *id);
+            fleet.pools.retain(|pool| pool.id != *id);
         }
         Write::DeleteLeftover(id) => {
             let pool = fleet.pool(id).expect("a pool of the plan");
             assert!(!pool.spec.enabled && pool.spec.min_idle_runners == 0);
             assert_eq!(fleet.runners_of(id).count(), 0);
-            fleet.pools.retain(|it| it.id != *id);
+            fleet.pools.retain(|pool| pool.id != *id);
         }
     }
 }
@@ -125,12 +127,16 @@ fn credential(fleet: &mut Fleet, id: Option<u64>, wanted: &DesiredCredential) {
     let all = fleet.credentials.as_mut().expect("read, or there would be no step");
     match id {
         Some(id) => {
-            let there = all.iter_mut().find(|it| it.id == id).expect("one of the plan");
+            let there =
+                all.iter_mut().find(|credential| credential.id == id).expect("one of the plan");
             assert_eq!((&there.auth, &there.endpoint), (&Auth::App, &wanted.endpoint));
             there.description = mark;
         }
         None => {
-            assert!(all.iter().all(|it| !it.is_named(&wanted.name)), "GARM refuses: duplicate");
+            assert!(
+                all.iter().all(|credential| !credential.is_named(&wanted.name)),
+                "GARM refuses: duplicate"
+            );
             all.push(Credential {
                 id: all.len() as u64 + 100,
                 name: wanted.name.clone(),
@@ -150,7 +156,7 @@ fn waiting(creation: &Creation) -> Labels {
 }
 
 fn post(fleet: &mut Fleet, creation: &Creation, labels: Labels) {
-    let entity = fleet.entities.iter().find(|it| it.key == creation.entity).expect("known");
+    let entity = fleet.entities.iter().find(|entity| entity.key == creation.entity).expect("known");
     let number = fleet.pools.len();
     let pool = Pool {
         id: PoolId::new(format!("made-{number}-{}", creation.spec.runner_prefix)),

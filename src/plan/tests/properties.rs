@@ -28,14 +28,14 @@ fn settle(desired: &Desired, fleet: &mut Fleet) -> Plan {
 }
 
 fn is_done(plan: &Plan) -> bool {
-    plan.steps.iter().all(|it| it.action == Action::Blocked)
+    plan.steps.iter().all(|step| step.action == Action::Blocked)
 }
 
 /// The fleet without what GARM makes up: ids and times.
 fn essence(fleet: &Fleet) -> Vec<String> {
-    let of = |it: &Pool| format!("{:?} {:?}", it.entity, it.spec);
+    let of = |pool: &Pool| format!("{:?} {:?}", pool.entity, pool.spec);
     let mut pools: Vec<String> = fleet.pools.iter().map(of).collect();
-    pools.extend(fleet.credentials.iter().flatten().map(|it| format!("{it:?}")));
+    pools.extend(fleet.credentials.iter().flatten().map(|credential| format!("{credential:?}")));
     pools.sort();
     pools
 }
@@ -78,14 +78,14 @@ fn check_stopped(desired: &Desired, mut fleet: Fleet, after: usize) -> Result<()
     if desired.scope == Scope::Part {
         // A part of the files deletes nothing that an earlier run has retired or left over.
         for fleet in [&mut fleet, &mut straight] {
-            let half = |it: &Pool| {
-                let marks = it.spec.labels.marks();
+            let half = |pool: &Pool| {
+                let marks = pool.spec.labels.marks();
                 matches!(
                     marks.as_slice(),
                     [OwnerMark::Retired { .. } | OwnerMark::Replacement { .. }]
                 )
             };
-            fleet.pools.retain(|it| !half(it));
+            fleet.pools.retain(|pool| !half(pool));
         }
     }
     // The level of a pool that autoscales is the scaler's: a plan raises it to the floor and leaves
@@ -93,8 +93,8 @@ fn check_stopped(desired: &Desired, mut fleet: Fleet, after: usize) -> Result<()
     for fleet in [&mut fleet, &mut straight] {
         for pool in &mut fleet.pools {
             let name = pool.owned_name(&desired.fleet);
-            let declared = desired.pools.iter().find(|it| Some(&it.name) == name.as_ref());
-            if declared.is_some_and(|it| it.scale.autoscale) {
+            let declared = desired.pools.iter().find(|pool| Some(&pool.name) == name.as_ref());
+            if declared.is_some_and(|pool| pool.scale.autoscale) {
                 pool.spec.min_idle_runners = 0;
             }
         }
@@ -153,14 +153,14 @@ proptest! {
     #[test]
     fn no_step_touches_a_pool_that_is_not_ours((desired, fleet) in some_case()) {
         let adopted: BTreeSet<&str> =
-            desired.pools.iter().filter_map(|it| it.adopt.as_deref()).collect();
+            desired.pools.iter().filter_map(|pool| pool.adopt.as_deref()).collect();
         for step in plan(&desired, &fleet, &PlanOptions::default()).steps {
             let (id, may_adopt) = match &step.work {
                 Operation::Nothing | Operation::Controller { .. } | Operation::Create(_) => continue,
                 Operation::Credential { id, .. } => {
-                    let there = fleet.credentials.iter().flatten().find(|it| Some(it.id) == *id);
+                    let there = fleet.credentials.iter().flatten().find(|credential| Some(credential.id) == *id);
                     let mark = there.and_then(Credential::mark);
-                    prop_assert!(mark.as_ref().is_none_or(|it| it.fleet == acme().as_str()), "{step:#?}");
+                    prop_assert!(mark.as_ref().is_none_or(|mark| mark.fleet == acme().as_str()), "{step:#?}");
                     prop_assert_eq!(id.is_some(), mark.is_some());
                     continue;
                 }
@@ -185,9 +185,9 @@ proptest! {
             prop_assert!(!loses, "{step:#?}");
         }
         let target = PlanOptions { target: vec![name("a"), name("b")], ..PlanOptions::default() };
-        let declared = |it: &str| desired.pools.iter().any(|pool| pool.name.as_str() == it);
+        let declared = |text: &str| desired.pools.iter().any(|pool| pool.name.as_str() == text);
         for step in plan(&desired, &fleet, &target).steps {
-            let about = step.about.pool().map_or("", |it| it.as_str()).to_owned();
+            let about = step.about.pool().map_or("", |name| name.as_str()).to_owned();
             prop_assert!(["a", "b"].contains(&about.as_str()) && declared(&about), "{step:#?}");
         }
     }

@@ -11,7 +11,7 @@ use crate::plan::{Consent, Operation, Plan, PlanOptions, plan};
 
 /// The pool `a`, moved to another provider.
 fn moved() -> DesiredPool {
-    changed(pool("a"), |it| it.provider = "gcp".to_owned())
+    changed(pool("a"), |pool| pool.provider = "gcp".to_owned())
 }
 
 fn old() -> Pool {
@@ -76,7 +76,7 @@ fn beside_a_leftover_of_a_create_only_the_whole_fleet_replaces() {
 /// `enabled: unmanaged`: the new pool is what the old one is, wherever the replace is interrupted.
 #[test]
 fn the_replacement_of_an_interrupted_create_is_as_disabled_as_that() {
-    let unmanaged = changed(moved(), |it| it.settings.enabled = None);
+    let unmanaged = changed(moved(), |pool| pool.settings.enabled = None);
     for (enabled, expected) in [(true, true), (false, false)] {
         let mut there = old();
         there.spec.enabled = enabled;
@@ -122,7 +122,7 @@ fn a_replace_goes_on_where_it_was_stopped() {
 
 #[test]
 fn an_unmanaged_switch_is_what_it_was_when_the_interrupted_replace_began() {
-    let wanted = changed(moved(), |it| it.settings.enabled = None);
+    let wanted = changed(moved(), |pool| pool.settings.enabled = None);
     let disabled = |mut pool: Pool, written: i64| {
         pool.spec.enabled = false;
         pool.updated_at = at(written);
@@ -182,12 +182,12 @@ fn a_retired_pool_whose_file_is_what_it_was_is_taken_back() {
 /// and nothing in its place.
 #[test]
 fn a_pool_that_a_failure_has_retired_never_goes_without_consent() {
-    let third = changed(pool("a"), |it| it.provider = "azure".to_owned());
+    let third = changed(pool("a"), |pool| pool.provider = "azure".to_owned());
     for wanted in [desired([moved()]), desired([third]), desired([])] {
         for there in [vec![retired_old()], vec![retired_old(), waiting(&pool("b"))]] {
             let plan = plan(&wanted, &with(there), &PlanOptions::default());
-            let takes = |it: &crate::plan::Step| {
-                matches!(&it.work, Operation::Retire { id, .. } | Operation::Replace { old: id, .. }
+            let takes = |step: &crate::plan::Step| {
+                matches!(&step.work, Operation::Retire { id, .. } | Operation::Replace { old: id, .. }
                     if id.as_str() == "a-id")
             };
             assert!(plan.steps.iter().any(takes), "{:#?}", plan.steps);
@@ -222,7 +222,7 @@ fn a_part_of_the_files_and_a_target_leave_a_retired_pool_and_say_so() {
         (desired([moved()]), target, "`--target`"),
     ] {
         let plan = check_with(&wanted, &there, &options, &[]);
-        let note = plan.notes.iter().find(|it| it.pool == Some(name("a"))).unwrap();
+        let note = plan.notes.iter().find(|note| note.pool == Some(name("a"))).unwrap();
         assert_eq!(
             note.text,
             format!(

@@ -12,15 +12,15 @@ use crate::plan::{Action, Consent, Operation, Plan, PlanOptions, ShownValue, pla
 
 /// A step a line: action, pool, the fields that differ, reason.
 fn lines(plan: &Plan) -> Vec<String> {
-    let line = |it: &crate::plan::Step| {
-        let fields: Vec<&str> = it.changes.iter().map(|it| it.field.as_str()).collect();
-        let pool = it.about.pool().map(crate::domain::name::PoolName::as_str);
-        let name = pool.or(it.about.credential()).unwrap_or("-");
-        let fields = match it.action {
+    let line = |step: &crate::plan::Step| {
+        let fields: Vec<&str> = step.changes.iter().map(|change| change.field.as_str()).collect();
+        let pool = step.about.pool().map(crate::domain::name::PoolName::as_str);
+        let name = pool.or(step.about.credential()).unwrap_or("-");
+        let fields = match step.action {
             Action::Create => String::new(),
             _ => fields.join(" "),
         };
-        format!("{} {name} [{fields}] {}", it.action.word(), it.reason)
+        format!("{} {name} [{fields}] {}", step.action.word(), step.reason)
     };
     plan.steps.iter().map(line).collect()
 }
@@ -71,10 +71,10 @@ fn a_pool_that_is_as_declared_makes_no_step() {
 
 #[test]
 fn only_fields_that_differ_are_sent() {
-    let wanted = changed(pool("a"), |it| {
-        it.image = "ami-2".to_owned();
-        it.settings.bootstrap_timeout_min = 30;
-        it.settings.extra_specs.insert("subnet".to_owned(), json!("b"));
+    let wanted = changed(pool("a"), |pool| {
+        pool.image = "ami-2".to_owned();
+        pool.settings.bootstrap_timeout_min = 30;
+        pool.settings.extra_specs.insert("subnet".to_owned(), json!("b"));
     });
     let plan = check(
         &desired([wanted]),
@@ -94,10 +94,10 @@ fn only_fields_that_differ_are_sent() {
 
 #[test]
 fn case_order_and_spelling_are_no_differences() {
-    let declared = changed(pool("a"), |it| {
-        it.settings.labels = ["A", "LINUX"].into_iter().collect();
-        it.entity.name = "Acme".to_owned();
-        it.settings.extra_specs = json!({ "b": 1, "a": [1] }).as_object().cloned().unwrap();
+    let declared = changed(pool("a"), |pool| {
+        pool.settings.labels = ["A", "LINUX"].into_iter().collect();
+        pool.entity.name = "Acme".to_owned();
+        pool.settings.extra_specs = json!({ "b": 1, "a": [1] }).as_object().cloned().unwrap();
     });
     let mut there = live(&pool("a"));
     there.spec.extra_specs = json!({ "a": [1], "b": 1, "c": null }).as_object().cloned().unwrap();
@@ -109,8 +109,8 @@ fn case_order_and_spelling_are_no_differences() {
 /// GARM's lists leave `extra_specs` out.
 #[test]
 fn extra_specs_that_were_not_read_make_no_difference() {
-    let declared = changed(pool("a"), |it| {
-        it.settings.extra_specs.insert("subnet".to_owned(), json!("b"));
+    let declared = changed(pool("a"), |pool| {
+        pool.settings.extra_specs.insert("subnet".to_owned(), json!("b"));
     });
     let mut there = live(&pool("a"));
     there.detail = PoolDetail::Listed;
@@ -127,7 +127,7 @@ fn what_is_left_alone_makes_no_difference() {
 
 #[test]
 fn another_provider_or_entity_makes_a_replace() {
-    let moved = changed(pool("a"), |it| it.provider = "gcp".to_owned());
+    let moved = changed(pool("a"), |pool| pool.provider = "gcp".to_owned());
     let plan = check(
         &desired([moved]),
         &with([live(&pool("a"))]),
@@ -149,7 +149,7 @@ fn another_provider_or_entity_makes_a_replace() {
         ],
         ..with([live(&pool("a"))])
     };
-    let moved = changed(pool("a"), |it| it.entity.name = "beta".to_owned());
+    let moved = changed(pool("a"), |pool| pool.entity.name = "beta".to_owned());
     check(
         &desired([moved]),
         &other,
@@ -161,10 +161,10 @@ fn another_provider_or_entity_makes_a_replace() {
 fn a_replace_carries_over_what_is_left_alone() {
     let mut old = live(&pool("a"));
     old.spec.runner_group = "special".to_owned();
-    let moved = changed(pool("a"), |it| it.provider = "gcp".to_owned());
+    let moved = changed(pool("a"), |pool| pool.provider = "gcp".to_owned());
     let created = |fleet: Fleet| {
         plan(&desired([moved.clone()]), &fleet, &PlanOptions::default()).steps.into_iter().find_map(
-            |it| match it.work {
+            |step| match step.work {
                 Operation::Replace { new, .. } | Operation::Create(new) => Some(new),
                 _ => None,
             },
@@ -212,7 +212,7 @@ fn protected_pools_are_neither_deleted_nor_replaced() {
             "delete test-a [] not declared any more",
         ],
     );
-    let moved = changed(pool("prod-a"), |it| it.provider = "gcp".to_owned());
+    let moved = changed(pool("prod-a"), |pool| pool.provider = "gcp".to_owned());
     check_with(
         &Desired { scope: Scope::Part, ..desired([moved]) },
         &there,
@@ -251,10 +251,10 @@ fn the_controllers_backoff_is_global_and_blocked_beside_another_fleet() {
 /// Adopting by the README's own path made a job wait 314 s where GARM alone took 42 s.
 #[test]
 fn raising_the_backoff_names_the_pools_that_it_slows_and_is_blocked_for_those_of_others() {
-    let mut unscaled = changed(pool("a"), |it| it.settings.scale.autoscale = false);
+    let mut unscaled = changed(pool("a"), |pool| pool.settings.scale.autoscale = false);
     unscaled.settings.adopt = Some("x".to_owned());
-    let off = changed(pool("off"), |it| {
-        (it.settings.enabled, it.settings.scale.autoscale) = (Some(false), false);
+    let off = changed(pool("off"), |pool| {
+        (pool.settings.enabled, pool.settings.scale.autoscale) = (Some(false), false);
     });
     let wanted = desired([unscaled, off.clone(), pool("b")]);
     let by_hand = relabelled(&live(&wanted.pools[0]), "x", &["linux", "a"]);
@@ -279,7 +279,7 @@ fn raising_the_backoff_names_the_pools_that_it_slows_and_is_blocked_for_those_of
         wanted.pools[2].settings.scale.max_queue_wait = longest;
         let own = says.map(own);
         let mut said = first(&wanted, &there).consequences.into_iter();
-        assert_eq!(said.find(|it| it.starts_with("a job for `b`")), own);
+        assert_eq!(said.find(|text| text.starts_with("a job for `b`")), own);
     }
     // A pool that no file adopts.
     there.pools.push(relabelled(&by_hand, "y", &["linux", "theirs"]));
@@ -305,7 +305,7 @@ fn raising_the_backoff_names_the_pools_that_it_slows_and_is_blocked_for_those_of
 fn a_garm_of_the_old_line_is_read_and_not_written_to() {
     let mut there = live(&pool("a"));
     there.generation = None;
-    let wanted = changed(pool("a"), |it| it.image = "ami-2".to_owned());
+    let wanted = changed(pool("a"), |pool| pool.image = "ami-2".to_owned());
     let plan = check(
         &desired([wanted]),
         &with([there]),
@@ -324,7 +324,7 @@ fn a_label_of_this_fleet_that_names_no_pool_is_left_alone() {
         plan.notes[0].text,
         "1 pool has a label of this fleet without a valid pool name, so it is left alone: `x` has `runnerctl=acme/`"
     );
-    let naming = changed(pool("a"), |it| it.settings.adopt = Some("x".to_owned()));
+    let naming = changed(pool("a"), |pool| pool.settings.adopt = Some("x".to_owned()));
     let odd = relabelled(&live(&pool("a")), "x", &["linux", "a", "runnerctl=acme"]);
     check(
         &desired([naming]),
@@ -345,7 +345,7 @@ fn queued_jobs_that_fit_no_other_pool_are_named() {
         plan(wanted, &there, &PlanOptions::default())
             .steps
             .into_iter()
-            .map(|it| it.consequences)
+            .map(|step| step.consequences)
             .collect()
     };
     assert_eq!(
@@ -388,17 +388,17 @@ fn many_stranded_jobs_are_named_by_kind_and_the_rest_is_counted() {
 fn a_plan_of_a_thousand_pools_walks_nothing_twice() {
     // Everything is deleted or changed and every job asks for labels of its own: the worst case of
     // each index. A quadratic walk would take minutes here.
-    let names: Vec<String> = (0..1_000).map(|it| format!("pool-{it:03}")).collect();
-    let pools: Vec<Pool> = names.iter().map(|it| live(&pool(it))).collect();
-    let runners = pools.iter().flat_map(|it| (0..10).map(move |n| runner(it, n, "idle")));
-    let jobs = (0..5_000_i64).map(|it| {
-        let own = names[usize::try_from(it).unwrap() % 1_000].as_str();
-        queued_job(it, &["linux", own, &format!("never-{it}")])
+    let names: Vec<String> = (0..1_000).map(|number| format!("pool-{number:03}")).collect();
+    let pools: Vec<Pool> = names.iter().map(|name| live(&pool(name))).collect();
+    let runners = pools.iter().flat_map(|pool| (0..10).map(move |n| runner(pool, n, "idle")));
+    let jobs = (0..5_000_i64).map(|id| {
+        let own = names[usize::try_from(id).unwrap() % 1_000].as_str();
+        queued_job(id, &["linux", own, &format!("never-{id}")])
     });
     let there =
         Fleet { runners: runners.collect(), jobs: jobs.collect(), pools: pools.clone(), ..fleet() };
-    let changes = names.iter().skip(500).map(|it| changed(pool(it), |it| it.image = "b".into()));
-    let plan = plan(&desired(changes), &there, &PlanOptions::default());
+    let new = names.iter().skip(500).map(|name| changed(pool(name), |a| a.image = "b".into()));
+    let plan = plan(&desired(new), &there, &PlanOptions::default());
     let summary = plan.summary();
     assert_eq!((summary.update, summary.delete), (500, 500));
 }

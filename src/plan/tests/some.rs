@@ -74,7 +74,8 @@ fn some_credentials() -> impl Strategy<Value = Option<Vec<Credential>>> {
 }
 
 fn some_apps() -> impl Strategy<Value = Vec<DesiredCredential>> {
-    let one = |name| (1..3_u64, select(vec!['x', 'y'])).prop_map(move |it| app(name, it.0, it.1));
+    let one =
+        |name| (1..3_u64, select(vec!['x', 'y'])).prop_map(move |ids| app(name, ids.0, ids.1));
     let names = subsequence(vec!["app-a", "app-b", "app-c"], 0..=3);
     names.prop_flat_map(move |names| names.into_iter().map(one).collect::<Vec<_>>())
 }
@@ -92,8 +93,8 @@ fn some_desired() -> impl Strategy<Value = Desired> {
 fn some_pool(name: &'static str) -> impl Strategy<Value = DesiredPool> {
     let adopt = prop_oneof![
         6 => Just(None),
-        1 => select(NAMES.to_vec()).prop_map(|it| Some(it.to_owned())),
-        1 => (0..5_usize).prop_map(|it| Some(format!("pool-{it}"))),
+        1 => select(NAMES.to_vec()).prop_map(|name| Some(name.to_owned())),
+        1 => (0..5_usize).prop_map(|number| Some(format!("pool-{number}"))),
     ];
     let numbers = (1..5_u32, 0..5_u32, 0..5_u32);
     let words = (some_provider(), some_organization(), 1..3_u32, 0..3_u32);
@@ -147,13 +148,13 @@ fn some_labels() -> impl Strategy<Value = Vec<String>> {
     let name = || select(NAMES.to_vec());
     prop_oneof![
         2 => Just(vec![]),
-        10 => name().prop_map(|it| vec![owned(it)]),
-        2 => name().prop_map(|it| vec![retired(it)]),
-        2 => name().prop_map(|it| vec![replacement(it)]),
-        1 => name().prop_map(|it| vec![format!("runnerctl=other/{it}")]),
+        10 => name().prop_map(|name| vec![owned(name)]),
+        2 => name().prop_map(|name| vec![retired(name)]),
+        2 => name().prop_map(|name| vec![replacement(name)]),
+        1 => name().prop_map(|name| vec![format!("runnerctl=other/{name}")]),
         1 => (name(), name()).prop_map(|(a, b)| vec![owned(a), retired(b)]),
         1 => (name(), name()).prop_map(|(a, b)| vec![owned(a), owned(b)]),
-        1 => name().prop_map(|it| vec![owned(it), "runnerctl=other/x".to_owned()]),
+        1 => name().prop_map(|name| vec![owned(name), "runnerctl=other/x".to_owned()]),
         1 => Just(vec!["runnerctl=acme".to_owned()]),
     ]
 }
@@ -180,7 +181,7 @@ fn some_live() -> impl Strategy<Value = (Pool, Vec<Runner>)> {
             it.spec.provider = provider.to_owned();
             it.spec.enabled = enabled;
             it.spec.runner_group = if image == 1 { "group" } else { "" }.to_owned();
-            it.spec.proxy_id = Some(u64::from(secret)).filter(|it| *it > 0);
+            it.spec.proxy_id = Some(u64::from(secret)).filter(|id| *id > 0);
             it.entity = key(if organization == "acme" { "org-1" } else { "org-2" });
             it.entity_name = organization.to_owned();
             it.created_at = at(-3600 - age);

@@ -161,7 +161,7 @@ fn probes_come_ever_more_seldom_up_to_half_an_hour() {
         }
         second += 1;
     }
-    let waits: Vec<i64> = probes.windows(2).map(|it| it[1] - it[0]).collect();
+    let waits: Vec<i64> = probes.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert_eq!(probes[0], 15);
     assert_eq!(waits, [30, 60, 120, 240, 480, 960, 1_800, 1_800, 1_800]);
 }

@@ -39,7 +39,8 @@ fn first_look(sight: &Sight) -> Vec<Arc<Decision>> {
 
 /// Decisions without the time at which they were made and until which they are valid.
 fn timeless(decisions: &[Arc<Decision>]) -> Vec<Decision> {
-    let timeless = |it: &Arc<Decision>| Decision { at: at(0), until: None, ..Decision::clone(it) };
+    let timeless =
+        |decision: &Arc<Decision>| Decision { at: at(0), until: None, ..Decision::clone(decision) };
     decisions.iter().map(timeless).collect()
 }
 
@@ -162,7 +163,7 @@ proptest! {
         }
         fleet_index.read(applied);
         let (after, _) = evaluate(&mut fleet_index, memory, at(0));
-        let what = |it: &Arc<Decision>| (it.level, it.resting_level, it.retire.clone(), it.reason);
+        let what = |decision: &Arc<Decision>| (decision.level, decision.resting_level, decision.retire.clone(), decision.reason);
         let before: Vec<_> = before.iter().map(what).collect();
         prop_assert_eq!(before, after.iter().map(what).collect::<Vec<_>>());
     }
@@ -178,7 +179,7 @@ proptest! {
                 fleet_index.apply(change, at(second));
             }
             let mut forgetful = memory.clone();
-            forgetful.values_mut().for_each(|it| it.last = None);
+            forgetful.values_mut().for_each(|state| state.last = None);
             let (fresh, _) = evaluate(&mut fleet_index.clone(), forgetful, at(second));
             let (kept, after) = evaluate(&mut fleet_index, memory, at(second));
             memory = after;
@@ -213,15 +214,15 @@ proptest! {
         sight.fleet.observed_at = now;
         let mut first = fleet_index(&sight);
         for index in [&heard, &first] {
-            let pools = index.entities().values().flat_map(|it| &it.pools);
-            let mut runners = pools.flat_map(|it| &it.runners);
-            prop_assume!(runners.all(|it| it.passed_over.is_none() && it.overdue_at.is_none()));
+            let pools = index.entities().values().flat_map(|index| &index.pools);
+            let mut runners = pools.flat_map(|pool| &pool.runners);
+            prop_assume!(runners.all(|runner| runner.passed_over.is_none() && runner.overdue_at.is_none()));
         }
         let read = evaluate(&mut first, ScalingState::new(), now).0;
         // At first sight a row does not show since when its runner is leaving.
         let at_first_sight = |decisions: &[Arc<Decision>]| -> Vec<Decision> {
-            let mut decisions: Vec<_> = decisions.iter().map(|it| it.as_ref().clone()).collect();
-            decisions.iter_mut().for_each(|it| it.inputs.counts.leaving_since = None);
+            let mut decisions: Vec<_> = decisions.iter().map(|decision| decision.as_ref().clone()).collect();
+            decisions.iter_mut().for_each(|decision| decision.inputs.counts.leaving_since = None);
             decisions
         };
         let heard = evaluate(&mut heard, ScalingState::new(), now).0;
@@ -268,7 +269,7 @@ proptest! {
         for wait in waits {
             let (decisions, after) = evaluate(&mut fleet_index, memory, at(second));
             memory = after;
-            for it in decisions.iter().filter(|it| it.rules.circuit.open.is_some()) {
+            for it in decisions.iter().filter(|decision| decision.rules.circuit.open.is_some()) {
                 let probes = u32::from(it.rules.circuit.probe == RunnerProbe::Now);
                 prop_assert!(created(it, it.level) <= probes, "{it:#?}");
                 prop_assert_eq!(created(it, it.resting_level), 0);
@@ -276,8 +277,8 @@ proptest! {
             second += wait;
         }
         let is_decided = sight.policies.contains_key(&home) && sight.fleet.pools[0].spec.enabled;
-        let is_open = memory.values().flat_map(EntityState::decisions).any(|it| {
-            it.pool == home && it.rules.circuit.open.is_some()
+        let is_open = memory.values().flat_map(EntityState::decisions).any(|decision| {
+            decision.pool == home && decision.rules.circuit.open.is_some()
         });
         prop_assert_eq!(is_decided, is_open);
     }
@@ -318,7 +319,7 @@ proptest! {
             (levels.0, memory) = evaluate(&mut old, memory, at(second));
             (levels.1, fresh) = evaluate(&mut new, fresh, at(second));
         }
-        let what = |it: &Vec<Arc<Decision>>| (it[0].level, it[0].resting_level, it[0].retire.clone());
+        let what = |decisions: &Vec<Arc<Decision>>| (decisions[0].level, decisions[0].resting_level, decisions[0].retire.clone());
         prop_assert_eq!(what(&levels.0), what(&levels.1));
     }
 }

@@ -113,7 +113,7 @@ fn both() -> Scene {
     let mut scene = Scene::without_floor();
     scene.add_pool(Pool { entity: repository(), ..pool("b", &["x"]) });
     scene.queue(8, 0);
-    scene.jobs.iter_mut().for_each(|it| it.entities.push(repository()));
+    scene.jobs.iter_mut().for_each(|job| job.entities.push(repository()));
     scene
 }
 

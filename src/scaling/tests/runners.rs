@@ -154,7 +154,8 @@ fn pools_that_are_disabled_not_ours_or_not_autoscaled_are_not_decided_about() {
     let mut fleet_index = crate::scaling::FleetIndex::new(fleet, scene.policies.clone());
     let (evaluation, _) =
         crate::scaling::evaluate_fleet(&mut fleet_index, Default::default(), at(0));
-    let about: Vec<&str> = evaluation.decisions.iter().map(|it| it.pool.as_str()).collect();
+    let about: Vec<&str> =
+        evaluation.decisions.iter().map(|decision| decision.pool.as_str()).collect();
     assert_eq!(about, ["a"]);
 }
 

@@ -56,8 +56,8 @@ impl Scene {
 
     /// Queues `count` more jobs for `x` since `since`.
     pub(super) fn queue(&mut self, count: i64, since: i64) {
-        let first = self.jobs.iter().map(|it| it.id).max().unwrap_or(0) + 1;
-        self.jobs.extend((first..first + count).map(|it| job(it, &["x"], since)));
+        let first = self.jobs.iter().map(|job| job.id).max().unwrap_or(0) + 1;
+        self.jobs.extend((first..first + count).map(|id| job(id, &["x"], since)));
     }
 
     /// Adds `count` runners of `a` in this state since `since`.
@@ -82,19 +82,19 @@ impl Scene {
     }
 
     pub(super) fn runner(&mut self, name: &str) -> &mut Runner {
-        self.runners.iter_mut().find(|it| it.name.as_str() == name).unwrap()
+        self.runners.iter_mut().find(|runner| runner.name.as_str() == name).unwrap()
     }
 
     /// Removes the runner from GARM's list.
     pub(super) fn remove(&mut self, name: &str) {
-        self.runners.retain(|it| it.name.as_str() != name);
+        self.runners.retain(|runner| runner.name.as_str() != name);
     }
 
     /// Starts the job on the runner; both rows say so.
     pub(super) fn start(&mut self, job: i64, name: &str, now: i64) {
         self.set(name, "running/active", now);
         self.runner(name).job = Some(job + 1_000);
-        let job = self.jobs.iter_mut().find(|it| it.id == job).unwrap();
+        let job = self.jobs.iter_mut().find(|known| known.id == job).unwrap();
         job.status = JobStatus::InProgress;
         job.runner = Some(RunnerName::new(name));
         job.updated_at = at(now);
@@ -140,7 +140,7 @@ impl Scene {
         let (_, memory) = evaluate_fleet(self.fleet_index.as_mut().unwrap(), memory, at(now));
         self.memory = memory;
         let mut all = self.memory.values().flat_map(EntityState::decisions);
-        let found = all.find(|it| it.pool.as_str() == id).map(Arc::clone);
+        let found = all.find(|decision| decision.pool.as_str() == id).map(Arc::clone);
         Decision::clone(&found.unwrap())
     }
 }

@@ -106,9 +106,9 @@ pub(super) fn some_sight() -> impl Strategy<Value = Sight> {
     (pools, vec(some_runner(), 0..20), vec(some_job(), 0..30), backoff).prop_map(
         |((a, b, c, count), runners, jobs, backoff)| {
             let pools: Vec<_> = [a, b, c].into_iter().take(count).collect();
-            let ours = pools.iter().filter(|it| matches!(it.2, Owner::Us));
-            let policies = ours.map(|it| (it.0.id.clone(), it.1.clone())).collect();
-            let pools: Vec<Pool> = pools.into_iter().map(|it| it.0).collect();
+            let ours = pools.iter().filter(|entry| matches!(entry.2, Owner::Us));
+            let policies = ours.map(|entry| (entry.0.id.clone(), entry.1.clone())).collect();
+            let pools: Vec<Pool> = pools.into_iter().map(|entry| entry.0).collect();
             let jobs: Vec<Job> = (1..).zip(jobs).map(|(id, it)| job_row(id, it)).collect();
             let mut rows = Vec::new();
             for (number, (home, state, created, written)) in runners.into_iter().enumerate() {
@@ -209,7 +209,7 @@ impl Sight {
     }
 
     fn queue(&mut self, next: &Next, now: Timestamp) -> Vec<RowChange> {
-        let id = self.fleet.jobs.iter().map(|it| it.id).max().unwrap_or(0) + 1;
+        let id = self.fleet.jobs.iter().map(|job| job.id).max().unwrap_or(0) + 1;
         let mut it = job(id, LABELS[next.which.index(LABELS.len())], 0);
         (it.created_at, it.updated_at) = (now, now);
         self.fleet.jobs.push(it.clone());
@@ -245,7 +245,7 @@ impl Sight {
     }
 
     fn pick_up(&mut self, at: usize, next: &Next, now: Timestamp) -> Vec<RowChange> {
-        let queued = |it: &&mut Job| it.status == JobStatus::Queued;
+        let queued = |job: &&mut Job| job.status == JobStatus::Queued;
         let mut queued: Vec<&mut Job> = self.fleet.jobs.iter_mut().filter(queued).collect();
         if queued.is_empty() {
             return Vec::new();
@@ -262,7 +262,8 @@ impl Sight {
     }
 
     fn fail(&mut self, next: &Next, now: Timestamp) -> Vec<RowChange> {
-        let boots = |it: &Runner| matches!(it.status, Status::PendingCreate | Status::Creating);
+        let boots =
+            |runner: &Runner| matches!(runner.status, Status::PendingCreate | Status::Creating);
         let places: Vec<usize> =
             (0..self.fleet.runners.len()).filter(|at| boots(&self.fleet.runners[*at])).collect();
         match places.is_empty() {
@@ -323,6 +324,6 @@ impl Sight {
 
     /// The row of the runner with this name.
     pub(super) fn runner(&self, name: &RunnerName) -> &Runner {
-        self.fleet.runners.iter().find(|it| it.name == *name).unwrap()
+        self.fleet.runners.iter().find(|runner| runner.name == *name).unwrap()
     }
 }
