@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::blocker::Blocker;
 use super::index::Index;
-use crate::domain::desired::Desired;
+use crate::domain::desired::{Desired, DesiredPool};
 use crate::domain::label::OwnerMark;
 use crate::domain::name::{FleetName, PoolId, PoolName};
 use crate::domain::owners::Owners;
@@ -26,11 +26,10 @@ pub(super) struct Adoptions<'a> {
 }
 
 impl<'a> Adoptions<'a> {
-    /// Finds the pool that each `adopt` refers to. An adoption is done if its name already has a
-    /// pool, in force or retired.
+    /// Finds the pool that each `adopt` refers to, unless the adoption is done.
     pub(super) fn new(desired: &'a Desired, owners: &Owners<'a>, index: &Index<'a>) -> Self {
         let mut all = Self::default();
-        for pool in desired.pools.iter().filter(|pool| owners.of(&pool.name).is_none()) {
+        for pool in desired.pools.iter().filter(|pool| !is_done(pool, owners, index)) {
             let Some(text) = &pool.adopt else { continue };
             let found = match index.pool(text) {
                 Some(by_id) => with_twins(by_id, &desired.fleet, owners),
@@ -78,6 +77,20 @@ impl<'a> Adoptions<'a> {
         let renamed = may_adopt(pool, fleet, declared)?;
         Ok(Some(Adopted { pool, renamed }))
     }
+}
+
+/// Whether the name has a pool already: in force, retired, or created by a replace that can go on. A
+/// replacement that does not fit does not count: it is a leftover, and once it is deleted the next
+/// run must come to the same answer.
+fn is_done(pool: &DesiredPool, owners: &Owners<'_>, index: &Index<'_>) -> bool {
+    let Some(claims) = owners.of(&pool.name) else { return false };
+    let entities = index.entities(&pool.entity);
+    let fits = |replacement: &&Pool| {
+        replacement.spec.provider == pool.provider
+            && entities.iter().any(|entity| entity.key == replacement.entity)
+    };
+    let others = [&claims.owned, &claims.retired, &claims.conflicting, &claims.conflicting_others];
+    others.into_iter().any(|pools| !pools.is_empty()) || claims.replacements.iter().any(fits)
 }
 
 /// The pool with the given id and all others with the same name in this fleet: we must not choose

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::adopt::{Adopted, Adoptions};
+use super::adopt::Adoptions;
 use super::blocker::Blocker;
 use super::index::Index;
 use super::systems;
@@ -155,18 +155,15 @@ impl<'a> Resolver<'a> {
 
     /// The pools that a name refers to.
     fn find(&self, name: &PoolName) -> Result<Candidates<'a>, Blocker<'a>> {
-        let Some(claims) = self.owners.of(name) else {
-            let adopted = self.adoptions.of(name, &self.desired.fleet, &self.declared)?;
-            let origin = |adopted: &Adopted<'_>| {
-                if adopted.renamed { PoolOrigin::Renamed } else { PoolOrigin::ByHand }
-            };
-            let live =
-                adopted.map(|adopted| LivePool { pool: adopted.pool, origin: origin(&adopted) });
-            return Ok(Candidates { live, leftovers: Vec::new(), claims: Claims::default() });
-        };
-        let (live, leftovers) = in_force(claims, &self.index)?;
+        let claims = self.owners.of(name).cloned().unwrap_or_default();
+        if let Some(adopted) = self.adoptions.of(name, &self.desired.fleet, &self.declared)? {
+            let origin = if adopted.renamed { PoolOrigin::Renamed } else { PoolOrigin::ByHand };
+            let live = Some(LivePool { pool: adopted.pool, origin });
+            return Ok(Candidates { live, leftovers: Vec::new(), claims });
+        }
+        let (live, leftovers) = in_force(&claims, &self.index)?;
         let live = live.map(|pool| LivePool { pool, origin: PoolOrigin::Owned });
-        Ok(Candidates { live, leftovers, claims: claims.clone() })
+        Ok(Candidates { live, leftovers, claims })
     }
 
     /// Checks that GARM has a provider. If providers were not requested, some pool uses it.

@@ -128,6 +128,26 @@ fn adopting_a_pool_made_by_hand_is_one_step_that_adds_the_label() {
     check(&desired([adopting]), &with([done]), &[]);
 }
 
+/// | the name has | the adoption is |
+/// |---|---|
+/// | a replacement that does not fit | made, and the replacement deleted as a leftover |
+/// | a replacement that fits | done: the replacement is put in force |
+#[test]
+fn a_leftover_replacement_does_not_hide_an_adoption() {
+    let adopting = changed(pool("a"), |pool| pool.settings.adopt = Some("old".to_owned()));
+    let there = relabelled(&live(&pool("a")), "x", &["linux", "a", &owned("old")]);
+    let mut waiting = relabelled(&there, "new", &["linux", "a", &replacement("a")]);
+    waiting.spec.enabled = false;
+    waiting.spec.min_idle_runners = 0;
+    let elsewhere = Pool { entity: key("org-2"), ..waiting.clone() };
+    let adopts = "adopt a [labels] adopts the pool that was `old`";
+    let leftover = "delete a [] left over from an interrupted create: disabled and without runners";
+    check(&desired([adopting.clone()]), &with([there.clone(), elsewhere]), &[leftover, adopts]);
+    check(&desired([adopting.clone()]), &with([there.clone()]), &[adopts]);
+    let steps = plan(&desired([adopting]), &with([there, waiting]), &PlanOptions::default()).steps;
+    assert_eq!(steps[0].pool_id.as_ref().map(crate::domain::name::PoolId::as_str), Some("new"));
+}
+
 #[test]
 fn adopting_an_old_name_renames() {
     let adopting = changed(pool("new"), |pool| pool.settings.adopt = Some("old".to_owned()));
