@@ -5,7 +5,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use url::{Host, Url};
 
 use super::diagnostic_code::Code;
-use super::scalar::InvalidValue;
+use super::invalid_value::InvalidValue;
 use super::settings::HostPort;
 use crate::domain::address;
 
@@ -17,7 +17,6 @@ pub(super) const HOST_MAX: usize = 253;
 pub(super) enum PlainHttp {
     /// Only this machine, because a password is sent over it.
     LoopbackOnly,
-    /// Anywhere.
     Anywhere,
 }
 
@@ -71,7 +70,7 @@ fn parts(text: &str) -> Option<UrlParts<'_>> {
     let is_port = authority.rsplit_once(':').filter(|(host, _)| is_host(host));
     let host = match is_port {
         Some((host, digits)) => port(digits).map(|_| host)?,
-        None => Some(authority).filter(|it| is_host(it))?,
+        None => Some(authority).filter(|host| is_host(host))?,
     };
     let fits = matches!(scheme, "http" | "https")
         && tail.bytes().all(|b| b.is_ascii_graphic())
@@ -82,7 +81,7 @@ fn parts(text: &str) -> Option<UrlParts<'_>> {
 /// Whether `host` is a name, an IPv4 address or an IPv6 address in brackets.
 fn is_host(host: &str) -> bool {
     if let Some(rest) = host.strip_prefix('[') {
-        return rest.strip_suffix(']').is_some_and(|it| it.parse::<Ipv6Addr>().is_ok());
+        return rest.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
     }
     let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
     (1..=HOST_MAX).contains(&host.len()) && host.bytes().all(is_name)
@@ -108,7 +107,7 @@ fn is_loopback(host: &str) -> bool {
 
 /// Parses `ADDRESS:PORT`.
 pub(super) fn listen(text: &str) -> Result<SocketAddr, InvalidValue> {
-    let is_plain = text.rsplit_once(':').is_some_and(|it| port(it.1).is_some());
+    let is_plain = text.rsplit_once(':').is_some_and(|parts| port(parts.1).is_some());
     text.parse().ok().filter(|_| is_plain).ok_or_else(|| {
         InvalidValue::new(Code::Address, "invalid address: an IP address and a port are required")
             .help("such as `127.0.0.1:9477`, `0.0.0.0:9477` or `[::1]:9477`")
@@ -172,7 +171,7 @@ mod tests {
             "",
         ] {
             assert_eq!(
-                url(bad, PlainHttp::LoopbackOnly).map_err(|it| it.code),
+                url(bad, PlainHttp::LoopbackOnly).map_err(|invalid| invalid.code),
                 Err(Code::Url),
                 "{bad}"
             );
@@ -182,7 +181,7 @@ mod tests {
 
     #[test]
     fn hosts_need_ports() {
-        let host = |text| host_port(text).map(|it| (it.host, it.port)).ok();
+        let host = |text| host_port(text).map(|parsed| (parsed.host, parsed.port)).ok();
         assert_eq!(host("10.0.0.1:9997"), Some(("10.0.0.1".into(), 9997)));
         assert_eq!(host("db.example.com:5432"), Some(("db.example.com".into(), 5432)));
         assert_eq!(host("[fd00::1]:443"), Some(("fd00::1".into(), 443)));

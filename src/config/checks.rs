@@ -18,7 +18,7 @@ pub(super) fn equal_labels(pools: &[LocatedPool<'_>], diagnostics: &mut Diagnost
     let mut seen: HashMap<String, &LocatedPool<'_>> = HashMap::new();
     for placed in pools {
         let labels: Vec<&str> = placed.pool.labels.keys().collect();
-        let entity = placed.pool.entity.as_ref().map(|it| it.to_string().to_lowercase());
+        let entity = placed.pool.entity.as_ref().map(|entity| entity.to_string().to_lowercase());
         let key = format!("{entity:?} {labels:?}");
         let Some(first) = seen.get(&key) else {
             seen.insert(key, placed);
@@ -28,10 +28,10 @@ pub(super) fn equal_labels(pools: &[LocatedPool<'_>], diagnostics: &mut Diagnost
             "pools `{}` and `{}` have the same labels, so a job may go to either of them",
             first.pool.name, placed.pool.name
         );
-        let draft = Diagnostic::warning(Code::EqualLabels, placed.at, message)
+        let diagnostic = Diagnostic::warning(Code::EqualLabels, placed.at, message)
             .context(first.at, "has the same labels")
             .help("give one of them a label of its own that jobs can request");
-        diagnostics.report(draft);
+        diagnostics.report(diagnostic);
     }
 }
 
@@ -46,8 +46,8 @@ pub(super) fn one_adopter(pools: &[LocatedPool<'_>], diagnostics: &mut Diagnosti
                     "pools `{}` and `{}` adopt the same pool",
                     first.pool.name, placed.pool.name
                 );
-                let draft = Diagnostic::error(Code::DuplicateAdopt, placed.at, message);
-                diagnostics.report(draft.context(first.at, "also adopts it"));
+                let diagnostic = Diagnostic::error(Code::DuplicateAdopt, placed.at, message);
+                diagnostics.report(diagnostic.context(first.at, "also adopts it"));
             }
             None => drop(seen.insert(adopt, placed)),
         }
@@ -76,7 +76,7 @@ fn one_needed(
 ) -> Diagnostic {
     let words: Vec<String> = missing
         .iter()
-        .map(|it| match *it {
+        .map(|field| match *field {
             "organization" => "one of `organization`, `repository` or `enterprise`".to_owned(),
             key => format!("`{key}`"),
         })

@@ -1,60 +1,79 @@
 //! Keys that require or exclude each other.
 
-use super::decode::Decoder;
 use super::diagnostic_code::Code;
-use super::diagnostics::{Diagnostic, FileSpan};
+use super::diagnostics::{Diagnostic, Diagnostics, FileSpan};
 use super::keys::Constraint;
 use super::value::Mapping;
 use crate::domain::entity::EntityKind;
 
 /// Checks a mapping against its constraint. `at` is where the mapping begins.
-pub(super) fn check(d: &mut Decoder<'_>, record: &Mapping, tie: Constraint, at: FileSpan) {
-    match tie {
+pub(super) fn check(
+    diagnostics: &mut Diagnostics,
+    mapping: &Mapping,
+    constraint: Constraint,
+    at: FileSpan,
+) {
+    match constraint {
         Constraint::None => {}
         Constraint::BothOrNeither(one, other) => {
             for (here, absent) in [(one, other), (other, one)] {
-                if let (Some(at), false) = (record.key_at(here), record.has(absent)) {
+                if let (Some(at), false) = (mapping.key_at(here), mapping.has(absent)) {
                     let message = format!("`{here}` requires `{absent}`");
-                    let draft = Diagnostic::error(Code::Together, at, message);
-                    d.report(draft.help(format!("add `{absent}`")));
+                    let diagnostic = Diagnostic::error(Code::Together, at, message);
+                    diagnostics.report(diagnostic.help(format!("add `{absent}`")));
                 }
             }
         }
         Constraint::ExactlyOne(one, other) => {
-            at_most_one(d, record, &[one, other], Code::Together);
-            if !record.has(one) && !record.has(other) {
+            at_most_one(diagnostics, mapping, &[one, other], Code::Together);
+            if !mapping.has(one) && !mapping.has(other) {
                 let message = format!("either `{one}` or `{other}` is required");
-                d.report(Diagnostic::error(Code::Together, at, message));
+                diagnostics.report(Diagnostic::error(Code::Together, at, message));
             }
         }
         Constraint::PairOrOther(one, other, instead) => {
-            let present = if record.has(one) { one } else { other };
-            match (record.has(present), record.has(instead)) {
-                (true, true) => at_most_one(d, record, &[present, instead], Code::Together),
-                (true, false) => check(d, record, Constraint::BothOrNeither(one, other), at),
+            let present = if mapping.has(one) { one } else { other };
+            match (mapping.has(present), mapping.has(instead)) {
+                (true, true) => {
+                    at_most_one(diagnostics, mapping, &[present, instead], Code::Together);
+                }
+                (true, false) => {
+                    check(diagnostics, mapping, Constraint::BothOrNeither(one, other), at);
+                }
                 (false, true) => {}
                 (false, false) => {
                     let message =
                         format!("either `{one}` and `{other}`, or `{instead}`, are required");
-                    d.report(Diagnostic::error(Code::Together, at, message));
+                    diagnostics.report(Diagnostic::error(Code::Together, at, message));
                 }
             }
         }
         Constraint::OneEntity => {
-            at_most_one(d, record, &EntityKind::ALL.map(EntityKind::word), Code::TwoEntities);
+            at_most_one(
+                diagnostics,
+                mapping,
+                &EntityKind::ALL.map(EntityKind::word),
+                Code::TwoEntities,
+            );
         }
     }
 }
 
 /// Reports every key except the first.
-fn at_most_one(d: &mut Decoder<'_>, record: &Mapping, keys: &[&'static str], code: Code) {
+fn at_most_one(
+    diagnostics: &mut Diagnostics,
+    mapping: &Mapping,
+    keys: &[&'static str],
+    code: Code,
+) {
     let mut found: Vec<(FileSpan, &str)> =
-        keys.iter().filter_map(|key| Some((record.key_at(key)?, *key))).collect();
-    found.sort_by_key(|it| it.0.span);
+        keys.iter().filter_map(|key| Some((mapping.key_at(key)?, *key))).collect();
+    found.sort_by_key(|found| found.0.span);
     let [(first, one), rest @ ..] = found.as_slice() else { return };
     for (at, other) in rest {
         let message = format!("`{one}` and `{other}` cannot be used together");
-        let draft = Diagnostic::error(code, *at, message).context(*first, "conflicts with this");
-        d.report(draft.help("remove one of them"));
+        let diagnostic =
+            Diagnostic::error(code, *at, message).context(*first, "conflicts with this");
+        diagnostics.report(diagnostic.help("remove one of them"));
     }
 }

@@ -29,17 +29,12 @@ impl Deref for DeclaredPool {
 impl DeclaredPool {
     /// The keys of fields that `plan` needs and that are not set.
     pub fn missing(&self) -> Vec<&'static str> {
-        let mut missing = Vec::new();
-        if self.provider.is_none() {
-            missing.push("provider");
-        }
-        if self.image.is_none() {
-            missing.push("image");
-        }
-        if self.entity.is_none() {
-            missing.push("organization");
-        }
-        missing
+        let fields = [
+            ("provider", self.provider.is_none()),
+            ("image", self.image.is_none()),
+            ("organization", self.entity.is_none()),
+        ];
+        fields.into_iter().filter(|(_, is_missing)| *is_missing).map(|(key, _)| key).collect()
     }
 
     /// The pool as `plan` uses it; `None` while a field is [`Self::missing`].

@@ -67,14 +67,14 @@ impl Diagnostic {
 pub(super) struct Diagnostics {
     files: Vec<FileText>,
     /// The problems of each file, and how many there were.
-    drafts: Vec<(Vec<Diagnostic>, usize)>,
+    diagnostics: Vec<(Vec<Diagnostic>, usize)>,
 }
 
 impl Diagnostics {
     /// Adds a file and returns its index.
     pub(super) fn add(&mut self, file: FileText) -> usize {
         self.files.push(file);
-        self.drafts.push((Vec::new(), 0));
+        self.diagnostics.push((Vec::new(), 0));
         self.files.len() - 1
     }
 
@@ -82,29 +82,37 @@ impl Diagnostics {
         &mut self.files[index]
     }
 
-    pub(super) fn report(&mut self, draft: Diagnostic) {
-        let (drafts, count) = &mut self.drafts[draft.at.file];
+    pub(super) fn report(&mut self, diagnostic: Diagnostic) {
+        let (diagnostics, count) = &mut self.diagnostics[diagnostic.at.file];
         *count += 1;
-        if drafts.len() < PROBLEMS_MAX {
-            drafts.push(draft);
+        if diagnostics.len() < PROBLEMS_MAX {
+            diagnostics.push(diagnostic);
         }
     }
 
     /// Appends to the help of all problems with this code.
     pub(super) fn help_on(&mut self, code: Code, more: &str) {
-        for draft in self.drafts.iter_mut().flat_map(|it| &mut it.0).filter(|it| it.code == code) {
-            draft.help.get_or_insert_default().push_str(more);
+        for diagnostic in self
+            .diagnostics
+            .iter_mut()
+            .flat_map(|of_file| &mut of_file.0)
+            .filter(|diagnostic| diagnostic.code == code)
+        {
+            diagnostic.help.get_or_insert_default().push_str(more);
         }
     }
 
     /// All problems, ordered by file and line, and the files for later ones.
     pub(super) fn finish(mut self) -> (Vec<FileText>, Vec<Problem>) {
         let mut problems = Vec::new();
-        for (index, (mut drafts, count)) in std::mem::take(&mut self.drafts).into_iter().enumerate()
+        for (index, (mut diagnostics, count)) in
+            std::mem::take(&mut self.diagnostics).into_iter().enumerate()
         {
-            let shown = drafts.len();
-            drafts.sort_by_key(|it| (it.at.span.line, it.at.span.column, it.code));
-            problems.extend(drafts.iter().map(|it| finished(&self.files, it)));
+            let shown = diagnostics.len();
+            diagnostics.sort_by_key(|diagnostic| {
+                (diagnostic.at.span.line, diagnostic.at.span.column, diagnostic.code)
+            });
+            problems.extend(diagnostics.iter().map(|diagnostic| finished(&self.files, diagnostic)));
             if count > shown {
                 let message = format!("{} more problems in this file are not shown", count - shown);
                 let path = self.files[index].path();
@@ -116,15 +124,15 @@ impl Diagnostics {
 }
 
 /// Turns a diagnostic into a problem with its source lines.
-pub(super) fn finished(files: &[FileText], draft: &Diagnostic) -> Problem {
+pub(super) fn finished(files: &[FileText], diagnostic: &Diagnostic) -> Problem {
     let light = |at: FileSpan, label: &str, role: Role| Highlight {
         span: at.span,
         label: escape(label).into_owned(),
         role,
     };
-    let primary = light(draft.at, &draft.label, Role::Primary);
-    let mut spots: Vec<(usize, Vec<Highlight>)> = vec![(draft.at.file, vec![primary])];
-    for (at, label) in &draft.context {
+    let primary = light(diagnostic.at, &diagnostic.label, Role::Primary);
+    let mut spots: Vec<(usize, Vec<Highlight>)> = vec![(diagnostic.at.file, vec![primary])];
+    for (at, label) in &diagnostic.context {
         let spot = light(*at, label, Role::Context);
         match spots.iter_mut().find(|(file, _)| *file == at.file) {
             Some((_, group)) => group.push(spot),
@@ -134,11 +142,11 @@ pub(super) fn finished(files: &[FileText], draft: &Diagnostic) -> Problem {
     let excerpts: Vec<Excerpt> =
         spots.iter().flat_map(|(file, spots)| files[*file].excerpts(spots)).collect();
     Problem {
-        code: draft.code,
-        severity: draft.severity,
-        place: files[draft.at.file].place(draft.at.span),
-        message: escape(&draft.message).into_owned(),
-        help: draft.help.as_ref().map(|it| escape(it).into_owned()),
+        code: diagnostic.code,
+        severity: diagnostic.severity,
+        place: files[diagnostic.at.file].place(diagnostic.at.span),
+        message: escape(&diagnostic.message).into_owned(),
+        help: diagnostic.help.as_ref().map(|help| escape(help).into_owned()),
         excerpts,
     }
 }

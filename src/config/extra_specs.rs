@@ -5,18 +5,23 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Number, Value as Json};
 
-use super::decode::{Decoder, MessageSubject};
 use super::diagnostic_code::Code;
 use super::diagnostics::Diagnostic;
+use super::file_reporter::FileReporter;
+use super::invalid_value::MessageSubject;
 use super::node::{MapKey, Meaning, Node, NodeKind, Scalar};
 use super::value::Value;
 
 /// Decodes the mapping; `null` means an empty one.
-pub(super) fn read(d: &mut Decoder<'_>, node: &Node<'_>, subject: MessageSubject<'_>) -> Value {
+pub(super) fn read(
+    reporter: &mut FileReporter<'_>,
+    node: &Node<'_>,
+    subject: MessageSubject<'_>,
+) -> Value {
     match &node.value().kind {
-        NodeKind::Map(pairs) => match json(d, node) {
+        NodeKind::Map(pairs) => match json(reporter, node) {
             Some(Json::Object(map)) => {
-                let at = |it: &MapKey<'_>| (it.text.to_string(), d.at(it.span));
+                let at = |key: &MapKey<'_>| (key.text.to_string(), reporter.at(key.span));
                 Value::Specs(map, pairs.iter().map(|(key, _)| at(key)).collect())
             }
             Some(_) | None => Value::Broken,
@@ -25,12 +30,14 @@ pub(super) fn read(d: &mut Decoder<'_>, node: &Node<'_>, subject: MessageSubject
         NodeKind::Scalar(scalar) if looks_like_json(scalar) => {
             let message = format!("{subject} takes a mapping, not JSON in a string");
             let help = "remove the quotes or the `|`: JSON is valid YAML as it is";
-            d.report(Diagnostic::error(Code::WrongType, d.at(node.span), message).help(help));
+            reporter.report(
+                Diagnostic::error(Code::WrongType, reporter.at(node.span), message).help(help),
+            );
             Value::Broken
         }
         NodeKind::Broken => Value::Broken,
         NodeKind::Scalar(_) | NodeKind::List(_) | NodeKind::Shared(_) => {
-            d.wrong_type(node, subject, "a mapping");
+            reporter.wrong_type(node, subject, "a mapping");
             Value::Broken
         }
     }
@@ -41,18 +48,18 @@ fn looks_like_json(scalar: &Scalar<'_>) -> bool {
 }
 
 /// A value as JSON; `None` if a part of it was refused.
-fn json(d: &mut Decoder<'_>, node: &Node<'_>) -> Option<Json> {
+fn json(reporter: &mut FileReporter<'_>, node: &Node<'_>) -> Option<Json> {
     match &node.value().kind {
-        NodeKind::Scalar(scalar) => one(d, node, scalar),
+        NodeKind::Scalar(scalar) => one(reporter, node, scalar),
         NodeKind::List(items) => {
-            let values: Vec<Option<Json>> = items.iter().map(|it| json(d, it)).collect();
+            let values: Vec<Option<Json>> = items.iter().map(|item| json(reporter, item)).collect();
             values.into_iter().collect::<Option<Vec<Json>>>().map(Json::Array)
         }
         NodeKind::Map(pairs) => {
             let mut map = Map::new();
             let mut is_whole = true;
             for (key, value) in pairs {
-                match json(d, value) {
+                match json(reporter, value) {
                     Some(value) => drop(map.insert(key.text.to_string(), value)),
                     None => is_whole = false,
                 }
@@ -63,14 +70,18 @@ fn json(d: &mut Decoder<'_>, node: &Node<'_>) -> Option<Json> {
     }
 }
 
-fn one(d: &mut Decoder<'_>, node: &Node<'_>, scalar: &Scalar<'_>) -> Option<Json> {
+fn one(reporter: &mut FileReporter<'_>, node: &Node<'_>, scalar: &Scalar<'_>) -> Option<Json> {
     let (message, help) = match scalar.meaning() {
         Meaning::Null => return Some(Json::Null),
         Meaning::Bool(flag) => return Some(Json::Bool(flag)),
         Meaning::Text(text) => {
             if text.contains("${{") {
                 let message = "`${{ … }}` is sent unchanged: only workflows expand it";
-                d.report(Diagnostic::warning(Code::Placeholder, d.at(node.span), message));
+                reporter.report(Diagnostic::warning(
+                    Code::Placeholder,
+                    reporter.at(node.span),
+                    message,
+                ));
             }
             return Some(Json::String(text.to_owned()));
         }
@@ -84,8 +95,8 @@ fn one(d: &mut Decoder<'_>, node: &Node<'_>, scalar: &Scalar<'_>) -> Option<Json
         },
     };
     let code = if message.contains("YAML") { Code::Notation } else { Code::NotJson };
-    let at = d.at(node.span);
-    d.report(Diagnostic::error(code, at, message).help(help));
+    let at = reporter.at(node.span);
+    reporter.report(Diagnostic::error(code, at, message).help(help));
     None
 }
 

@@ -19,53 +19,53 @@ use crate::domain::name::FleetName;
 use crate::domain::secret::SecretRef;
 use crate::domain::text::quote;
 
-/// The settings of a fleet file. Returns `None` if a vital part is missing or broken, which has
-/// been reported then.
+/// The settings of a fleet file. Returns `None` if a vital part is missing or broken; that has then
+/// been reported.
 pub(super) fn settings(
-    record: &Mapping,
+    mapping: &Mapping,
     path: &str,
     diagnostics: &mut Diagnostics,
 ) -> Option<FleetFile> {
     let folder = Path::new(path).parent().unwrap_or(Path::new(""));
     let reader = SettingsReader { folder };
-    let receivers = receivers(&reader, record);
-    let alerts = alerts(record, &receivers, diagnostics);
-    let credentials = credentials(&reader, record, diagnostics);
-    let watch = record.record("watch").map(|it| reader.watch(it));
-    anchor_goes_somewhere(record, diagnostics);
-    if let Some(at) = record.key_at("watch").filter(|_| !has_receiver(record)) {
-        let draft =
+    let receivers = receivers(&reader, mapping);
+    let alerts = alerts(mapping, &receivers, diagnostics);
+    let credentials = credentials(&reader, mapping, diagnostics);
+    let watch = mapping.mapping("watch").map(|watch| reader.watch(watch));
+    anchor_goes_somewhere(mapping, diagnostics);
+    if let Some(at) = mapping.key_at("watch").filter(|_| !has_receiver(mapping)) {
+        let diagnostic =
             Diagnostic::warning(Code::NoReceiver, at, "no receiver is configured for alerts");
-        diagnostics.report(draft.help(
+        diagnostics.report(diagnostic.help(
             "add one under `receivers:`; the built-in alert `QueueDepthHigh` is always active",
         ));
     }
-    let garm = reader.garm(record.record("garm")?);
+    let garm = reader.garm(mapping.mapping("garm")?);
     Some(FleetFile {
         path: path.to_owned(),
-        fleet: FleetName::new(&record.text("fleet")?).ok()?,
+        fleet: FleetName::new(&mapping.text("fleet")?).ok()?,
         garm: garm?,
-        controller: controller(record),
+        controller: controller(mapping),
         watch,
         alerts,
         receivers,
-        policy: record.record("policy").map(policy).unwrap_or_default(),
-        runner_mtls: record.record("runner_mtls").and_then(|it| reader.runner_mtls(it)),
+        policy: mapping.mapping("policy").map(policy).unwrap_or_default(),
+        runner_mtls: mapping.mapping("runner_mtls").and_then(|kit| reader.runner_mtls(kit)),
         credentials,
     })
 }
 
 /// Whether the file has a receiver, valid or not.
-fn has_receiver(record: &Mapping) -> bool {
-    match record.get("receivers").map(|it| &it.value) {
+fn has_receiver(mapping: &Mapping) -> bool {
+    match mapping.value("receivers") {
         Some(Value::Named(named, _)) => !named.is_empty(),
         Some(_) => true,
         None => false,
     }
 }
 
-fn controller(record: &Mapping) -> ControllerSettings {
-    let Some(controller) = record.record("controller") else {
+fn controller(mapping: &Mapping) -> ControllerSettings {
+    let Some(controller) = mapping.mapping("controller") else {
         return ControllerSettings::default();
     };
     ControllerSettings {
@@ -80,8 +80,8 @@ struct SettingsReader<'p> {
 }
 
 impl SettingsReader<'_> {
-    fn path(&self, record: &Mapping, key: &str) -> Option<PathBuf> {
-        Some(self.folder.join(record.text(key)?))
+    fn path(&self, mapping: &Mapping, key: &str) -> Option<PathBuf> {
+        Some(self.folder.join(mapping.text(key)?))
     }
 
     fn secret(&self, reference: SecretRef) -> SecretRef {
@@ -93,105 +93,107 @@ impl SettingsReader<'_> {
         }
     }
 
-    fn reference(&self, record: &Mapping, key: &str) -> Option<SecretRef> {
-        record.reference(key).map(|it| self.secret(it))
+    fn reference(&self, mapping: &Mapping, key: &str) -> Option<SecretRef> {
+        mapping.reference(key).map(|reference| self.secret(reference))
     }
 
-    fn references(&self, record: &Mapping, key: &str) -> Vec<SecretRef> {
-        let items = record.list(key).unwrap_or(&[]);
-        let references = items.iter().filter_map(|it| match &it.value {
+    fn references(&self, mapping: &Mapping, key: &str) -> Vec<SecretRef> {
+        let items = mapping.list(key).unwrap_or(&[]);
+        let references = items.iter().filter_map(|item| match &item.value {
             Value::Reference(reference) => Some(reference.clone()),
             _ => None,
         });
-        references.map(|it| self.secret(it)).collect()
+        references.map(|reference| self.secret(reference)).collect()
     }
 
     fn webhook_url(&self, item: Option<&LocatedValue>) -> Option<WebhookUrl> {
         match &item?.value {
             Value::Text(url) => Some(WebhookUrl::Plain(url.clone())),
-            Value::Reference(it) => Some(WebhookUrl::Secret(self.secret(it.clone()))),
+            Value::Reference(reference) => Some(WebhookUrl::Secret(self.secret(reference.clone()))),
             _ => None,
         }
     }
 
-    fn anchor(&self, record: &Mapping) -> Option<AuditAnchor> {
+    fn anchor(&self, mapping: &Mapping) -> Option<AuditAnchor> {
         Some(AuditAnchor {
-            key: self.reference(record, "key")?,
-            every: record.duration("every").unwrap_or(Duration::from_mins(5)),
-            file: self.path(record, "file"),
-            webhook: self.webhook_url(record.get("webhook")),
-            alerts: record.flag("alerts").unwrap_or(false),
+            key: self.reference(mapping, "key")?,
+            every: mapping.duration("every").unwrap_or(Duration::from_mins(5)),
+            file: self.path(mapping, "file"),
+            webhook: self.webhook_url(mapping.get("webhook")),
+            alerts: mapping.flag("alerts").unwrap_or(false),
         })
     }
 
-    fn cert(&self, record: &Mapping) -> Option<CertFiles> {
-        Some(CertFiles { cert: self.path(record, "cert")?, key: self.path(record, "key")? })
+    fn cert(&self, mapping: &Mapping) -> Option<CertFiles> {
+        Some(CertFiles { cert: self.path(mapping, "cert")?, key: self.path(mapping, "key")? })
     }
 
-    fn garm(&self, record: &Mapping) -> Option<GarmSettings> {
-        let tls = record.record("tls");
+    fn garm(&self, mapping: &Mapping) -> Option<GarmSettings> {
+        let tls = mapping.mapping("tls");
         Some(GarmSettings {
-            url: record.text("url")?,
-            username: record.text("username").unwrap_or_else(|| "admin".to_owned()),
-            password: self.reference(record, "password")?,
-            tls: tls.map(|it| TlsFiles { ca: self.path(it, "ca"), client: self.cert(it) }),
-            backend: host_ports(record, "backend"),
-            probe_runner_cert: record.record("probe_runner_cert").and_then(|it| self.cert(it)),
-            crls: record
+            url: mapping.text("url")?,
+            username: mapping.text("username").unwrap_or_else(|| "admin".to_owned()),
+            password: self.reference(mapping, "password")?,
+            tls: tls.map(|tls| TlsFiles { ca: self.path(tls, "ca"), client: self.cert(tls) }),
+            backend: host_ports(mapping, "backend"),
+            probe_runner_cert: mapping
+                .mapping("probe_runner_cert")
+                .and_then(|cert| self.cert(cert)),
+            crls: mapping
                 .texts("crls")
                 .unwrap_or_default()
                 .iter()
-                .map(|it| self.folder.join(it))
+                .map(|path| self.folder.join(path))
                 .collect(),
         })
     }
 
-    fn watch(&self, record: &Mapping) -> WatchSettings {
-        let tls = record.record("tls").and_then(|it| {
-            Some(ListenerTls { server: self.cert(it)?, client_ca: self.path(it, "client_ca") })
+    fn watch(&self, mapping: &Mapping) -> WatchSettings {
+        let tls = mapping.mapping("tls").and_then(|tls| {
+            Some(ListenerTls { server: self.cert(tls)?, client_ca: self.path(tls, "client_ca") })
         });
         let usual = WatchSettings::default();
-        let listen = match record.get("listen").map(|it| &it.value) {
+        let listen = match mapping.value("listen") {
             Some(Value::Listen(address)) => *address,
             _ => usual.listen,
         };
         WatchSettings {
             listen,
-            resync: record.duration("resync").unwrap_or(usual.resync),
-            audit: self.path(record, "audit"),
-            audit_key: self.reference(record, "audit_key"),
-            previous_audit_keys: self.references(record, "previous_audit_keys"),
-            audit_required: record.flag("audit_required").unwrap_or(false),
-            audit_anchor: record.record("audit_anchor").and_then(|it| self.anchor(it)),
+            resync: mapping.duration("resync").unwrap_or(usual.resync),
+            audit: self.path(mapping, "audit"),
+            audit_key: self.reference(mapping, "audit_key"),
+            previous_audit_keys: self.references(mapping, "previous_audit_keys"),
+            audit_required: mapping.flag("audit_required").unwrap_or(false),
+            audit_anchor: mapping.mapping("audit_anchor").and_then(|anchor| self.anchor(anchor)),
             tls,
         }
     }
 
-    fn runner_mtls(&self, record: &Mapping) -> Option<RunnerMtls> {
-        let certificate = match record.text("signer") {
+    fn runner_mtls(&self, mapping: &Mapping) -> Option<RunnerMtls> {
+        let certificate = match mapping.text("signer") {
             Some(signer) => RunnerCertificate::Signed { signer },
             None => RunnerCertificate::Shared {
-                cert: self.path(record, "cert")?,
-                key: self.reference(record, "key")?,
+                cert: self.path(mapping, "cert")?,
+                key: self.reference(mapping, "key")?,
             },
         };
-        Some(RunnerMtls { certificate, ca: self.path(record, "ca")? })
+        Some(RunnerMtls { certificate, ca: self.path(mapping, "ca")? })
     }
 
-    fn credential(&self, record: &Mapping) -> Option<CredentialSettings> {
+    fn credential(&self, mapping: &Mapping) -> Option<CredentialSettings> {
         Some(CredentialSettings {
-            name: record.text("name")?,
-            endpoint: record.text("endpoint").unwrap_or_else(|| "github.com".to_owned()),
-            app_id: record.number("app_id")?,
-            installation_id: record.number("installation_id")?,
-            private_key: self.reference(record, "private_key")?,
+            name: mapping.text("name")?,
+            endpoint: mapping.text("endpoint").unwrap_or_else(|| "github.com".to_owned()),
+            app_id: mapping.number("app_id")?,
+            installation_id: mapping.number("installation_id")?,
+            private_key: self.reference(mapping, "private_key")?,
         })
     }
 }
 
-fn records<'r>(record: &'r Mapping, key: &str) -> impl Iterator<Item = &'r Mapping> {
-    record.list(key).unwrap_or(&[]).iter().filter_map(|it| match &it.value {
-        Value::Mapping(record) => Some(record),
+fn mappings<'r>(mapping: &'r Mapping, key: &str) -> impl Iterator<Item = &'r Mapping> {
+    mapping.list(key).unwrap_or(&[]).iter().filter_map(|item| match &item.value {
+        Value::Mapping(mapping) => Some(mapping),
         _ => None,
     })
 }
@@ -199,26 +201,28 @@ fn records<'r>(record: &'r Mapping, key: &str) -> impl Iterator<Item = &'r Mappi
 /// GARM ignores the case of the names of credentials (measured).
 fn credentials(
     reader: &SettingsReader<'_>,
-    record: &Mapping,
+    mapping: &Mapping,
     diagnostics: &mut Diagnostics,
 ) -> Vec<CredentialSettings> {
-    distinct(records(record, "credentials"), ("credentials", str::to_lowercase), diagnostics);
-    records(record, "credentials").filter_map(|it| reader.credential(it)).collect()
+    distinct(mappings(mapping, "credentials"), ("credentials", str::to_lowercase), diagnostics);
+    mappings(mapping, "credentials").filter_map(|entry| reader.credential(entry)).collect()
 }
 
 /// The locations of the fields of each entry of `credentials`, by its name.
 pub(super) fn credential_places(
-    record: &Mapping,
+    mapping: &Mapping,
 ) -> HashMap<String, HashMap<&'static str, FileSpan>> {
-    let places = |it: &Mapping| it.iter().map(|(key, item)| (key, item.at)).collect();
-    records(record, "credentials").filter_map(|it| Some((it.text("name")?, places(it)))).collect()
+    let places = |entry: &Mapping| entry.iter().map(|(key, item)| (key, item.at)).collect();
+    mappings(mapping, "credentials")
+        .filter_map(|entry| Some((entry.text("name")?, places(entry))))
+        .collect()
 }
 
-fn host_ports(record: &Mapping, key: &str) -> Vec<HostPort> {
-    let items: &[LocatedValue] = record.list(key).unwrap_or(&[]);
+fn host_ports(mapping: &Mapping, key: &str) -> Vec<HostPort> {
+    let items: &[LocatedValue] = mapping.list(key).unwrap_or(&[]);
     items
         .iter()
-        .filter_map(|it| match &it.value {
+        .filter_map(|item| match &item.value {
             Value::HostPort(host_port) => Some(host_port.clone()),
             _ => None,
         })
@@ -227,36 +231,36 @@ fn host_ports(record: &Mapping, key: &str) -> Vec<HostPort> {
 
 /// Reports duplicate names in a list. `folded` maps names that count as equal to the same string.
 fn distinct<'r>(
-    records: impl Iterator<Item = &'r Mapping>,
+    mappings: impl Iterator<Item = &'r Mapping>,
     (list, folded): (&str, fn(&str) -> String),
     diagnostics: &mut Diagnostics,
 ) {
     let mut seen: BTreeMap<String, FileSpan> = BTreeMap::new();
-    for item in records.filter_map(|it| it.get("name")) {
+    for item in mappings.filter_map(|entry| entry.get("name")) {
         let Some(name) = item.text() else { continue };
         match seen.get(&folded(name)) {
             Some(first) => {
                 let message = format!("two entries of `{list}` are named `{}`", quote(name));
-                let draft = Diagnostic::error(Code::DuplicateName, item.at, message);
-                diagnostics.report(draft.context(*first, "first here"));
+                let diagnostic = Diagnostic::error(Code::DuplicateName, item.at, message);
+                diagnostics.report(diagnostic.context(*first, "first here"));
             }
             None => drop(seen.insert(folded(name), item.at)),
         }
     }
 }
 
-fn receivers(reader: &SettingsReader<'_>, record: &Mapping) -> Vec<Receiver> {
-    let Some(Value::Named(named, _)) = record.get("receivers").map(|it| &it.value) else {
+fn receivers(reader: &SettingsReader<'_>, mapping: &Mapping) -> Vec<Receiver> {
+    let Some(Value::Named(named, _)) = mapping.value("receivers") else {
         return Vec::new();
     };
     let mut receivers = Vec::new();
     for (name, _, item) in named {
         let Value::Mapping(fields) = &item.value else { continue };
-        let alertmanager = fields
-            .record("alertmanager")
-            .and_then(|it| Some(ReceiverKind::Alertmanager { url: it.text("url")? }));
+        let alertmanager = fields.mapping("alertmanager").and_then(|alertmanager| {
+            Some(ReceiverKind::Alertmanager { url: alertmanager.text("url")? })
+        });
         let webhook = || {
-            let url = reader.webhook_url(fields.record("webhook")?.get("url"))?;
+            let url = reader.webhook_url(fields.mapping("webhook")?.get("url"))?;
             Some(ReceiverKind::Webhook { url })
         };
         if let Some(kind) = alertmanager.or_else(webhook) {
@@ -267,33 +271,33 @@ fn receivers(reader: &SettingsReader<'_>, record: &Mapping) -> Vec<Receiver> {
 }
 
 /// Reports an anchor without a destination, which would prove nothing.
-fn anchor_goes_somewhere(record: &Mapping, diagnostics: &mut Diagnostics) {
-    let Some(watch) = record.record("watch") else { return };
-    let (Some(anchor), Some(at)) = (watch.record("audit_anchor"), watch.key_at("audit_anchor"))
+fn anchor_goes_somewhere(mapping: &Mapping, diagnostics: &mut Diagnostics) {
+    let Some(watch) = mapping.mapping("watch") else { return };
+    let (Some(anchor), Some(at)) = (watch.mapping("audit_anchor"), watch.key_at("audit_anchor"))
     else {
         return;
     };
-    let is_named = ["file", "webhook"].iter().any(|it| anchor.get(it).is_some());
+    let is_named = ["file", "webhook"].iter().any(|key| anchor.get(key).is_some());
     if !is_named && anchor.flag("alerts") != Some(true) {
         let message = "`audit_anchor` has no destination";
-        let draft = Diagnostic::error(Code::MissingKey, at, message);
-        diagnostics.report(draft.help("add `file: PATH`, `webhook: URL`, or `alerts: true`"));
+        let diagnostic = Diagnostic::error(Code::MissingKey, at, message);
+        diagnostics.report(diagnostic.help("add `file: PATH`, `webhook: URL`, or `alerts: true`"));
     }
 }
 
 fn alerts(
-    record: &Mapping,
+    mapping: &Mapping,
     receivers: &[Receiver],
     diagnostics: &mut Diagnostics,
 ) -> Vec<AlertRule> {
-    distinct(records(record, "alerts"), ("alerts", str::to_owned), diagnostics);
-    let known: Vec<&str> = match record.get("receivers").map(|it| &it.value) {
-        Some(Value::Named(named, _)) => named.iter().map(|it| it.0.as_str()).collect(),
+    distinct(mappings(mapping, "alerts"), ("alerts", str::to_owned), diagnostics);
+    let known: Vec<&str> = match mapping.value("receivers") {
+        Some(Value::Named(named, _)) => named.iter().map(|receiver| receiver.0.as_str()).collect(),
         Some(Value::Broken) => return Vec::new(),
-        _ => receivers.iter().map(|it| it.name.as_str()).collect(),
+        _ => receivers.iter().map(|receiver| receiver.name.as_str()).collect(),
     };
     let mut alerts = Vec::new();
-    for item in record.list("alerts").unwrap_or(&[]) {
+    for item in mapping.list("alerts").unwrap_or(&[]) {
         let Value::Mapping(fields) = &item.value else { continue };
         known_receivers(fields, &known, diagnostics);
         let rule = alert(fields);
@@ -308,9 +312,9 @@ fn alerts(
 /// A rule with the name of a built-in one replaces it, so it must watch the same series in the same
 /// direction: any other rule would silently switch the built-in one off.
 fn replaces_built_in(rule: &AlertRule, at: FileSpan, diagnostics: &mut Diagnostics) {
-    let built_in = AlertRule::built_in().into_iter().find(|it| it.name == rule.name);
+    let built_in = AlertRule::built_in().into_iter().find(|built_in| built_in.name == rule.name);
     let Some(built_in) = built_in else { return };
-    let is_above = |it: &AlertRule| matches!(it.bound, Threshold::Above(_));
+    let is_above = |rule: &AlertRule| matches!(rule.bound, Threshold::Above(_));
     if (rule.when, is_above(rule)) == (built_in.when, is_above(&built_in)) {
         return;
     }
@@ -323,7 +327,7 @@ fn replaces_built_in(rule: &AlertRule, at: FileSpan, diagnostics: &mut Diagnosti
 
 fn known_receivers(alert: &Mapping, known: &[&str], diagnostics: &mut Diagnostics) {
     for item in alert.list("notify").unwrap_or(&[]) {
-        let Some(name) = item.text().filter(|it| !known.contains(it)) else { continue };
+        let Some(name) = item.text().filter(|name| !known.contains(name)) else { continue };
         let message = format!("there is no receiver named `{}`", quote(name));
         let help = match suggest::near(name, known) {
             Some(near) => format!("did you mean `{}`?", quote(near)),
@@ -335,7 +339,7 @@ fn known_receivers(alert: &Mapping, known: &[&str], diagnostics: &mut Diagnostic
 
 fn alert(fields: &Mapping) -> Option<AlertRule> {
     let when = fields.text("when")?;
-    let number = |key| fields.number(key).and_then(|it| u32::try_from(it).ok());
+    let number = |key| fields.number(key).and_then(|number| u32::try_from(number).ok());
     let bound = match (number("above"), number("below")) {
         (Some(above), _) => Threshold::Above(above),
         (None, Some(below)) => Threshold::Below(below),
@@ -350,31 +354,33 @@ fn alert(fields: &Mapping) -> Option<AlertRule> {
     })
 }
 
-pub(super) fn policy(record: &Mapping) -> PolicySettings {
-    let (networks, must_not_reach) = match record.get("networks").map(|it| &it.value) {
+pub(super) fn policy(mapping: &Mapping) -> PolicySettings {
+    let (networks, must_not_reach) = match mapping.value("networks") {
         Some(Value::Named(named, fixed)) => {
             (named.iter().filter_map(network).collect(), host_ports(fixed, "must_not_reach"))
         }
         _ => (Vec::new(), Vec::new()),
     };
-    let specs = record.record("extra_specs");
+    let specs = mapping.mapping("extra_specs");
     PolicySettings {
         networks,
         must_not_reach,
-        extra_specs_allow_keys: specs.and_then(|it| it.texts("allow_keys")),
-        extra_specs_show: specs.and_then(|it| it.texts("show")).unwrap_or_default(),
-        allowed_providers: record.texts("allowed_providers"),
-        allowed_instance_types: record.texts("allowed_instance_types"),
-        allowed_images: record.texts("allowed_images"),
-        allowed_labels: record.texts("allowed_labels"),
-        allowed_entities: record.texts("allowed_entities"),
-        allowed_runner_groups: record.texts("allowed_runner_groups"),
-        allowed_templates: record.texts("allowed_templates"),
-        max_total_runners: record.number("max_total_runners").and_then(|it| it.try_into().ok()),
-        forbid_enable_shell: record.flag("forbid_enable_shell").unwrap_or(false),
-        protected_pools: record.texts("protected_pools").unwrap_or_default(),
-        require_mtls: record.flag("require_mtls").unwrap_or(false),
-        accept: record.texts("accept").unwrap_or_default(),
+        extra_specs_allow_keys: specs.and_then(|specs| specs.texts("allow_keys")),
+        extra_specs_show: specs.and_then(|specs| specs.texts("show")).unwrap_or_default(),
+        allowed_providers: mapping.texts("allowed_providers"),
+        allowed_instance_types: mapping.texts("allowed_instance_types"),
+        allowed_images: mapping.texts("allowed_images"),
+        allowed_labels: mapping.texts("allowed_labels"),
+        allowed_entities: mapping.texts("allowed_entities"),
+        allowed_runner_groups: mapping.texts("allowed_runner_groups"),
+        allowed_templates: mapping.texts("allowed_templates"),
+        max_total_runners: mapping
+            .number("max_total_runners")
+            .and_then(|most| most.try_into().ok()),
+        forbid_enable_shell: mapping.flag("forbid_enable_shell").unwrap_or(false),
+        protected_pools: mapping.texts("protected_pools").unwrap_or_default(),
+        require_mtls: mapping.flag("require_mtls").unwrap_or(false),
+        accept: mapping.texts("accept").unwrap_or_default(),
     }
 }
 

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::checks::{self, LocatedPool};
 use super::declared::DeclaredPool;
-use super::decode::{Decoder, MessageSubject};
 use super::diagnostic_code::{Code, Severity};
 use super::diagnostics::{Diagnostic, Diagnostics, FileSpan, finished};
-use super::fleet;
+use super::file_reporter::FileReporter;
+use super::invalid_value::MessageSubject;
 use super::node::{Node, SourceSpan};
 use super::pool::{Defaults, Merger};
 use super::problem::{Location, Problem};
@@ -16,7 +16,7 @@ use super::source::SourceFile;
 use super::tables::{FLEET_FILE, POLICY_FILE, POOL_FILE};
 use super::text::{FileText, ParseState};
 use super::value::{LocatedValue, Mapping, Value};
-use super::yaml;
+use super::{decode, fleet, yaml};
 use crate::domain::desired::{Desired, Scope};
 use crate::domain::name::PoolName;
 
@@ -50,15 +50,15 @@ struct FieldSpans {
 }
 
 impl FieldSpans {
-    fn of(name: FileSpan, record: &Mapping) -> Self {
-        let values = record.iter().map(|(key, item)| (key, item.at)).collect();
-        Self { name, values, specs: keys_of_specs(record) }
+    fn of(name: FileSpan, mapping: &Mapping) -> Self {
+        let values = mapping.iter().map(|(key, item)| (key, item.at)).collect();
+        Self { name, values, specs: keys_of_specs(mapping) }
     }
 }
 
 /// The locations of the top-level keys of `extra_specs`.
-fn keys_of_specs(record: &Mapping) -> BTreeMap<String, FileSpan> {
-    match record.get("extra_specs").map(|it| &it.value) {
+fn keys_of_specs(mapping: &Mapping) -> BTreeMap<String, FileSpan> {
+    match mapping.value("extra_specs") {
         Some(Value::Specs(_, keys)) => keys.clone(),
         Some(_) | None => BTreeMap::new(),
     }
@@ -77,8 +77,8 @@ pub struct FieldProblem {
 /// Reads a fleet file and pool files. Never fails: everything that is wrong is among the problems.
 pub fn load(fleet: Option<&SourceFile>, pools: &[SourceFile]) -> Manifest {
     let mut diagnostics = Diagnostics::default();
-    let (record, defaults) = read_fleet(fleet, &mut diagnostics);
-    load_onto(diagnostics, fleet.zip(record.as_ref()), &defaults, pools)
+    let (mapping, defaults) = read_fleet(fleet, &mut diagnostics);
+    load_onto(diagnostics, fleet.zip(mapping.as_ref()), &defaults, pools)
 }
 
 /// Reads only the pool files, when the fleet file could not be opened: missing fields are not
@@ -91,10 +91,10 @@ pub fn load_in_doubt(pools: &[SourceFile]) -> Manifest {
 pub fn load_policy(source: &SourceFile) -> (Option<PolicySettings>, Vec<Problem>) {
     let mut diagnostics = Diagnostics::default();
     let (file, root) = parsed(source, ParseState::BrokenPolicyFile, &mut diagnostics);
-    let mut decoder = Decoder { diagnostics: &mut diagnostics, file };
-    let subject = MessageSubject::File("a policy file");
-    let record = root.and_then(|it| decoder.record(&it, POLICY_FILE, subject));
-    let policy = record.and_then(|it| it.record("policy").map(fleet::policy));
+    let mut reporter = FileReporter { diagnostics: &mut diagnostics, file };
+    let subject = MessageSubject::Phrase("a policy file");
+    let mapping = root.and_then(|root| decode::mapping(&mut reporter, &root, POLICY_FILE, subject));
+    let policy = mapping.and_then(|mapping| mapping.mapping("policy").map(fleet::policy));
     (policy, diagnostics.finish().1)
 }
 
@@ -105,28 +105,31 @@ fn load_onto(
     pools: &[SourceFile],
 ) -> Manifest {
     let pool_files: Vec<PoolFile> =
-        pools.iter().map(|it| read_pools(it, &mut diagnostics)).collect();
-    let fleet_file =
-        fleet.and_then(|(source, record)| fleet::settings(record, &source.path, &mut diagnostics));
+        pools.iter().map(|file| read_pools(file, &mut diagnostics)).collect();
+    let fleet_file = fleet
+        .and_then(|(source, mapping)| fleet::settings(mapping, &source.path, &mut diagnostics));
     no_pools(&pool_files, &mut diagnostics);
-    let declared: Vec<DeclaredMapping> = pool_files.into_iter().flat_map(|it| it.pools).collect();
+    let declared: Vec<DeclaredMapping> =
+        pool_files.into_iter().flat_map(|file| file.pools).collect();
     one_name_each(&declared, &mut diagnostics);
     let mut merger = Merger::new(defaults, &mut diagnostics);
-    let merged = declared.iter().filter_map(|it| Some((merger.merge(&it.record, it.at)?, it)));
+    let merged = declared
+        .iter()
+        .filter_map(|declared| Some((merger.merge(&declared.mapping, declared.at)?, declared)));
     let (pools, places): (Vec<_>, Vec<_>) =
-        merged.map(|(pool, it)| (pool, FieldSpans::of(it.at, &it.record))).unzip();
+        merged.map(|(pool, own)| (pool, FieldSpans::of(own.at, &own.mapping))).unzip();
     together(&placed(&pools, &places), defaults, &mut diagnostics);
     match fleet {
-        Some((_, record)) => watched(record, &pools, &mut diagnostics),
+        Some((_, mapping)) => watched(mapping, &pools, &mut diagnostics),
         None => diagnostics.help_on(Code::NeededForPlan, "; `plan` needs a fleet file in any case"),
     }
     let (defaults, default_specs) = match defaults {
-        Defaults::Known(record) => {
-            (record.iter().map(|(key, item)| (key, item.at)).collect(), keys_of_specs(record))
+        Defaults::Known(mapping) => {
+            (mapping.iter().map(|(key, item)| (key, item.at)).collect(), keys_of_specs(mapping))
         }
         Defaults::Unknown => (HashMap::new(), BTreeMap::new()),
     };
-    let credentials = fleet.map(|it| fleet::credential_places(it.1)).unwrap_or_default();
+    let credentials = fleet.map(|file| fleet::credential_places(file.1)).unwrap_or_default();
     let (files, problems) = diagnostics.finish();
     Manifest { fleet_file, pools, problems, files, places, defaults, default_specs, credentials }
 }
@@ -140,18 +143,18 @@ fn parsed<'s>(
     let tree = yaml::parse(&source.text);
     let knowledge = if tree.is_whole { ParseState::Parsed } else { broken };
     let file = diagnostics.add(FileText::new(&source.path, &source.text, tree.tokens, knowledge));
-    for flaw in tree.flaws {
-        let mut draft =
-            Diagnostic::error(flaw.code, FileSpan { file, span: flaw.span }, flaw.message);
-        if let Some(help) = flaw.help {
-            draft = draft.help(help);
+    for error in tree.errors {
+        let mut diagnostic =
+            Diagnostic::error(error.code, FileSpan { file, span: error.span }, error.message);
+        if let Some(help) = error.help {
+            diagnostic = diagnostic.help(help);
         }
-        if let Some((span, label)) = flaw.context {
-            draft = draft.context(FileSpan { file, span }, label);
+        if let Some((span, label)) = error.context {
+            diagnostic = diagnostic.context(FileSpan { file, span }, label);
         }
-        diagnostics.report(draft);
+        diagnostics.report(diagnostic);
     }
-    let root = tree.root.filter(|it| !it.is_null());
+    let root = tree.root.filter(|root| !root.is_null());
     if tree.is_whole && root.is_none() {
         let at =
             FileSpan { file, span: SourceSpan { line: 1, column: 1, ..SourceSpan::default() } };
@@ -174,18 +177,18 @@ fn read_fleet(
 ) -> (Option<Mapping>, Defaults) {
     let Some(source) = fleet else { return (None, Defaults::Known(Mapping::default())) };
     let (file, root) = parsed(source, ParseState::BrokenFleetFile, diagnostics);
-    let mut decoder = Decoder { diagnostics, file };
-    let subject = MessageSubject::File("the fleet file");
-    let record = root.and_then(|it| decoder.record(&it, FLEET_FILE, subject));
-    let defaults = match &record {
+    let mut reporter = FileReporter { diagnostics, file };
+    let subject = MessageSubject::Phrase("the fleet file");
+    let mapping = root.and_then(|root| decode::mapping(&mut reporter, &root, FLEET_FILE, subject));
+    let defaults = match &mapping {
         None => Defaults::Unknown,
-        Some(record) => match record.get("defaults").map(|it| &it.value) {
+        Some(mapping) => match mapping.value("defaults") {
             None => Defaults::Known(Mapping::default()),
             Some(Value::Mapping(defaults)) => Defaults::Known(defaults.clone()),
             Some(_) => Defaults::Unknown,
         },
     };
-    (record, defaults)
+    (mapping, defaults)
 }
 
 /// The contents of one pool file.
@@ -198,18 +201,20 @@ struct PoolFile {
 /// A pool and the location that stands for it: that of its name, if it has one.
 #[derive(Debug, Clone)]
 struct DeclaredMapping {
-    record: Mapping,
+    mapping: Mapping,
     at: FileSpan,
 }
 
 fn read_pools(source: &SourceFile, diagnostics: &mut Diagnostics) -> PoolFile {
     let (file, root) = parsed(source, ParseState::BrokenPoolFile, diagnostics);
-    let mut decoder = Decoder { diagnostics, file };
-    let subject = MessageSubject::File("a pool file");
-    let record = root.and_then(|it| decoder.record(&it, POOL_FILE, subject)).unwrap_or_default();
-    let items = record.list("pools");
+    let mut reporter = FileReporter { diagnostics, file };
+    let subject = MessageSubject::Phrase("a pool file");
+    let mapping = root
+        .and_then(|root| decode::mapping(&mut reporter, &root, POOL_FILE, subject))
+        .unwrap_or_default();
+    let items = mapping.list("pools");
     let empty = match items {
-        Some([]) => record.get("pools").map(|it| it.at),
+        Some([]) => mapping.get("pools").map(|pools| pools.at),
         Some(_) | None => None,
     };
     PoolFile { pools: items.unwrap_or(&[]).iter().filter_map(declared).collect(), empty }
@@ -217,32 +222,37 @@ fn read_pools(source: &SourceFile, diagnostics: &mut Diagnostics) -> PoolFile {
 
 fn declared(item: &LocatedValue) -> Option<DeclaredMapping> {
     match &item.value {
-        Value::Mapping(record) => {
-            let at = record.get("name").or_else(|| record.iter().next().map(|it| it.1));
-            Some(DeclaredMapping { record: record.clone(), at: at.map_or(item.at, |it| it.at) })
+        Value::Mapping(mapping) => {
+            let at = mapping.get("name").or_else(|| mapping.iter().next().map(|first| first.1));
+            Some(DeclaredMapping {
+                mapping: mapping.clone(),
+                at: at.map_or(item.at, |item| item.at),
+            })
         }
         _ => None,
     }
 }
 
 fn no_pools(files: &[PoolFile], diagnostics: &mut Diagnostics) {
-    let Some(at) = files.iter().find_map(|it| it.empty) else { return };
-    if files.iter().all(|it| it.empty.is_some()) {
-        let draft = Diagnostic::warning(Code::NoPools, at, "no pools are declared");
-        diagnostics.report(draft.help("applying this to the whole fleet deletes all its pools"));
+    let Some(at) = files.iter().find_map(|file| file.empty) else { return };
+    if files.iter().all(|file| file.empty.is_some()) {
+        let diagnostic = Diagnostic::warning(Code::NoPools, at, "no pools are declared");
+        diagnostics
+            .report(diagnostic.help("applying this to the whole fleet deletes all its pools"));
     }
 }
 
 /// Reports duplicate pool names; they are unique in the fleet, across all files.
 fn one_name_each(declared: &[DeclaredMapping], diagnostics: &mut Diagnostics) {
     let mut seen: HashMap<String, FileSpan> = HashMap::new();
-    for DeclaredMapping { record, at } in declared {
-        let Some(name) = record.text("name") else { continue };
+    for DeclaredMapping { mapping, at } in declared {
+        let Some(name) = mapping.text("name") else { continue };
         match seen.get(&name) {
             Some(first) => {
                 let message = format!("two pools are named `{name}`");
-                let draft = Diagnostic::error(Code::DuplicatePool, *at, message);
-                diagnostics.report(draft.context(*first, "first here").help("rename one of them"));
+                let diagnostic = Diagnostic::error(Code::DuplicatePool, *at, message);
+                diagnostics
+                    .report(diagnostic.context(*first, "first here").help("rename one of them"));
             }
             None => drop(seen.insert(name, *at)),
         }
@@ -250,7 +260,7 @@ fn one_name_each(declared: &[DeclaredMapping], diagnostics: &mut Diagnostics) {
 }
 
 fn placed<'p>(pools: &'p [DeclaredPool], places: &[FieldSpans]) -> Vec<LocatedPool<'p>> {
-    pools.iter().zip(places).map(|(pool, it)| LocatedPool { pool, at: it.name }).collect()
+    pools.iter().zip(places).map(|(pool, spans)| LocatedPool { pool, at: spans.name }).collect()
 }
 
 /// Checks that need all pools together.
@@ -258,15 +268,15 @@ fn together(placed: &[LocatedPool<'_>], defaults: &Defaults, diagnostics: &mut D
     checks::one_adopter(placed, diagnostics);
     if let Defaults::Known(_) = defaults {
         checks::equal_labels(placed, diagnostics);
-        for draft in checks::needed(placed, Diagnostic::warning) {
-            diagnostics.report(draft);
+        for diagnostic in checks::needed(placed, Diagnostic::warning) {
+            diagnostics.report(diagnostic);
         }
     }
 }
 
 /// Reports pools that autoscale without a `watch`, which does the scaling.
 fn watched(fleet: &Mapping, pools: &[DeclaredPool], diagnostics: &mut Diagnostics) {
-    let scaled = pools.iter().filter(|it| it.scale.autoscale).count();
+    let scaled = pools.iter().filter(|pool| pool.scale.autoscale).count();
     let Some(at) = fleet.key_at("fleet").filter(|_| scaled > 0 && !fleet.has("watch")) else {
         return;
     };
@@ -276,8 +286,8 @@ fn watched(fleet: &Mapping, pools: &[DeclaredPool], diagnostics: &mut Diagnostic
         format!("{scaled} pools autoscale")
     };
     let message = format!("{noun}, but the fleet file has no `watch`, which does the scaling");
-    let draft = Diagnostic::warning(Code::NoWatch, at, message);
-    diagnostics.report(draft.help("add `watch: {}`, or set `autoscale: false`"));
+    let diagnostic = Diagnostic::warning(Code::NoWatch, at, message);
+    diagnostics.report(diagnostic.help("add `watch: {}`, or set `autoscale: false`"));
 }
 
 impl Manifest {
@@ -292,9 +302,12 @@ impl Manifest {
                     .with_help("create one that names GARM and the fleet, or pass `--config FILE`"),
             ]);
         };
-        let drafts = checks::needed(&placed(&self.pools, &self.places), Diagnostic::error);
-        if !drafts.is_empty() {
-            return Err(drafts.iter().map(|it| finished(&self.files, it)).collect());
+        let diagnostics = checks::needed(&placed(&self.pools, &self.places), Diagnostic::error);
+        if !diagnostics.is_empty() {
+            return Err(diagnostics
+                .iter()
+                .map(|diagnostic| finished(&self.files, diagnostic))
+                .collect());
         }
         let mut pools: Vec<_> = self.pools.iter().filter_map(DeclaredPool::complete).collect();
         pools.sort_by(|a, b| a.name.cmp(&b.name));
@@ -322,8 +335,8 @@ impl Manifest {
 
     /// A problem with a top-level key of a pool's `extra_specs`, at the location of the key.
     pub fn problem_in_specs(&self, pool: &PoolName, key: &str, finding: FieldProblem) -> Problem {
-        let index = self.pools.iter().position(|it| it.name == *pool);
-        let own = index.and_then(|it| self.places[it].specs.get(key));
+        let index = self.pools.iter().position(|declared| declared.name == *pool);
+        let own = index.and_then(|index| self.places[index].specs.get(key));
         let at = own.or_else(|| self.default_specs.get(key)).copied();
         self.placed(at.or_else(|| self.at(pool, "extra_specs")), pool.as_str(), finding)
     }
@@ -331,7 +344,7 @@ impl Manifest {
     /// A problem with a field of an entry of `credentials`, with its source line.
     pub fn credential_problem(&self, name: &str, field: &str, finding: FieldProblem) -> Problem {
         let fields = self.credentials.get(name);
-        let at = fields.and_then(|it| it.get(field).or_else(|| it.get("name")));
+        let at = fields.and_then(|places| places.get(field).or_else(|| places.get("name")));
         self.placed(at.copied(), name, finding)
     }
 
@@ -341,21 +354,21 @@ impl Manifest {
             let problem = Problem::of_file(code, otherwise, message);
             return Problem { severity, help, ..problem };
         };
-        let draft = match severity {
+        let diagnostic = match severity {
             Severity::Error => Diagnostic::error(code, at, message),
             Severity::Warning => Diagnostic::warning(code, at, message),
         };
         finished(
             &self.files,
             &match help {
-                Some(help) => draft.help(help),
-                None => draft,
+                Some(help) => diagnostic.help(help),
+                None => diagnostic,
             },
         )
     }
 
     fn at(&self, pool: &PoolName, field: &str) -> Option<FileSpan> {
-        let index = self.pools.iter().position(|it| it.name == *pool)?;
+        let index = self.pools.iter().position(|declared| declared.name == *pool)?;
         let fields = &self.places[index];
         Some(*fields.values.get(field).or_else(|| self.defaults.get(field)).unwrap_or(&fields.name))
     }
@@ -371,7 +384,8 @@ mod tests {
     fn the_specifications_file_is_valid_and_lacks_only_what_plan_needs() {
         let source = SourceFile { path: "pools/default.yaml".into(), text: SPECIFICATION.into() };
         let manifest = load(None, &[source]);
-        let said: Vec<&str> = manifest.problems.iter().map(|it| it.message.as_str()).collect();
+        let said: Vec<&str> =
+            manifest.problems.iter().map(|problem| problem.message.as_str()).collect();
         assert_eq!(
             said,
             ["`plan` needs `provider`, `image` and one of `organization`, `repository` or \

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use crate::domain::text::quote;
+
 /// A byte range of a file, and the line and column (in characters) of its start, both from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct SourceSpan {
@@ -10,6 +12,17 @@ pub(super) struct SourceSpan {
     pub(super) end: u32,
     pub(super) line: u32,
     pub(super) column: u32,
+}
+
+/// The deepest nesting of lists and mappings, with aliases followed.
+pub(super) const NESTING_MAX: usize = 64;
+
+/// The byte range of a scalar, including quotes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Token {
+    pub(super) start: u32,
+    pub(super) end: u32,
+    pub(super) is_key: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -27,7 +40,7 @@ pub(super) enum NodeKind<'a> {
     Map(Vec<(MapKey<'a>, Node<'a>)>),
     /// An anchored value, at the anchor or at an alias.
     Shared(Rc<Node<'a>>),
-    /// Already reported as broken.
+    /// Invalid; the problem has been reported.
     Broken,
 }
 
@@ -126,6 +139,12 @@ impl Scalar<'_> {
         }
     }
 
+    /// The text as written, with quotes unless it is plain.
+    pub(super) fn written(&self) -> String {
+        let text = quote(&self.text);
+        if self.is_plain { text } else { format!("\"{text}\"") }
+    }
+
     /// Whether the text matches its tag.
     pub(super) fn fits_its_tag(&self) -> bool {
         match (self.tag, self.meaning()) {
@@ -137,6 +156,12 @@ impl Scalar<'_> {
             (Some(CoreTag::Int | CoreTag::Float | CoreTag::Bool | CoreTag::Null), _) => false,
         }
     }
+}
+
+/// A size or an offset as `u32`, which holds those of all files that are read
+/// ([`super::source::FILE_MAX`]).
+pub(super) fn saturating_u32(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 /// Resolves a plain scalar by the core schema of YAML 1.2.2, §10.3.2.
@@ -184,7 +209,7 @@ fn is_float(text: &str) -> bool {
             all_digits(whole) && (fraction.is_empty() || all_digits(fraction))
         }
     };
-    mantissa_fits && exponent.is_none_or(|it| all_digits(unsigned(it)))
+    mantissa_fits && exponent.is_none_or(|exponent| all_digits(unsigned(exponent)))
 }
 
 #[cfg(test)]

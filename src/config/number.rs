@@ -1,9 +1,8 @@
 //! Whole numbers, and why a value that looks like one is invalid.
 
-use super::decode::MessageSubject;
 use super::diagnostic_code::Code;
+use super::invalid_value::{InvalidValue, MessageSubject};
 use super::node::{Meaning, Scalar};
-use super::scalar::{InvalidValue, written};
 use super::value::Value;
 use crate::domain::text::quote;
 
@@ -61,7 +60,7 @@ fn ambiguous(digits: &str, subject: MessageSubject<'_>) -> Option<InvalidValue> 
     }
     let decimal = if decimal.is_empty() { "0" } else { decimal };
     let shown = quote(decimal);
-    let octal = u64::from_str_radix(decimal, 8).ok().filter(|it| it.to_string() != decimal);
+    let octal = u64::from_str_radix(decimal, 8).ok().filter(|octal| octal.to_string() != decimal);
     Some(match octal {
         Some(octal) => {
             let message = format!("`{written}` is {shown} in YAML 1.2 and {octal} in YAML 1.1");
@@ -77,7 +76,7 @@ fn ambiguous(digits: &str, subject: MessageSubject<'_>) -> Option<InvalidValue> 
 
 fn no_number(scalar: &Scalar<'_>, bounds: (u64, u64), subject: MessageSubject<'_>) -> InvalidValue {
     let text = scalar.text.trim();
-    let (least, most, written) = (bounds.0, bounds.1, written(scalar));
+    let (least, most, written) = (bounds.0, bounds.1, scalar.written());
     let message = format!("{subject} takes a whole number from {least} to {most}, not `{written}`");
     let invalid = InvalidValue::new(Code::WrongType, message);
     let digits = text.replace(['_', ',', ' '], "");

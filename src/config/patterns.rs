@@ -115,7 +115,7 @@ fn up_to(max: u64) -> String {
 
 /// Decimal numbers from 1 to `max`, without leading zeros.
 fn from_one_to(max: u64) -> String {
-    let digits: Vec<u8> = max.to_string().bytes().map(|it| it - b'0').collect();
+    let digits: Vec<u8> = max.to_string().bytes().map(|digit| digit - b'0').collect();
     let rest = |count: usize| match count {
         0 => String::new(),
         count => format!("[0-9]{{{count}}}"),

@@ -38,13 +38,13 @@ impl<'m> Merger<'m> {
         Self { defaults, diagnostics, reported: HashSet::new() }
     }
 
-    /// Merges one pool. Returns `None` if a part of it is missing or broken, which has been
-    /// reported then.
+    /// Merges one pool. Returns `None` if a part of it is missing or broken; that has then been
+    /// reported.
     pub(super) fn merge(&mut self, own: &Mapping, at: FileSpan) -> Option<DeclaredPool> {
         self.required(own, at);
         let none = Mapping::default();
         let defaults = match self.defaults {
-            Defaults::Known(record) => record,
+            Defaults::Known(mapping) => mapping,
             Defaults::Unknown => &none,
         };
         let merged = Merged { own, defaults };
@@ -59,7 +59,7 @@ impl<'m> Merger<'m> {
     }
 
     fn labels(&mut self, pool: &DeclaredPool, at: FileSpan) {
-        let draft = match pool.labels.len() {
+        let diagnostic = match pool.labels.len() {
             0 => Diagnostic::error(
                 Code::NoLabels,
                 at,
@@ -76,37 +76,37 @@ impl<'m> Merger<'m> {
             }
             _ => return,
         };
-        self.diagnostics.report(draft);
+        self.diagnostics.report(diagnostic);
     }
 
     /// Reports a runner group that GARM ignores.
     fn group(&mut self, pool: &DeclaredPool, merged: &Merged<'_>) {
         let is_repository =
-            pool.entity.as_ref().is_some_and(|it| it.kind == EntityKind::Repository);
-        let named = pool.runner_group.as_ref().is_some_and(|it| !it.is_empty());
+            pool.entity.as_ref().is_some_and(|entity| entity.kind == EntityKind::Repository);
+        let named = pool.runner_group.as_ref().is_some_and(|group| !group.is_empty());
         let Some(item) = merged.own.get("runner_group").filter(|_| is_repository && named) else {
             return;
         };
         let message = "a repository has no runner groups: GARM ignores this one";
-        let draft = Diagnostic::warning(Code::NoRunnerGroups, item.at, message)
+        let diagnostic = Diagnostic::warning(Code::NoRunnerGroups, item.at, message)
             .help("runner groups belong to an organization or an enterprise; remove the line");
-        self.diagnostics.report(draft);
+        self.diagnostics.report(diagnostic);
     }
 
     /// Reports values for which GARM creates no runners: a problem of the pool, not of the fleet.
     fn runners_exist(&mut self, merged: &Merged<'_>) {
         for (key, known) in [("os_type", GARM_SYSTEMS), ("os_arch", GARM_ARCHITECTURES)] {
             let Some(item) = merged.item(key) else { continue };
-            let Some(word) = item.text().filter(|it| !known.contains(it)) else { continue };
+            let Some(word) = item.text().filter(|word| !known.contains(word)) else { continue };
             let place = (item.at.span.start, item.at.span.end);
             if !merged.own.has(key) && !self.reported.insert(place) {
                 continue;
             }
             let message =
                 format!("GARM creates no runners for `{key}: {word}`: `plan` blocks the pool");
-            let draft = Diagnostic::warning(Code::NoSuchRunners, item.at, message)
+            let diagnostic = Diagnostic::warning(Code::NoSuchRunners, item.at, message)
                 .help(format!("use one of {}, or remove the pool", suggest::listed(known)));
-            self.diagnostics.report(draft);
+            self.diagnostics.report(diagnostic);
         }
     }
 
@@ -115,7 +115,7 @@ impl<'m> Merger<'m> {
     fn prefix_is_a_name(&mut self, pool: &DeclaredPool, merged: &Merged<'_>) {
         let Some(item) = merged.item("runner_prefix") else { return };
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        let Some(odd) = pool.runner_prefix.chars().find(|it| !fits(*it)) else { return };
+        let Some(odd) = pool.runner_prefix.chars().find(|c| !fits(*c)) else { return };
         let place = (item.at.span.start, item.at.span.end);
         if !merged.own.has("runner_prefix") && !self.reported.insert(place) {
             return;
@@ -127,14 +127,17 @@ impl<'m> Merger<'m> {
         };
         let message =
             format!("`runner_prefix` contains {what}: most providers refuse a VM with such a name");
-        let draft = Diagnostic::warning(Code::RunnerPrefix, item.at, message);
-        self.diagnostics.report(draft.help("letters, digits, `-`, `_` and `.` work everywhere"));
+        let diagnostic = Diagnostic::warning(Code::RunnerPrefix, item.at, message);
+        self.diagnostics
+            .report(diagnostic.help("letters, digits, `-`, `_` and `.` work everywhere"));
     }
 
     /// Reports missing fields without which a pool makes no sense.
     fn required(&mut self, own: &Mapping, at: FileSpan) {
         let Defaults::Known(defaults) = self.defaults else { return };
-        for field in FIELDS.iter().filter(|it| it.absent == Absent::Required && it.in_defaults) {
+        for field in
+            FIELDS.iter().filter(|field| field.absent == Absent::Required && field.in_defaults)
+        {
             if own.has(field.key) || defaults.has(field.key) || own.is_misspelt(field.key) {
                 continue;
             }
@@ -155,18 +158,18 @@ impl<'m> Merger<'m> {
             return;
         }
         let message = format!("`{key}` ({least}) is greater than `max_runners` ({most})");
-        let draft = Diagnostic::error(code, low.at, message)
+        let diagnostic = Diagnostic::error(code, low.at, message)
             .label(format!("at least {least}"))
             .context(high.at, format!("at most {most}"))
             .help(format!("lower this to {most}, or raise `max_runners`"));
-        self.diagnostics.report(draft);
+        self.diagnostics.report(diagnostic);
     }
 }
 
 impl Mapping {
     /// Whether one of the unknown keys was probably meant as `key`.
     fn is_misspelt(&self, key: &str) -> bool {
-        self.unknown_keys().iter().any(|it| suggest::near(it, &[key]).is_some())
+        self.unknown_keys().iter().any(|unknown| suggest::near(unknown, &[key]).is_some())
     }
 }
 
@@ -181,8 +184,13 @@ impl<'m> Merged<'m> {
         self.own.get(key).or_else(|| self.defaults.get(key))
     }
 
+    fn value(&self, key: &str) -> Option<&'m Value> {
+        self.item(key).map(|item| &item.value)
+    }
+
     fn is_broken(&self) -> bool {
-        let broken = |record: &Mapping| record.iter().any(|it| matches!(it.1.value, Value::Broken));
+        let broken =
+            |mapping: &Mapping| mapping.iter().any(|item| matches!(item.1.value, Value::Broken));
         broken(self.own) || broken(self.defaults)
     }
 
@@ -196,7 +204,7 @@ impl<'m> Merged<'m> {
     }
 
     fn number(&self, key: &str) -> Option<u32> {
-        match self.item(key).map(|it| &it.value) {
+        match self.value(key) {
             Some(Value::Number(number)) => u32::try_from(*number).ok(),
             Some(_) => None,
             None => default(key).parse().ok(),
@@ -204,7 +212,7 @@ impl<'m> Merged<'m> {
     }
 
     fn flag(&self, key: &str) -> bool {
-        match self.item(key).map(|it| &it.value) {
+        match self.value(key) {
             Some(Value::Flag(flag)) => *flag,
             Some(_) | None => default(key) == "true",
         }
@@ -212,7 +220,7 @@ impl<'m> Merged<'m> {
 
     /// `None` leaves it as it is in GARM.
     fn enabled(&self) -> Option<bool> {
-        match self.item("enabled").map(|it| &it.value) {
+        match self.value("enabled") {
             Some(Value::Unmanaged) => None,
             Some(_) | None => Some(self.flag("enabled")),
         }
@@ -220,13 +228,14 @@ impl<'m> Merged<'m> {
 
     /// GitHub has no runner groups for repositories, so the default is ignored there.
     fn runner_group(&self) -> Option<String> {
-        let is_repository = self.entity().is_some_and(|it| it.kind == EntityKind::Repository);
+        let is_repository =
+            self.entity().is_some_and(|entity| entity.kind == EntityKind::Repository);
         if is_repository { self.own.text("runner_group") } else { self.text("runner_group") }
     }
 
     /// A duration that has a default; `None` for `off`.
     fn duration(&self, key: &str) -> Option<Duration> {
-        match self.item(key).map(|it| &it.value) {
+        match self.value(key) {
             Some(Value::Duration(duration)) => Some(*duration),
             Some(_) => None,
             None => duration::parse(default(key)).ok(),
@@ -284,8 +293,8 @@ impl<'m> Merged<'m> {
 
     /// An entity in the pool replaces the default one, including its endpoint.
     fn entity(&self) -> Option<EntityRef> {
-        let named = |record: &Mapping| {
-            EntityKind::ALL.into_iter().find_map(|kind| Some((kind, record.text(kind.word())?)))
+        let named = |mapping: &Mapping| {
+            EntityKind::ALL.into_iter().find_map(|kind| Some((kind, mapping.text(kind.word())?)))
         };
         let own = named(self.own);
         let endpoint = match own {
@@ -297,7 +306,7 @@ impl<'m> Merged<'m> {
     }
 
     fn labels(&self, name: &PoolName) -> Labels {
-        let of = |record: &'m Mapping| match record.get("labels").map(|it| &it.value) {
+        let of = |mapping: &'m Mapping| match mapping.value("labels") {
             Some(Value::Labels(labels)) => Some(labels),
             Some(_) | None => None,
         };
@@ -306,7 +315,7 @@ impl<'m> Merged<'m> {
             labels = of(self.defaults).cloned().unwrap_or_default();
         }
         match of(self.own) {
-            Some(own) => own.iter().for_each(|it| labels.insert(it)),
+            Some(own) => own.iter().for_each(|label| labels.insert(label)),
             None => labels.insert(name.as_str()),
         }
         labels
@@ -314,7 +323,7 @@ impl<'m> Merged<'m> {
 
     /// Merged by top-level key; `null` removes a key.
     fn extra_specs(&self) -> serde_json::Map<String, serde_json::Value> {
-        let of = |record: &Mapping| match record.get("extra_specs").map(|it| &it.value) {
+        let of = |mapping: &Mapping| match mapping.value("extra_specs") {
             Some(Value::Specs(map, _)) => map.clone(),
             Some(_) | None => serde_json::Map::new(),
         };
@@ -327,7 +336,7 @@ impl<'m> Merged<'m> {
 
 /// The default in the table of fields, as it would be written.
 fn default(key: &str) -> &'static str {
-    match field(key).map(|it| it.absent) {
+    match field(key).map(|field| field.absent) {
         Some(Absent::Default(value)) => value,
         Some(
             Absent::Required

@@ -55,7 +55,7 @@ pub struct Annotation {
     /// Start of the range, in bytes of the excerpt's text. It covers at least one column unless the
     /// line ends there.
     pub start: usize,
-    /// End of the range.
+    /// End of the range, exclusive.
     pub end: usize,
     /// The text beside it; may be empty.
     pub label: String,
@@ -104,5 +104,5 @@ impl Problem {
 }
 
 pub fn has_error(problems: &[Problem]) -> bool {
-    problems.iter().any(|it| it.severity == Severity::Error)
+    problems.iter().any(|problem| problem.severity == Severity::Error)
 }

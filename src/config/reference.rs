@@ -2,10 +2,10 @@
 //! ever shown or quoted.
 
 use super::address;
-use super::decode::{Decoder, MessageSubject};
 use super::diagnostic_code::Code;
+use super::file_reporter::FileReporter;
+use super::invalid_value::{InvalidValue, MessageSubject};
 use super::node::{Meaning, Node, NodeKind};
-use super::scalar::{InvalidValue, refuse};
 use super::text_rules;
 use super::value::Value;
 use crate::domain::secret::SecretRef;
@@ -26,7 +26,7 @@ pub(super) const FORMS: &str =
 /// Parses a reference from the command line. Errors say what is wrong but never quote the text,
 /// which may be the secret.
 pub fn parse_reference(text: &str) -> Result<SecretRef, String> {
-    match one(text, NonReference::Refused, MessageSubject::File("the key")) {
+    match one(text, NonReference::Refused, MessageSubject::Phrase("the key")) {
         Ok(Value::Reference(reference)) => Ok(reference),
         Ok(_) => Err(format!("write {FORMS}")),
         Err(invalid) => Err(format!("{}: write {FORMS}", invalid.message)),
@@ -34,7 +34,7 @@ pub fn parse_reference(text: &str) -> Result<SecretRef, String> {
 }
 
 pub(super) fn read(
-    d: &mut Decoder<'_>,
+    reporter: &mut FileReporter<'_>,
     node: &Node<'_>,
     subject: MessageSubject<'_>,
     text: NonReference,
@@ -50,7 +50,7 @@ pub(super) fn read(
         },
         NodeKind::Map(pairs) => {
             // Keys may also be part of a secret, except our own key `exec`.
-            d.hide(node);
+            reporter.hide(node);
             match pairs.as_slice() {
                 [(key, words)] if key.text == "exec" => command(words, subject),
                 _ => Err(wrong(subject)),
@@ -59,7 +59,7 @@ pub(super) fn read(
         NodeKind::List(_) => Err(wrong(subject)),
         NodeKind::Shared(_) | NodeKind::Broken => return Value::Broken,
     };
-    read.unwrap_or_else(|invalid| refuse(d, node, invalid))
+    read.unwrap_or_else(|invalid| reporter.refuse(node, invalid))
 }
 
 fn wrong(subject: MessageSubject<'_>) -> InvalidValue {
@@ -165,7 +165,7 @@ fn words<'w>(
     match words.first() {
         None => Err(invalid("`exec:` must be followed by a command")),
         Some(program) if program.is_empty() => Err(invalid("the command of `exec:` is empty")),
-        Some(_) if words.iter().any(|it| it.contains('\0')) => {
+        Some(_) if words.iter().any(|word| word.contains('\0')) => {
             Err(invalid("the command of `exec:` contains a NUL character"))
         }
         Some(_) => Ok(SecretRef::Exec(words)),

@@ -1,9 +1,10 @@
 //! Decodes scalars: text, words, flags, names, paths.
 
 use super::address;
-use super::decode::{Decoder, MessageSubject};
 use super::diagnostic_code::Code;
 use super::diagnostics::{Diagnostic, FileSpan};
+use super::file_reporter::FileReporter;
+use super::invalid_value::{InvalidValue, MessageSubject};
 use super::keys::SettingKind;
 use super::node::{Meaning, Node, NodeKind, Scalar};
 use super::value::Value;
@@ -16,46 +17,20 @@ use crate::domain::text::quote;
 /// Words that are booleans in YAML 1.1 and text in YAML 1.2.
 const OLD_FLAGS: &[&str] = &["y", "n", "yes", "no", "on", "off"];
 
-/// Why a scalar is invalid.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct InvalidValue {
-    pub(super) code: Code,
-    pub(super) message: String,
-    pub(super) help: Option<String>,
-}
-
-impl InvalidValue {
-    pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), help: None }
-    }
-
-    pub(super) fn help(self, help: impl Into<String>) -> Self {
-        Self { help: Some(help.into()), ..self }
-    }
-
-    fn draft(self, at: FileSpan) -> Diagnostic {
-        let draft = Diagnostic::error(self.code, at, self.message);
-        match self.help {
-            Some(help) => draft.help(help),
-            None => draft,
-        }
-    }
-}
-
 /// Decodes the scalar of a pool field.
 pub(super) fn field(
-    d: &mut Decoder<'_>,
+    reporter: &mut FileReporter<'_>,
     node: &Node<'_>,
     kind: FieldKind,
     subject: MessageSubject<'_>,
 ) -> Value {
-    let Some(scalar) = scalar(d, node, subject, &text_rules::wanted(kind)) else {
+    let Some(scalar) = scalar(reporter, node, subject, &text_rules::wanted(kind)) else {
         return Value::Broken;
     };
-    d.show(scalar);
-    let at = d.at(node.span);
+    reporter.show(scalar);
+    let at = reporter.at(node.span);
     if let Err(invalid) = text_rules::no_placeholder(&scalar.text, subject) {
-        return refuse(d, node, invalid);
+        return reporter.refuse(node, invalid);
     }
     let read = match kind {
         FieldKind::Count { min, max } => number::read(scalar, (min.into(), max.into()), subject),
@@ -76,31 +51,31 @@ pub(super) fn field(
         | FieldKind::Prefix
         | FieldKind::Account
         | FieldKind::Repository
-        | FieldKind::Choice(_) => text(d, scalar, at, subject).and_then(|text| {
+        | FieldKind::Choice(_) => text(reporter, scalar, at, subject).and_then(|text| {
             text_rules::judge(text, kind, subject).map(|()| Value::Text(text.to_owned()))
         }),
         FieldKind::Labels | FieldKind::Map => Ok(Value::Broken),
     };
-    settle(d, node, read)
+    read.unwrap_or_else(|invalid| reporter.refuse(node, invalid))
 }
 
 /// Decodes a scalar that only the fleet file has.
 pub(super) fn setting(
-    d: &mut Decoder<'_>,
+    reporter: &mut FileReporter<'_>,
     node: &Node<'_>,
     setting: SettingKind,
     subject: MessageSubject<'_>,
 ) -> Value {
-    let Some(scalar) = scalar(d, node, subject, text_rules::wanted_setting(setting)) else {
+    let Some(scalar) = scalar(reporter, node, subject, text_rules::wanted_setting(setting)) else {
         return Value::Broken;
     };
     // A URL may contain a password, which `address` refuses and which must not be shown either.
     if !scalar.text.contains('@') {
-        d.show(scalar);
+        reporter.show(scalar);
     }
-    let at = d.at(node.span);
+    let at = reporter.at(node.span);
     if let Err(invalid) = text_rules::no_placeholder(&scalar.text, subject) {
-        return refuse(d, node, invalid);
+        return reporter.refuse(node, invalid);
     }
     let read = match setting {
         SettingKind::Id => number::read(scalar, (1, i64::MAX as u64), subject),
@@ -111,11 +86,10 @@ pub(super) fn setting(
         | SettingKind::Listen
         | SettingKind::HostPort
         | SettingKind::Entry
-        | SettingKind::Path => {
-            text(d, scalar, at, subject).and_then(|text| written_setting(text, setting, subject))
-        }
+        | SettingKind::Path => text(reporter, scalar, at, subject)
+            .and_then(|text| written_setting(text, setting, subject)),
     };
-    settle(d, node, read)
+    read.unwrap_or_else(|invalid| reporter.refuse(node, invalid))
 }
 
 fn written_setting(
@@ -125,7 +99,7 @@ fn written_setting(
 ) -> Result<Value, InvalidValue> {
     match setting {
         SettingKind::FleetName => FleetName::new(text)
-            .map(|it| Value::Text(it.to_string()))
+            .map(|name| Value::Text(name.to_string()))
             .map_err(|why| text_rules::misnamed(why, text)),
         SettingKind::GarmUrl => {
             address::url(text, address::PlainHttp::LoopbackOnly).map(Value::Text)
@@ -144,24 +118,28 @@ fn written_setting(
 }
 
 /// Decodes a list of labels.
-pub(super) fn labels(d: &mut Decoder<'_>, node: &Node<'_>, subject: MessageSubject<'_>) -> Value {
+pub(super) fn labels(
+    reporter: &mut FileReporter<'_>,
+    node: &Node<'_>,
+    subject: MessageSubject<'_>,
+) -> Value {
     let NodeKind::List(items) = &node.value().kind else {
-        let at = d.at(node.span);
+        let at = reporter.at(node.span);
         match &node.value().kind {
             NodeKind::Scalar(scalar) if matches!(scalar.meaning(), Meaning::Text(_)) => {
-                d.show(scalar);
+                reporter.show(scalar);
                 let help = format!("write `[{}]`", quote(&scalar.text));
                 let message = format!("{subject} takes a list, not text");
-                d.report(Diagnostic::error(Code::WrongType, at, message).help(help));
+                reporter.report(Diagnostic::error(Code::WrongType, at, message).help(help));
             }
-            _ => d.wrong_type(node, subject, "a list of labels"),
+            _ => reporter.wrong_type(node, subject, "a list of labels"),
         }
         return Value::Broken;
     };
     let mut labels = Labels::new();
     let mut is_whole = true;
     for item in items {
-        match label(d, item) {
+        match label(reporter, item) {
             Some(label) => labels.insert(label),
             None => is_whole = false,
         }
@@ -169,12 +147,12 @@ pub(super) fn labels(d: &mut Decoder<'_>, node: &Node<'_>, subject: MessageSubje
     if is_whole { Value::Labels(labels) } else { Value::Broken }
 }
 
-fn label(d: &mut Decoder<'_>, node: &Node<'_>) -> Option<String> {
+fn label(reporter: &mut FileReporter<'_>, node: &Node<'_>) -> Option<String> {
     let subject = MessageSubject::EntryOf("labels");
-    let scalar = scalar(d, node, subject, "text")?;
-    d.show(scalar);
-    let at = d.at(node.span);
-    let read = text(d, scalar, at, subject).and_then(|text| {
+    let scalar = scalar(reporter, node, subject, "text")?;
+    reporter.show(scalar);
+    let at = reporter.at(node.span);
+    let read = text(reporter, scalar, at, subject).and_then(|text| {
         text_rules::no_placeholder(text, subject)?;
         text_rules::label(text, subject)?;
         Ok(text.to_owned())
@@ -182,18 +160,18 @@ fn label(d: &mut Decoder<'_>, node: &Node<'_>) -> Option<String> {
     match read {
         Ok(label) => Some(label),
         Err(invalid) => {
-            refuse(d, node, invalid);
+            reporter.refuse(node, invalid);
             None
         }
     }
 }
 
 /// Whether a name used as a key is valid; reports it otherwise.
-pub(super) fn name_fits(d: &mut Decoder<'_>, name: &str, at: FileSpan) -> bool {
-    match text_rules::plain_text(name, TEXT_MAX, MessageSubject::File("a name")) {
+pub(super) fn name_fits(reporter: &mut FileReporter<'_>, name: &str, at: FileSpan) -> bool {
+    match text_rules::plain_text(name, TEXT_MAX, MessageSubject::Phrase("a name")) {
         Ok(()) => true,
         Err(invalid) => {
-            d.report(invalid.draft(at));
+            reporter.report(invalid.error_at(at));
             false
         }
     }
@@ -201,7 +179,7 @@ pub(super) fn name_fits(d: &mut Decoder<'_>, name: &str, at: FileSpan) -> bool {
 
 /// The scalar of a node; reports any other value.
 fn scalar<'n, 'a>(
-    d: &mut Decoder<'_>,
+    reporter: &mut FileReporter<'_>,
     node: &'n Node<'a>,
     subject: MessageSubject<'_>,
     wanted: &str,
@@ -210,7 +188,7 @@ fn scalar<'n, 'a>(
         NodeKind::Scalar(scalar) if !node.is_null() => Some(scalar),
         NodeKind::Broken => None,
         NodeKind::Scalar(_) | NodeKind::List(_) | NodeKind::Map(_) | NodeKind::Shared(_) => {
-            d.wrong_type(node, subject, wanted);
+            reporter.wrong_type(node, subject, wanted);
             None
         }
     }
@@ -218,7 +196,7 @@ fn scalar<'n, 'a>(
 
 /// The text of a scalar that is text in YAML, with a warning if it is text only in YAML 1.2.
 fn text<'s>(
-    d: &mut Decoder<'_>,
+    reporter: &mut FileReporter<'_>,
     scalar: &'s Scalar<'_>,
     at: FileSpan,
     subject: MessageSubject<'_>,
@@ -227,8 +205,8 @@ fn text<'s>(
         Meaning::Text(text) => {
             if scalar.is_plain && OLD_FLAGS.contains(&text.to_lowercase().as_str()) {
                 let message = format!("`{text}` is text here, but a boolean for YAML 1.1 tools");
-                let draft = Diagnostic::warning(Code::AmbiguousText, at, message);
-                d.report(draft.help(format!("write `\"{text}\"`")));
+                let diagnostic = Diagnostic::warning(Code::AmbiguousText, at, message);
+                reporter.report(diagnostic.help(format!("write `\"{text}\"`")));
             }
             Ok(text)
         }
@@ -245,7 +223,7 @@ fn flag(scalar: &Scalar<'_>, subject: MessageSubject<'_>) -> Result<Value, Inval
     if let Meaning::Bool(flag) = scalar.meaning() {
         return Ok(Value::Flag(flag));
     }
-    let message = format!("{subject} takes `true` or `false`, not `{}`", written(scalar));
+    let message = format!("{subject} takes `true` or `false`, not `{}`", scalar.written());
     let invalid = InvalidValue::new(Code::WrongType, message);
     Err(match scalar.text.to_lowercase().as_str() {
         "true" | "false" => invalid.help("remove the quotes"),
@@ -270,24 +248,4 @@ fn flag_or_unmanaged(
             None => invalid.help(format!("`{UNMANAGED}` leaves it as it is in GARM")),
         }),
     }
-}
-
-/// A scalar as written, including quotes.
-pub(super) fn written(scalar: &Scalar<'_>) -> String {
-    let text = quote(&scalar.text);
-    if scalar.is_plain { text } else { format!("\"{text}\"") }
-}
-
-fn settle(d: &mut Decoder<'_>, node: &Node<'_>, read: Result<Value, InvalidValue>) -> Value {
-    read.unwrap_or_else(|invalid| refuse(d, node, invalid))
-}
-
-/// Reports an invalid value where it is used, and where an alias takes it from.
-pub(super) fn refuse(d: &mut Decoder<'_>, node: &Node<'_>, invalid: InvalidValue) -> Value {
-    let mut draft = invalid.draft(d.at(node.span));
-    if node.value().span != node.span {
-        draft = draft.context(d.at(node.value().span), "the value comes from here");
-    }
-    d.report(draft);
-    Value::Broken
 }

@@ -15,17 +15,17 @@ use crate::domain::name::POOL_NAME_MAX;
 /// type, key, pattern and range; checks that need several values together stay with the decoder.
 pub fn schema() -> Value {
     let roots = ["pool_file", "fleet_file", "policy_file"];
-    let roots = roots.map(|it| json!({ "$ref": format!("#/$defs/{it}") }));
+    let roots = roots.map(|name| json!({ "$ref": format!("#/$defs/{name}") }));
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "runnerctl: pool files, the fleet file and policy files",
         "oneOf": roots,
         "$defs": {
-            "pool_file": titled("a pool file", record(POOL_FILE, Constraint::None)),
-            "fleet_file": titled("the fleet file", record(FLEET_FILE, Constraint::None)),
-            "policy_file": titled("a policy file", record(POLICY_FILE, Constraint::None)),
-            "pool": titled("a pool", record(&POOL, Constraint::OneEntity)),
-            "defaults": titled("fields for every pool", record(&DEFAULTS, Constraint::OneEntity)),
+            "pool_file": titled("a pool file", mapping(POOL_FILE, Constraint::None)),
+            "fleet_file": titled("the fleet file", mapping(FLEET_FILE, Constraint::None)),
+            "policy_file": titled("a policy file", mapping(POLICY_FILE, Constraint::None)),
+            "pool": titled("a pool", mapping(&POOL, Constraint::OneEntity)),
+            "defaults": titled("fields for every pool", mapping(&DEFAULTS, Constraint::OneEntity)),
             "reference": titled("a reference to a secret", reference()),
         },
     })
@@ -36,11 +36,14 @@ fn titled(title: &str, mut schema: Value) -> Value {
     schema
 }
 
-fn record(entries: &[KeySpec], tie: Constraint) -> Value {
+fn mapping(entries: &[KeySpec], constraint: Constraint) -> Value {
     let properties: Map<String, Value> =
-        entries.iter().map(|it| (it.key.to_owned(), property(it))).collect();
-    let required: Vec<&str> =
-        entries.iter().filter(|it| it.need == Presence::Required).map(|it| it.key).collect();
+        entries.iter().map(|entry| (entry.key.to_owned(), property(entry))).collect();
+    let required: Vec<&str> = entries
+        .iter()
+        .filter(|entry| entry.need == Presence::Required)
+        .map(|entry| entry.key)
+        .collect();
     let mut schema = json!({
         "type": "object",
         "properties": properties,
@@ -49,7 +52,7 @@ fn record(entries: &[KeySpec], tie: Constraint) -> Value {
     if !required.is_empty() {
         schema["required"] = json!(required);
     }
-    match tie {
+    match constraint {
         Constraint::None => {}
         Constraint::BothOrNeither(one, other) => {
             schema["dependentRequired"] = json!({ one: [other], other: [one] });
@@ -66,7 +69,7 @@ fn record(entries: &[KeySpec], tie: Constraint) -> Value {
         }
         Constraint::OneEntity => {
             let [a, b, c] = EntityKind::ALL.map(EntityKind::word);
-            let pairs = [[a, b], [a, c], [b, c]].map(|it| json!({ "required": it }));
+            let pairs = [[a, b], [a, c], [b, c]].map(|pair| json!({ "required": pair }));
             schema["not"] = json!({ "anyOf": pairs });
         }
     }
@@ -111,10 +114,10 @@ fn shape(shape: &Shape) -> Value {
         Shape::List(of, at_least) => {
             json!({ "type": "array", "items": self::shape(of), "minItems": at_least })
         }
-        Shape::Mapping(entries, tie) => record(entries, *tie),
+        Shape::Mapping(entries, constraint) => mapping(entries, *constraint),
         Shape::Named(of, fixed) => {
             let properties: Map<String, Value> =
-                fixed.iter().map(|it| (it.key.to_owned(), property(it))).collect();
+                fixed.iter().map(|entry| (entry.key.to_owned(), property(entry))).collect();
             json!({
                 "type": "object",
                 "properties": properties,

@@ -74,8 +74,8 @@ mod tests {
 
     fn check(bytes: &[u8], expected: Result<&str, &str>) {
         let seen = SourceFile::decode("a.yaml", bytes.to_vec())
-            .map(|it| it.text)
-            .map_err(|it| format!("{}: {}", it.place, it.message));
+            .map(|file| file.text)
+            .map_err(|problem| format!("{}: {}", problem.place, problem.message));
         assert_eq!(seen.as_deref().map_err(String::as_str), expected);
     }
 

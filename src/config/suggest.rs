@@ -53,8 +53,8 @@ const SYNONYMS: &[(&str, &str)] = &[
 
 pub(super) fn near<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
     let folded = snake(written);
-    let synonym = SYNONYMS.iter().find(|(word, _)| *word == folded).map(|it| it.1);
-    if let Some(key) = synonym.and_then(|it| known.iter().find(|key| **key == it)) {
+    let synonym = SYNONYMS.iter().find(|(word, _)| *word == folded).map(|synonym| synonym.1);
+    if let Some(key) = synonym.and_then(|meant| known.iter().find(|key| **key == meant)) {
         return Some(key);
     }
     // Longer texts are not misspelt keys, and comparing them would be slow.
@@ -66,7 +66,7 @@ pub(super) fn near<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
         .map(|key| (strsim::damerau_levenshtein(&folded, key), *key))
         .filter(|(distance, key)| *distance <= (key.len().max(3)) / 3)
         .min()
-        .map(|it| it.1)
+        .map(|nearest| nearest.1)
 }
 
 /// `providerName`, `provider-name` and `Provider_Name` as `provider_name`.
@@ -86,7 +86,7 @@ fn snake(written: &str) -> String {
 /// A hint for a key that exists, but belongs in another mapping.
 pub(super) fn elsewhere(key: &str, here: &[KeySpec]) -> Option<&'static str> {
     let is = |table: &[KeySpec]| std::ptr::eq(table, here);
-    let holds = |table: &[KeySpec]| table.iter().any(|it| it.key == key);
+    let holds = |table: &[KeySpec]| table.iter().any(|entry| entry.key == key);
     if is(POOL_FILE) {
         if holds(FLEET_FILE) {
             return Some("it belongs in the fleet file; a pool file contains only `pools:`");
@@ -114,7 +114,7 @@ pub(super) fn elsewhere(key: &str, here: &[KeySpec]) -> Option<&'static str> {
 
 /// The words in backticks, separated by commas.
 pub(super) fn listed(words: &[&str]) -> String {
-    words.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ")
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

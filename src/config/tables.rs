@@ -293,9 +293,9 @@ pub(super) static POOL: LazyLock<Vec<KeySpec>> = LazyLock::new(|| {
 
 /// The fields that `defaults` may set.
 pub(super) static DEFAULTS: LazyLock<Vec<KeySpec>> = LazyLock::new(|| {
-    let may = |key: &str| FIELDS.iter().any(|it| it.key == key && it.in_defaults);
+    let may = |key: &str| FIELDS.iter().any(|field| field.key == key && field.in_defaults);
     POOL.iter()
-        .filter(|it| may(it.key))
-        .map(|it| KeySpec { need: Presence::Optional, ..*it })
+        .filter(|entry| may(entry.key))
+        .map(|entry| KeySpec { need: Presence::Optional, ..*entry })
         .collect()
 });

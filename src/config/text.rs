@@ -8,9 +8,8 @@
 
 use std::ops::Range;
 
-use super::node::SourceSpan;
+use super::node::{SourceSpan, Token};
 use super::problem::{Annotation, Excerpt, Location, Position, Role};
-use super::yaml::Token;
 use crate::domain::field::{FieldKind, field};
 use crate::domain::text::escape;
 
@@ -61,8 +60,10 @@ impl FileText {
     pub(super) fn new(path: &str, text: &str, tokens: Vec<Token>, knowledge: ParseState) -> Self {
         // The tokens of a broken file are incomplete, so its lines decide what may be shown.
         let tokens = if knowledge == ParseState::Parsed { tokens } else { Vec::new() };
-        let word = |it: &Token| text.get(it.start as usize..it.end as usize).unwrap_or_default();
-        let shown = tokens.iter().map(|it| it.is_key && is_word(unquoted(word(it)))).collect();
+        let word =
+            |token: &Token| text.get(token.start as usize..token.end as usize).unwrap_or_default();
+        let shown =
+            tokens.iter().map(|token| token.is_key && is_word(unquoted(word(token)))).collect();
         let lines = line_starts(text);
         Self { path: path.to_owned(), text: text.to_owned(), lines, tokens, shown, knowledge }
     }
@@ -74,7 +75,7 @@ impl FileText {
 
     /// Hides all tokens between two offsets again, including keys.
     pub(super) fn hide(&mut self, start: u32, end: u32) {
-        let first = self.tokens.partition_point(|it| it.start < start);
+        let first = self.tokens.partition_point(|token| token.start < start);
         for (token, shown) in self.tokens[first..].iter().zip(&mut self.shown[first..]) {
             if token.start >= end {
                 break;
@@ -95,23 +96,23 @@ impl FileText {
     /// Excerpts with these spans annotated, all in this file: one for each group of nearby lines,
     /// in the order of the spans.
     pub(super) fn excerpts(&self, spots: &[Highlight]) -> Vec<Excerpt> {
-        let last = spots.iter().map(|it| it.span.line).max().unwrap_or(0);
+        let last = spots.iter().map(|spot| spot.span.line).max().unwrap_or(0);
         if !self.may_show(last) {
             return Vec::new();
         }
         let mut groups: Vec<Vec<&Highlight>> = Vec::new();
         for spot in spots {
-            let near = |it: &&Highlight| it.span.line.abs_diff(spot.span.line) <= GAP_MAX;
+            let near = |other: &&Highlight| other.span.line.abs_diff(spot.span.line) <= GAP_MAX;
             match groups.iter_mut().find(|group| group.iter().any(near)) {
                 Some(group) => group.push(spot),
                 None => groups.push(vec![spot]),
             }
         }
-        groups.iter().map(|it| self.excerpt(it)).collect()
+        groups.iter().map(|group| self.excerpt(group)).collect()
     }
 
     fn excerpt(&self, spots: &[&Highlight]) -> Excerpt {
-        let line = |it: &&Highlight| it.span.line;
+        let line = |spot: &&Highlight| spot.span.line;
         let first_line = spots.iter().map(line).min().unwrap_or(1);
         let last_line = spots.iter().map(line).max().unwrap_or(1);
         let mut excerpt = Excerpt {
@@ -125,7 +126,7 @@ impl FileText {
                 excerpt.text.push('\n');
             }
             let here: Vec<&Highlight> =
-                spots.iter().copied().filter(|it| it.span.line == number).collect();
+                spots.iter().copied().filter(|spot| spot.span.line == number).collect();
             self.line(&mut excerpt, self.bytes_of(number), &here);
         }
         excerpt
@@ -133,7 +134,8 @@ impl FileText {
 
     /// The byte range of a line, without its line break.
     fn bytes_of(&self, line: u32) -> Range<usize> {
-        let at = |index: usize| self.lines.get(index).map_or(self.text.len(), |it| *it as usize);
+        let at =
+            |index: usize| self.lines.get(index).map_or(self.text.len(), |start| *start as usize);
         let index = (line as usize).saturating_sub(1);
         let (start, end) = (at(index), at(index + 1));
         start..start + self.text[start..end].trim_end_matches(['\n', '\r']).len()
@@ -151,7 +153,7 @@ impl FileText {
                 let end = (spot.span.end as usize).min(start + MARK_MAX).max(start + 1);
                 if piece.start < end && start < piece.end {
                     let (a, b) = piece.within(start, end);
-                    let begun = mark.as_ref().map_or(from + a, |it| it.start);
+                    let begun = mark.as_ref().map_or(from + a, |mark| mark.start);
                     *mark = Some(begun..from + b);
                 }
             }
@@ -169,7 +171,7 @@ impl FileText {
         if line.len() <= 2 * REACH {
             return line;
         }
-        let middle = spots.first().map_or(line.start, |it| it.span.start as usize);
+        let middle = spots.first().map_or(line.start, |spot| spot.span.start as usize);
         let near = |at: usize| {
             let mut at = at.clamp(line.start, line.end);
             while !self.text.is_char_boundary(at) {
@@ -184,7 +186,7 @@ impl FileText {
     fn pieces(&self, bytes: &Range<usize>) -> Vec<ExcerptPiece> {
         let mut pieces = Vec::new();
         let mut at = bytes.start;
-        let first = self.tokens.partition_point(|it| (it.end as usize) <= bytes.start);
+        let first = self.tokens.partition_point(|token| (token.end as usize) <= bytes.start);
         for (index, token) in self.tokens.iter().enumerate().skip(first) {
             let start = (token.start as usize).clamp(at, bytes.end);
             let end = (token.end as usize).clamp(start, bytes.end);
@@ -255,7 +257,7 @@ impl FileText {
             ParseState::Parsed => true,
             ParseState::BrokenFleetFile | ParseState::BrokenPolicyFile => false,
             ParseState::BrokenPoolFile => {
-                have_only_plain_keys((1..=line).map(|it| &self.text[self.bytes_of(it)]))
+                have_only_plain_keys((1..=line).map(|number| &self.text[self.bytes_of(number)]))
             }
         }
     }
@@ -330,12 +332,12 @@ fn have_only_plain_keys<'t>(lines: impl Iterator<Item = &'t str>) -> bool {
 fn word_before(text: &str) -> &str {
     let text = text.trim_end_matches(['"', '\'', ' ', '\t']);
     let start = text.char_indices().rev().take_while(|(_, c)| c.is_alphanumeric() || *c == '_');
-    &text[start.last().map_or(text.len(), |it| it.0)..]
+    &text[start.last().map_or(text.len(), |start| start.0)..]
 }
 
 /// Whether the key is `pools`, or a pool field other than the one that may hold secrets.
 fn is_plain_key(key: &str) -> bool {
-    key == "pools" || field(key).is_some_and(|it| it.kind != FieldKind::Map)
+    key == "pools" || field(key).is_some_and(|field| field.kind != FieldKind::Map)
 }
 
 /// The start of each line, by YAML's line breaks.

@@ -1,9 +1,8 @@
 //! The rules for strings, and the messages about them.
 
-use super::decode::MessageSubject;
 use super::diagnostic_code::Code;
+use super::invalid_value::{InvalidValue, MessageSubject};
 use super::keys::SettingKind;
-use super::scalar::InvalidValue;
 use super::suggest;
 use crate::domain::field::{FieldKind, LABEL_MAX, PREFIX_MAX, TEXT_MAX, UNMANAGED};
 use crate::domain::label::{is_garms, is_reserved};
@@ -105,10 +104,10 @@ pub(super) fn entry(
     max: usize,
     subject: MessageSubject<'_>,
 ) -> Result<(), InvalidValue> {
-    let parts: Vec<&str> = text.split(',').map(str::trim).filter(|it| !it.is_empty()).collect();
+    let parts: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
     if text.contains(',') {
         let message = format!("{subject} contains a comma: `{}`", quote(text));
-        let parts: Vec<String> = parts.iter().map(|it| quote(it)).collect();
+        let parts: Vec<String> = parts.iter().map(|part| quote(part)).collect();
         let help = match parts.as_slice() {
             [] => "remove it".to_owned(),
             [one] => format!("write `{one}`"),

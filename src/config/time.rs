@@ -1,11 +1,10 @@
-//! Decodes durations.
+//! Decodes durations such as `1h30m`, and the word `off` where it is accepted.
 
 use std::time::Duration;
 
-use super::decode::MessageSubject;
 use super::diagnostic_code::Code;
+use super::invalid_value::{InvalidValue, MessageSubject};
 use super::node::{Meaning, Scalar};
-use super::scalar::InvalidValue;
 use super::value::Value;
 use crate::domain::duration::{DURATION_MAX_S, GARM_BACKOFF_MAX_S, format, parse_within};
 use crate::domain::text::quote;
@@ -25,7 +24,7 @@ impl DurationRule {
     pub(super) const PLAIN: Self =
         Self { min_s: 0, max_s: DURATION_MAX_S, whole_minutes: false, may_be_off: false };
 
-    /// GARM's backoff.
+    /// GARM's `minimum_job_age_backoff`.
     pub(super) const BACKOFF: Self = Self { max_s: GARM_BACKOFF_MAX_S, ..Self::PLAIN };
 }
 

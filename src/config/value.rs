@@ -40,7 +40,7 @@ pub(super) enum Value {
     Mapping(Mapping),
     /// Names with their locations and values, and the fixed keys among them.
     Named(Vec<(String, FileSpan, LocatedValue)>, Mapping),
-    /// Already reported as broken.
+    /// Invalid; the problem has been reported.
     Broken,
 }
 
@@ -71,17 +71,21 @@ impl Mapping {
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&LocatedValue> {
-        self.entries.get(key).map(|it| &it.1)
+        self.entries.get(key).map(|entry| &entry.1)
+    }
+
+    pub(super) fn value(&self, key: &str) -> Option<&Value> {
+        self.get(key).map(|located| &located.value)
     }
 
     /// The location of the key itself.
     pub(super) fn key_at(&self, key: &str) -> Option<FileSpan> {
-        self.entries.get(key).map(|it| it.0)
+        self.entries.get(key).map(|entry| entry.0)
     }
 
     /// The location of the first known key.
     pub(super) fn first_key(&self) -> Option<SourceSpan> {
-        self.entries.values().map(|it| it.0.span).min()
+        self.entries.values().map(|entry| entry.0.span).min()
     }
 
     /// All values with their keys, in the order of the keys.
@@ -90,49 +94,49 @@ impl Mapping {
     }
 
     pub(super) fn text(&self, key: &str) -> Option<String> {
-        match &self.get(key)?.value {
+        match self.value(key)? {
             Value::Text(text) => Some(text.clone()),
             _ => None,
         }
     }
 
     pub(super) fn number(&self, key: &str) -> Option<u64> {
-        match &self.get(key)?.value {
+        match self.value(key)? {
             Value::Number(number) => Some(*number),
             _ => None,
         }
     }
 
     pub(super) fn flag(&self, key: &str) -> Option<bool> {
-        match &self.get(key)?.value {
+        match self.value(key)? {
             Value::Flag(flag) => Some(*flag),
             _ => None,
         }
     }
 
     pub(super) fn duration(&self, key: &str) -> Option<Duration> {
-        match &self.get(key)?.value {
+        match self.value(key)? {
             Value::Duration(duration) => Some(*duration),
             _ => None,
         }
     }
 
     pub(super) fn reference(&self, key: &str) -> Option<SecretRef> {
-        match &self.get(key)?.value {
+        match self.value(key)? {
             Value::Reference(reference) => Some(reference.clone()),
             _ => None,
         }
     }
 
-    pub(super) fn record(&self, key: &str) -> Option<&Mapping> {
-        match &self.get(key)?.value {
-            Value::Mapping(record) => Some(record),
+    pub(super) fn mapping(&self, key: &str) -> Option<&Mapping> {
+        match self.value(key)? {
+            Value::Mapping(mapping) => Some(mapping),
             _ => None,
         }
     }
 
     pub(super) fn list(&self, key: &str) -> Option<&[LocatedValue]> {
-        match &self.get(key)?.value {
+        match self.value(key)? {
             Value::List(items) => Some(items),
             _ => None,
         }

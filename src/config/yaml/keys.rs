@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::{YamlError, flaw};
+use super::error::YamlError;
 use crate::config::diagnostic_code::Code;
 use crate::config::node::{MapKey, Meaning, Node, NodeKind, SourceSpan};
 use crate::config::text::{is_word, named};
@@ -21,43 +21,52 @@ pub(super) enum MappingState<'a> {
 pub(super) fn take_key<'a>(
     node: &Node<'a>,
     seen: &mut HashMap<Cow<'a, str>, SourceSpan>,
-    flaws: &mut Vec<YamlError>,
+    errors: &mut Vec<YamlError>,
 ) -> MappingState<'a> {
     let span = node.span;
     let scalar = match &node.value().kind {
         NodeKind::Scalar(scalar) => scalar,
         NodeKind::Broken => return MappingState::Dropped,
         NodeKind::List(_) | NodeKind::Map(_) | NodeKind::Shared(_) => {
-            flaws.push(flaw(Code::KeyNotText, span, "a key must be text, not a list or a mapping"));
+            errors.push(YamlError::new(
+                Code::KeyNotText,
+                span,
+                "a key must be text, not a list or a mapping",
+            ));
             return MappingState::Dropped;
         }
     };
     let Meaning::Text(_) = scalar.meaning() else {
         let found = if is_word(&scalar.text) {
             let text = quote(&scalar.text);
-            flaw(Code::KeyNotText, span, format!("a key must be text, but `{text}` is not"))
-                .help(format!("write `\"{text}\"`"))
+            YamlError::new(
+                Code::KeyNotText,
+                span,
+                format!("a key must be text, but `{text}` is not"),
+            )
+            .help(format!("write `\"{text}\"`"))
         } else {
-            flaw(Code::KeyNotText, span, "a key must be text").help("quote it to make it text")
+            YamlError::new(Code::KeyNotText, span, "a key must be text")
+                .help("quote it to make it text")
         };
-        flaws.push(found);
+        errors.push(found);
         return MappingState::Dropped;
     };
     if scalar.is_plain && scalar.text == "<<" {
-        let found = flaw(
+        let found = YamlError::new(
             Code::MergeKey,
             span,
             "merge keys (`<<`) are not supported: YAML 1.2 does not have them",
         )
         .help("put what pools have in common into `defaults` in the fleet file");
-        flaws.push(found);
+        errors.push(found);
         return MappingState::Dropped;
     }
     if let Some(first) = seen.get(&scalar.text) {
         let message = format!("{} is used twice", named(&scalar.text, "key"));
-        flaws.push(YamlError {
+        errors.push(YamlError {
             context: Some((*first, "first here")),
-            ..flaw(Code::DuplicateKey, span, message).help("remove one of them")
+            ..YamlError::new(Code::DuplicateKey, span, message).help("remove one of them")
         });
         return MappingState::Dropped;
     }

@@ -5,6 +5,7 @@
 //! the file; only a syntax error stops it. Aliases are shared, never copied, and their expanded
 //! size is counted, so that a small file cannot exhaust memory.
 
+mod error;
 mod keys;
 mod syntax;
 
@@ -14,44 +15,25 @@ use std::rc::Rc;
 
 use serde_yaml::granit_parser as granit;
 
+use self::error::YamlError;
 use self::keys::{MappingState, take_key};
 use super::diagnostic_code::Code;
-use super::node::{CoreTag, MapKey, Node, NodeKind, Scalar, SourceSpan};
+use super::node::{
+    CoreTag, MapKey, NESTING_MAX, Node, NodeKind, Scalar, SourceSpan, Token, saturating_u32,
+};
 use super::text::{is_word, named};
-
-/// The deepest nesting of lists and mappings, with aliases followed.
-pub(super) const NESTING_MAX: usize = 64;
 
 /// The largest expanded size of one file with all aliases followed, in bytes. A value counts as
 /// [`VALUE_COST`] plus the bytes of its text.
 const EXPANDED_MAX: usize = 32 * 1024 * 1024;
 const VALUE_COST: usize = 64;
 
-/// An error in the YAML itself.
-#[derive(Debug)]
-pub(super) struct YamlError {
-    pub(super) code: Code,
-    pub(super) span: SourceSpan,
-    pub(super) message: String,
-    pub(super) help: Option<String>,
-    /// Another span that explains it.
-    pub(super) context: Option<(SourceSpan, &'static str)>,
-}
-
-/// The byte range of a scalar, including quotes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Token {
-    pub(super) start: u32,
-    pub(super) end: u32,
-    pub(super) is_key: bool,
-}
-
 #[derive(Debug)]
 pub(super) struct Tree<'a> {
     /// The document; `None` if the syntax is broken, or if there is none.
     pub(super) root: Option<Node<'a>>,
     /// In the order of the file.
-    pub(super) flaws: Vec<YamlError>,
+    pub(super) errors: Vec<YamlError>,
     /// All scalars, in the order of the file.
     pub(super) tokens: Vec<Token>,
     /// Whether the whole text could be parsed.
@@ -73,17 +55,17 @@ pub(super) fn parse(text: &str) -> Tree<'_> {
         let outcome = match next {
             Ok((granit::Event::StreamEnd, _)) => break,
             Ok((event, span)) => builder.take(event, &span),
-            Err(error) => Err(syntax::flaw_of(&error, text, builder.unclosed())),
+            Err(error) => Err(syntax::reworded(&error, text, builder.unclosed())),
         };
-        if let Err(flaw) = outcome {
-            builder.flaws.push(flaw);
+        if let Err(error) = outcome {
+            builder.errors.push(error);
             is_whole = false;
             break;
         }
     }
     Tree {
         root: builder.root.filter(|_| is_whole),
-        flaws: builder.flaws,
+        errors: builder.errors,
         tokens: builder.tokens,
         is_whole,
     }
@@ -122,7 +104,7 @@ struct Builder<'a> {
     /// Anchored values by the parser's id, with cost and height.
     anchors: HashMap<usize, (Rc<Node<'a>>, usize, usize)>,
     tokens: Vec<Token>,
-    flaws: Vec<YamlError>,
+    errors: Vec<YamlError>,
     cost: usize,
     documents: usize,
 }
@@ -135,7 +117,7 @@ impl<'a> Builder<'a> {
             granit::Event::DocumentStart(..) => {
                 self.documents += 1;
                 if self.documents > 1 {
-                    return Err(flaw(
+                    return Err(YamlError::new(
                         Code::SecondDocument,
                         at,
                         "a file must contain only one document",
@@ -164,9 +146,9 @@ impl<'a> Builder<'a> {
             granit::Event::Alias(id) => self.alias(id, at)?,
             granit::Event::UnresolvedAlias(name) => {
                 let message = format!("{} refers to an undefined anchor", named(&name, "alias"));
-                let found = flaw(Code::Alias, at, message)
+                let found = YamlError::new(Code::Alias, at, message)
                     .help("define the anchor `&name` before the alias `*name`");
-                self.flaws.push(found);
+                self.errors.push(found);
                 self.put(weigh(Node { span: at, kind: NodeKind::Broken }, 0, 0), VALUE_COST)?;
             }
             // The other events carry no values.
@@ -186,7 +168,11 @@ impl<'a> Builder<'a> {
         let scalar = Scalar { text, is_plain, tag, token: self.tokens.len() };
         self.tokens.push(Token { start: span.start, end: span.end, is_key: self.wants_key() });
         if !scalar.fits_its_tag() {
-            self.flaws.push(flaw(Code::Tag, span, "the value does not have the type of its tag"));
+            self.errors.push(YamlError::new(
+                Code::Tag,
+                span,
+                "the value does not have the type of its tag",
+            ));
         }
         let cost = scalar.text.len();
         self.finish(weigh(Node { span, kind: NodeKind::Scalar(scalar) }, cost, 0), anchor)
@@ -232,11 +218,12 @@ impl<'a> Builder<'a> {
     fn alias(&mut self, id: usize, span: SourceSpan) -> Result<(), YamlError> {
         let Some((target, cost, height)) = self.anchors.get(&id).cloned() else {
             let message = "the alias is inside the value that it refers to";
-            self.flaws.push(flaw(Code::Alias, span, message).help("write the value out"));
+            self.errors
+                .push(YamlError::new(Code::Alias, span, message).help("write the value out"));
             return self.put(weigh(Node { span, kind: NodeKind::Broken }, 0, 0), VALUE_COST);
         };
         if self.open.len() + height > NESTING_MAX {
-            return Err(too_deep(span));
+            return Err(YamlError::too_deep(span));
         }
         let context = Some((target.span, "repeated from here"));
         let repeated =
@@ -255,7 +242,7 @@ impl<'a> Builder<'a> {
         let Weighed { node, cost, height } = weighed;
         self.cost = self.cost.saturating_add(fresh);
         if self.cost > EXPANDED_MAX {
-            return Err(flaw(Code::TooMuch, node.span, "the file has too many values")
+            return Err(YamlError::new(Code::TooMuch, node.span, "the file has too many values")
                 .help("split it into several files"));
         }
         let Some(open) = self.open.last_mut() else {
@@ -268,7 +255,7 @@ impl<'a> Builder<'a> {
             Inside::List(items) => items.push(node),
             Inside::Map { pairs, seen, next } => match std::mem::replace(next, MappingState::Key) {
                 MappingState::Key => {
-                    *next = take_key(&node, seen, &mut self.flaws);
+                    *next = take_key(&node, seen, &mut self.errors);
                     // The same holds for keys inside a key that is a list or a mapping.
                     if !matches!(node.value().kind, NodeKind::Scalar(_)) {
                         hide_keys(&mut self.tokens, node.span.start);
@@ -284,12 +271,12 @@ impl<'a> Builder<'a> {
 
     /// The location of the innermost open bracket.
     fn unclosed(&self) -> Option<SourceSpan> {
-        self.open.iter().rev().find(|it| it.is_flow).map(|it| it.span)
+        self.open.iter().rev().find(|open| open.is_flow).map(|open| open.span)
     }
 
     fn wants_key(&self) -> bool {
         self.open.last().is_some_and(
-            |it| matches!(&it.inside, Inside::Map { next, .. } if matches!(next, MappingState::Key)),
+            |open| matches!(&open.inside, Inside::Map { next, .. } if matches!(next, MappingState::Key)),
         )
     }
 
@@ -301,7 +288,7 @@ impl<'a> Builder<'a> {
         allowed: &[&str],
     ) -> Option<CoreTag> {
         let tag = tag?;
-        let at = span.tag_span().map_or_else(|| place(span), |it| place(&it));
+        let at = span.tag_span().map_or_else(|| place(span), |tag| place(&tag));
         let known = match tag.core_suffix() {
             Some(suffix) => Some(suffix),
             // The non-specific tag `!` only marks a scalar as text.
@@ -310,7 +297,7 @@ impl<'a> Builder<'a> {
             }
             None => None,
         };
-        match known.filter(|it| allowed.contains(it)) {
+        match known.filter(|tag| allowed.contains(tag)) {
             Some("str") => Some(CoreTag::Text),
             Some("int") => Some(CoreTag::Int),
             Some("float") => Some(CoreTag::Float),
@@ -319,7 +306,7 @@ impl<'a> Builder<'a> {
             Some(_) => None,
             None => {
                 let message = format!("{} is not supported", tag_word(&tag.original()));
-                self.flaws.push(flaw(Code::Tag, at, message).help("remove the tag"));
+                self.errors.push(YamlError::new(Code::Tag, at, message).help("remove the tag"));
                 None
             }
         }
@@ -336,24 +323,9 @@ const SCALAR_TAGS: &[&str] = &["str", "int", "float", "bool", "null"];
 
 /// Treats the keys from this offset on as values.
 fn hide_keys(tokens: &mut [Token], start: u32) {
-    for token in tokens.iter_mut().rev().take_while(|it| it.start >= start) {
+    for token in tokens.iter_mut().rev().take_while(|token| token.start >= start) {
         token.is_key = false;
     }
-}
-
-fn flaw(code: Code, span: SourceSpan, message: impl Into<String>) -> YamlError {
-    YamlError { code, span, message: message.into(), help: None, context: None }
-}
-
-impl YamlError {
-    fn help(self, help: impl Into<String>) -> Self {
-        Self { help: Some(help.into()), ..self }
-    }
-}
-
-fn too_deep(span: SourceSpan) -> YamlError {
-    let message = format!("lists and mappings are nested more than {NESTING_MAX} levels deep");
-    flaw(Code::Nesting, span, message)
 }
 
 fn weigh(node: Node<'_>, cost: usize, height: usize) -> Weighed<'_> {
@@ -363,13 +335,9 @@ fn weigh(node: Node<'_>, cost: usize, height: usize) -> Weighed<'_> {
 fn place(span: &granit::Span) -> SourceSpan {
     let bytes = span.byte_range().unwrap_or(0..0);
     SourceSpan {
-        start: small(bytes.start),
-        end: small(bytes.end),
-        line: small(span.start.line()),
-        column: small(span.start.col() + 1),
+        start: saturating_u32(bytes.start),
+        end: saturating_u32(bytes.end),
+        line: saturating_u32(span.start.line()),
+        column: saturating_u32(span.start.col() + 1),
     }
-}
-
-fn small(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
 }

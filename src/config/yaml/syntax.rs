@@ -1,15 +1,15 @@
-//! Rewords the parser's errors.
+//! Rewords the YAML parser's errors for users.
 
 use serde_yaml::granit_parser as granit;
 
-use super::{YamlError, flaw, small, too_deep};
+use super::error::YamlError;
 use crate::config::diagnostic_code::Code;
-use crate::config::node::SourceSpan;
+use crate::config::node::{SourceSpan, saturating_u32};
 use crate::domain::text::quote;
 
 /// Converts an error that stops the parsing. `unclosed` is the innermost open bracket: the parser
 /// blames the line where it lost track, which may be far below.
-pub(super) fn flaw_of(
+pub(super) fn reworded(
     error: &granit::ScanError,
     text: &str,
     unclosed: Option<SourceSpan>,
@@ -17,23 +17,25 @@ pub(super) fn flaw_of(
     use granit::ErrorKind as E;
     let at = point(error.marker(), text);
     match error.kind() {
-        E::RecursionLimitExceeded => too_deep(at),
+        E::RecursionLimitExceeded => YamlError::too_deep(at),
         E::TabNotAllowed
         | E::TabInBlockIndentation
         | E::TabInIndentation
         | E::TabInPlainScalar
         | E::TabAtBlockScalarStart => {
-            flaw(Code::Tab, tab_near(at, text), "the line is indented with a tab")
+            YamlError::new(Code::Tab, tab_near(at, text), "the line is indented with a tab")
                 .help("indent with spaces: YAML does not allow tabs")
         }
-        E::BomInsideDocument => flaw(Code::Syntax, at, "the text contains a byte order mark")
-            .help("remove the invisible character U+FEFF"),
+        E::BomInsideDocument => {
+            YamlError::new(Code::Syntax, at, "the text contains a byte order mark")
+                .help("remove the invisible character U+FEFF")
+        }
         kind => {
             let known = words(kind).or_else(|| unclosed.and(Some(IN_BRACKETS)));
-            let context = unclosed.map(|it| (it, "opened here"));
+            let context = unclosed.map(|bracket| (bracket, "opened here"));
             let found = match known {
-                Some((message, help)) => flaw(Code::Syntax, at, message).help(help),
-                None => flaw(Code::Syntax, at, quote(&kind.to_string())),
+                Some((message, help)) => YamlError::new(Code::Syntax, at, message).help(help),
+                None => YamlError::new(Code::Syntax, at, quote(&kind.to_string())),
             };
             YamlError { context, ..found }
         }
@@ -80,12 +82,12 @@ fn words(kind: &granit::ErrorKind) -> Option<(&'static str, &'static str)> {
 
 fn point(marker: &granit::Marker, text: &str) -> SourceSpan {
     let start = marker.byte_offset().unwrap_or(0).min(text.len());
-    let wide = text[start..].chars().next().filter(|it| *it != '\n' && *it != '\r');
+    let wide = text[start..].chars().next().filter(|c| *c != '\n' && *c != '\r');
     SourceSpan {
-        start: small(start),
-        end: small(start + wide.map_or(0, char::len_utf8)),
-        line: small(marker.line()),
-        column: small(marker.col() + 1),
+        start: saturating_u32(start),
+        end: saturating_u32(start + wide.map_or(0, char::len_utf8)),
+        line: saturating_u32(marker.line()),
+        column: saturating_u32(marker.col() + 1),
     }
 }
 
@@ -97,10 +99,10 @@ fn tab_near(near: SourceSpan, text: &str) -> SourceSpan {
         let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
         if let Some(at) = line[..indent].find('\t') {
             return SourceSpan {
-                start: small(offset + at),
-                end: small(offset + at + 1),
-                line: near.line + small(number),
-                column: small(at + 1),
+                start: saturating_u32(offset + at),
+                end: saturating_u32(offset + at + 1),
+                line: near.line + saturating_u32(number),
+                column: saturating_u32(at + 1),
             };
         }
         offset += line.len();
