@@ -18,7 +18,7 @@ impl Backoff {
     /// The wait before attempt `attempt + 1`; `attempt` counts from 0.
     pub fn delay(&self, attempt: u32) -> Duration {
         let factor = 2_u32.checked_pow(attempt).unwrap_or(u32::MAX);
-        self.first.checked_mul(factor).map_or(self.max, |it| it.min(self.max))
+        self.first.checked_mul(factor).map_or(self.max, |delay| delay.min(self.max))
     }
 
     /// [`Backoff::delay`], shortened by up to a half by `dice`, which may be any number, so that
@@ -39,7 +39,7 @@ mod tests {
         let backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
         let waits: Vec<u64> = [0, 1, 2, 4, 5, 31, 32, u32::MAX]
             .iter()
-            .map(|it| backoff.delay(*it).as_secs())
+            .map(|retry| backoff.delay(*retry).as_secs())
             .collect();
         assert_eq!(waits, [1, 2, 4, 16, 30, 30, 30, 30]);
     }

@@ -25,7 +25,8 @@ impl Fingerprint {
     /// Returns `None` if `text` is not a fingerprint.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix(SHA256)?;
-        let is_base64 = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'+' | b'/' | b'=');
+        let is_base64 =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
         (digits.len() == DIGEST_LEN && digits.bytes().all(is_base64)).then(|| Self(text.to_owned()))
     }
 
@@ -123,13 +124,13 @@ impl CredentialMark {
     pub fn read(description: &str) -> Option<Self> {
         let words: Vec<&str> = description.split_whitespace().collect();
         let after = |key: &str| {
-            let mut found = words.iter().filter_map(|it| it.strip_prefix(key));
+            let mut found = words.iter().filter_map(|word| word.strip_prefix(key));
             found.next().filter(|_| found.next().is_none())
         };
         Some(Self {
             fleet: after(MARK)?.to_owned(),
-            app_id: after("app=").and_then(|it| it.parse().ok()),
-            installation_id: after("installation=").and_then(|it| it.parse().ok()),
+            app_id: after("app=").and_then(|id| id.parse().ok()),
+            installation_id: after("installation=").and_then(|id| id.parse().ok()),
             key: after("key=").and_then(Fingerprint::parse),
         })
     }
@@ -146,7 +147,7 @@ mod tests {
             fleet: fleet.into(),
             app_id: ids.0,
             installation_id: ids.1,
-            key: key.map(|it| Fingerprint(it.into())),
+            key: key.map(|digest| Fingerprint(digest.into())),
         }
     }
 

@@ -73,7 +73,7 @@ pub fn parse_within(text: &str, max_s: u64) -> Result<Duration, DurationError> {
                 let count: u64 = number.parse().map_err(|_| too_long.clone())?;
                 seconds = count
                     .checked_mul(*factor)
-                    .and_then(|it| seconds.checked_add(it))
+                    .and_then(|part| seconds.checked_add(part))
                     .ok_or_else(|| too_long.clone())?;
                 number.clear();
             }

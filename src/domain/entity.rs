@@ -81,7 +81,7 @@ impl Entity {
     pub fn is(&self, wanted: &EntityRef) -> bool {
         self.key.kind == wanted.kind
             && self.name.eq_ignore_ascii_case(&wanted.name)
-            && wanted.endpoint.as_ref().is_none_or(|it| *it == self.endpoint)
+            && wanted.endpoint.as_ref().is_none_or(|endpoint| *endpoint == self.endpoint)
     }
 }
 

@@ -383,7 +383,7 @@ pub const FIELDS: &[Field] = &[
 ];
 
 pub fn field(key: &str) -> Option<&'static Field> {
-    FIELDS.iter().find(|it| it.key == key)
+    FIELDS.iter().find(|field| field.key == key)
 }
 
 /// The fields that GARM changes in place, in the order of the table. The level is not among them: it
@@ -403,7 +403,7 @@ mod tests {
 
     #[test]
     fn keys_are_unique_and_include_those_of_the_specification() {
-        let mut keys: Vec<&str> = FIELDS.iter().map(|it| it.key).collect();
+        let mut keys: Vec<&str> = FIELDS.iter().map(|field| field.key).collect();
         keys.sort_unstable();
         let all = keys.len();
         keys.dedup();

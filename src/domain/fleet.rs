@@ -125,16 +125,16 @@ pub struct Fleet {
 
 impl Fleet {
     pub fn pool(&self, id: &PoolId) -> Option<&Pool> {
-        self.pools.iter().find(|it| it.id == *id)
+        self.pools.iter().find(|pool| pool.id == *id)
     }
 
     pub fn runners_of<'a>(&'a self, id: &'a PoolId) -> impl Iterator<Item = &'a Runner> {
-        self.runners.iter().filter(move |it| it.pool.as_ref() == Some(id))
+        self.runners.iter().filter(move |runner| runner.pool.as_ref() == Some(id))
     }
 
     /// The entities that `wanted` may refer to: none, one, or several at different endpoints.
     pub fn entities_named(&self, wanted: &EntityRef) -> Vec<&Entity> {
-        self.entities.iter().filter(|it| it.is(wanted)).collect()
+        self.entities.iter().filter(|entity| entity.is(wanted)).collect()
     }
 
     /// The release line: a pool without `generation` shows the old one; if there are no pools, the
@@ -142,7 +142,7 @@ impl Fleet {
     pub fn line(&self) -> ReleaseLine {
         let old_version = self.controller.version.trim_start_matches('v').starts_with("0.1.");
         let is_old = match self.pools.first() {
-            Some(_) => self.pools.iter().any(|it| it.generation.is_none()),
+            Some(_) => self.pools.iter().any(|pool| pool.generation.is_none()),
             None => old_version,
         };
         if is_old { ReleaseLine::Old } else { ReleaseLine::Current }

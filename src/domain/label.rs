@@ -80,7 +80,7 @@ impl Labels {
 
     /// The user's labels: the set without reserved ones.
     pub fn without_marks(&self) -> Labels {
-        self.iter().filter(|it| !is_reserved(it)).collect()
+        self.iter().filter(|label| !is_reserved(label)).collect()
     }
 }
 
@@ -125,7 +125,9 @@ impl<S: Into<String>> FromIterator<S> for Labels {
 /// Whether only `runnerctl` may set this label.
 pub fn is_reserved(label: &str) -> bool {
     let label = label.to_lowercase();
-    [OWNED_PREFIX, RETIRED_PREFIX, REPLACEMENT_PREFIX].iter().any(|it| label.starts_with(it))
+    [OWNED_PREFIX, RETIRED_PREFIX, REPLACEMENT_PREFIX]
+        .iter()
+        .any(|prefix| label.starts_with(prefix))
 }
 
 /// Prefixes of the labels that GARM gives each runner in addition to its pool's.
@@ -134,7 +136,7 @@ pub const GARM_PREFIXES: [&str; 2] = ["runner-controller-id=", "runner-pool-id="
 /// Whether only GARM may set this label.
 pub fn is_garms(label: &str) -> bool {
     let label = label.to_lowercase();
-    GARM_PREFIXES.iter().any(|it| label.starts_with(it))
+    GARM_PREFIXES.iter().any(|prefix| label.starts_with(prefix))
 }
 
 /// A parsed reserved label, which marks the owner of a pool. Fleet and pool are plain strings:
@@ -247,7 +249,7 @@ mod tests {
         let fleet = FleetName::new(&"f".repeat(20)).unwrap();
         let pool = PoolName::new(&"p".repeat(28)).unwrap();
         let of = [OwnerMark::owned, OwnerMark::retired, OwnerMark::replacement];
-        for mark in of.map(|it| it(&fleet, &pool)) {
+        for mark in of.map(|make| make(&fleet, &pool)) {
             assert!(mark.to_string().len() <= 64, "{mark}");
             assert_eq!(OwnerMark::parse(&mark.to_string()), Some(mark));
         }
@@ -255,8 +257,9 @@ mod tests {
 
     #[test]
     fn marks_parse_in_any_case_and_form() {
-        let parse =
-            |text| OwnerMark::parse(text).map(|it| (it.fleet().to_owned(), it.pool().to_owned()));
+        let parse = |text| {
+            OwnerMark::parse(text).map(|mark| (mark.fleet().to_owned(), mark.pool().to_owned()))
+        };
         assert_eq!(parse("RunnerCtl=Acme/Default"), Some(("acme".into(), "default".into())));
         assert_eq!(parse("runnerctl=acme"), Some(("acme".into(), String::new())));
         assert_eq!(parse("runnerctl-old=a/b"), Some(("a".into(), "b".into())));

@@ -1,5 +1,5 @@
-//! Which pool in GARM a name of the fleet refers to. `plan`, `apply`, `status` and `watch` all ask
-//! here, so that they give one answer.
+//! Which pool in GARM a name of the fleet refers to. `plan`, `apply`, `status` and `watch` share this
+//! decision.
 //!
 //! GARM does not enforce uniqueness (GARM.md §b): an interrupted create, or two runs at once, can
 //! leave several pools with the same label. A pool is *unused* if it is as a create leaves it
@@ -80,8 +80,11 @@ impl<'a> Claims<'a> {
         if let [only] = self.owned.as_slice() {
             return NameResolution::Pool { pool: only, leftovers: Vec::new() };
         }
-        let (unused, used): (Vec<&Pool>, Vec<&Pool>) =
-            self.owned.iter().copied().partition(|it| is_switched_off(it) && runners(&it.id) == 0);
+        let (unused, used): (Vec<&Pool>, Vec<&Pool>) = self
+            .owned
+            .iter()
+            .copied()
+            .partition(|pool| is_switched_off(pool) && runners(&pool.id) == 0);
         match (used.as_slice(), unused.as_slice()) {
             ([], []) => NameResolution::NoPool,
             ([], [oldest, rest @ ..]) => {
@@ -107,16 +110,16 @@ impl<'a> Owners<'a> {
 
     fn add(&mut self, pool: &'a Pool, fleet: &str) {
         let marks = pool.spec.labels.marks();
-        let foreign = marks.iter().map(OwnerMark::fleet).filter(|it| *it != fleet);
+        let foreign = marks.iter().map(OwnerMark::fleet).filter(|other| *other != fleet);
         self.others.extend(foreign.map(str::to_owned));
-        let ours: Vec<&OwnerMark> = marks.iter().filter(|it| it.fleet() == fleet).collect();
+        let ours: Vec<&OwnerMark> = marks.iter().filter(|mark| mark.fleet() == fleet).collect();
         if ours.is_empty() {
             self.unowned.push(pool);
             return;
         }
         let named: Vec<(PoolName, &OwnerMark)> = ours
             .iter()
-            .filter_map(|it| PoolName::new(it.pool()).ok().map(|name| (name, *it)))
+            .filter_map(|mark| PoolName::new(mark.pool()).ok().map(|name| (name, *mark)))
             .collect();
         if named.is_empty() {
             self.nameless.push(pool);
@@ -139,7 +142,10 @@ impl<'a> Owners<'a> {
 
     /// How many names of the fleet have a pool in force.
     pub fn in_force(&self) -> usize {
-        self.named.values().filter(|it| !it.owned.is_empty() || !it.conflicting.is_empty()).count()
+        self.named
+            .values()
+            .filter(|claims| !claims.owned.is_empty() || !claims.conflicting.is_empty())
+            .count()
     }
 
     pub fn of(&self, name: &PoolName) -> Option<&Claims<'a>> {

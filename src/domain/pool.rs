@@ -116,12 +116,12 @@ impl Pool {
 
     /// Whether the pool has any reserved label of this fleet. No other pools are ever changed.
     pub fn is_owned_by(&self, fleet: &FleetName) -> bool {
-        self.spec.labels.marks().iter().any(|it| it.fleet() == fleet.as_str())
+        self.spec.labels.marks().iter().any(|mark| mark.fleet() == fleet.as_str())
     }
 
     /// Whether a replace has retired the pool.
     pub fn is_retired(&self) -> bool {
-        self.spec.labels.marks().iter().any(|it| matches!(it, OwnerMark::Retired { .. }))
+        self.spec.labels.marks().iter().any(|mark| matches!(mark, OwnerMark::Retired { .. }))
     }
 
     /// The name under which the pool is in force for this fleet, if it is.
@@ -194,7 +194,7 @@ impl PoolChange {
             template_id: self.template_id.or(spec.template_id),
             proxy_id: self
                 .proxy_id
-                .map_or(spec.proxy_id, |id| Some(id).filter(|it| *it != NO_PROXY)),
+                .map_or(spec.proxy_id, |id| Some(id).filter(|id| *id != NO_PROXY)),
             enable_shell: self.enable_shell.unwrap_or(spec.enable_shell),
             extra_specs: self.extra_specs.clone().unwrap_or_else(|| spec.extra_specs.clone()),
         }

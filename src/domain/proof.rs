@@ -31,7 +31,7 @@ impl Proof {
     /// What all probes prove together: one that got through refutes enforcement, and one that could
     /// not be made leaves it open. No probes prove nothing.
     pub fn of(probes: &[Probe]) -> Self {
-        probes.iter().map(|it| it.proof).max().unwrap_or(Self::Unreachable)
+        probes.iter().map(|probe| probe.proof).max().unwrap_or(Self::Unreachable)
     }
 }
 

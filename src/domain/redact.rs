@@ -26,8 +26,8 @@ pub fn without<'a>(text: &'a str, secret: &SecretString) -> Cow<'a, str> {
     for skip in 0..3 {
         hidden = encoded(&hidden, &base64_core(wanted, skip), is_base64, LetterCase::Exact);
     }
-    let hex: String = wanted.iter().map(|it| format!("{it:02x}")).collect();
-    hidden = encoded(&hidden, &hex, |it| it.is_ascii_hexdigit(), LetterCase::Folded);
+    let hex: String = wanted.iter().map(|byte| format!("{byte:02x}")).collect();
+    hidden = encoded(&hidden, &hex, |digit| digit.is_ascii_hexdigit(), LetterCase::Folded);
     if hidden == text { Cow::Borrowed(text) } else { Cow::Owned(hidden) }
 }
 
@@ -55,7 +55,8 @@ fn spelt(text: &str, secret: &str) -> String {
 fn matched(text: &str, secret: &str) -> Option<usize> {
     let mut ends = BTreeSet::from([0]);
     for c in secret.chars() {
-        let next = |&at: &usize| one(&text[at..], c).into_iter().flatten().map(move |it| at + it);
+        let next =
+            |&at: &usize| one(&text[at..], c).into_iter().flatten().map(move |length| at + length);
         ends = ends.iter().flat_map(next).collect();
         if ends.is_empty() {
             return None;
@@ -73,8 +74,8 @@ fn one(text: &str, c: char) -> Vec<Option<usize>> {
     let escaped = match (slashes, c) {
         (0, _) => None,
         // All of them are one backslash, doubled repeatedly.
-        (_, '\\') => json(inner, c).map(|it| slashes + it).or(Some(slashes)),
-        (_, _) => json(inner, c).map(|it| slashes + it),
+        (_, '\\') => json(inner, c).map(|length| slashes + length).or(Some(slashes)),
+        (_, _) => json(inner, c).map(|length| slashes + length),
     };
     let mut ways = vec![plain, escaped];
     // Escaped up to three times.
@@ -127,7 +128,7 @@ fn percent(text: &str, c: char, more: &str) -> Option<usize> {
 /// `&#65;`, `&#x41;`, `&amp;`. `more` follows an ampersand that is itself escaped: `&amp;#65;`.
 fn html(text: &str, c: char, more: &str) -> Option<usize> {
     let inner = text.strip_prefix('&')?.strip_prefix(more)?;
-    let end = inner.char_indices().take(12).find(|it| it.1 == ';')?.0;
+    let end = inner.char_indices().take(12).find(|end| end.1 == ';')?.0;
     let name = &inner[..end];
     let number = match name {
         "amp" => Some('&'),
@@ -209,14 +210,14 @@ mod tests {
         let json = serde_json::to_string(SECRET).unwrap();
         check(&json, "\"…\"");
         check(&serde_json::to_string(&json).unwrap().replace("\\\"\\\"", "\\\""), "\"\\\"…\\\"\"");
-        let all: String = SECRET.encode_utf16().map(|it| format!("\\u{it:04X}")).collect();
+        let all: String = SECRET.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect();
         check(&format!("<{all}>"), "<…>");
-        let url: String = SECRET.bytes().map(|it| format!("%{it:02x}")).collect();
+        let url: String = SECRET.bytes().map(|byte| format!("%{byte:02x}")).collect();
         check(&format!("/login?p={url}&x"), "/login?p=…&x");
         check(&url.replace('%', "%25"), "…");
         let form: String = url::form_urlencoded::byte_serialize(SECRET.as_bytes()).collect();
         check(&format!("a={form}"), "a=…");
-        let html: String = SECRET.chars().map(|it| format!("&#{};", u32::from(it))).collect();
+        let html: String = SECRET.chars().map(|c| format!("&#{};", u32::from(c))).collect();
         check(&html, "…");
         check(&html.replace('&', "&amp;"), "…");
         let named = SECRET.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
@@ -232,7 +233,7 @@ mod tests {
                 check(&format!("Basic {}.", URL_SAFE.encode(&text)), "Basic ….");
             }
         }
-        let hex: String = SECRET.bytes().map(|it| format!("{it:02X}")).collect();
+        let hex: String = SECRET.bytes().map(|byte| format!("{byte:02X}")).collect();
         check(&format!("0x {hex} y"), "0x … y");
     }
 

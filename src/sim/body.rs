@@ -17,7 +17,7 @@ impl<'a> Body<'a> {
     pub(crate) fn read(text: &'a [u8]) -> Result<Self, ApiRefusal> {
         let mut stream = serde_json::Deserializer::from_slice(text).into_iter::<Option<Pairs>>();
         match stream.next() {
-            Some(Ok(pairs)) => Ok(Self(pairs.map(|it| it.0).unwrap_or_default())),
+            Some(Ok(pairs)) => Ok(Self(pairs.map(|pair| pair.0).unwrap_or_default())),
             Some(Err(_)) | None => Err(ApiRefusal::body()),
         }
     }
@@ -25,13 +25,13 @@ impl<'a> Body<'a> {
     /// The value as written, if present. Like Go, ignores the case of keys and takes the last of
     /// several.
     pub(crate) fn raw(&self, key: &str) -> Option<&'a str> {
-        let last = self.0.iter().rev().find(|it| it.0.eq_ignore_ascii_case(key));
-        last.map(|it| it.1.get())
+        let last = self.0.iter().rev().find(|pair| pair.0.eq_ignore_ascii_case(key));
+        last.map(|pair| pair.1.get())
     }
 
     /// The value unless it is absent or null.
     fn present(&self, key: &str) -> Option<&'a str> {
-        self.raw(key).filter(|it| *it != "null")
+        self.raw(key).filter(|text| *text != "null")
     }
 
     /// A string; any other type is an error.
@@ -46,7 +46,7 @@ impl<'a> Body<'a> {
 
     /// A whole number from 0 to 2^64 − 1; anything else is an error.
     pub(crate) fn number(&self, key: &str) -> Result<Option<u64>, ApiRefusal> {
-        self.present(key).map(|it| it.parse().map_err(|_| ApiRefusal::body())).transpose()
+        self.present(key).map(|text| text.parse().map_err(|_| ApiRefusal::body())).transpose()
     }
 
     /// A Boolean; any other type is an error.
@@ -56,14 +56,14 @@ impl<'a> Body<'a> {
 
     fn decoded<T: serde::de::DeserializeOwned>(&self, key: &str) -> Result<Option<T>, ApiRefusal> {
         self.present(key)
-            .map(|it| serde_json::from_str(it).map_err(|_| ApiRefusal::body()))
+            .map(|text| serde_json::from_str(text).map_err(|_| ApiRefusal::body()))
             .transpose()
     }
 }
 
 /// The members of an object in order, duplicates included.
 pub(crate) fn pairs(text: &str) -> Option<Vec<(String, &RawValue)>> {
-    serde_json::from_str::<Pairs<'_>>(text).ok().map(|it| it.0)
+    serde_json::from_str::<Pairs<'_>>(text).ok().map(|truth| truth.0)
 }
 
 /// The members of an object in order.
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     fn number(text: &str) -> Result<Option<u64>, ApiRefusal> {
-        Body::read(text.as_bytes()).and_then(|it| it.number("n"))
+        Body::read(text.as_bytes()).and_then(|body| body.number("n"))
     }
 
     #[test]

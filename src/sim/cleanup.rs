@@ -19,7 +19,7 @@ impl World {
             }
             Err(GitHubError::Busy | GitHubError::NotFound | GitHubError::Down) => return,
         }
-        for key in self.instances_where(entity, |it, _| !it.is_locked) {
+        for key in self.instances_where(entity, |instance, _| !instance.is_locked) {
             if self.is_silent_too_long(key) {
                 // A refusal ends this round; the next is in 5 minutes.
                 if self.remove_idle(key).is_err() {
@@ -37,9 +37,14 @@ impl World {
     /// at once, however young they are, and GARM makes another row at its next tick (measured: made
     /// at 28:15, six attempts up to 29:10, gone at 32:10, with a bootstrap timeout of 20 minutes).
     fn forget_failed(&mut self, entity: EntityRowKey) {
-        for key in self.instances_where(entity, |it, _| !it.is_locked && it.vm == VmStatus::Error) {
-            let Some(agent) = self.instances.get(&key).map(|it| it.agent_id) else { continue };
-            let is_offline = self.github.runners.get(&agent).is_some_and(|it| !it.is_online);
+        for key in self.instances_where(entity, |instance, _| {
+            !instance.is_locked && instance.vm == VmStatus::Error
+        }) {
+            let Some(agent) = self.instances.get(&key).map(|instance| instance.agent_id) else {
+                continue;
+            };
+            let is_offline =
+                self.github.runners.get(&agent).is_some_and(|runner| !runner.is_online);
             if is_offline {
                 self.remove_runner(agent).ok();
                 self.vm_deleted(key);
@@ -53,7 +58,8 @@ impl World {
             return false;
         };
         let silent = self.now.duration_since(instance.updated_at).unsigned_abs();
-        let is_online = self.github.runners.get(&instance.agent_id).is_some_and(|it| it.is_online);
+        let is_online =
+            self.github.runners.get(&instance.agent_id).is_some_and(|runner| runner.is_online);
         silent >= self.timeout_of(key) && !is_online
     }
 
@@ -75,7 +81,7 @@ impl World {
     }
 
     fn timeout_of(&self, key: InstanceRowKey) -> Duration {
-        let pool = self.instances.get(&key).and_then(|it| self.pools.get(&it.pool));
+        let pool = self.instances.get(&key).and_then(|instance| self.pools.get(&instance.pool));
         let minutes = pool.map_or(20, super::pool::PoolRow::timeout_minutes);
         Duration::from_secs(minutes.saturating_mul(60))
     }
@@ -85,9 +91,9 @@ impl World {
             .github
             .runners
             .iter()
-            .filter(|(_, it)| it.scope == entity && !it.is_online)
-            .filter(|(_, it)| self.instance_named(&it.name).is_none())
-            .map(|it| *it.0)
+            .filter(|(_, runner)| runner.scope == entity && !runner.is_online)
+            .filter(|(_, runner)| self.instance_named(&runner.name).is_none())
+            .map(|found| *found.0)
             .collect();
         for runner in orphans {
             self.remove_runner(runner).ok();

@@ -12,17 +12,14 @@ use serde::{Deserialize, Serialize};
 pub struct SimConfig {
     /// Seed of all randomness in the world.
     pub seed: u64,
-    /// The world's initial time.
     pub start: Timestamp,
     /// Whether GARM has an admin and its URLs.
     pub setup: SetupState,
     /// Name of GARM's admin.
     pub username: String,
-    /// The admin's password.
     pub password: String,
     /// The base of GARM's callback, metadata and webhook URLs.
     pub url: String,
-    /// Organizations.
     pub organizations: Vec<String>,
     /// Repositories, `owner/name`.
     pub repositories: Vec<String>,
@@ -46,13 +43,10 @@ pub struct SimConfig {
 /// Which GARM is simulated, where GARMs differ (GARM.md §k).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct GarmVariant {
-    /// Its version.
     pub version: GarmVersion,
-    /// Its database.
     pub database: GarmDatabase,
 }
 
-/// A version of GARM.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum GarmVersion {
     /// Release v0.2.1: a failed create is not retried, and a webhook about a job that no pool
@@ -73,7 +67,6 @@ impl GarmVersion {
     }
 }
 
-/// GARM's database.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum GarmDatabase {
     /// Stores values unchanged.
@@ -169,7 +162,6 @@ pub struct Knobs {
     pub webhooks: bool,
     /// Fraction of webhooks that are lost; GitHub does not retry them.
     pub webhook_drop_rate: f64,
-    /// Delay of webhooks.
     #[serde(rename = "webhook_delay_s", with = "seconds")]
     pub webhook_delay: Duration,
     /// Fraction of events that are lost silently, for each subscriber independently.
@@ -191,16 +183,12 @@ pub struct Knobs {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProviderKnobs {
-    /// As in [`Knobs`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub create_fail_rate: Option<f64>,
-    /// As in [`Knobs`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_fail_rate: Option<f64>,
-    /// As in [`Knobs`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boot_fail_rate: Option<f64>,
-    /// As in [`Knobs`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boot_hang_rate: Option<f64>,
 }
@@ -248,8 +236,8 @@ mod seconds {
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(it: &Duration, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_f64(it.as_secs_f64())
+    pub(super) fn serialize<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_f64(duration.as_secs_f64())
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {

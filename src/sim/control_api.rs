@@ -58,7 +58,8 @@ impl World {
             ("GET", ["state"]) => ApiReply::json(self.lab_state()),
             ("GET", ["log"]) => ApiReply::json(self.lab_log(query, |_| true)),
             ("GET", ["deliveries"]) => {
-                let is_answer = |it: &LogEvent| matches!(it, LogEvent::WebhookAnswered { .. });
+                let is_answer =
+                    |event: &LogEvent| matches!(event, LogEvent::WebhookAnswered { .. });
                 ApiReply::json(self.lab_log(query, is_answer))
             }
             _ => failure(404, "no such route"),
@@ -92,12 +93,12 @@ impl World {
             .github
             .jobs
             .iter()
-            .filter(|(_, it)| status.as_deref().is_none_or(|wanted| wanted == it.status));
-        list(rows.map(|(id, it)| show_work(*id, it)))
+            .filter(|(_, job)| status.as_deref().is_none_or(|wanted| wanted == job.status));
+        list(rows.map(|(id, job)| show_work(*id, job)))
     }
 
     fn lab_job(&mut self, id: &str, what: &str) -> ApiReply {
-        let id = id.parse().ok().filter(|it| self.github.jobs.contains_key(it));
+        let id = id.parse().ok().filter(|id| self.github.jobs.contains_key(id));
         let Some(id) = id else {
             return failure(404, "no such job");
         };
@@ -145,23 +146,23 @@ impl World {
                 *conclusions.entry(&work.conclusion).or_default() += 1;
             }
         }
-        let runners = self.github.runners.iter().map(|(id, it)| {
+        let runners = self.github.runners.iter().map(|(id, runner)| {
             Object::new()
                 .number("id", *id)
-                .text("name", &it.name)
-                .text("status", if it.is_online { "online" } else { "offline" })
-                .truth("busy", Truth(it.job.is_some()))
-                .raw("labels", &list(it.labels.iter().map(|it| quoted(it))))
-                .raw("job", &it.job.map_or_else(|| "null".into(), |it| it.to_string()))
+                .text("name", &runner.name)
+                .text("status", if runner.is_online { "online" } else { "offline" })
+                .truth("busy", Truth(runner.job.is_some()))
+                .raw("labels", &list(runner.labels.iter().map(|label| quoted(label))))
+                .raw("job", &runner.job.map_or_else(|| "null".into(), |job| job.to_string()))
                 .end()
         });
-        let vms = self.vms.iter().map(|(id, it)| {
+        let vms = self.vms.iter().map(|(id, vm)| {
             Object::new()
                 .text("provider_id", id)
-                .text("name", &it.name)
-                .text("provider", &it.provider)
-                .text("pool_id", &it.pool)
-                .text("state", it.state)
+                .text("name", &vm.name)
+                .text("provider", &vm.provider)
+                .text("pool_id", &vm.pool)
+                .text("state", vm.state)
                 .end()
         });
         Object::new()
@@ -173,11 +174,12 @@ impl World {
     }
 
     fn lab_log(&self, query: &str, is_asked: fn(&LogEvent) -> bool) -> String {
-        let since = query::value(query, "since").and_then(|it| it.parse().ok()).unwrap_or(0.0);
+        let since =
+            query::value(query, "since").and_then(|since| since.parse().ok()).unwrap_or(0.0);
         let since = Duration::try_from_secs_f64(since).unwrap_or_default().as_millis();
         let is_wanted =
             |at: jiff::Timestamp| u128::try_from(at.as_millisecond()).unwrap_or(0) >= since;
-        let entries = self.log.iter().filter(|it| is_wanted(it.at) && is_asked(&it.what));
+        let entries = self.log.iter().filter(|entry| is_wanted(entry.at) && is_asked(&entry.what));
         list(entries.map(log::LogEntry::to_json))
     }
 }
@@ -192,7 +194,7 @@ fn show_work(id: i64, work: &GitHubJob) -> String {
     Object::new()
         .number("id", id)
         .text("name", &work.name)
-        .raw("labels", &list(work.labels.iter().map(|it| quoted(it))))
+        .raw("labels", &list(work.labels.iter().map(|label| quoted(label))))
         .text("status", work.status)
         .raw("conclusion", &conclusion)
         .text("owner", &work.owner)

@@ -70,7 +70,7 @@ impl ControllerRow {
     /// GARM's middleware requires them for everything except the controller.
     pub(crate) fn has_urls(&self) -> bool {
         let urls = [&self.metadata_url, &self.callback_url, &self.agent_url];
-        !self.is_bricked() && urls.iter().all(|it| !it.is_empty())
+        !self.is_bricked() && urls.iter().all(|url| !url.is_empty())
     }
 
     /// Where GitHub delivers to this controller alone.
@@ -144,7 +144,7 @@ impl World {
         if !email.contains('@') {
             return Err(ApiRefusal::bad("invalid email address"));
         }
-        if username.len() > 64 || !username.chars().all(|it| it.is_ascii_alphanumeric()) {
+        if username.len() > 64 || !username.chars().all(|c| c.is_ascii_alphanumeric()) {
             return Err(ApiRefusal::bad("invalid username"));
         }
         if password.len() < 12 {
@@ -173,8 +173,9 @@ fn check_agent(body: &Body<'_>) -> Result<(), ApiRefusal> {
         return Err(ApiRefusal::bad(format!("failed to fetch garm_agent_releases_url: {why:?}")));
     }
     let version = body.text("garm_agent_version")?.unwrap_or_default();
-    let is_semver = version.strip_prefix('v').is_some_and(|it| {
-        it.split('.').count() == 3 && it.split('.').all(|it| it.parse::<u32>().is_ok())
+    let is_semver = version.strip_prefix('v').is_some_and(|numbers| {
+        numbers.split('.').count() == 3
+            && numbers.split('.').all(|number| number.parse::<u32>().is_ok())
     });
     if version.is_empty() || version == "latest" || is_semver {
         return Ok(());

@@ -24,7 +24,7 @@ impl World {
         match (request.method, rest) {
             ("GET", []) => {
                 let rows = self.credentials.values();
-                Ok(ApiReply::json(list(rows.map(|it| self.show_credentials_with_limit(it)))))
+                Ok(ApiReply::json(list(rows.map(|row| self.show_credentials_with_limit(row)))))
             }
             ("POST", []) => self.create_credentials(request.body),
             ("GET", [id]) => {
@@ -44,8 +44,9 @@ impl World {
 
     /// GARM's credentials as `NAME (DESCRIPTION) …`, with the ids and key that no response shows.
     pub fn credentials_made_of(&self) -> Vec<String> {
-        let shown =
-            |it: &CredentialsRow| format!("{} ({}) {}", it.name, it.description, it.made_of);
+        let shown = |credentials: &CredentialsRow| {
+            format!("{} ({}) {}", credentials.name, credentials.description, credentials.made_of)
+        };
         self.credentials.values().map(shown).collect()
     }
 
@@ -102,8 +103,9 @@ impl World {
     }
 
     fn is_taken(&self, name: &str, but: Option<u64>) -> bool {
-        let mut others = self.credentials.values().filter(|it| Some(it.id) != but);
-        others.any(|it| it.name.eq_ignore_ascii_case(name))
+        let mut others =
+            self.credentials.values().filter(|credentials| Some(credentials.id) != but);
+        others.any(|other| other.name.eq_ignore_ascii_case(name))
     }
 
     /// Updates name, description, token or App; ignores an endpoint. A name in use is a 500.
@@ -125,7 +127,7 @@ impl World {
             let what = "cannot update app credentials for PAT: invalid request";
             return Err(ApiRefusal::bad(format!("{UPDATE}: {what}")));
         }
-        if name.as_ref().is_some_and(|it| self.is_taken(it, Some(id))) {
+        if name.as_ref().is_some_and(|name| self.is_taken(name, Some(id))) {
             return Err(ApiRefusal::Server);
         }
         let now = self.now;
@@ -157,13 +159,13 @@ impl World {
 
     /// Whether an entity uses them.
     pub(super) fn is_used(&self, credentials: u64) -> bool {
-        self.entities.values().any(|it| it.credentials == credentials)
+        self.entities.values().any(|entity| entity.credentials == credentials)
     }
 }
 
 /// The token in a request.
 fn token(body: &Body<'_>) -> Result<Option<String>, ApiRefusal> {
-    let Some(pat) = body.raw("pat").filter(|it| *it != "null") else { return Ok(None) };
+    let Some(pat) = body.raw("pat").filter(|pat| *pat != "null") else { return Ok(None) };
     Ok(Some(Body::read(pat.as_bytes())?.text("oauth2_token")?.unwrap_or_default()))
 }
 
@@ -177,7 +179,7 @@ struct GitHubApp {
 
 impl GitHubApp {
     fn read(body: &Body<'_>) -> Result<Option<Self>, ApiRefusal> {
-        let Some(app) = body.raw("app").filter(|it| *it != "null") else { return Ok(None) };
+        let Some(app) = body.raw("app").filter(|app| *app != "null") else { return Ok(None) };
         let app = Body::read(app.as_bytes())?;
         let id = |key| app.number(key).map(Option::unwrap_or_default);
         let (app_id, installation_id) = (id("app_id")?, id("installation_id")?);
@@ -207,7 +209,7 @@ impl GitHubApp {
         };
         let key = RsaPrivateKeyRef::try_from(der.as_slice()).map_err(|_| ApiRefusal::Server)?;
         let print: String =
-            key.modulus.as_bytes().iter().rev().take(4).map(|it| format!("{it:02x}")).collect();
+            key.modulus.as_bytes().iter().rev().take(4).map(|byte| format!("{byte:02x}")).collect();
         let Self { app_id, installation_id, .. } = self;
         Ok(format!("app {app_id}, installation {installation_id}, key …{print}"))
     }

@@ -17,9 +17,9 @@ impl World {
         body: &[u8],
     ) -> Result<ApiReply, ApiRefusal> {
         match (method, rest) {
-            ("GET", []) => {
-                Ok(ApiReply::json(list(self.endpoints.iter().map(|it| self.show_endpoint(it)))))
-            }
+            ("GET", []) => Ok(ApiReply::json(list(
+                self.endpoints.iter().map(|endpoint| self.show_endpoint(endpoint)),
+            ))),
             ("POST", []) => self.create_endpoint(body),
             ("GET", [name]) => {
                 let found = self.endpoint_named(name).ok_or_else(|| {
@@ -51,7 +51,7 @@ impl World {
                 _ => {}
             }
         }
-        if self.endpoints.iter().any(|it| it.name.eq_ignore_ascii_case(&name)) {
+        if self.endpoints.iter().any(|endpoint| endpoint.name.eq_ignore_ascii_case(&name)) {
             let what = "error github endpoint already exists: duplicate";
             return Err(ApiRefusal::Conflict(format!("{CREATING}: {what}")));
         }
@@ -73,19 +73,20 @@ impl World {
         let body = Body::read(body)?;
         let (urls, description) = (EndpointUrls::read(&body)?, body.text("description")?);
         for (key, url) in urls.all() {
-            if key != "upload_base_url" && url.as_deref().is_some_and(|it| !is_url(it)) {
+            if key != "upload_base_url" && url.as_deref().is_some_and(|url| !is_url(url)) {
                 let invalid = "failed to validate github endpoint params";
                 return Err(ApiRefusal::bad(format!("{invalid}: invalid {key}")));
             }
         }
         let now = self.now;
-        let found =
-            self.endpoints.iter_mut().find(|it| it.name.eq_ignore_ascii_case(name)).ok_or_else(
-                || {
-                    let what = "error github endpoint not found: not found";
-                    ApiRefusal::NotFound(format!("{UPDATING}: {what}"))
-                },
-            )?;
+        let found = self
+            .endpoints
+            .iter_mut()
+            .find(|endpoint| endpoint.name.eq_ignore_ascii_case(name))
+            .ok_or_else(|| {
+                let what = "error github endpoint not found: not found";
+                ApiRefusal::NotFound(format!("{UPDATING}: {what}"))
+            })?;
         found.description = description.unwrap_or_else(|| found.description.clone());
         found.api_url = urls.api.unwrap_or_else(|| found.api_url.clone());
         found.upload_url = urls.upload.unwrap_or_else(|| found.upload_url.clone());
@@ -97,13 +98,17 @@ impl World {
 
     /// Returns 204 even if there is none. An endpoint with credentials cannot be deleted.
     fn delete_endpoint(&mut self, name: &str) -> Result<ApiReply, ApiRefusal> {
-        if self.credentials.values().any(|it| it.endpoint.eq_ignore_ascii_case(name)) {
+        if self
+            .credentials
+            .values()
+            .any(|credentials| credentials.endpoint.eq_ignore_ascii_case(name))
+        {
             return Err(ApiRefusal::bad(
                 "failed to delete github endpoint: error deleting github endpoint: cannot delete \
                  endpoint with associated entities: invalid request",
             ));
         }
-        self.endpoints.retain(|it| !it.name.eq_ignore_ascii_case(name));
+        self.endpoints.retain(|endpoint| !endpoint.name.eq_ignore_ascii_case(name));
         Ok(ApiReply::bare(204))
     }
 }
@@ -133,5 +138,5 @@ impl EndpointUrls {
 
 fn is_url(text: &str) -> bool {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    rest.is_some_and(|it| !it.is_empty())
+    rest.is_some_and(|rest| !rest.is_empty())
 }

@@ -34,7 +34,7 @@ impl World {
             (!["", "github", "gitea"].contains(&forge.as_str()), "invalid forge type".to_owned()),
             (!BALANCERS.contains(&balancer.as_str()), "invalid pool balancer type".to_owned()),
         ];
-        if let Some((_, what)) = missing.into_iter().find(|it| it.0) {
+        if let Some((_, what)) = missing.into_iter().find(|rule| rule.0) {
             // The release returns a 500 without a reason (measured).
             if what == "missing secret" && self.config.variant.version == GarmVersion::V0_2_1 {
                 return Err(ApiRefusal::Server);
@@ -45,10 +45,10 @@ impl World {
             return Err(ApiRefusal::bad(format!("credentials {credentials} not defined")));
         };
         let owner = if is_repository { owner } else { String::new() };
-        let is_there = self.entities.values().any(|it| {
-            it.kind == kind
-                && it.name.eq_ignore_ascii_case(&name)
-                && it.owner.eq_ignore_ascii_case(&owner)
+        let is_there = self.entities.values().any(|entity| {
+            entity.kind == kind
+                && entity.name.eq_ignore_ascii_case(&name)
+                && entity.owner.eq_ignore_ascii_case(&owner)
         });
         if is_there {
             let full = if is_repository { format!("{owner}/{name}") } else { name };
@@ -58,7 +58,7 @@ impl World {
         if let Some(entity) = self.entities.get_mut(&key) {
             entity.credentials = credentials;
             entity.agent_mode = agent_mode;
-            // Nobody has installed one yet; those of an enterprise are not GARM's to install.
+            // None is installed yet, and GARM does not install those of an enterprise.
             entity.hook = entity.hook.filter(|_| kind == EntityType::Enterprise);
             if !balancer.is_empty() {
                 entity.balancer = balancer;
@@ -89,7 +89,7 @@ impl World {
             EntityType::Enterprise => "error updating enterprise: error updating enterprise",
         };
         let fetching = format!("{saving}: error fetching {}", kind.short());
-        let key = self.find_entity(kind, id).map_err(|it| it.within(&fetching))?;
+        let key = self.find_entity(kind, id).map_err(|refusal| refusal.within(&fetching))?;
         let chosen = (!credentials.is_empty()).then(|| self.credentials_named(&credentials));
         if chosen == Some(None) {
             return Err(ApiRefusal::NotFound(format!(
@@ -120,9 +120,13 @@ impl World {
         id: &str,
     ) -> Result<ApiReply, ApiRefusal> {
         let what = format!("error fetching {0}: error fetching {0}", kind.short());
-        let key = self.find_entity(kind, id).map_err(|it| it.within(&what))?;
-        let pools: Vec<_> =
-            self.pools.values().filter(|it| it.entity == key).map(|it| it.id.clone()).collect();
+        let key = self.find_entity(kind, id).map_err(|refusal| refusal.within(&what))?;
+        let pools: Vec<_> = self
+            .pools
+            .values()
+            .filter(|pool| pool.entity == key)
+            .map(|pool| pool.id.clone())
+            .collect();
         if !pools.is_empty() {
             return Err(ApiRefusal::bad(format!(
                 "{} has pools defined ({})",
@@ -134,7 +138,7 @@ impl World {
         Ok(ApiReply::done())
     }
 
-    /// The webhook of an organization or a repository: looked at, installed, removed.
+    /// Shows, installs or removes the webhook of an organization or a repository.
     pub(super) fn entity_hook(
         &mut self,
         method: &str,
@@ -144,7 +148,7 @@ impl World {
         let is_insecure =
             method == "POST" && Body::read(body)?.truth("insecure_ssl")?.unwrap_or_default();
         let what = format!("error fetching {0}: error fetching {0}", kind.short());
-        let key = self.find_entity(kind, id).map_err(|it| it.within(&what))?;
+        let key = self.find_entity(kind, id).map_err(|refusal| refusal.within(&what))?;
         let url = self.controller.own_webhook_url();
         let entity = self.entities.get_mut(&key).ok_or(ApiRefusal::Server)?;
         match (method, entity.hook) {
@@ -181,6 +185,9 @@ impl World {
     }
 
     fn credentials_named(&self, name: &str) -> Option<u64> {
-        self.credentials.values().find(|it| it.name.eq_ignore_ascii_case(name)).map(|it| it.id)
+        self.credentials
+            .values()
+            .find(|credentials| credentials.name.eq_ignore_ascii_case(name))
+            .map(|credentials| credentials.id)
     }
 }

@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 
-/// A GitHub endpoint.
 #[derive(Debug, Clone)]
 pub(crate) struct EndpointRow {
     pub(crate) name: String,
@@ -29,7 +28,6 @@ pub(crate) struct CredentialsRow {
     pub(crate) updated_at: Timestamp,
 }
 
-/// An install template.
 #[derive(Debug, Clone)]
 pub(crate) struct TemplateRow {
     pub(crate) id: u64,
@@ -43,7 +41,6 @@ pub(crate) struct TemplateRow {
     pub(crate) updated_at: Timestamp,
 }
 
-/// The kind of an entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum EntityType {
     Organization,

@@ -12,7 +12,7 @@ use super::rng::Rng;
 use super::stream::GarmEvent;
 use super::world::World;
 
-/// How many messages GARM keeps for a client that does not read; it drops the rest silently.
+/// The most messages that GARM queues for a client that does not read; it drops the rest silently.
 pub(crate) const KEPT: usize = 1024;
 
 /// How often GARM pings. It ignores missing pongs.
@@ -59,7 +59,7 @@ impl EventFilter {
     fn is_good(&self) -> bool {
         let known = ["create", "update", "delete"];
         KINDS.contains(&self.kind.as_str())
-            && self.operations.iter().all(|it| known.contains(&it.as_str()))
+            && self.operations.iter().all(|operation| known.contains(&operation.as_str()))
     }
 }
 
@@ -75,9 +75,10 @@ impl Subscription {
         match self {
             Self::Nothing => false,
             Self::Everything => true,
-            Self::Some(filters) => filters.iter().any(|it| {
-                let is_named = it.operations.iter().any(|it| it == event.operation);
-                it.kind == event.entity_type && (it.operations.is_empty() || is_named)
+            Self::Some(filters) => filters.iter().any(|filter| {
+                let is_named =
+                    filter.operations.iter().any(|operation| operation == event.operation);
+                filter.kind == event.entity_type && (filter.operations.is_empty() || is_named)
             }),
         }
     }
@@ -88,7 +89,6 @@ impl Subscription {
 pub(crate) enum StreamEnd {
     /// GARM closed the stream normally, without a reason.
     Closed,
-    /// The connection broke.
     Broken,
 }
 
@@ -158,7 +158,6 @@ impl EventSubscriber {
         self.subscription.wants(event)
     }
 
-    /// Delivers an event.
     pub(crate) fn hear(
         &mut self,
         event: &GarmEvent,
@@ -189,14 +188,14 @@ impl EventSubscriber {
     /// The next message that has arrived by now.
     pub(crate) fn next(&mut self, now: Instant) -> Option<String> {
         self.ready.pop_front().or_else(|| {
-            let at = self.late.iter().position(|it| it.0 <= now)?;
+            let at = self.late.iter().position(|late| late.0 <= now)?;
             Some(self.late.remove(at).1)
         })
     }
 
     /// When the next delayed message arrives.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.late.iter().map(|it| it.0).min()
+        self.late.iter().map(|late| late.0).min()
     }
 }
 
@@ -270,7 +269,7 @@ mod tests {
             let delivery = world.delivery(&event);
             subscriber
                 .hear(&event, &delivery, now)
-                .map(|()| subscriber.next(now).map_or(0, |it| it.len()))
+                .map(|()| subscriber.next(now).map_or(0, |text| text.len()))
         };
         let whole = event("job", "update").to_json().len();
         let cached: Vec<_> = (0..4).map(|_| arrives(event("job", "update"))).collect();

@@ -40,7 +40,6 @@ pub struct FaultRule {
     pub skip: u32,
     /// How many are then affected.
     pub times: u32,
-    /// The fault.
     pub fault: Fault,
 }
 
@@ -75,12 +74,10 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Adds a rule.
     pub fn add(&mut self, rule: FaultRule) {
         self.rules.push(rule);
     }
 
-    /// Drops every rule.
     pub fn clear(&mut self) {
         self.rules.clear();
     }
@@ -92,7 +89,7 @@ impl Faults {
 
     /// The fault for this request, if any. Called once per request.
     pub fn strike(&mut self, method: &str, path: &str) -> Option<Fault> {
-        for rule in self.rules.iter_mut().filter(|it| it.times > 0 && it.fits(method, path)) {
+        for rule in self.rules.iter_mut().filter(|rule| rule.times > 0 && rule.fits(method, path)) {
             if rule.skip > 0 {
                 rule.skip -= 1;
                 continue;

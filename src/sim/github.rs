@@ -9,7 +9,6 @@ use super::log::LogEvent;
 use super::row_key::EntityRowKey;
 use super::world::{Due, World};
 
-/// A job at GitHub.
 #[derive(Debug, Clone)]
 pub(crate) struct GitHubJob {
     pub(crate) name: String,
@@ -30,7 +29,6 @@ pub(crate) struct GitHubJob {
     pub(crate) runner: Option<(i64, String)>,
 }
 
-/// A runner at GitHub.
 #[derive(Debug, Clone)]
 pub(crate) struct GitHubRunner {
     pub(crate) name: String,
@@ -42,7 +40,6 @@ pub(crate) struct GitHubRunner {
     pub(crate) job: Option<i64>,
 }
 
-/// The state of GitHub.
 #[derive(Debug, Default)]
 pub(crate) struct GitHub {
     pub(crate) jobs: BTreeMap<i64, GitHubJob>,
@@ -62,11 +59,9 @@ pub(crate) struct GitHub {
 /// A number of identical jobs to queue.
 #[derive(Debug, Clone)]
 pub struct JobBatch {
-    /// Number of jobs.
     pub count: usize,
     /// The labels in `runs-on`.
     pub labels: Vec<String>,
-    /// Duration of each job.
     pub duration: Duration,
     /// `owner/name`; empty for repository `app` of the first organization.
     pub repository: String,
@@ -74,7 +69,6 @@ pub struct JobBatch {
     pub name: String,
     /// Held jobs are not assigned before [`World::release_job`].
     pub is_held: bool,
-    /// Conclusion of each job.
     pub conclusion: String,
 }
 
@@ -83,7 +77,7 @@ impl JobBatch {
     pub fn new(count: usize, labels: &[&str]) -> Self {
         Self {
             count,
-            labels: labels.iter().map(|it| (*it).to_owned()).collect(),
+            labels: labels.iter().map(|label| (*label).to_owned()).collect(),
             duration: Duration::from_secs(10),
             repository: String::new(),
             name: "build".into(),
@@ -128,7 +122,7 @@ impl World {
     /// Queues jobs and returns their GitHub ids.
     pub fn queue_jobs(&mut self, order: &JobBatch) -> Vec<i64> {
         let repository = if order.repository.is_empty() {
-            let owner = self.config.organizations.first().map_or("nobody", String::as_str);
+            let owner = self.config.organizations.first().map_or("unowned", String::as_str);
             format!("{owner}/app")
         } else {
             order.repository.clone()
@@ -162,7 +156,6 @@ impl World {
         ids
     }
 
-    /// Releases a held job.
     pub fn release_job(&mut self, id: i64) {
         if let Some(work) = self.github.jobs.get_mut(&id) {
             work.is_held = false;
@@ -194,13 +187,16 @@ impl World {
             .github
             .runners
             .iter()
-            .filter(|(_, it)| it.is_online && it.job.is_none())
-            .map(|it| *it.0)
+            .filter(|(_, runner)| runner.is_online && runner.job.is_none())
+            .map(|found| *found.0)
             .collect();
         for job in std::mem::take(&mut self.github.queued) {
-            let is_held = self.github.jobs.get(&job).is_none_or(|it| it.is_held);
-            let place =
-                if is_held { None } else { free.iter().position(|it| self.suits(*it, job)) };
+            let is_held = self.github.jobs.get(&job).is_none_or(|job| job.is_held);
+            let place = if is_held {
+                None
+            } else {
+                free.iter().position(|runner| self.suits(*runner, job))
+            };
             match place {
                 Some(place) => self.start_job(job, free.remove(place)),
                 None => self.github.queued.push(job),
@@ -214,11 +210,11 @@ impl World {
         else {
             return false;
         };
-        work.labels.iter().all(|it| runner.lower.contains(&it.to_lowercase()))
+        work.labels.iter().all(|label| runner.lower.contains(&label.to_lowercase()))
             && self
                 .entities
                 .get(&runner.scope)
-                .is_some_and(|it| it.covers(&work.owner, &work.repository))
+                .is_some_and(|entity| entity.covers(&work.owner, &work.repository))
     }
 
     fn start_job(&mut self, job: i64, runner: i64) {
@@ -243,7 +239,7 @@ impl World {
 
     pub(super) fn finish_job(&mut self, job: i64, conclusion: Option<&str>) {
         let now = self.now;
-        let Some(work) = self.github.jobs.get_mut(&job).filter(|it| it.status != "completed")
+        let Some(work) = self.github.jobs.get_mut(&job).filter(|job| job.status != "completed")
         else {
             return;
         };
@@ -253,7 +249,7 @@ impl World {
             conclusion.clone_into(&mut work.conclusion);
         }
         let (conclusion, runner) = (work.conclusion.clone(), work.runner.clone());
-        self.github.queued.retain(|it| *it != job);
+        self.github.queued.retain(|queued| *queued != job);
         // Runners are ephemeral: GitHub removes them after their only job.
         if let Some((id, name)) = &runner {
             self.github.running.remove(name);
@@ -261,7 +257,7 @@ impl World {
                 self.note(LogEvent::RunnerRemoved { runner: name.clone(), why: "ephemeral" });
             }
         }
-        let runner = runner.map(|it| it.1).unwrap_or_default();
+        let runner = runner.map(|found| found.1).unwrap_or_default();
         self.note(LogEvent::JobCompleted { job, conclusion, runner });
         self.send_hooks(job, "completed");
         self.forget_ended(job);
@@ -279,9 +275,10 @@ impl World {
 
     /// Adds a runner outside GARM that takes jobs of the entity with this name.
     pub fn add_foreign_runner(&mut self, entity: &str, name: &str, labels: &[&str]) {
-        let scope = self.entities.iter().find(|it| it.1.full_name() == entity).map(|it| *it.0);
+        let scope =
+            self.entities.iter().find(|found| found.1.full_name() == entity).map(|found| *found.0);
         if let Some(scope) = scope {
-            let labels = labels.iter().map(|it| (*it).to_owned()).collect();
+            let labels = labels.iter().map(|label| (*label).to_owned()).collect();
             let id = self.register(scope, name, labels);
             self.runner_online(id);
         }
@@ -290,7 +287,7 @@ impl World {
     fn register(&mut self, scope: EntityRowKey, name: &str, labels: Vec<String>) -> i64 {
         self.github.runners_made += 1;
         let id = 1000 + self.github.runners_made;
-        let lower = labels.iter().map(|it| it.to_lowercase()).collect();
+        let lower = labels.iter().map(|label| label.to_lowercase()).collect();
         self.note(LogEvent::RunnerRegistered { runner: name.to_owned(), labels: labels.clone() });
         let runner = GitHubRunner {
             name: name.to_owned(),
@@ -347,10 +344,10 @@ impl World {
         let name = runner.name.clone();
         let started = runner
             .job
-            .and_then(|it| self.github.jobs.get(&it))
-            .map(|it| it.started_at.unwrap_or(self.now));
+            .and_then(|id| self.github.jobs.get(&id))
+            .map(|job| job.started_at.unwrap_or(self.now));
         let lag = self.config.knobs.busy_lag;
-        if started.is_some_and(|it| self.now.duration_since(it).unsigned_abs() >= lag) {
+        if started.is_some_and(|started| self.now.duration_since(started).unsigned_abs() >= lag) {
             self.note(LogEvent::RemovalRefused { runner: name });
             return Err(GitHubError::Busy);
         }

@@ -59,12 +59,10 @@ impl SimServer {
         Ok(Self { listener, address, shared })
     }
 
-    /// The bound address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The world behind it.
     pub fn shared(&self) -> Arc<SharedWorld> {
         Arc::clone(&self.shared)
     }
@@ -86,7 +84,7 @@ impl SimServer {
             }
         }
         self.shared.ended().cancel();
-        // The runtime cuts what is not done by then.
+        // The runtime drops the connections that are still open.
         let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
     }
 
@@ -118,11 +116,11 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, SimulatedCut> {
     if request.uri().path().trim_end_matches('/') == "/api/v1/ws/events" {
-        let fault = shared.with(|it| it.faults.strike("GET", "/ws/events"));
+        let fault = shared.with(|world| world.faults.strike("GET", "/ws/events"));
         return stream(&shared, request, fault).await;
     }
     let (head, body) = request.into_parts();
-    let path = head.uri.path_and_query().map_or("/", |it| it.as_str()).to_owned();
+    let path = head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
     let method = head.method.as_str().to_owned();
     let body = axum::body::to_bytes(Body::new(body), BODY_MAX).await.map_err(|_| SimulatedCut)?;
     let authorization = authorization(&head.headers);
@@ -133,20 +131,20 @@ async fn answer(
         body: &body,
     };
     if let Some(moved) = super::paths::redirect(&path) {
-        return Ok(respond(shared.with(|it| (moved, it.now()))));
+        return Ok(respond(shared.with(|world| (moved, world.now()))));
     }
     if let Some(path) = path.strip_prefix("/_lab") {
         let request = super::routes::ApiRequest { path, ..request };
-        return Ok(respond(shared.with(|it| (it.handle_lab(request), it.now()))));
+        return Ok(respond(shared.with(|world| (world.handle_lab(request), world.now()))));
     }
-    let Some(path) = path.strip_prefix("/api/v1").filter(|it| it.starts_with('/')) else {
+    let Some(path) = path.strip_prefix("/api/v1").filter(|path| path.starts_with('/')) else {
         let reply = outside(&path);
-        return Ok(respond(shared.with(|it| (reply, it.now()))));
+        return Ok(respond(shared.with(|world| (reply, world.now()))));
     };
     let request = super::routes::ApiRequest { path, ..request };
-    let fault = shared.with(|it| it.faults.strike(&method, path));
-    let good = || respond(shared.with(|it| (it.handle(request), it.now())));
-    let made_up = |reply| respond(shared.with(|it| (reply, it.now())));
+    let fault = shared.with(|world| world.faults.strike(&method, path));
+    let good = || respond(shared.with(|world| (world.handle(request), world.now())));
+    let made_up = |reply| respond(shared.with(|world| (reply, world.now())));
     match fault {
         None => Ok(good()),
         // An accepted connection can no longer be refused, so it is closed.
@@ -155,7 +153,7 @@ async fn answer(
             good();
             Err(SimulatedCut)
         }
-        Some(Fault::Truncate) => Ok(truncate(shared.with(|it| it.handle(request)))),
+        Some(Fault::Truncate) => Ok(truncate(shared.with(|world| world.handle(request)))),
         Some(Fault::Status(status)) => Ok(made_up(ApiReply::made_up(status))),
         Some(Fault::Page(status)) => Ok(made_up(ApiReply::page(status))),
         Some(Fault::TokenExpired) => Ok(made_up(ApiReply::token_expired())),
@@ -170,7 +168,7 @@ async fn answer(
 /// GARM's responses outside its API. The metrics need their own token (GARM.md §h) and agents their
 /// runner's. The simulated GitHub delivers webhooks directly; others are unsigned and ignored.
 fn outside(path: &str) -> ApiReply {
-    let path = path.split_once('?').map_or(path, |it| it.0);
+    let path = path.split_once('?').map_or(path, |parts| parts.0);
     match path.trim_end_matches('/') {
         "/metrics" | "/agent" => ApiReply::token_expired(),
         "/webhooks" => ApiReply::bare(200),
@@ -185,7 +183,7 @@ async fn stream(
     request: Request<Incoming>,
     fault: Option<Fault>,
 ) -> Result<Response<Body>, SimulatedCut> {
-    let made_up = |reply| respond(shared.with(|it| (reply, it.now())));
+    let made_up = |reply| respond(shared.with(|world| (reply, world.now())));
     match fault {
         None => {}
         Some(Fault::Refuse | Fault::Drop | Fault::LoseAnswer | Fault::Truncate) => {
@@ -197,7 +195,7 @@ async fn stream(
         Some(Fault::Slow(span)) => tokio::time::sleep(span).await,
     }
     let authorization = authorization(request.headers());
-    Ok(match shared.with(|it| it.check_entry(authorization.as_deref())) {
+    Ok(match shared.with(|world| world.check_entry(authorization.as_deref())) {
         Ok(()) => super::websocket::upgrade(Arc::clone(shared), request),
         Err(refusal) => made_up(refusal.into()),
     })
@@ -205,12 +203,12 @@ async fn stream(
 
 /// The `Authorization` header, or the cookie that GARM accepts instead (GARM.md §g).
 fn authorization(headers: &HeaderMap) -> Option<String> {
-    let text = |name| headers.get(name).and_then(|it| it.to_str().ok());
+    let text = |name| headers.get(name).and_then(|header| header.to_str().ok());
     if let Some(header) = text(header::AUTHORIZATION) {
         return Some(header.to_owned());
     }
     let cookies = text(header::COOKIE)?.split(';');
-    let token = cookies.filter_map(|it| it.trim().strip_prefix("garm_token=")).next()?;
+    let token = cookies.filter_map(|cookie| cookie.trim().strip_prefix("garm_token=")).next()?;
     Some(format!("Bearer {token}"))
 }
 

@@ -50,10 +50,10 @@ impl InMemoryWorld {
 
     /// A client of this world, with its admin's password.
     pub fn client(self: &Arc<Self>) -> GarmClient {
-        let login = self.with(|it| {
+        let login = self.with(|world| {
             GarmLogin::new(
-                it.config.username.clone(),
-                SecretString::from(it.config.password.clone()),
+                world.config.username.clone(),
+                SecretString::from(world.config.password.clone()),
             )
         });
         GarmClient::new(Arc::<Self>::clone(self), login)
@@ -95,7 +95,7 @@ impl InMemoryWorld {
 
     /// When the world's next scheduled action is due.
     pub(super) fn next_at(&self) -> Option<Instant> {
-        let next = self.look(|it| it.next_at())?;
+        let next = self.look(|world| world.next_at())?;
         Some(self.since + next.duration_since(self.start).unsigned_abs())
     }
 
@@ -108,7 +108,7 @@ impl InMemoryWorld {
 
     fn answer(&self, request: &Request) -> (Answer, Timestamp) {
         let authorization =
-            request.token.as_ref().map(|it| format!("Bearer {}", it.expose_secret()));
+            request.token.as_ref().map(|token| format!("Bearer {}", token.expose_secret()));
         let body = request.body.as_ref().map(ToString::to_string).unwrap_or_default();
         self.with(|world| {
             let reply = world.handle(super::routes::ApiRequest {
@@ -122,7 +122,7 @@ impl InMemoryWorld {
     }
 
     async fn open(&self, wish: StreamRequest) -> Result<StreamResponse, TransportError> {
-        let fault = self.with(|it| it.faults.strike("GET", "/ws/events"));
+        let fault = self.with(|world| world.faults.strike("GET", "/ws/events"));
         let made_up = |reply| Ok(StreamResponse::Refused(self.made_up(reply)));
         match fault {
             None => {}
@@ -134,7 +134,7 @@ impl InMemoryWorld {
             Some(Fault::Slow(span)) => tokio::time::sleep(span).await,
         }
         let authorization = format!("Bearer {}", wish.token.expose_secret());
-        if let Err(refusal) = self.with(|it| it.check_entry(Some(&authorization))) {
+        if let Err(refusal) = self.with(|world| world.check_entry(Some(&authorization))) {
             return made_up(refusal.into());
         }
         let memory = self.itself.upgrade().expect("`self` is behind the pointer that upgrades");
@@ -144,7 +144,7 @@ impl InMemoryWorld {
 
     async fn answer_or_fail(&self, request: Request) -> Result<Response, TransportError> {
         let method = request.method.word();
-        let fault = self.with(|it| it.faults.strike(method, &request.path));
+        let fault = self.with(|world| world.faults.strike(method, &request.path));
         match fault {
             None => Ok(self.good(&request)),
             Some(Fault::Refuse) => Err(refused()),
@@ -174,7 +174,7 @@ impl InMemoryWorld {
     }
 
     fn made_up(&self, reply: Answer) -> Response {
-        response(reply, self.with(|it| it.now()))
+        response(reply, self.with(|world| world.now()))
     }
 }
 
@@ -188,7 +188,7 @@ impl Transport for InMemoryWorld {
     }
 
     fn address(&self) -> String {
-        self.with(|it| it.config.url.clone())
+        self.with(|world| world.config.url.clone())
     }
 }
 
@@ -210,7 +210,6 @@ fn response(reply: Answer, now: Timestamp) -> Response {
     }
 }
 
-/// An open stream.
 struct InMemoryStream {
     memory: Arc<InMemoryWorld>,
     events: broadcast::Receiver<GarmEvent>,
@@ -257,7 +256,7 @@ impl InMemoryStream {
             let due = [next, self.subscriber.due()].into_iter().flatten().min();
             tokio::select! {
                 () = touched => {}
-                () = sleep_until(due.map_or(self.ping_at, |it| it.min(self.ping_at))) => {}
+                () = sleep_until(due.map_or(self.ping_at, |due| due.min(self.ping_at))) => {}
             }
         }
     }
@@ -267,7 +266,7 @@ impl InMemoryStream {
             match self.events.try_recv() {
                 Ok(event) if !self.subscriber.wants(&event) => {}
                 Ok(event) => {
-                    let delivery = self.memory.look(|it| it.delivery(&event));
+                    let delivery = self.memory.look(|world| world.delivery(&event));
                     self.subscriber.hear(&event, &delivery, now)?;
                 }
                 // Lost silently, as in GARM.
@@ -319,7 +318,7 @@ mod tests {
             flavor: "small".into(),
             os_type: "linux".into(),
             os_arch: "amd64".into(),
-            labels: labels.iter().map(|it| (*it).to_owned()).collect(),
+            labels: labels.iter().map(|label| (*label).to_owned()).collect(),
             enabled: true,
             max_runners: 4,
             min_idle_runners: 0,
@@ -339,7 +338,7 @@ mod tests {
     }
 
     fn states(runners: &[Runner]) -> Vec<(Status, RunnerStatus)> {
-        runners.iter().map(|it| (it.status.clone(), it.runner_status.clone())).collect()
+        runners.iter().map(|runner| (runner.status.clone(), runner.runner_status.clone())).collect()
     }
 
     #[tokio::test(start_paused = true)]
@@ -356,7 +355,7 @@ mod tests {
         let change = PoolChange { min_idle_runners: Some(0), ..PoolChange::default() };
         client.update_pool(&pool.id, &change).await.unwrap();
         let order = JobBatch::new(1, &["linux"]).lasting(Duration::from_secs(5));
-        memory.with(|it| it.queue_jobs(&order));
+        memory.with(|world| world.queue_jobs(&order));
         tokio::time::sleep(Duration::from_millis(100)).await;
         let busy = client.runners().await.unwrap();
         assert_eq!(states(&busy), [(Status::Running, RunnerStatus::Active)]);
@@ -368,7 +367,7 @@ mod tests {
         assert_eq!(client.runners().await.unwrap(), []);
         assert_eq!(client.jobs().await.unwrap(), []);
         client.delete_pool(&pool.id).await.unwrap();
-        assert!(memory.with(|it| it.killed_jobs()).is_empty());
+        assert!(memory.with(|world| world.killed_jobs()).is_empty());
     }
 
     #[tokio::test(start_paused = true)]
@@ -376,7 +375,7 @@ mod tests {
         let memory = InMemoryWorld::new(World::new(SimConfig::default()));
         let client = memory.client();
         let entity = organization(&client).await;
-        memory.with(|it| it.faults.add(FaultRule::once("POST", "/pools", Fault::LoseAnswer)));
+        memory.with(|world| world.faults.add(FaultRule::once("POST", "/pools", Fault::LoseAnswer)));
         let error = client.create_pool(&entity, &spec(&["linux"])).await.unwrap_err();
         assert!(!error.is_certain());
         assert_eq!(client.pools().await.unwrap().len(), 1);
@@ -389,8 +388,9 @@ mod tests {
         client.pools().await.unwrap();
         tokio::time::sleep(Duration::from_secs(25 * 3600)).await;
         client.pools().await.unwrap();
-        let logins =
-            memory.with(|it| it.requests().iter().filter(|it| it.path == "/auth/login").count());
+        let logins = memory.with(|world| {
+            world.requests().iter().filter(|request| request.path == "/auth/login").count()
+        });
         assert_eq!(logins, 2);
     }
 }

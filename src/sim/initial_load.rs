@@ -29,8 +29,9 @@ impl World {
     /// Fills the first organization. The load is stable: each pool's `max_runners` and
     /// `min_idle_runners` equal its number of runners.
     pub fn load(&mut self, load: InitialLoad) {
-        let organization = self.entities.iter().find(|it| it.1.kind == EntityType::Organization);
-        let Some(entity) = organization.map(|it| *it.0).filter(|_| load.pools > 0) else {
+        let organization =
+            self.entities.iter().find(|found| found.1.kind == EntityType::Organization);
+        let Some(entity) = organization.map(|found| *found.0).filter(|_| load.pools > 0) else {
             return;
         };
         let share =
@@ -130,13 +131,13 @@ impl World {
         };
         let pause = every / 2 + self.rng.github.up_to(every);
         self.scheduler.add(self.now + pause.max(Duration::from_millis(1)), Due::Arrival);
-        let pools: Vec<_> = self.pools.values().filter(|it| it.is_enabled).collect();
+        let pools: Vec<_> = self.pools.values().filter(|pool| pool.is_enabled).collect();
         let place = self.rng.github.below(pools.len() as u64);
-        let Some(pool) = usize::try_from(place).ok().and_then(|it| pools.get(it)) else {
+        let Some(pool) = usize::try_from(place).ok().and_then(|index| pools.get(index)) else {
             return;
         };
         let mut labels = self.tags.names(&pool.tags);
-        labels.retain(|it| !it.starts_with("runnerctl"));
+        labels.retain(|label| !label.starts_with("runnerctl"));
         let repository = match self.entities.get(&pool.entity) {
             Some(entity) if entity.kind == EntityType::Repository => entity.full_name(),
             Some(entity) => format!("{}/app", entity.name),

@@ -62,7 +62,6 @@ impl RunnerPhase {
     }
 }
 
-/// One row.
 #[derive(Debug, Clone)]
 pub(crate) struct InstanceRow {
     pub(crate) id: String,

@@ -11,7 +11,9 @@ use super::world::World;
 impl World {
     fn find_instance(&self, name: &str) -> Result<InstanceRowKey, ApiRefusal> {
         self.instance_named(name)
-            .or_else(|| self.instances.iter().find(|it| it.1.id == name).map(|it| *it.0))
+            .or_else(|| {
+                self.instances.iter().find(|found| found.1.id == name).map(|found| *found.0)
+            })
             .ok_or_else(|| {
                 ApiRefusal::NotFound(
                     "error fetching instance: error fetching instance: error fetching instance by \
@@ -48,7 +50,7 @@ impl World {
             && error != GitHubError::NotFound
         {
             if error == GitHubError::Unauthorized
-                && let Some(entity) = self.pools.get(&pool).map(|it| it.entity)
+                && let Some(entity) = self.pools.get(&pool).map(|pool| pool.entity)
             {
                 // GARM's message, including its formatting bug (GARM.md §j).
                 self.stop_manager(entity, "failed to remove runner: %!q(<nil>)");

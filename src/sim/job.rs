@@ -5,13 +5,12 @@ use jiff::Timestamp;
 use super::entity::EntityType;
 use super::row_key::{EntityRowKey, InstanceRowKey};
 
-/// One row.
 #[derive(Debug, Clone)]
 pub(crate) struct JobRow {
     /// GARM's id, in order of arrival.
     pub(crate) id: i64,
     pub(crate) workflow_job_id: i64,
-    /// GitHub's id of a job that came by the queue of a scale set; empty for all others.
+    /// GitHub's id of a job that came through a scale set's queue; empty for all others.
     pub(crate) scale_set_job_id: String,
     pub(crate) run_id: i64,
     /// `queued`, `in_progress`, `completed`; `action` and `status` say the same.
@@ -38,7 +37,7 @@ pub(crate) struct JobRow {
 impl JobRow {
     /// Whether this entity's pool manager handles it.
     pub(crate) fn is_of(&self, entity: EntityRowKey) -> bool {
-        self.entities.iter().any(|it| it.1 == entity)
+        self.entities.iter().any(|found| found.1 == entity)
     }
 
     /// The order of statuses; GARM refuses to go back.

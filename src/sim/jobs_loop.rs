@@ -24,8 +24,8 @@ impl World {
     pub(super) fn queued_jobs(&self, entity: EntityRowKey) -> Vec<i64> {
         self.jobs
             .iter()
-            .filter(|(_, it)| it.status == "queued" && it.is_of(entity))
-            .map(|it| *it.0)
+            .filter(|(_, job)| job.status == "queued" && job.is_of(entity))
+            .map(|found| *found.0)
             .collect()
     }
 
@@ -35,18 +35,18 @@ impl World {
         let mut pools: Vec<_> = self
             .pools
             .iter()
-            .filter(|(_, it)| it.entity == entity && it.is_enabled)
-            .filter(|(_, it)| self.tags.serve(&it.tags, &labels))
-            .map(|(key, it)| (std::cmp::Reverse(it.priority), *key))
+            .filter(|(_, pool)| pool.entity == entity && pool.is_enabled)
+            .filter(|(_, pool)| self.tags.serve(&pool.tags, &labels))
+            .map(|(key, pool)| (std::cmp::Reverse(pool.priority), *key))
             .collect();
         pools.sort();
-        pools.into_iter().map(|it| it.1).collect()
+        pools.into_iter().map(|ranked| ranked.1).collect()
     }
 
     /// GARM's own scaling: creates a runner for each job whose row is older than the backoff.
     pub(super) fn consume_jobs(&mut self, entity: EntityRowKey) {
         let is_round_robin =
-            self.entities.get(&entity).is_some_and(|it| it.balancer == "roundrobin");
+            self.entities.get(&entity).is_some_and(|entity| entity.balancer == "roundrobin");
         // GARM remembers the pools of each label set, and the next in turn, for one run.
         let mut turns: HashMap<Vec<String>, (Vec<PoolRowKey>, usize)> = HashMap::new();
         for id in self.queued_jobs(entity) {
@@ -64,7 +64,7 @@ impl World {
             for step in 0..pools.len() {
                 let place = if is_round_robin { *turn % pools.len() } else { step };
                 *turn += 1;
-                let job = self.jobs.get(&id).map(|it| it.workflow_job_id);
+                let job = self.jobs.get(&id).map(|job| job.workflow_job_id);
                 if self.add_runner(pools[place], job).is_ok() {
                     is_made = true;
                     break;
@@ -80,7 +80,7 @@ impl World {
     /// The labels of a job that this entity has to serve now.
     fn labels_to_serve(&mut self, entity: EntityRowKey, id: i64) -> Option<Vec<String>> {
         let job = self.jobs.get(&id)?;
-        if job.locked_by.is_some_and(|it| it != entity) {
+        if job.locked_by.is_some_and(|other| other != entity) {
             return None;
         }
         let waited = self.now.duration_since(job.updated_at).unsigned_abs();
@@ -98,7 +98,7 @@ impl World {
 
     fn lock_job(&mut self, id: i64, by: Option<EntityRowKey>) {
         let now = self.now;
-        if let Some(job) = self.jobs.get_mut(&id).filter(|it| it.locked_by != by) {
+        if let Some(job) = self.jobs.get_mut(&id).filter(|job| job.locked_by != by) {
             job.locked_by = by;
             job.updated_at = now;
             self.emit_job("update", id, Depth::List);
@@ -112,12 +112,12 @@ impl World {
         let going: Vec<_> = self
             .jobs
             .iter()
-            .filter(|(_, it)| it.created_at < edge)
-            .filter(|(_, it)| match it.instance {
-                None => it.status != "queued",
-                Some(_) => it.status == "completed",
+            .filter(|(_, job)| job.created_at < edge)
+            .filter(|(_, job)| match job.instance {
+                None => job.status != "queued",
+                Some(_) => job.status == "completed",
             })
-            .map(|it| *it.0)
+            .map(|found| *found.0)
             .collect();
         for id in going {
             self.drop_job(id);
@@ -131,9 +131,9 @@ impl World {
             .queued_jobs(entity)
             .into_iter()
             .filter(|id| {
-                self.jobs.get(id).is_some_and(|it| {
-                    it.created_at < edge
-                        && self.tags.serve(&cached.tags, &LowercaseLabels::new(&it.labels))
+                self.jobs.get(id).is_some_and(|job| {
+                    job.created_at < edge
+                        && self.tags.serve(&cached.tags, &LowercaseLabels::new(&job.labels))
                 })
             })
             .collect();
@@ -149,15 +149,15 @@ impl World {
         let old: Vec<_> = self
             .queued_jobs(entity)
             .into_iter()
-            .filter_map(|id| self.jobs.get(&id).filter(|it| it.created_at <= edge))
-            .map(|it| (it.id, it.workflow_job_id))
+            .filter_map(|id| self.jobs.get(&id).filter(|job| job.created_at <= edge))
+            .map(|job| (job.id, job.workflow_job_id))
             .take(5)
             .collect();
         for (id, workflow_job_id) in old {
             if self.call_github().is_err() {
                 return;
             }
-            let status = self.github.jobs.get(&workflow_job_id).map(|it| it.status);
+            let status = self.github.jobs.get(&workflow_job_id).map(|job| job.status);
             if status != Some("queued") {
                 self.drop_job(id);
             }
@@ -169,7 +169,9 @@ impl World {
         self.emit_job("delete", id, Depth::List);
         if let Some(job) = self.jobs.remove(&id) {
             self.job_ids.remove(&job.workflow_job_id);
-            if let Some(instance) = job.instance.and_then(|it| self.instances.get_mut(&it)) {
+            if let Some(instance) =
+                job.instance.and_then(|instance| self.instances.get_mut(&instance))
+            {
                 instance.job = None;
             }
         }

@@ -8,7 +8,6 @@ use std::fmt::Write;
 
 use jiff::Timestamp;
 
-/// An object being written.
 pub(crate) struct Object {
     text: String,
 }
@@ -90,7 +89,6 @@ impl Object {
         self
     }
 
-    /// The whole object.
     pub(crate) fn end(mut self) -> String {
         self.text.push('}');
         self.text
@@ -114,7 +112,6 @@ pub(crate) fn list(items: impl Iterator<Item = String>) -> String {
     text
 }
 
-/// A string as JSON.
 pub(crate) fn quoted(value: &str) -> String {
     let mut text = String::with_capacity(value.len() + 2);
     push_text(&mut text, value);

@@ -22,7 +22,7 @@ fn write(json: &str, to: &mut String) -> Option<()> {
             let mut members: Vec<(String, &RawValue)> = Vec::new();
             for (key, value) in pairs(json)? {
                 // Of equal keys the last one counts.
-                members.retain(|it| it.0 != key);
+                members.retain(|member| member.0 != key);
                 members.push((key, value));
             }
             members.sort_by(|a, b| (a.0.len(), &a.0).cmp(&(b.0.len(), &b.0)));
@@ -34,7 +34,7 @@ fn write(json: &str, to: &mut String) -> Option<()> {
         }
         b'[' => {
             let items: Vec<&RawValue> = serde_json::from_str(json).ok()?;
-            list(to, ('[', ']'), items, |it, to| write(it.get(), to))
+            list(to, ('[', ']'), items, |item, to| write(item.get(), to))
         }
         b'"' => quote(&serde_json::from_str::<String>(json).ok()?, to),
         b'-' | b'0'..=b'9' => {
@@ -100,7 +100,7 @@ fn number(text: &str) -> Option<String> {
     };
     let before = before.trim_start_matches('0');
     let before = if before.is_empty() { "0" } else { before };
-    let is_zero = before == "0" && after.bytes().all(|it| it == b'0');
+    let is_zero = before == "0" && after.bytes().all(|digit| digit == b'0');
     let sign = if is_zero { "" } else { sign };
     Some(if after.is_empty() {
         format!("{sign}{before}")

@@ -7,32 +7,26 @@ use super::json::{Object, quoted};
 /// An event with its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogEntry {
-    /// The world's time.
     pub at: Timestamp,
-    /// The event.
     pub what: LogEvent,
 }
 
 /// An event in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogEvent {
-    /// A job was queued at GitHub.
     JobQueued {
         /// GitHub's id of the job.
         job: i64,
         /// The labels in `runs-on`.
         labels: Vec<String>,
     },
-    /// A runner took a job.
     JobStarted {
         /// GitHub's id of the job.
         job: i64,
-        /// Name of the runner.
         runner: String,
         /// Milliseconds since the job was queued.
         waited_ms: u64,
     },
-    /// A job was completed.
     JobCompleted {
         /// GitHub's id of the job.
         job: i64,
@@ -43,65 +37,51 @@ pub enum LogEvent {
     },
     /// A runner was registered at GitHub.
     RunnerRegistered {
-        /// Name of the runner.
         runner: String,
-        /// Its labels.
         labels: Vec<String>,
     },
-    /// A runner came online.
     RunnerOnline {
-        /// Name of the runner.
         runner: String,
     },
     /// A runner was removed from GitHub.
     RunnerRemoved {
-        /// Name of the runner.
         runner: String,
         /// `ephemeral`: its job was completed; `api`: GARM removed it.
         why: &'static str,
     },
     /// GitHub refused to remove a busy runner.
     RemovalRefused {
-        /// Name of the runner.
         runner: String,
     },
     /// A provider created a VM.
     VmCreated {
-        /// Name of the instance.
         name: String,
-        /// Name of the provider.
         provider: String,
         /// GARM's id of the pool.
         pool: String,
     },
     /// A provider failed to create a VM.
     VmCreateFailed {
-        /// Name of the instance.
         name: String,
-        /// Name of the provider.
         provider: String,
         /// `injected`, `quota`.
         why: &'static str,
     },
     /// A provider deleted a VM.
     VmDeleted {
-        /// Name of the instance.
         name: String,
-        /// Name of the provider.
         provider: String,
         /// Lifetime in milliseconds.
         alive_ms: u64,
         /// The job that the deletion killed, which must never happen.
         killed_job: Option<i64>,
     },
-    /// A webhook was lost.
     WebhookDropped {
         /// GitHub's id of the job.
         job: i64,
         /// `queued`, `in_progress`, `completed`.
         action: &'static str,
     },
-    /// A webhook was delivered.
     WebhookAnswered {
         /// GitHub's id of the job.
         job: i64,
@@ -118,7 +98,7 @@ impl LogEntry {
         let start = Object::new().raw("t", &seconds(self.at.as_millisecond()));
         match &self.what {
             LogEvent::JobQueued { job, labels } => {
-                let labels = labels.iter().map(|it| quoted(it));
+                let labels = labels.iter().map(|label| quoted(label));
                 start.text("ev", "job_queued").number("job", *job).list_if("labels", labels).end()
             }
             LogEvent::JobStarted { job, runner, waited_ms } => start
@@ -134,7 +114,7 @@ impl LogEntry {
                 .raw("runner", &if runner.is_empty() { "null".into() } else { quoted(runner) })
                 .end(),
             LogEvent::RunnerRegistered { runner, labels } => {
-                let labels = labels.iter().map(|it| quoted(it));
+                let labels = labels.iter().map(|label| quoted(label));
                 let start = start.text("ev", "runner_registered").text("runner", runner);
                 start.list_if("labels", labels).end()
             }
@@ -177,7 +157,7 @@ impl LogEntry {
                 .text("why", why)
                 .end(),
             LogEvent::VmDeleted { name, provider, alive_ms, killed_job } => {
-                let killed = killed_job.map_or_else(|| "null".into(), |it| it.to_string());
+                let killed = killed_job.map_or_else(|| "null".into(), |job| job.to_string());
                 start
                     .text("ev", "vm_deleted")
                     .text("name", name)

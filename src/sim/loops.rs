@@ -67,7 +67,7 @@ impl Loop {
 
 impl World {
     pub(super) fn tick(&mut self, entity: EntityRowKey, which: Loop) {
-        let Some(is_running) = self.entities.get(&entity).map(|it| it.is_running) else {
+        let Some(is_running) = self.entities.get(&entity).map(|entity| entity.is_running) else {
             return;
         };
         if !is_running && !which.always_runs() {
@@ -95,8 +95,8 @@ impl World {
     fn cached_pools(&self, entity: EntityRowKey) -> Vec<(PoolRowKey, CachedPool)> {
         self.pools
             .iter()
-            .filter(|(_, it)| it.entity == entity && it.cached.is_enabled)
-            .map(|(key, it)| (*key, it.cached.clone()))
+            .filter(|(_, pool)| pool.entity == entity && pool.cached.is_enabled)
+            .map(|(key, pool)| (*key, pool.cached.clone()))
             .collect()
     }
 
@@ -108,10 +108,12 @@ impl World {
     ) -> Vec<InstanceRowKey> {
         self.instances
             .iter()
-            .filter(|(_, it)| {
-                self.pools.get(&it.pool).is_some_and(|pool| pool.entity == entity && fits(it, pool))
+            .filter(|(_, instance)| {
+                self.pools
+                    .get(&instance.pool)
+                    .is_some_and(|pool| pool.entity == entity && fits(instance, pool))
             })
-            .map(|it| *it.0)
+            .map(|found| *found.0)
             .collect()
     }
 
@@ -136,7 +138,7 @@ impl World {
         let idle = pool
             .instances
             .iter()
-            .filter(|it| self.instances.get(it).is_some_and(InstanceRow::counts_as_idle))
+            .filter(|key| self.instances.get(key).is_some_and(InstanceRow::counts_as_idle))
             .count() as u64;
         let wanted = cached.min_idle.saturating_sub(idle);
         wanted.min(cached.max_runners.saturating_sub(all))
@@ -207,8 +209,9 @@ impl World {
     }
 
     fn add_pending(&mut self, entity: EntityRowKey) {
-        let due =
-            self.instances_where(entity, |it, _| it.vm == VmStatus::PendingCreate && !it.is_locked);
+        let due = self.instances_where(entity, |instance, _| {
+            instance.vm == VmStatus::PendingCreate && !instance.is_locked
+        });
         for key in due {
             self.set_vm(key, VmStatus::Creating);
             self.create_vm(key);
@@ -216,8 +219,9 @@ impl World {
     }
 
     fn delete_pending(&mut self, entity: EntityRowKey) {
-        let leaving = |it: &InstanceRow, _: &PoolRow| {
-            matches!(it.vm, VmStatus::PendingDelete | VmStatus::PendingForceDelete) && !it.is_locked
+        let leaving = |instance: &InstanceRow, _: &PoolRow| {
+            matches!(instance.vm, VmStatus::PendingDelete | VmStatus::PendingForceDelete)
+                && !instance.is_locked
         };
         for key in self.instances_where(entity, leaving) {
             if let Some(instance) = self.instances.get_mut(&key) {
@@ -233,10 +237,10 @@ impl World {
         if self.config.variant.version == GarmVersion::V0_2_1 {
             return;
         }
-        let failed = |it: &InstanceRow, pool: &PoolRow| {
-            it.vm == VmStatus::Error
-                && !it.is_locked
-                && it.retries < RETRIES
+        let failed = |instance: &InstanceRow, pool: &PoolRow| {
+            instance.vm == VmStatus::Error
+                && !instance.is_locked
+                && instance.retries < RETRIES
                 && pool.cached.is_enabled
         };
         for key in self.instances_where(entity, failed) {
@@ -262,14 +266,16 @@ impl World {
             let Some(pool) = self.pools.get(&key) else {
                 continue;
             };
-            let is_idle = |it: &InstanceRow| {
-                it.phase == RunnerPhase::Idle && it.vm == VmStatus::Running && !it.is_locked
+            let is_idle = |instance: &InstanceRow| {
+                instance.phase == RunnerPhase::Idle
+                    && instance.vm == VmStatus::Running
+                    && !instance.is_locked
             };
             let idle: Vec<_> = pool
                 .instances
                 .iter()
                 .copied()
-                .filter(|it| self.instances.get(it).is_some_and(is_idle))
+                .filter(|key| self.instances.get(key).is_some_and(is_idle))
                 .collect();
             let wanted = cached.min_idle.saturating_add(queued);
             let surplus = (idle.len() as u64).saturating_sub(wanted);
@@ -287,7 +293,9 @@ impl World {
 
     /// Removes a runner from GitHub and marks its VM for deletion.
     pub(super) fn remove_idle(&mut self, key: InstanceRowKey) -> Result<(), GitHubError> {
-        let Some((agent, pool)) = self.instances.get(&key).map(|it| (it.agent_id, it.pool)) else {
+        let Some((agent, pool)) =
+            self.instances.get(&key).map(|instance| (instance.agent_id, instance.pool))
+        else {
             return Err(GitHubError::NotFound);
         };
         match self.remove_runner(agent) {
@@ -297,7 +305,7 @@ impl World {
             }
             Err(error) => {
                 if error == GitHubError::Unauthorized
-                    && let Some(entity) = self.pools.get(&pool).map(|it| it.entity)
+                    && let Some(entity) = self.pools.get(&pool).map(|pool| pool.entity)
                 {
                     self.stop_manager(entity, "failed to remove runner: unauthorized");
                 }
@@ -332,7 +340,9 @@ impl World {
         match self.call_github() {
             Ok(()) => {
                 let now = self.now;
-                if let Some(entity) = self.entities.get_mut(&entity).filter(|it| !it.is_running) {
+                if let Some(entity) =
+                    self.entities.get_mut(&entity).filter(|entity| !entity.is_running)
+                {
                     entity.is_running = true;
                     entity.failure.clear();
                     entity.updated_at = now;

@@ -5,14 +5,14 @@ use super::reply::ApiReply;
 
 /// The redirect for a path with its query, unless the path is clean.
 pub(crate) fn redirect(path: &str) -> Option<ApiReply> {
-    let (path, query) = path.split_once('?').map_or((path, None), |it| (it.0, Some(it.1)));
+    let (path, query) = path.split_once('?').map_or((path, None), |parts| (parts.0, Some(parts.1)));
     // The router decodes the path first; only encoded slashes matter here.
     let path = path.replace("%2F", "/").replace("%2f", "/");
     let clean = cleaned(&path);
     if clean == path {
         return None;
     }
-    let query = query.map_or_else(String::new, |it| format!("?{it}"));
+    let query = query.map_or_else(String::new, |query| format!("?{query}"));
     Some(ApiReply::moved(format!("{clean}{query}")))
 }
 
@@ -51,7 +51,7 @@ mod tests {
             ("/api/v1/a%2F/b", Some("/api/v1/a/b")),
             ("//", Some("/")),
         ] {
-            let found = redirect(path).and_then(|it| it.location);
+            let found = redirect(path).and_then(|redirect| redirect.location);
             assert_eq!(found.as_deref(), expected, "{path}");
         }
     }

@@ -10,7 +10,6 @@ use super::row_key::{EntityRowKey, InstanceRowKey};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct TagRowKey(usize);
 
-/// One row.
 #[derive(Debug, Clone)]
 pub(crate) struct PoolRow {
     pub(crate) id: String,
@@ -71,7 +70,6 @@ impl PoolRow {
     }
 }
 
-/// One tag.
 #[derive(Debug, Clone)]
 pub(crate) struct TagRow {
     pub(crate) id: String,
@@ -79,8 +77,8 @@ pub(crate) struct TagRow {
     lower: String,
 }
 
-/// Every tag that any pool has ever had. GARM keeps a tag's first spelling for all pools, for ever
-/// (GARM.md §0.4, §c).
+/// Every tag that any pool has ever had. GARM keeps a tag's first spelling forever and for all
+/// pools (GARM.md §0.4, §c).
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tags {
     rows: Vec<TagRow>,
@@ -107,13 +105,13 @@ impl Tags {
     /// Whether a pool with these tags serves a job with these labels. GARM counts the pool's tags
     /// among the labels, so a duplicate label matches no pool.
     pub(crate) fn serve(&self, tags: &[TagRowKey], labels: &LowercaseLabels) -> bool {
-        let hits = tags.iter().filter(|it| labels.0.contains(&self.get(**it).lower)).count();
+        let hits = tags.iter().filter(|id| labels.0.contains(&self.get(**id).lower)).count();
         !labels.0.is_empty() && hits == labels.0.len()
     }
 
     /// The names, as GARM spells them.
     pub(crate) fn names(&self, tags: &[TagRowKey]) -> Vec<String> {
-        tags.iter().map(|it| self.get(*it).name.clone()).collect()
+        tags.iter().map(|id| self.get(*id).name.clone()).collect()
     }
 }
 
@@ -123,6 +121,6 @@ pub(crate) struct LowercaseLabels(Vec<String>);
 
 impl LowercaseLabels {
     pub(crate) fn new(labels: &[String]) -> Self {
-        Self(labels.iter().map(|it| it.to_lowercase()).collect())
+        Self(labels.iter().map(|label| label.to_lowercase()).collect())
     }
 }

@@ -63,7 +63,7 @@ impl PoolUpdate {
 
     /// The same update, in which a timeout of 0 means "unchanged".
     pub(crate) fn without_zero_timeout(self) -> Self {
-        Self { timeout: self.timeout.filter(|it| *it > 0), ..self }
+        Self { timeout: self.timeout.filter(|minutes| *minutes > 0), ..self }
     }
 
     /// Updates the row except its tags, and returns whether anything changed. Accepts any OS and
@@ -108,5 +108,5 @@ fn set<T: PartialEq>(field: &mut T, value: Option<T>) -> bool {
 }
 
 fn set_text(field: &mut String, value: &str) -> bool {
-    set(field, Some(value.to_owned()).filter(|it| !it.is_empty()))
+    set(field, Some(value.to_owned()).filter(|text| !text.is_empty()))
 }

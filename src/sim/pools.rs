@@ -39,24 +39,25 @@ impl World {
             EntityType::Repository => "error appending tags to create pool params",
             EntityType::Enterprise => "failed to append tags to create pool params",
         };
-        self.check_draft(&draft).map_err(|it| it.within(checking))?;
-        let entity = self.find_entity(kind, entity_id).map_err(|it| {
-            it.within(&format!(
+        self.check_draft(&draft).map_err(|refusal| refusal.within(checking))?;
+        let entity = self.find_entity(kind, entity_id).map_err(|refusal| {
+            refusal.within(&format!(
                 "failed to get repo: error failed to get entity from db: error fetching {}",
                 kind.short()
             ))
         })?;
         let template = self
             .template_for(&draft)
-            .map_err(|it| it.within("failed to find suitable template"))?;
+            .map_err(|refusal| refusal.within("failed to find suitable template"))?;
         // An organization's pool keeps 0 where a repository's gets 20 minutes.
         let timeout = match (kind, draft.timeout) {
             (EntityType::Repository, 0) => 20,
             (_, timeout) => timeout,
         };
-        self.check_proxy(Some(draft.proxy)).map_err(|it| it.within("error creating pool"))?;
+        self.check_proxy(Some(draft.proxy))
+            .map_err(|refusal| refusal.within("error creating pool"))?;
         self.check_labels(&draft.tags)?;
-        draft.extra_specs = draft.extra_specs.map(|it| self.kept(it)).transpose()?;
+        draft.extra_specs = draft.extra_specs.map(|specs| self.kept(specs)).transpose()?;
         let key = self.insert_pool(entity, draft, template, timeout);
         self.emit_pool("create", key);
         let pool = self.pools.get(&key).ok_or(ApiRefusal::Server)?;
@@ -72,7 +73,7 @@ impl World {
             (draft.flavor.is_empty(), "missing flavor"),
             (draft.image.is_empty(), "missing image"),
         ];
-        if let Some((_, what)) = missing.iter().find(|it| it.0) {
+        if let Some((_, what)) = missing.iter().find(|rule| rule.0) {
             return Err(ApiRefusal::bad(format!(
                 "failed to validate params (\"{what}\"): invalid request"
             )));
@@ -95,12 +96,12 @@ impl World {
             return self
                 .templates
                 .values()
-                .find(|it| {
-                    it.os_type == draft.os_type
-                        && it.forge_type == "github"
-                        && it.owner == super::seed::SYSTEM
+                .find(|template| {
+                    template.os_type == draft.os_type
+                        && template.forge_type == "github"
+                        && template.owner == super::seed::SYSTEM
                 })
-                .map(|it| it.id)
+                .map(|template| template.id)
                 .ok_or_else(|| {
                     ApiRefusal::bad("no template ID supplied and no default template can be found")
                 });
@@ -193,7 +194,7 @@ impl World {
             let os_type = body.text("os_type")?.unwrap_or_default();
             let draft = NewPool { template: Some(template), os_type, ..NewPool::default() };
             self.template_for(&draft)
-                .map_err(|it| it.within("failed to find suitable template"))?;
+                .map_err(|refusal| refusal.within("failed to find suitable template"))?;
         }
         self.change_pool(key, &super::pool_update::PoolUpdate::read(&body)?.without_zero_timeout())
     }
@@ -217,13 +218,13 @@ impl World {
         let pool = self.pools.get(&key).ok_or(ApiRefusal::Server)?;
         change.check(pool)?;
         self.check_proxy(change.proxy)
-            .map_err(|it| it.within("error updating pool: error updating pool"))?;
+            .map_err(|refusal| refusal.within("error updating pool: error updating pool"))?;
         // An unknown template fails at the database's foreign key (GARM.md §b).
-        if change.template.is_some_and(|it| !self.templates.contains_key(&it)) {
+        if change.template.is_some_and(|id| !self.templates.contains_key(&id)) {
             return Err(ApiRefusal::Server);
         }
         self.check_labels(&change.tags)?;
-        let specs = change.extra_specs.clone().map(|it| self.kept(it)).transpose()?;
+        let specs = change.extra_specs.clone().map(|specs| self.kept(specs)).transpose()?;
         let tags = self.tags_of(&change.tags);
         let now = self.now;
         let pool = self.pools.get_mut(&key).ok_or(ApiRefusal::Server)?;
@@ -254,7 +255,7 @@ impl World {
 
     /// SQLite accepts any length, and NUL.
     fn check_labels(&self, labels: &[String]) -> Result<(), ApiRefusal> {
-        let fits = |it: &String| it.chars().count() <= LABEL_MAX && !it.contains('\0');
+        let fits = |text: &String| text.chars().count() <= LABEL_MAX && !text.contains('\0');
         match self.config.variant.database {
             GarmDatabase::Postgresql if !labels.iter().all(fits) => Err(ApiRefusal::Server),
             GarmDatabase::Sqlite | GarmDatabase::Postgresql => Ok(()),
@@ -276,7 +277,7 @@ impl World {
             Err(ApiRefusal::NotFound(_)) => return Ok(ApiReply::done()),
             Err(other) => return Err(other.within("error fetching pool")),
         };
-        if self.pools.get(&key).is_some_and(|it| !it.instances.is_empty()) {
+        if self.pools.get(&key).is_some_and(|pool| !pool.instances.is_empty()) {
             return Err(ApiRefusal::bad("pool has runners"));
         }
         self.drop_pool(key);

@@ -14,7 +14,6 @@ const NO_URL: &str = "at least one of http_proxy or https_proxy must be set";
 const TAKEN: &str = "a proxy already exists with the specified name";
 const NO_USER: &str = "password cannot be set without a username";
 
-/// One row.
 #[derive(Debug, Clone)]
 pub(crate) struct ProxyRow {
     pub(crate) id: u64,
@@ -24,7 +23,7 @@ pub(crate) struct ProxyRow {
     https: String,
     exempt: String,
     username: String,
-    /// The password itself is not kept: nothing ever shows it.
+    /// The password itself is not stored, since no response contains it.
     has_password: bool,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -57,7 +56,7 @@ impl World {
     fn create_proxy(&mut self, body: &[u8]) -> Result<ApiReply, ApiRefusal> {
         let body = Body::read(body)?;
         let text = |key| body.text(key).map(Option::unwrap_or_default);
-        let id = self.proxies.keys().last().map_or(1, |it| it + 1);
+        let id = self.proxies.keys().last().map_or(1, |id| id + 1);
         let proxy = ProxyRow {
             id,
             name: text("name")?,
@@ -70,21 +69,21 @@ impl World {
             created_at: self.now,
             updated_at: self.now,
         };
-        check_new(&proxy).map_err(|it| it.within("failed to validate create params"))?;
-        self.check_proxy_name(&proxy).map_err(|it| it.within(CREATING))?;
+        check_new(&proxy).map_err(|refusal| refusal.within("failed to validate create params"))?;
+        self.check_proxy_name(&proxy).map_err(|refusal| refusal.within(CREATING))?;
         let shown = show(&proxy);
         self.proxies.insert(id, proxy);
         Ok(ApiReply::json(shown))
     }
 
-    /// What is absent stays; an empty text clears, but for the name.
+    /// Absent fields stay unchanged; an empty text clears a field, except the name.
     fn update_proxy(&mut self, id: &str, body: &[u8]) -> Result<ApiReply, ApiRefusal> {
         let id = number(id)?;
         let body = Body::read(body)?;
         let [name, http, https] = ["name", "http_proxy", "https_proxy"].map(|key| body.text(key));
         let (name, http, https) = (name?, http?, https?);
         check_update(name.as_deref(), [http.as_deref(), https.as_deref()])
-            .map_err(|it| it.within("failed to validate update params"))?;
+            .map_err(|refusal| refusal.within("failed to validate update params"))?;
         let before = self.proxies.get(&id).ok_or_else(|| {
             ApiRefusal::NotFound(format!("{UPDATING}: failed to get proxy: not found"))
         })?;
@@ -97,7 +96,7 @@ impl World {
             https: kept(https, &before.https),
             exempt: kept(body.text("no_proxy")?, &before.exempt),
             username: kept(body.text("username")?, &before.username),
-            has_password: password.map_or(before.has_password, |it| !it.is_empty()),
+            has_password: password.map_or(before.has_password, |password| !password.is_empty()),
             ..before.clone()
         };
         after.updated_at = self.now;
@@ -108,16 +107,16 @@ impl World {
             let what = format!("{UPDATING}: error updating proxy credentials");
             return Err(ApiRefusal::bad(NO_USER).within(&what));
         }
-        self.check_proxy_name(&after).map_err(|it| it.within(UPDATING))?;
+        self.check_proxy_name(&after).map_err(|refusal| refusal.within(UPDATING))?;
         let shown = show(&after);
         self.proxies.insert(id, after);
         Ok(ApiReply::json(shown))
     }
 
-    /// 200, also for what never was; what a pool uses stays.
+    /// Returns 200 even if there is none. A proxy that a pool uses cannot be deleted.
     fn delete_proxy(&mut self, id: &str) -> Result<ApiReply, ApiRefusal> {
         let id = number(id)?;
-        if id != 0 && self.pools.values().any(|it| it.proxy == id) {
+        if id != 0 && self.pools.values().any(|pool| pool.proxy == id) {
             let what = "cannot delete proxy while in use by pools or scale sets";
             return Err(ApiRefusal::bad(what).within(DELETING));
         }
@@ -125,17 +124,17 @@ impl World {
         Ok(ApiReply::done())
     }
 
-    /// A name is unique, whatever its case.
+    /// A name is unique, ignoring case.
     fn check_proxy_name(&self, proxy: &ProxyRow) -> Result<(), ApiRefusal> {
         let is_taken =
-            |it: &ProxyRow| it.id != proxy.id && it.name.eq_ignore_ascii_case(&proxy.name);
+            |other: &ProxyRow| other.id != proxy.id && other.name.eq_ignore_ascii_case(&proxy.name);
         match self.proxies.values().any(is_taken) {
             true => Err(ApiRefusal::Conflict(TAKEN.into())),
             false => Ok(()),
         }
     }
 
-    /// A pool must refer to an existing proxy, or with 0 to none.
+    /// A pool must refer to an existing proxy; 0 means none.
     pub(super) fn check_proxy(&self, id: Option<u64>) -> Result<(), ApiRefusal> {
         match id {
             Some(id) if id != 0 && !self.proxies.contains_key(&id) => Err(ApiRefusal::bad(
@@ -153,7 +152,7 @@ fn check_new(proxy: &ProxyRow) -> Result<(), ApiRefusal> {
     if proxy.http.is_empty() && proxy.https.is_empty() {
         return Err(ApiRefusal::bad(NO_URL));
     }
-    for url in [&proxy.http, &proxy.https].into_iter().filter(|it| !it.is_empty()) {
+    for url in [&proxy.http, &proxy.https].into_iter().filter(|url| !url.is_empty()) {
         check_url(url)?;
     }
     if proxy.has_password && proxy.username.is_empty() {
@@ -166,17 +165,17 @@ fn check_update(name: Option<&str>, urls: [Option<&str>; 2]) -> Result<(), ApiRe
     if name == Some("") {
         return Err(ApiRefusal::bad("name cannot be empty"));
     }
-    urls.into_iter().flatten().filter(|it| !it.is_empty()).try_for_each(check_url)
+    urls.into_iter().flatten().filter(|url| !url.is_empty()).try_for_each(check_url)
 }
 
 fn check_url(url: &str) -> Result<(), ApiRefusal> {
-    let scheme = url.split_once(':').map_or("", |it| it.0).to_lowercase();
+    let scheme = url.split_once(':').map_or("", |parts| parts.0).to_lowercase();
     if !["http", "https", "socks5"].contains(&scheme.as_str()) {
         return Err(ApiRefusal::bad(format!(
             "invalid proxy URL scheme {scheme:?}; supported schemes are http, https and socks5"
         )));
     }
-    let rest = url.split_once("://").map_or("", |it| it.1);
+    let rest = url.split_once("://").map_or("", |parts| parts.1);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if authority.rsplit('@').next().unwrap_or_default().is_empty() {
         return Err(ApiRefusal::bad(format!("invalid proxy URL: {url:?}; missing host")));
@@ -193,16 +192,16 @@ fn number(id: &str) -> Result<u64, ApiRefusal> {
     id.parse().map_err(|_| ApiRefusal::bad(format!("invalid value for \"proxyID\": \"{id}\"")))
 }
 
-fn show(it: &ProxyRow) -> String {
+fn show(proxy: &ProxyRow) -> String {
     Object::new()
-        .number("id", it.id)
-        .time("created_at", it.created_at)
-        .time("updated_at", it.updated_at)
-        .text("name", &it.name)
-        .text_if("description", &it.description)
-        .text_if("http_proxy", &it.http)
-        .text_if("https_proxy", &it.https)
-        .text_if("no_proxy", &it.exempt)
-        .text_if("username", &it.username)
+        .number("id", proxy.id)
+        .time("created_at", proxy.created_at)
+        .time("updated_at", proxy.updated_at)
+        .text("name", &proxy.name)
+        .text_if("description", &proxy.description)
+        .text_if("http_proxy", &proxy.http)
+        .text_if("https_proxy", &proxy.https)
+        .text_if("no_proxy", &proxy.exempt)
+        .text_if("username", &proxy.username)
         .end()
 }

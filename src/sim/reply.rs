@@ -5,7 +5,6 @@ use super::json::Object;
 /// A response of the world.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiReply {
-    /// HTTP status.
     pub status: u16,
     /// `Content-Type`; absent in responses of GARM's router.
     pub content_type: Option<&'static str>,

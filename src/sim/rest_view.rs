@@ -15,13 +15,11 @@ use super::world::World;
 /// Where a row is shown, which decides its fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Depth {
-    /// In a list.
     List,
     /// In the response for one id or name.
     One,
     /// In the response to POST or PUT.
     Write,
-    /// In an event.
     Event,
     /// Inside another row.
     Inner,
@@ -51,8 +49,9 @@ impl World {
         }
         shown = shown.truth_if("enabled", Truth(pool.is_enabled));
         if !is_list && !is_inner {
-            let rows = pool.instances.iter().filter_map(|it| self.instances.get(it));
-            shown = shown.list_if("instances", rows.map(|it| self.show_instance(it, Depth::Inner)));
+            let rows = pool.instances.iter().filter_map(|key| self.instances.get(key));
+            shown =
+                shown.list_if("instances", rows.map(|row| self.show_instance(row, Depth::Inner)));
         }
         shown = shown
             .truth("enable_shell", Truth(pool.has_shell))
@@ -75,12 +74,12 @@ impl World {
             .number_if("template_id", pool.template);
         if !is_list && !is_inner {
             let template = self.templates.get(&pool.template);
-            shown = shown.text_if("template_name", template.map_or("", |it| &it.name));
+            shown = shown.text_if("template_name", template.map_or("", |template| &template.name));
         }
         shown = shown.number_if("proxy_id", pool.proxy);
         if !is_list && !is_inner {
             let proxy = self.proxies.get(&pool.proxy);
-            shown = shown.text_if("proxy_name", proxy.map_or("", |it| &it.name));
+            shown = shown.text_if("proxy_name", proxy.map_or("", |proxy| &proxy.name));
         }
         shown.end()
     }
@@ -88,22 +87,23 @@ impl World {
     /// Lists keep the order in which tags were given; elsewhere tags are ordered by id (GARM.md
     /// §c).
     fn show_tags(&self, pool: &PoolRow, depth: Depth) -> std::vec::IntoIter<String> {
-        let mut tags: Vec<_> = pool.tags.iter().map(|it| self.tags.get(*it)).collect();
+        let mut tags: Vec<_> = pool.tags.iter().map(|id| self.tags.get(*id)).collect();
         if depth != Depth::List {
             tags.sort_by(|a, b| a.id.cmp(&b.id));
         }
         let shown: Vec<_> = tags
             .into_iter()
-            .map(|it| Object::new().text("id", &it.id).text_if("name", &it.name).end())
+            .map(|tag| Object::new().text("id", &tag.id).text_if("name", &tag.name).end())
             .collect();
         shown.into_iter()
     }
 
     /// Inside an entity a pool names only a repository, and only by id (measured).
     fn with_half_owner(&self, shown: Object, key: EntityRowKey) -> Object {
-        let repository = self.entities.get(&key).filter(|it| it.kind == EntityType::Repository);
+        let repository =
+            self.entities.get(&key).filter(|entity| entity.kind == EntityType::Repository);
         shown
-            .text_if("repo_id", repository.map_or("", |it| &it.id))
+            .text_if("repo_id", repository.map_or("", |repository| &repository.id))
             .raw("endpoint", &self.show_no_endpoint())
     }
 
@@ -124,31 +124,31 @@ impl World {
 
     /// Only single responses and events contain addresses and status messages; instances inside a
     /// pool have no provider and no job (GARM.md §a).
-    pub(super) fn show_instance(&self, it: &InstanceRow, depth: Depth) -> String {
+    pub(super) fn show_instance(&self, instance: &InstanceRow, depth: Depth) -> String {
         let is_inner = depth == Depth::Inner;
         let is_full = matches!(depth, Depth::One | Depth::Event);
         let mut shown = Object::new()
-            .text("id", &it.id)
-            .text_if("provider_id", &it.provider_id)
-            .text("provider_name", if is_inner { "" } else { &it.provider })
-            .number_if("agent_id", it.agent_id)
-            .text("name", &it.name)
-            .text_if("os_type", &it.os_type)
-            .text_if("os_name", &it.os_name)
-            .text_if("os_version", &it.os_version)
-            .text_if("os_arch", &it.os_arch);
-        if is_full && !it.provider_id.is_empty() {
+            .text("id", &instance.id)
+            .text_if("provider_id", &instance.provider_id)
+            .text("provider_name", if is_inner { "" } else { &instance.provider })
+            .number_if("agent_id", instance.agent_id)
+            .text("name", &instance.name)
+            .text_if("os_type", &instance.os_type)
+            .text_if("os_name", &instance.os_name)
+            .text_if("os_version", &instance.os_version)
+            .text_if("os_arch", &instance.os_arch);
+        if is_full && !instance.provider_id.is_empty() {
             shown = shown.raw("addresses", r#"[{"address":"127.0.0.1","type":"private"}]"#);
         }
-        let pool = self.pools.get(&it.pool).map_or("", |it| it.id.as_str());
+        let pool = self.pools.get(&instance.pool).map_or("", |pool| pool.id.as_str());
         shown = shown
-            .text("status", it.vm.word())
-            .text("runner_status", it.phase.word())
+            .text("status", instance.vm.word())
+            .text("runner_status", instance.phase.word())
             .text_if("pool_id", pool)
-            .text_if("provider_fault", &STANDARD.encode(&it.fault));
+            .text_if("provider_fault", &STANDARD.encode(&instance.fault));
         if is_full {
-            let order = in_order(it.messages.len(), self.config.variant.database);
-            let messages = order.filter_map(|at| it.messages.get(at)).map(|(at, message)| {
+            let order = in_order(instance.messages.len(), self.config.variant.database);
+            let messages = order.filter_map(|at| instance.messages.get(at)).map(|(at, message)| {
                 Object::new()
                     .time("created_at", *at)
                     .text("message", message)
@@ -159,29 +159,30 @@ impl World {
             shown = shown.list_if("status_messages", messages);
         }
         shown = shown
-            .time("created_at", it.created_at)
-            .time("updated_at", it.updated_at)
-            .text_if("github-runner-group", &it.group);
-        if let Some(job) = it.job.filter(|_| !is_inner).and_then(|it| self.jobs.get(&it)) {
+            .time("created_at", instance.created_at)
+            .time("updated_at", instance.updated_at)
+            .text_if("github-runner-group", &instance.group);
+        if let Some(job) = instance.job.filter(|_| !is_inner).and_then(|key| self.jobs.get(&key)) {
             shown = shown.raw("job", &self.show_job(job, Depth::Inner));
         }
         shown
             .time("heartbeat", zero_time())
             .raw("capabilities", r#"{"has_shell":false}"#)
-            .number("generation", it.generation)
+            .number("generation", instance.generation)
             .end()
     }
 
     /// The runner's name is present only where GARM has also read the runner's row.
     pub(super) fn show_job(&self, job: &JobRow, depth: Depth) -> String {
         let runner = job.instance.filter(|_| depth == Depth::List);
-        let runner = runner.and_then(|it| self.instances.get(&it)).map_or("", |it| &it.name);
+        let runner =
+            runner.and_then(|key| self.instances.get(&key)).map_or("", |instance| &instance.name);
         let has_runner = job.runner_id != 0;
         let id_of = |kind| {
-            let key = job.entities.iter().find(|it| it.0 == kind).map(|it| it.1);
-            key.and_then(|it| self.entities.get(&it)).map_or("", |it| it.id.as_str())
+            let key = job.entities.iter().find(|entity| entity.0 == kind).map(|entity| entity.1);
+            key.and_then(|key| self.entities.get(&key)).map_or("", |entity| entity.id.as_str())
         };
-        let lock = job.locked_by.and_then(|it| self.entities.get(&it));
+        let lock = job.locked_by.and_then(|key| self.entities.get(&key));
         Object::new()
             .number("id", job.id)
             .number_if("workflow_job_id", job.workflow_job_id)
@@ -200,11 +201,11 @@ impl World {
             .text_if("repository_name", &job.repository)
             .text_if("repository_owner", &job.owner)
             .text_if("workflow_run_url", &job.run_url)
-            .list_if("labels", job.labels.iter().map(|it| quoted(it)))
+            .list_if("labels", job.labels.iter().map(|label| quoted(label)))
             .text_if("repo_id", id_of(EntityType::Repository))
             .text_if("org_id", id_of(EntityType::Organization))
             .text_if("enterprise_id", id_of(EntityType::Enterprise))
-            .text("locked_by", lock.map_or(NO_LOCK, |it| &it.id))
+            .text("locked_by", lock.map_or(NO_LOCK, |entity| &entity.id))
             .time("created_at", job.created_at)
             .time("updated_at", job.updated_at)
             .end()
@@ -217,13 +218,13 @@ impl World {
         entity: &EntityRow,
         depth: Depth,
     ) -> String {
-        let pools = self.pools.values().filter(|it| it.entity == key && depth == Depth::One);
+        let pools = self.pools.values().filter(|pool| pool.entity == key && depth == Depth::One);
         let status = Object::new()
             .truth_if("running", Truth(entity.is_running))
             .text_if("failure_reason", &entity.failure)
             .end();
         let credentials = self.credentials.get(&entity.credentials);
-        let credentials_name = credentials.map_or("", |it| &it.name);
+        let credentials_name = credentials.map_or("", |credentials| &credentials.name);
         let is_inner = depth == Depth::Inner;
         let nothing = self.show_no_endpoint();
         let credentials_shown = match credentials.filter(|_| !is_inner) {
@@ -239,7 +240,7 @@ impl World {
             .text("id", &entity.id)
             .text_if("owner", &entity.owner)
             .text("name", &entity.name)
-            .list_if("pool", pools.map(|it| self.show_pool(it, Depth::Inner)))
+            .list_if("pool", pools.map(|pool| self.show_pool(pool, Depth::Inner)))
             .text("credentials_name", credentials_name);
         // The kinds differ in the order of their fields.
         let is_repository = entity.kind == EntityType::Repository;

@@ -15,7 +15,6 @@ pub struct ApiRequest<'a> {
     pub method: &'a str,
     /// Path below `/api/v1`, with leading slash and query.
     pub path: &'a str,
-    /// The `Authorization` header.
     pub authorization: Option<&'a str>,
     /// The body, or empty.
     pub body: &'a [u8],
@@ -26,7 +25,7 @@ impl World {
     pub fn handle(&mut self, request: ApiRequest<'_>) -> ApiReply {
         let reply = self.answer(request).unwrap_or_else(ApiReply::from);
         let secret = ["/auth/", "/first-run", "/github/credentials"];
-        let is_secret = secret.iter().any(|it| request.path.starts_with(it));
+        let is_secret = secret.iter().any(|prefix| request.path.starts_with(prefix));
         self.remember(Exchange {
             at: self.now,
             method: request.method.to_owned(),
@@ -98,15 +97,15 @@ impl World {
             ("GET", ["metrics-token"]) => Ok(self.metrics_token()),
             ("GET", ["providers"]) => Ok(ApiReply::json(self.show_providers())),
             ("GET", ["jobs"]) => Ok(ApiReply::json(list(
-                self.jobs.values().map(|it| self.show_job(it, Depth::List)),
+                self.jobs.values().map(|job| self.show_job(job, Depth::List)),
             ))),
             ("GET", ["pools"]) => Ok(ApiReply::json(list(
-                self.pools.values().map(|it| self.show_pool(it, Depth::List)),
+                self.pools.values().map(|pool| self.show_pool(pool, Depth::List)),
             ))),
             (method, ["pools", id]) => self.one_pool(method, id, body),
             ("GET", ["pools", id, "instances"]) => self.pool_instances(id, query),
             ("GET", ["instances"]) => Ok(ApiReply::json(list(
-                self.instances.values().map(|it| self.show_instance(it, Depth::List)),
+                self.instances.values().map(|instance| self.show_instance(instance, Depth::List)),
             ))),
             ("GET", ["instances", name]) => self.get_instance(name),
             ("DELETE", ["instances", name]) => self.delete_instance(name, query),
@@ -140,16 +139,17 @@ impl World {
             ("GET", []) => {
                 // The only lists with filters: exact name, owner or endpoint.
                 let fits = |key: &str, value: &str| {
-                    super::query::value(query, key).is_none_or(|it| it.is_empty() || it == value)
+                    super::query::value(query, key)
+                        .is_none_or(|wanted| wanted.is_empty() || wanted == value)
                 };
-                let rows = self.entities.iter().filter(|(_, it)| {
-                    it.kind == kind
-                        && fits("name", &it.name)
-                        && (kind != EntityType::Repository || fits("owner", &it.owner))
-                        && fits("endpoint", self.endpoint_name_of(it))
+                let rows = self.entities.iter().filter(|(_, entity)| {
+                    entity.kind == kind
+                        && fits("name", &entity.name)
+                        && (kind != EntityType::Repository || fits("owner", &entity.owner))
+                        && fits("endpoint", self.endpoint_name_of(entity))
                 });
                 Ok(ApiReply::json(list(
-                    rows.map(|(key, it)| self.show_entity(*key, it, Depth::List)),
+                    rows.map(|(key, entity)| self.show_entity(*key, entity, Depth::List)),
                 )))
             }
             ("POST", []) => self.create_entity(kind, body),
@@ -157,7 +157,7 @@ impl World {
             ("GET", [id]) => {
                 let what =
                     format!("error fetching {}: error fetching {}", kind.long(), kind.short());
-                let key = self.find_entity(kind, id).map_err(|it| it.within(&what))?;
+                let key = self.find_entity(kind, id).map_err(|refusal| refusal.within(&what))?;
                 let entity = self.entities.get(&key).ok_or(ApiRefusal::Server)?;
                 Ok(ApiReply::json(self.show_entity(key, entity, Depth::One)))
             }
@@ -165,13 +165,13 @@ impl World {
             ("POST", [id, "pools"]) => self.create_pool(kind, id, body),
             ("GET", [id, "pools"]) => {
                 let what = "error fetching pools: error fetching pools";
-                let key = self.existing_entity(kind, id).map_err(|it| it.within(what))?;
-                let rows = self.pools.values().filter(|it| it.entity == key);
-                Ok(ApiReply::json(list(rows.map(|it| self.show_pool(it, Depth::List)))))
+                let key = self.existing_entity(kind, id).map_err(|refusal| refusal.within(what))?;
+                let rows = self.pools.values().filter(|pool| pool.entity == key);
+                Ok(ApiReply::json(list(rows.map(|row| self.show_pool(row, Depth::List)))))
             }
             ("GET", [id, "scalesets"]) => {
                 let what = "error fetching scale sets: error fetching scale sets";
-                self.existing_entity(kind, id).map_err(|it| it.within(what))?;
+                self.existing_entity(kind, id).map_err(|refusal| refusal.within(what))?;
                 Ok(ApiReply::json("[]".into()))
             }
             ("GET", [id, "instances"]) => {
@@ -181,7 +181,8 @@ impl World {
                     EntityType::Repository => "error , errfetching instances",
                 };
                 let what = format!("{what}: error fetching entity");
-                let key = self.existing_entity(kind, id).map_err(|it| it.within(&what))?;
+                let key =
+                    self.existing_entity(kind, id).map_err(|refusal| refusal.within(&what))?;
                 Ok(ApiReply::json(list(self.entity_instances(key).into_iter())))
             }
             (method, [id, "webhook"]) if kind != EntityType::Enterprise => {
@@ -196,10 +197,10 @@ impl World {
     fn entity_instances(&self, entity: EntityRowKey) -> Vec<String> {
         self.pools
             .values()
-            .filter(|it| it.entity == entity)
-            .flat_map(|it| &it.instances)
-            .filter_map(|it| self.instances.get(it))
-            .map(|it| self.show_instance(it, Depth::List))
+            .filter(|pool| pool.entity == entity)
+            .flat_map(|pool| &pool.instances)
+            .filter_map(|key| self.instances.get(key))
+            .map(|pool| self.show_instance(pool, Depth::List))
             .collect()
     }
 
@@ -212,8 +213,8 @@ impl World {
     ) -> Result<ApiReply, ApiRefusal> {
         let owner = self.find_entity(kind, entity);
         let pool = self.find_pool(id).ok();
-        let of = pool.and_then(|it| self.pools.get(&it)).map(|it| it.entity);
-        let found = pool.filter(|_| owner.as_ref().is_ok_and(|it| Some(*it) == of));
+        let of = pool.and_then(|key| self.pools.get(&key)).map(|pool| pool.entity);
+        let found = pool.filter(|_| owner.as_ref().is_ok_and(|owner| Some(*owner) == of));
         let none = "error fetching pool: fetching pool: error finding pool: not found";
         match (method, found) {
             ("GET" | "PUT" | "DELETE", _) if uuid(id).is_none() => Err(ApiRefusal::bad(
@@ -225,7 +226,7 @@ impl World {
                     "failed to get repo: error failed to get entity from db: error fetching {}",
                     kind.short()
                 );
-                owner.map_err(|it| it.within(&what)).and(Err(ApiRefusal::Server))
+                owner.map_err(|refusal| refusal.within(&what)).and(Err(ApiRefusal::Server))
             }
             ("PUT", Some(key)) => self.update_entity_pool(key, body),
             ("GET" | "DELETE", Some(_)) => self.one_pool(method, id, body),
@@ -239,13 +240,15 @@ impl World {
     fn one_pool(&mut self, method: &str, id: &str, body: &[u8]) -> Result<ApiReply, ApiRefusal> {
         match method {
             "GET" => {
-                let key = self.find_pool(id).map_err(|it| it.within("error fetching pool"))?;
+                let key =
+                    self.find_pool(id).map_err(|refusal| refusal.within("error fetching pool"))?;
                 let pool = self.pools.get(&key).ok_or(ApiRefusal::Server)?;
                 Ok(ApiReply::json(self.show_pool(pool, Depth::One)))
             }
             "PUT" => {
                 super::body::Body::read(body)?;
-                let key = self.find_pool(id).map_err(|it| it.within("error fetching pool"))?;
+                let key =
+                    self.find_pool(id).map_err(|refusal| refusal.within("error fetching pool"))?;
                 self.update_pool(key, body)
             }
             "DELETE" => self.delete_pool(id),
@@ -258,16 +261,16 @@ impl World {
         let id = uuid(id).ok_or_else(|| {
             ApiRefusal::bad("error fetching instances: error parsing id: invalid request")
         })?;
-        let Some(pool) = self.pool_ids.get(&id).and_then(|it| self.pools.get(it)) else {
+        let Some(pool) = self.pool_ids.get(&id).and_then(|key| self.pools.get(key)) else {
             return Ok(ApiReply::json("[]".into()));
         };
         let only_outdated = super::query::is_true(query, "outdatedOnly");
         let rows = pool
             .instances
             .iter()
-            .filter_map(|it| self.instances.get(it))
-            .filter(|it| !only_outdated || it.generation < pool.generation)
-            .map(|it| self.show_instance(it, Depth::List));
+            .filter_map(|key| self.instances.get(key))
+            .filter(|instance| !only_outdated || instance.generation < pool.generation)
+            .map(|instance| self.show_instance(instance, Depth::List));
         Ok(ApiReply::json(list(rows)))
     }
 
@@ -307,9 +310,9 @@ impl World {
         if uuid(id).is_none() {
             return Err(ApiRefusal::bad("error parsing id: invalid request"));
         }
-        self.find_entity(kind, id).map_err(|it| match it {
+        self.find_entity(kind, id).map_err(|refusal| match refusal {
             ApiRefusal::NotFound(_) => {
-                it.within("error checking entity existence: error entity not found")
+                refusal.within("error checking entity existence: error entity not found")
             }
             other => other,
         })
@@ -320,13 +323,13 @@ impl World {
 pub(crate) fn uuid(text: &str) -> Option<String> {
     let bare = match text.len() {
         45 => text.get(9..).filter(|_| text.to_lowercase().starts_with("urn:uuid:")),
-        38 => text.strip_prefix('{').and_then(|it| it.strip_suffix('}')),
+        38 => text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')),
         _ => Some(text),
     }?;
     let has_dashes = bare.len() == 36
-        && [8, 13, 18, 23].iter().all(|it| bare.as_bytes().get(*it) == Some(&b'-'));
+        && [8, 13, 18, 23].iter().all(|dash| bare.as_bytes().get(*dash) == Some(&b'-'));
     let digits = if has_dashes { bare.replace('-', "") } else { bare.to_owned() }.to_lowercase();
-    if digits.len() != 32 || !digits.chars().all(|it| it.is_ascii_hexdigit()) {
+    if digits.len() != 32 || !digits.chars().all(|digit| digit.is_ascii_hexdigit()) {
         return None;
     }
     let part = |range| digits.get(range).unwrap_or_default();

@@ -11,8 +11,10 @@ impl World {
     /// Queues jobs of a scale set in the first organization. GARM records each with its id in the
     /// scale set's queue, without a webhook's id.
     pub fn queue_scale_set_jobs(&mut self, count: usize, labels: &[&str]) {
-        let organization = self.entities.iter().find(|it| it.1.kind == EntityType::Organization);
-        let Some((entity, owner)) = organization.map(|it| (*it.0, it.1.name.clone())) else {
+        let organization =
+            self.entities.iter().find(|found| found.1.kind == EntityType::Organization);
+        let Some((entity, owner)) = organization.map(|found| (*found.0, found.1.name.clone()))
+        else {
             return;
         };
         for _ in 0..count {
@@ -32,7 +34,7 @@ impl World {
                 repository: "app".into(),
                 owner: owner.clone(),
                 run_url: String::new(),
-                labels: labels.iter().map(|it| (*it).to_owned()).collect(),
+                labels: labels.iter().map(|label| (*label).to_owned()).collect(),
                 entities: vec![(EntityType::Organization, entity)],
                 locked_by: None,
                 created_at: self.now,

@@ -44,7 +44,6 @@ impl<T> Scheduler<T> {
         Self { heap: BinaryHeap::new(), count: 0 }
     }
 
-    /// Schedules an action.
     pub(crate) fn add(&mut self, at: Timestamp, what: T) {
         self.count += 1;
         self.heap.push(Reverse(ScheduledItem { at, number: self.count, what }));
@@ -55,12 +54,12 @@ impl<T> Scheduler<T> {
         if self.heap.peek()?.0.at > now {
             return None;
         }
-        self.heap.pop().map(|it| (it.0.at, it.0.what))
+        self.heap.pop().map(|entry| (entry.0.at, entry.0.what))
     }
 
     /// When the next action is due.
     pub(crate) fn next_at(&self) -> Option<Timestamp> {
-        self.heap.peek().map(|it| it.0.at)
+        self.heap.peek().map(|entry| entry.0.at)
     }
 }
 
@@ -75,7 +74,8 @@ mod tests {
         for (second, what) in [(2, "c"), (1, "a"), (1, "b"), (3, "later")] {
             scheduler.add(at(second), what);
         }
-        let due: Vec<_> = std::iter::from_fn(|| scheduler.take_due(at(2))).map(|it| it.1).collect();
+        let due: Vec<_> =
+            std::iter::from_fn(|| scheduler.take_due(at(2))).map(|next| next.1).collect();
         assert_eq!(due, ["a", "b", "c"]);
         assert_eq!(scheduler.next_at(), Some(at(3)));
     }

@@ -12,17 +12,17 @@ impl World {
     pub(super) fn show_endpoint_of(&self, entity: &EntityRow) -> String {
         self.credentials
             .get(&entity.credentials)
-            .and_then(|it| self.endpoint_named(&it.endpoint))
-            .map_or_else(|| self.show_no_endpoint(), |it| self.show_endpoint(it))
+            .and_then(|credentials| self.endpoint_named(&credentials.endpoint))
+            .map_or_else(|| self.show_no_endpoint(), |endpoint| self.show_endpoint(endpoint))
     }
 
     /// The name of an entity's endpoint.
     pub(super) fn endpoint_name_of(&self, entity: &EntityRow) -> &str {
-        self.credentials.get(&entity.credentials).map_or("", |it| &it.endpoint)
+        self.credentials.get(&entity.credentials).map_or("", |credentials| &credentials.endpoint)
     }
 
     pub(super) fn endpoint_named(&self, name: &str) -> Option<&EndpointRow> {
-        self.endpoints.iter().find(|it| it.name.eq_ignore_ascii_case(name))
+        self.endpoints.iter().find(|endpoint| endpoint.name.eq_ignore_ascii_case(name))
     }
 
     pub(super) fn show_no_endpoint(&self) -> String {
@@ -42,50 +42,53 @@ impl World {
             .end()
     }
 
-    pub(super) fn show_credentials(&self, it: &CredentialsRow) -> String {
-        self.credentials_fields(it, Depth::Inner).end()
+    pub(super) fn show_credentials(&self, credentials: &CredentialsRow) -> String {
+        self.credentials_fields(credentials, Depth::Inner).end()
     }
 
-    fn credentials_fields(&self, it: &CredentialsRow, depth: Depth) -> Object {
+    fn credentials_fields(&self, credentials: &CredentialsRow, depth: Depth) -> Object {
         let users = |kind| {
             let rows = self.entities.iter().filter(move |(_, entity)| {
-                depth == Depth::One && entity.kind == kind && entity.credentials == it.id
+                depth == Depth::One && entity.kind == kind && entity.credentials == credentials.id
             });
             rows.map(|(key, entity)| self.show_entity(*key, entity, Depth::Inner))
         };
-        let endpoint = self.endpoint_named(&it.endpoint);
-        let url = |url: fn(&EndpointRow) -> &String| endpoint.map_or("", |it| url(it).as_str());
-        let shown = endpoint.map_or_else(|| self.show_no_endpoint(), |it| self.show_endpoint(it));
+        let endpoint = self.endpoint_named(&credentials.endpoint);
+        let url = |url: fn(&EndpointRow) -> &String| {
+            endpoint.map_or("", |endpoint| url(endpoint).as_str())
+        };
+        let shown = endpoint
+            .map_or_else(|| self.show_no_endpoint(), |endpoint| self.show_endpoint(endpoint));
         Object::new()
-            .number("id", it.id)
-            .text_if("name", &it.name)
-            .text_if("description", &it.description)
-            .text_if("api_base_url", url(|it| &it.api_url))
-            .text_if("upload_base_url", url(|it| &it.upload_url))
-            .text_if("base_url", url(|it| &it.base_url))
-            .text("auth-type", &it.auth_type)
+            .number("id", credentials.id)
+            .text_if("name", &credentials.name)
+            .text_if("description", &credentials.description)
+            .text_if("api_base_url", url(|endpoint| &endpoint.api_url))
+            .text_if("upload_base_url", url(|endpoint| &endpoint.upload_url))
+            .text_if("base_url", url(|endpoint| &endpoint.base_url))
+            .text("auth-type", &credentials.auth_type)
             .text("forge_type", "github")
             .list_if("repositories", users(EntityType::Repository))
             .list_if("organizations", users(EntityType::Organization))
             .list_if("enterprises", users(EntityType::Enterprise))
             .raw("endpoint", &shown)
-            .time("created_at", it.created_at)
-            .time("updated_at", it.updated_at)
+            .time("created_at", credentials.created_at)
+            .time("updated_at", credentials.updated_at)
     }
 
     /// Only the response for one id names the users of the credentials.
-    pub(super) fn show_credentials_alone(&self, it: &CredentialsRow) -> String {
-        self.with_limit(it, self.credentials_fields(it, Depth::One))
+    pub(super) fn show_credentials_alone(&self, credentials: &CredentialsRow) -> String {
+        self.with_limit(credentials, self.credentials_fields(credentials, Depth::One))
     }
 
     /// Their own list contains GitHub's rate limit.
-    pub(super) fn show_credentials_with_limit(&self, it: &CredentialsRow) -> String {
-        self.with_limit(it, self.credentials_fields(it, Depth::List))
+    pub(super) fn show_credentials_with_limit(&self, credentials: &CredentialsRow) -> String {
+        self.with_limit(credentials, self.credentials_fields(credentials, Depth::List))
     }
 
     /// Unused credentials have made no call to GitHub, so their limit is unknown.
-    fn with_limit(&self, it: &CredentialsRow, fields: Object) -> String {
-        match self.is_used(it.id) {
+    fn with_limit(&self, credentials: &CredentialsRow, fields: Object) -> String {
+        match self.is_used(credentials.id) {
             true => fields.raw("rate_limit", &self.show_rate_limit()).end(),
             false => fields.end(),
         }
@@ -101,48 +104,48 @@ impl World {
     }
 
     /// `data` is null in the list and base64 by id (GARM.md §a).
-    pub(super) fn show_template(&self, it: &TemplateRow, depth: Depth) -> String {
+    pub(super) fn show_template(&self, template: &TemplateRow, depth: Depth) -> String {
         let body = match depth {
             Depth::List => "null".to_owned(),
             Depth::One | Depth::Write | Depth::Event | Depth::Inner => {
-                quoted(&STANDARD.encode(&it.body))
+                quoted(&STANDARD.encode(&template.body))
             }
         };
         Object::new()
-            .number("id", it.id)
-            .time("created_at", it.created_at)
-            .time("updated_at", it.updated_at)
-            .text("name", &it.name)
-            .text("description", &it.description)
-            .text("os_type", &it.os_type)
-            .text_if("forge_type", &it.forge_type)
+            .number("id", template.id)
+            .time("created_at", template.created_at)
+            .time("updated_at", template.updated_at)
+            .text("name", &template.name)
+            .text("description", &template.description)
+            .text("os_type", &template.os_type)
+            .text_if("forge_type", &template.forge_type)
             .raw("data", &body)
-            .text_if("owner_id", &it.owner)
+            .text_if("owner_id", &template.owner)
             .end()
     }
 
     pub(super) fn show_providers(&self) -> String {
-        list(self.config.providers.iter().map(|it| {
+        list(self.config.providers.iter().map(|name| {
             Object::new()
-                .text("name", it)
+                .text("name", name)
                 .text("type", "external")
-                .text("description", &format!("simulated provider {it}"))
+                .text("description", &format!("simulated provider {name}"))
                 .end()
         }))
     }
 
     /// The response to PUT and events have no `hostname` (measured).
     pub(super) fn show_controller(&self, depth: Depth) -> String {
-        let it = &self.controller;
+        let controller = &self.controller;
         let hostname = if depth == Depth::One { "garm-sim" } else { "" };
         Object::new()
-            .text("controller_id", &it.id)
+            .text("controller_id", &controller.id)
             .text_if("hostname", hostname)
-            .text_if("metadata_url", &it.metadata_url)
-            .text_if("callback_url", &it.callback_url)
-            .text_if("webhook_url", &it.webhook_url)
-            .text_if("controller_webhook_url", &it.own_webhook_url())
-            .text_if("agent_url", &it.agent_url)
+            .text_if("metadata_url", &controller.metadata_url)
+            .text_if("callback_url", &controller.callback_url)
+            .text_if("webhook_url", &controller.webhook_url)
+            .text_if("controller_webhook_url", &controller.own_webhook_url())
+            .text_if("agent_url", &controller.agent_url)
             .text(
                 "garm_agent_releases_url",
                 "https://api.github.com/repos/cloudbase/garm-agent/releases",
@@ -150,7 +153,7 @@ impl World {
             .raw("enable_agent_tools_sync", "false")
             .text("garm_agent_version", "")
             .raw("allow_insecure_garm_agent", "false")
-            .number_if("minimum_job_age_backoff", it.backoff)
+            .number_if("minimum_job_age_backoff", controller.backoff)
             .text("version", self.config.variant.version.word())
             .end()
     }

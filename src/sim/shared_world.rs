@@ -69,8 +69,8 @@ impl SharedWorld {
 
     /// How long until the world has to be advanced.
     pub(crate) fn pause(&self) -> Duration {
-        let (now, next) = self.with(|it| (it.now(), it.next_at()));
-        let due = next.map_or(STEP, |it| it.duration_since(now).unsigned_abs() / self.speed);
+        let (now, next) = self.with(|world| (world.now(), world.next_at()));
+        let due = next.map_or(STEP, |next| next.duration_since(now).unsigned_abs() / self.speed);
         due.clamp(STEP_LEAST, STEP)
     }
 }

@@ -7,7 +7,6 @@ use super::rest_view::Depth;
 use super::row_key::{EntityRowKey, InstanceRowKey, PoolRowKey};
 use super::world::World;
 
-/// An event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GarmEvent {
     /// When the row was written.
@@ -16,7 +15,6 @@ pub struct GarmEvent {
     pub entity_type: &'static str,
     /// `create`, `update`, `delete`.
     pub operation: &'static str,
-    /// JSON.
     pub payload: String,
 }
 
@@ -31,7 +29,7 @@ impl GarmEvent {
     }
 }
 
-/// The events that were not taken yet; recorded only once there is a subscriber.
+/// The recorded events that have not been taken yet; nothing is recorded without a subscriber.
 #[derive(Debug, Default)]
 pub(crate) struct EventBuffer {
     is_open: bool,
@@ -70,7 +68,7 @@ impl World {
         let Some(instance) = self.instances.get(&key).filter(|_| self.stream.is_open) else {
             return;
         };
-        let pool = self.pools.get(&instance.pool).map_or("", |it| it.id.as_str());
+        let pool = self.pools.get(&instance.pool).map_or("", |pool| pool.id.as_str());
         let payload = Object::new()
             .text("id", &instance.id)
             .text_if("provider_id", &instance.provider_id)

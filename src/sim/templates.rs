@@ -42,7 +42,7 @@ impl World {
 
     /// Adds a template of a user.
     pub fn add_template(&mut self, name: &str, os_type: &str) {
-        let id = self.templates.keys().last().map_or(1, |it| it + 1);
+        let id = self.templates.keys().last().map_or(1, |id| id + 1);
         let template = TemplateRow {
             id,
             name: name.into(),
@@ -59,15 +59,15 @@ impl World {
 
     fn list_templates(&self, query: &str) -> String {
         let fits = |key: &str, value: &str| {
-            query::value(query, key).is_none_or(|it| it.is_empty() || it == value)
+            query::value(query, key).is_none_or(|wanted| wanted.is_empty() || wanted == value)
         };
         let part = query::value(query, "partialName").unwrap_or_default().to_lowercase();
-        let rows = self.templates.values().filter(|it| {
-            fits("osType", &it.os_type)
-                && fits("forgeType", &it.forge_type)
-                && it.name.to_lowercase().contains(&part)
+        let rows = self.templates.values().filter(|template| {
+            fits("osType", &template.os_type)
+                && fits("forgeType", &template.forge_type)
+                && template.name.to_lowercase().contains(&part)
         });
-        list(rows.map(|it| self.show_template(it, Depth::List)))
+        list(rows.map(|row| self.show_template(row, Depth::List)))
     }
 
     /// Names are unique among users' templates; built-in ones do not count (measured).
@@ -96,7 +96,7 @@ impl World {
                            specified name";
             return Err(ApiRefusal::Conflict(details.into()));
         }
-        let id = self.templates.keys().last().map_or(1, |it| it + 1);
+        let id = self.templates.keys().last().map_or(1, |id| id + 1);
         let template = TemplateRow {
             id,
             name,
@@ -122,8 +122,8 @@ impl World {
     }
 
     fn is_template_taken(&self, name: &str, but: Option<u64>) -> bool {
-        let mut users = self.templates.values().filter(|it| it.owner != seed::SYSTEM);
-        users.any(|it| it.name == name && Some(it.id) != but)
+        let mut users = self.templates.values().filter(|template| template.owner != seed::SYSTEM);
+        users.any(|other| other.name == name && Some(other.id) != but)
     }
 
     /// Updates name, description and text, but never OS and forge. A name in use is a 500.
@@ -131,17 +131,17 @@ impl World {
         let id = number(id)?;
         let body = Body::read(body)?;
         let (name, description) = (body.text("name")?, body.text("description")?);
-        let data = data(&body)?.filter(|it| !it.is_empty());
+        let data = data(&body)?.filter(|data| !data.is_empty());
         if name.as_deref() == Some("") {
             let what = "name cannot be empty";
             return Err(ApiRefusal::bad(format!("invalid update params: {what:?}")));
         }
-        data.as_deref().map_or(Ok(()), |it| self.check_data(it))?;
+        data.as_deref().map_or(Ok(()), |data| self.check_data(data))?;
         let found = self.templates.get(&id).ok_or_else(|| {
             ApiRefusal::NotFound(format!("{UPDATING}: failed to get template: not found"))
         })?;
         let is_users = found.owner != seed::SYSTEM;
-        if is_users && name.as_ref().is_some_and(|it| self.is_template_taken(it, Some(id))) {
+        if is_users && name.as_ref().is_some_and(|name| self.is_template_taken(name, Some(id))) {
             return Err(ApiRefusal::Server);
         }
         let now = self.now;
@@ -159,7 +159,7 @@ impl World {
     /// Returns 200 even if there is none. A template that a pool uses cannot be deleted.
     fn delete_template(&mut self, id: &str) -> Result<ApiReply, ApiRefusal> {
         let id = number(id)?;
-        if self.pools.values().any(|it| it.template == id) {
+        if self.pools.values().any(|pool| pool.template == id) {
             let what = "cannot delete template while in use by pools or scale sets";
             return Err(ApiRefusal::bad(format!("{DELETING}: {what}")));
         }
@@ -174,15 +174,17 @@ impl World {
         let (forge, os_type) = (text("forge")?, text("os_type")?);
         let is_all = body.truth("restore_all")?.unwrap_or_default();
         let system = seed::templates(self.now);
-        let is_meant =
-            |it: &&TemplateRow| is_all || (it.forge_type == forge && it.os_type == os_type);
-        if !system.values().any(|it| is_meant(&it)) {
+        let is_meant = |template: &&TemplateRow| {
+            is_all || (template.forge_type == forge && template.os_type == os_type)
+        };
+        if !system.values().any(|template| is_meant(&template)) {
             return Err(ApiRefusal::NotFound(format!(
                 "failed to get template content for {forge}/{os_type}: could not find template \
                  for forge type: {forge:?}"
             )));
         }
-        let restored = system.values().filter(is_meant).map(|it| (it.id, it.clone()));
+        let restored =
+            system.values().filter(is_meant).map(|template| (template.id, template.clone()));
         self.templates.extend(restored.collect::<Vec<_>>());
         Ok(ApiReply::done())
     }
@@ -215,13 +217,13 @@ fn check_data(text: &str) -> Result<(), ApiRefusal> {
         };
         let action = text[at + 2..].trim_start_matches('-').trim_start();
         let word: String =
-            action.chars().take_while(|it| it.is_alphanumeric() || *it == '_').collect();
-        let is_name = word.starts_with(|it: char| it.is_alphabetic() || it == '_');
+            action.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        let is_name = word.starts_with(|c: char| c.is_alphabetic() || c == '_');
         if is_name && !KNOWN.contains(&word.as_str()) {
             return invalid(line, format!("function \"{word}\" not defined"));
         }
         if !action.contains("}}") {
-            // Go's parser comes to the end of the text before it knows.
+            // Go's parser reaches the end of the text first.
             let end = line_of(text, text.len());
             let started = if end == line { String::new() } else { format!(" started at :{line}") };
             return invalid(end, format!("unclosed action{started}"));
@@ -230,7 +232,7 @@ fn check_data(text: &str) -> Result<(), ApiRefusal> {
     Ok(())
 }
 
-/// The line, from 1, in which the byte at `end` stands.
+/// The line, from 1, that contains the byte at `end`.
 fn line_of(text: &str, end: usize) -> usize {
     text[..end].matches('\n').count() + 1
 }

@@ -20,7 +20,7 @@ pub(crate) struct VirtualMachine {
     pub(crate) state: &'static str,
 }
 
-/// How long a provider's program takes by itself (GARM.md §e: 70 ms).
+/// How long a provider's program itself takes (GARM.md §e: 70 ms).
 const PROVIDER_CALL: Duration = Duration::from_millis(70);
 
 /// The status messages of the install script before the runner is idle, as recorded.
@@ -49,8 +49,8 @@ impl World {
         instance.is_locked = false;
         let (name, provider) = (instance.name.clone(), instance.provider.clone());
         let pool = self.pools.get(&instance.pool);
-        let pool_id = pool.map(|it| it.id.clone()).unwrap_or_default();
-        let rate = pool.and_then(|it| own_rate(it.extra_specs.as_deref()));
+        let pool_id = pool.map(|pool| pool.id.clone()).unwrap_or_default();
+        let rate = pool.and_then(|pool| own_rate(pool.extra_specs.as_deref()));
         let rate = rate
             .or(self.config.knobs.of(&provider).create_fail_rate)
             .unwrap_or(self.config.knobs.create_fail_rate);
@@ -113,7 +113,8 @@ impl World {
     }
 
     fn set_vm_state(&mut self, key: InstanceRowKey, state: &'static str) {
-        let vm = self.instances.get(&key).and_then(|it| self.vms.get_mut(&it.provider_id));
+        let vm =
+            self.instances.get(&key).and_then(|instance| self.vms.get_mut(&instance.provider_id));
         if let Some(vm) = vm {
             vm.state = state;
         }
@@ -121,7 +122,9 @@ impl World {
 
     /// Whether the VM and its row still exist, so that it can report a status.
     fn can_speak(&self, key: InstanceRowKey) -> bool {
-        self.instances.get(&key).is_some_and(|it| self.vms.contains_key(&it.provider_id))
+        self.instances
+            .get(&key)
+            .is_some_and(|instance| self.vms.contains_key(&instance.provider_id))
     }
 
     /// Status messages of the install script; each is a write of the row.
@@ -145,7 +148,8 @@ impl World {
         if !self.can_speak(key) {
             return;
         }
-        let provider = self.instances.get(&key).map(|it| it.provider.clone()).unwrap_or_default();
+        let provider =
+            self.instances.get(&key).map(|instance| instance.provider.clone()).unwrap_or_default();
         let knobs = &self.config.knobs;
         let fail_rate = knobs.of(&provider).boot_fail_rate.unwrap_or(knobs.boot_fail_rate);
         let install = knobs.install_delay;
@@ -181,12 +185,13 @@ impl World {
 
     /// GARM calls the provider to delete, which responds at [`Due::Deleted`].
     pub(super) fn delete_vm(&mut self, key: InstanceRowKey) {
-        let Some(before) = self.instances.get(&key).map(|it| it.vm) else {
+        let Some(before) = self.instances.get(&key).map(|instance| instance.vm) else {
             return;
         };
         self.set_vm(key, VmStatus::Deleting);
         let delay = PROVIDER_CALL + self.config.knobs.delete_delay;
-        let provider = self.instances.get(&key).map(|it| it.provider.clone()).unwrap_or_default();
+        let provider =
+            self.instances.get(&key).map(|instance| instance.provider.clone()).unwrap_or_default();
         let knobs = &self.config.knobs;
         let rate = knobs.of(&provider).delete_fail_rate.unwrap_or(knobs.delete_fail_rate);
         if before == VmStatus::PendingDelete && self.rng.provider.chance(rate) {
@@ -216,7 +221,7 @@ impl World {
         if let Some(pool) = self.pools.get_mut(&instance.pool) {
             pool.instances.remove(&key);
         }
-        if let Some(job) = instance.job.and_then(|it| self.jobs.remove(&it)) {
+        if let Some(job) = instance.job.and_then(|key| self.jobs.remove(&key)) {
             self.job_ids.remove(&job.workflow_job_id);
         }
         if let Some(vm) = self.vms.remove(&instance.provider_id) {
@@ -226,7 +231,7 @@ impl World {
 
     fn destroy(&mut self, vm: &VirtualMachine) {
         let killed_job = self.github.running.get(&vm.name).copied();
-        for runner in self.github.runners.values_mut().filter(|it| it.name == vm.name) {
+        for runner in self.github.runners.values_mut().filter(|runner| runner.name == vm.name) {
             runner.is_online = false;
         }
         let alive = self.now.duration_since(vm.created_at).as_millis();

@@ -60,7 +60,9 @@ impl World {
         let hooks: Vec<_> = self
             .entities
             .iter()
-            .filter(|(_, it)| it.hook.is_some() && it.covers(&work.owner, &work.repository))
+            .filter(|(_, entity)| {
+                entity.hook.is_some() && entity.covers(&work.owner, &work.repository)
+            })
             .map(|(key, _)| Webhook {
                 entity: *key,
                 job,
@@ -85,7 +87,7 @@ impl World {
 
     /// Sends the last webhook of a job again, as GitHub's "Redeliver" does.
     pub fn redeliver(&mut self, job: i64) {
-        if let Some(action) = self.github.jobs.get(&job).map(|it| it.status) {
+        if let Some(action) = self.github.jobs.get(&job).map(|job| job.status) {
             self.send_hooks(job, action);
         }
     }
@@ -115,7 +117,7 @@ impl World {
         }
         match self.job_ids.get(&hook.job).copied() {
             Some(row) => {
-                let known = self.jobs.get(&row).map_or("", |it| it.status);
+                let known = self.jobs.get(&row).map_or("", |job| job.status);
                 if JobRow::rank(hook.action) < JobRow::rank(known) {
                     return 400;
                 }
@@ -146,13 +148,13 @@ impl World {
         if hook.action == "queued" {
             return !self.pools_serving(hook.entity, labels).is_empty();
         }
-        hook.runner.as_ref().is_some_and(|it| self.instance_named(&it.1).is_some())
+        hook.runner.as_ref().is_some_and(|runner| self.instance_named(&runner.1).is_some())
     }
 
     fn record_job(&mut self, hook: &Webhook, work: &super::github::GitHubJob) {
         self.jobs_made += 1;
         let id = self.jobs_made;
-        let Some(kind) = self.entities.get(&hook.entity).map(|it| it.kind) else {
+        let Some(kind) = self.entities.get(&hook.entity).map(|entity| entity.kind) else {
             return;
         };
         let run_id = hook.job / 10;
@@ -166,7 +168,7 @@ impl World {
             name: work.name.clone(),
             started_at: hook.started_at,
             completed_at: hook.completed_at,
-            runner_id: hook.runner.as_ref().map_or(0, |it| it.0),
+            runner_id: hook.runner.as_ref().map_or(0, |runner| runner.0),
             repository: work.repository.clone(),
             owner: work.owner.clone(),
             run_url: format!(
@@ -187,7 +189,7 @@ impl World {
     }
 
     fn update_job(&mut self, id: i64, hook: &Webhook) {
-        let kind = self.entities.get(&hook.entity).map(|it| it.kind);
+        let kind = self.entities.get(&hook.entity).map(|entity| entity.kind);
         // GARM also reads the runner's row only if the job had one before this write.
         let mut depth = Depth::Event;
         if let (Some(row), Some(kind)) = (self.jobs.get_mut(&id), kind) {
@@ -195,9 +197,9 @@ impl World {
             row.conclusion.clone_from(&hook.conclusion);
             row.started_at = hook.started_at;
             row.completed_at = hook.completed_at;
-            row.runner_id = hook.runner.as_ref().map_or(0, |it| it.0);
+            row.runner_id = hook.runner.as_ref().map_or(0, |runner| runner.0);
             row.updated_at = self.now;
-            row.entities.retain(|it| it.0 != kind);
+            row.entities.retain(|entity| entity.0 != kind);
             row.entities.push((kind, hook.entity));
             if row.instance.is_some() {
                 depth = Depth::List;
@@ -208,7 +210,7 @@ impl World {
     }
 
     fn link_runner(&mut self, id: i64, hook: &Webhook) {
-        let instance = hook.runner.as_ref().and_then(|it| self.instance_named(&it.1));
+        let instance = hook.runner.as_ref().and_then(|runner| self.instance_named(&runner.1));
         if let (Some(key), Some(row)) = (instance, self.jobs.get_mut(&id)) {
             row.instance = Some(key);
             if let Some(instance) = self.instances.get_mut(&key) {
@@ -220,7 +222,8 @@ impl World {
     /// The second half of an `in_progress` webhook: the runner becomes `active`, and GARM creates
     /// the replacement immediately, not in a loop (GARM.md §0.1, §d).
     pub(super) fn picked_up(&mut self, hook: &Webhook) {
-        let Some(key) = hook.runner.as_ref().and_then(|it| self.instance_named(&it.1)) else {
+        let Some(key) = hook.runner.as_ref().and_then(|runner| self.instance_named(&runner.1))
+        else {
             return;
         };
         let Some(instance) = self.instances.get_mut(&key) else {
@@ -233,12 +236,12 @@ impl World {
         instance.updated_at = self.now;
         let (pool, made_for) = (instance.pool, instance.made_for);
         self.emit_instance("update", key);
-        if self.pools.get(&pool).is_none_or(|it| it.entity != hook.entity) {
+        if self.pools.get(&pool).is_none_or(|pool| pool.entity != hook.entity) {
             return;
         }
         let pause = COUNTED_AFTER + self.rng.garm.up_to(COUNTED_SPREAD);
         self.scheduler.add(self.now + pause, Due::Replace(pool));
-        if let Some(other) = made_for.filter(|it| *it != hook.job) {
+        if let Some(other) = made_for.filter(|other| *other != hook.job) {
             self.unlock_job(other);
         }
     }
@@ -260,11 +263,15 @@ impl World {
 
     /// A `completed` webhook: the runner becomes `terminated` and its VM `pending_delete`.
     fn runner_done(&mut self, hook: &Webhook) {
-        let Some(key) = hook.runner.as_ref().and_then(|it| self.instance_named(&it.1)) else {
+        let Some(key) = hook.runner.as_ref().and_then(|runner| self.instance_named(&runner.1))
+        else {
             return;
         };
-        let entity =
-            self.instances.get(&key).and_then(|it| self.pools.get(&it.pool)).map(|it| it.entity);
+        let entity = self
+            .instances
+            .get(&key)
+            .and_then(|instance| self.pools.get(&instance.pool))
+            .map(|instance| instance.entity);
         if entity != Some(hook.entity) {
             return;
         }
@@ -275,7 +282,8 @@ impl World {
             instance.updated_at = now;
         }
         self.emit_instance("update", key);
-        if let Some(instance) = self.instances.get_mut(&key).filter(|it| it.vm == VmStatus::Running)
+        if let Some(instance) =
+            self.instances.get_mut(&key).filter(|instance| instance.vm == VmStatus::Running)
         {
             instance.vm = VmStatus::PendingDelete;
         }
@@ -285,8 +293,8 @@ impl World {
     pub(super) fn unlock_job(&mut self, workflow_job_id: i64) {
         let now = self.now;
         let row = self.job_ids.get(&workflow_job_id).copied();
-        let job = row.and_then(|it| self.jobs.get_mut(&it));
-        if let Some(job) = job.filter(|it| it.status == "queued" && it.locked_by.is_some()) {
+        let job = row.and_then(|key| self.jobs.get_mut(&key));
+        if let Some(job) = job.filter(|job| job.status == "queued" && job.locked_by.is_some()) {
             job.locked_by = None;
             job.updated_at = now;
             let id = job.id;

@@ -44,8 +44,8 @@ pub(crate) fn upgrade(shared: Arc<SharedWorld>, mut request: Request<Incoming>) 
 }
 
 fn websocket_key(headers: &HeaderMap) -> Option<String> {
-    let text = |name| headers.get(name).and_then(|it| it.to_str().ok());
-    text(header::UPGRADE).filter(|it| it.eq_ignore_ascii_case("websocket"))?;
+    let text = |name| headers.get(name).and_then(|header| header.to_str().ok());
+    text(header::UPGRADE).filter(|upgrade| upgrade.eq_ignore_ascii_case("websocket"))?;
     text(header::SEC_WEBSOCKET_KEY).map(str::to_owned)
 }
 
@@ -95,7 +95,7 @@ async fn talk(
             event = events.recv() => match event {
                 Ok(event) if !subscriber.wants(&event) => Ok(()),
                 Ok(event) => {
-                    let delivery = shared.with(|it| it.delivery(&event));
+                    let delivery = shared.with(|world| world.delivery(&event));
                     subscriber.hear(&event, &delivery, Instant::now())
                 }
                 // Lost silently, as in GARM.
@@ -108,7 +108,8 @@ async fn talk(
         }
         let ping_now = is_ping_due.then(|| Message::Ping(Vec::new().into()));
         let now = Instant::now();
-        let heard = std::iter::from_fn(|| subscriber.next(now)).map(|it| Message::Text(it.into()));
+        let heard =
+            std::iter::from_fn(|| subscriber.next(now)).map(|next| Message::Text(next.into()));
         for message in ping_now.into_iter().chain(heard) {
             if socket.send(message).await.is_err() {
                 return StreamEnd::Broken;

@@ -63,7 +63,6 @@ pub struct World {
 /// A handled request, for tests that count and order them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
-    /// The world's time.
     pub at: Timestamp,
     /// `GET`, `POST`, `PUT`, `DELETE`.
     pub method: String,
@@ -71,7 +70,6 @@ pub struct Exchange {
     pub path: String,
     /// The body; empty if there was none or if it contained a secret.
     pub body: String,
-    /// Status of the response.
     pub status: u16,
 }
 
@@ -91,7 +89,6 @@ pub(crate) struct Rngs {
     pub(crate) provider: Rng,
 }
 
-/// A scheduled action.
 #[derive(Debug, Clone)]
 pub(crate) enum Due {
     /// A loop of an entity's pool manager.
@@ -110,11 +107,8 @@ pub(crate) enum Due {
     Delete(InstanceRowKey),
     /// The provider responds to a delete.
     Deleted(InstanceRowKey),
-    /// GitHub assigns jobs.
     Assign,
-    /// A job ends.
     Finish(i64),
-    /// A webhook arrives.
     Webhook(Webhook),
     /// GARM writes the runner's row, shortly after the job's.
     PickedUp(Webhook),
@@ -127,7 +121,6 @@ pub(crate) enum Due {
 }
 
 impl World {
-    /// The initial world.
     pub fn new(config: SimConfig) -> Self {
         let (seed, now) = (config.seed, config.start);
         let mut rng = Rngs {
@@ -171,7 +164,6 @@ impl World {
         world
     }
 
-    /// The world's time.
     pub fn now(&self) -> Timestamp {
         self.now
     }
@@ -225,7 +217,7 @@ impl World {
             Due::PickedUp(hook) => self.picked_up(&hook),
             Due::Replace(pool) => self.replace(pool),
             Due::AddRunner(pool) => {
-                // GitHub's refusal is seen by the loops, too, which try again.
+                // The loops see GitHub's refusal as well and try again.
                 self.add_runner(pool, None).ok();
             }
             Due::Arrival => self.arrival(),
@@ -237,45 +229,44 @@ impl World {
         &self.config.knobs
     }
 
-    /// The same, to turn. Jobs that wait are looked at again.
+    /// The same, to be changed. Waiting jobs are then assigned anew.
     pub fn knobs_mut(&mut self) -> &mut Knobs {
         self.scheduler.add(self.now, Due::Assign);
         &mut self.config.knobs
     }
 
-    /// What happened so far, as far as it is remembered ([`SimConfig::history`]).
+    /// The events so far, of which [`SimConfig::history`] bounds the number.
     pub fn log(&self) -> &[LogEntry] {
         &self.log
     }
 
-    /// The jobs whose VM was destroyed under them. A scaler must never cause one.
+    /// The jobs whose VM was deleted while they ran. A scaler must never cause one.
     pub fn killed_jobs(&self) -> Vec<i64> {
         self.log
             .iter()
-            .filter_map(|it| match it.what {
+            .filter_map(|entry| match entry.what {
                 LogEvent::VmDeleted { killed_job, .. } => killed_job,
                 _ => None,
             })
             .collect()
     }
 
-    /// The requests that were answered so far, oldest first, as far as they are remembered
-    /// ([`SimConfig::history`]).
+    /// The requests so far, oldest first; [`SimConfig::history`] bounds their number.
     pub fn requests(&self) -> &[Exchange] {
         &self.requests
     }
 
-    /// Forgets the requests so far.
+    /// Clears [`World::requests`].
     pub fn forget_requests(&mut self) {
         self.requests.clear();
     }
 
-    /// Begins to keep the events that GARM's WebSocket would send.
+    /// Starts recording the events that GARM's WebSocket would send.
     pub fn watch_events(&mut self) {
         self.stream.open();
     }
 
-    /// Takes the events since the last call, in the order of the writes that made them. Empty
+    /// Removes and returns the recorded events, in the order of the writes that caused them. Empty
     /// before [`World::watch_events`].
     pub fn take_events(&mut self) -> Vec<GarmEvent> {
         self.stream.take()
@@ -297,7 +288,10 @@ impl World {
     }
 
     pub(super) fn entity_of(&self, id: &str, kind: EntityType) -> Option<EntityRowKey> {
-        self.entities.iter().find(|(_, it)| it.kind == kind && it.id == id).map(|it| *it.0)
+        self.entities
+            .iter()
+            .find(|(_, entity)| entity.kind == kind && entity.id == id)
+            .map(|found| *found.0)
     }
 
     pub(super) fn instance_named(&self, name: &str) -> Option<InstanceRowKey> {
@@ -305,8 +299,8 @@ impl World {
     }
 }
 
-/// Drops the oldest beyond `most`, but only once there are twice as many: each costs a move of the
-/// rest.
+/// Drops the oldest entries beyond `most`, but only once there are twice as many, since each drop
+/// moves the rest.
 fn forget<T>(all: &mut Vec<T>, most: usize) {
     if all.len() >= most.saturating_mul(2).max(1) {
         all.drain(..all.len() - most);
@@ -342,7 +336,7 @@ mod tests {
         assert!((10..20).contains(&world.github.jobs.len()));
         let last = jobs.last().unwrap();
         assert!(world.github.jobs.contains_key(last));
-        // A forgotten number is not given out again.
+        // The id of a deleted row is not used again.
         assert_eq!(world.queue_jobs(&JobBatch { count: 1, ..order }), [last + 1]);
     }
 

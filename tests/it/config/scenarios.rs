@@ -20,7 +20,7 @@ fn cases() -> Vec<PathBuf> {
     cases
 }
 
-/// Paths as somebody in the case's folder would see them.
+/// Paths as they are seen from the case's folder.
 fn read(case: &Path) -> Vec<Problem> {
     let relative = |path: &str| path.trim_start_matches(&format!("{}/", case.display())).to_owned();
     let fleet = case.join("runnerctl.yaml");

@@ -352,7 +352,7 @@ fn every_value_of_the_fleet_file_takes_the_same() {
             *changed.pointer_mut(path).expect("the path is the document's own") = value.clone();
             agree(path, &value, fleet_file(&changed));
         }
-        // And without it, and with a key beside it that nobody knows.
+        // And without it, and with an unknown key beside it.
         let (parent, key) = path.rsplit_once('/').expect("paths begin with a slash");
         let mut changed = document.clone();
         if let Some(Value::Object(map)) = changed.pointer_mut(parent) {

@@ -177,7 +177,7 @@ fn the_simulator_returns_every_recorded_error() {
     let (mut asked, pool) = as_recorded();
     let path = format!("/pools/{}", pool["id"].as_str().unwrap());
     let pools = format!("/organizations/{}/pools", pool["org_id"].as_str().unwrap());
-    let nobody = "/pools/3f2504e0-4f89-11d3-9a0c-0305e82c3301";
+    let unknown = "/pools/3f2504e0-4f89-11d3-9a0c-0305e82c3301";
     let mut draft = json!({
         "provider_name": "nope", "image": "i", "flavor": "f", "os_type": "linux",
         "os_arch": "amd64", "tags": ["x"], "max_runners": 1,
@@ -190,7 +190,7 @@ fn the_simulator_returns_every_recorded_error() {
         ("pool_create_no_tags", no_tags),
         ("pool_delete_not_empty", asked.ask("DELETE", &path, &Value::Null)),
         ("pool_get_bad_id", asked.get("/pools/bad")),
-        ("pool_get_unknown", asked.get(nobody)),
+        ("pool_get_unknown", asked.get(unknown)),
         ("pool_update_min_over_max", asked.ask("PUT", &path, &json!({ "min_idle_runners": 99 }))),
         ("pool_update_unknown_template", asked.ask("PUT", &path, &json!({ "template_id": 999 }))),
         ("login_wrong_password", asked.ask("POST", "/auth/login", &json!({ "username": "x" }))),

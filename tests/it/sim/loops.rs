@@ -33,7 +33,7 @@ fn a_job_of_a_runner_outside_garm_is_deleted_after_five_minutes() {
     let mut asked = Asked::new();
     asked.pool("linux", json!({}));
     let job = asked.queue(1, "linux", 3600)[0];
-    asked.0.add_foreign_runner("acme", "somebody", &["linux"]);
+    asked.0.add_foreign_runner("acme", "foreign", &["linux"]);
     asked.wait(1);
     let row = asked.get("/jobs")[0].clone();
     assert_eq!((&row["workflow_job_id"], &row["status"]), (&json!(job), &json!("in_progress")));

@@ -74,7 +74,7 @@ fn refused_credentials_stop_the_pool_manager_until_the_tools_loop_succeeds() {
     let status = |asked: &mut Asked| asked.get("/organizations")[0]["pool_manager_status"].clone();
     asked.0.knobs_mut().pat = "another".into();
     asked.wait(10);
-    assert_eq!(status(&mut asked), json!({ "running": true }), "nobody has noticed yet");
+    assert_eq!(status(&mut asked), json!({ "running": true }), "no loop has noticed yet");
     let name = asked.get(&format!("{pool}/instances"))[0]["name"].as_str().unwrap().to_owned();
     let path = format!("/instances/{name}");
     let refused = asked.answer("DELETE", &path, &Value::Null);
