@@ -1,4 +1,4 @@
-//! `reference`: documents the keys of the files as markdown, generated from the decoder's tables.
+//! `reference`: the keys of the files as Markdown, from the tables that the decoder reads.
 
 use std::time::Duration;
 
@@ -10,9 +10,11 @@ use super::exit::Exit;
 use super::failure::Failure;
 use crate::config;
 use crate::domain::field::{Absent, FIELDS, Field, FieldKind, Mutability, PREFIX_MAX, UNMANAGED};
+use crate::domain::name::POOL_NAME_MAX;
+use crate::domain::text;
 use crate::render::words::span;
 
-/// Prints the reference of one kind of file.
+/// Prints [`page`].
 pub fn run(file: ReferenceFile, cx: Context<'_>) -> Result<Exit, Failure> {
     cx.print.raw(&page(file))?;
     Ok(Exit::Done)
@@ -27,7 +29,7 @@ pub fn page(file: ReferenceFile) -> String {
 }
 
 fn pools() -> String {
-    let mut page = String::from(HEAD);
+    let mut page = pools_head();
     for field in FIELDS {
         page.push_str(&format!(
             "| `{}` | {} | {} | {} | {} |\n",
@@ -42,39 +44,54 @@ fn pools() -> String {
     page
 }
 
-const HEAD: &str = "\
+const FOOT: &str = "
+A duration consists of whole numbers with the units `d`, `h`, `m` and `s`, largest first, and is at
+most 30d: `30s`, `1h30m`.
+
+The effect of a change on an existing pool:
+
+- **policy**: GARM does not store the field; `watch` uses it.
+- **in place**: the pool is updated; existing runners stay unchanged.
+- **in place, outdates**: the pool is updated; existing idle runners keep the old setting until they
+  have run a job, or `apply --rotate` replaces them.
+- **replaces**: GARM cannot change the field. runnerctl creates a new pool, then drains and deletes
+  the old one.
+- **identity**: the field says which pool is meant.
+
+Labels are compared as a set, ignoring case. The `extra_specs` of a pool are merged into those of
+`defaults` by top-level key; `null` removes a key. A change of `min_runners` or `min_idle_runners`
+can raise the number of runners that GARM keeps idle; `plan` shows it as `min_idle_runners`.
+";
+
+fn pools_head() -> String {
+    let own = keys(|field| !field.in_defaults);
+    let required = keys(|field| field.absent == Absent::Required);
+    format!(
+        "\
 # Pool fields
 
 <!-- Made by `.ci/generate` from the table in `src/domain/field.rs`. -->
 
-A pool file holds `pools:`, a list of pools, and nothing else. Every field but `name` and `adopt`
-may also stand under `defaults` in the fleet file; a pool that does not say otherwise has it from
-there. `validate` needs `name`, `max_runners` and `instance_type`; `plan` needs `provider`, `image`
-and one of `organization`, `repository`, `enterprise`, too.
+A pool file contains only `pools:`, a list of pools. `defaults` in the fleet file may set every field
+except {own}, for the pools that do not set it themselves. `validate` requires
+{required}; `plan` also requires `provider`, `image` and one of
+`organization`, `repository` and `enterprise`.
 
-| field | takes | when absent | what it says | a change |
+| field | value | if absent | meaning | effect of a change |
 |---|---|---|---|---|
-";
+"
+    )
+}
 
-const FOOT: &str = "
-Durations are whole numbers with s, m, h, d in falling order, at most 30d: `30s`, `1h30m`.
-
-What a change does to a pool that is there:
-
-- **policy**: nothing in GARM; the scaling loop reads it.
-- **in place**: the pool is updated; runners that are there stay as they are.
-- **in place, outdates**: the pool is updated; idle runners made before still have the old setting
-  until a job has used them up, or `apply --rotate` replaces them.
-- **replaces**: GARM cannot change it. A new pool is made, the old one is drained and deleted.
-
-Labels are compared as a set, without case. `extra_specs` of a pool merges into that of `defaults`
-by top-level key; `null` removes a key. A change of `min_runners` or `min_idle_runners` can raise
-the number of idle runners that GARM keeps; `plan` then shows it as `min_idle_runners`.
-";
+/// The keys of the fields that are meant, as a phrase.
+fn keys(is_meant: fn(&Field) -> bool) -> String {
+    let fields = FIELDS.iter().filter(|field| is_meant(field));
+    text::list(fields.map(|field| format!("`{}`", field.key)), usize::MAX)
+}
 
 fn takes(kind: FieldKind) -> String {
     match kind {
-        FieldKind::Name => "a-z, 0-9 and `-`, at most 28 characters".to_owned(),
+        FieldKind::Name => format!("`a`-`z`, `0`-`9` and `-`, at most {POOL_NAME_MAX} characters"),
         FieldKind::Count { min, max } => format!("whole number, {min} to {max}"),
         FieldKind::Duration { min_s: 0, .. } => "duration".to_owned(),
         FieldKind::Duration { min_s, .. } => {
@@ -99,11 +116,11 @@ fn takes(kind: FieldKind) -> String {
 fn absent(absent: Absent) -> String {
     match absent {
         Absent::Required => "**required**".to_owned(),
-        Absent::NeededForPlan => "needed by `plan`".to_owned(),
+        Absent::NeededForPlan => "**required** by `plan`".to_owned(),
         Absent::Default(value) => format!("`{value}`"),
         Absent::Derived(words) => words.to_owned(),
-        Absent::LeftAlone => "left as it is in GARM".to_owned(),
-        Absent::Nothing => "nothing".to_owned(),
+        Absent::LeftAlone => "unchanged in GARM".to_owned(),
+        Absent::Nothing => "none".to_owned(),
     }
 }
 
@@ -122,18 +139,20 @@ const FLEET_HEAD: &str = "\
 
 <!-- Made by `.ci/generate` from the tables in `src/config/tables.rs`. -->
 
-`runnerctl.yaml` says where the pools run, and everything that a pull request to a pool file must
-not decide. Paths are relative to it. `NAME` stands for a name of your own, `[]` for an entry of a
-list. `defaults` takes the fields of [pools](pools.md) but `name` and `adopt`.
+`runnerctl.yaml` says where the pools run, and sets everything that a pull request to a pool file must
+not decide. Paths are relative to it. In a key, `NAME` stands for a name of your choice and `[]` for
+an entry of a list. `defaults` takes the [fields of a pool](pools.md), except those that only a pool
+can set.
 
-A *reference* names a secret, which itself never stands here: `env:NAME`, `file:PATH` (readable by
-its owner only), `vault:PATH#FIELD`, or `exec:COMMAND ARGUMENT…` (with `--allow-exec`).
+A *reference* says where to get a secret; the secret itself never appears in the file. It is
+`env:NAME`, `file:PATH` (readable by its owner only), `vault:PATH#FIELD`, or
+`exec:COMMAND ARGUMENT…` (with `--allow-exec`).
 
-| key | takes | when absent | what it says |
+| key | value | if absent | meaning |
 |---|---|---|---|
 ";
 
-/// The reference of the fleet file, from its JSON Schema.
+/// The fleet file's keys, from its JSON Schema.
 fn fleet() -> String {
     let schema = config::schema();
     let mut page = String::from(FLEET_HEAD);
@@ -141,12 +160,12 @@ fn fleet() -> String {
     page
 }
 
-/// Adds one row for each key of a mapping and of the mappings in it.
+/// Appends a row for each key of a mapping and of the mappings in it.
 fn rows(mapping: &Value, above: &str, page: &mut String) {
     let required = |key: &str| {
         mapping["required"]
             .as_array()
-            .is_some_and(|keys| keys.iter().any(|key_name| key_name.as_str() == Some(key)))
+            .is_some_and(|keys| keys.iter().any(|required| required.as_str() == Some(key)))
     };
     for (key, value) in mapping["properties"].as_object().into_iter().flatten() {
         let absent = match &value["default"] {
@@ -166,7 +185,7 @@ fn rows(mapping: &Value, above: &str, page: &mut String) {
     }
 }
 
-/// The type of a key, in a word or two.
+/// The type of a value, in a word or two.
 fn shape(value: &Value) -> String {
     if value["$ref"] == "#/$defs/reference" {
         return "reference".into();
