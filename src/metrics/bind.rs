@@ -1,23 +1,20 @@
-//! Taking the address to listen on.
+//! Binds the address to listen on.
 
 use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 
-/// The address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on `{address}`: {why}")]
 pub struct BindError {
-    /// Which one.
     pub address: SocketAddr,
-    /// Why not, in a few words.
+    /// The reason in a few words.
     pub why: String,
-    /// What to type or look at next.
     pub help: &'static str,
 }
 
-/// Listens there. Port 0 takes a free one.
+/// Binds `address`. Port 0 picks a free port.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
     TcpListener::bind(address).await.map_err(|error| {
         let (why, help) = explain(&error);
@@ -48,7 +45,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_address_in_use_and_one_of_another_machine_are_told_apart() {
+    async fn an_address_in_use_and_one_of_another_machine_have_different_errors() {
         let first = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let taken = first.local_addr().unwrap();
         let error = bind(taken).await.unwrap_err();
@@ -56,7 +53,7 @@ mod tests {
             error.to_string(),
             format!("cannot listen on `{taken}`: another program listens there")
         );
-        // 192.0.2.0/24 is for documentation and on no machine.
+        // 192.0.2.0/24 is reserved for documentation, so no machine has it.
         let error = bind("192.0.2.1:9477".parse().unwrap()).await.unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -65,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_port_is_named_as_such() {
+    fn a_port_without_permission_has_its_own_error() {
         let (why, help) = explain(&Error::from(ErrorKind::PermissionDenied));
         assert_eq!(why, "permission denied");
         assert!(help.starts_with("choose a port above 1023"), "{help}");

@@ -1,4 +1,4 @@
-//! TLS of the listener: its own certificate, and whose client certificates it wants to see.
+//! TLS of the listener: its certificate, and the CA of the client certificates that it requires.
 
 use std::sync::Arc;
 
@@ -11,20 +11,20 @@ use crate::config::ListenerTls;
 use crate::garm::GarmError;
 use crate::garm::pem::{Pem, shown};
 
-/// The configuration in force. Connections take the one of the moment in which they are accepted.
+/// The present configuration. A connection uses the one at the time when it is accepted.
 #[derive(Debug)]
 pub struct Certificates {
     sender: watch::Sender<Arc<ServerConfig>>,
 }
 
 impl Certificates {
-    /// Reads the files. Errors with [`crate::garm::ErrorKind::Input`] when one is missing, is not what
-    /// it should be, or when certificate and key do not go together.
+    /// Reads the files. Errors with [`crate::garm::ErrorKind::Input`] if one is missing or invalid,
+    /// or if certificate and key do not match.
     pub fn read(files: &ListenerTls) -> Result<Self, GarmError> {
         Ok(Self { sender: watch::Sender::new(Arc::new(configuration(files)?)) })
     }
 
-    /// Reads the files again; on an error what was in force stays. Open connections keep theirs
+    /// Reads the files again; an error changes nothing. Open connections keep their configuration
     /// until they end, see [`super::serve::LIFE`].
     pub fn reload(&self, files: &ListenerTls) -> Result<(), GarmError> {
         let fresh = Arc::new(configuration(files)?);
@@ -32,14 +32,15 @@ impl Certificates {
         Ok(())
     }
 
-    /// For the door, which follows every reload.
+    /// The configuration, which changes with every reload.
     pub(super) fn current(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.sender.borrow())
     }
 }
 
 fn configuration(files: &ListenerTls) -> Result<ServerConfig, GarmError> {
-    // A provider by hand: with two in the dependency graph the default one panics.
+    // The provider is explicit because rustls panics without a default if the dependency graph has
+    // two.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let chain = Pem { path: &files.server.cert, setting: "watch.tls.cert" }.certificates()?;
     let key = Pem { path: &files.server.key, setting: "watch.tls.key" }.key()?;
@@ -56,13 +57,13 @@ fn configuration(files: &ListenerTls) -> Result<ServerConfig, GarmError> {
     Ok(config)
 }
 
-/// With `client_ca` every page wants a client certificate, health included: a listener that needs
-/// one for some paths only is easily left open by the next path.
+/// With `client_ca`, every page requires a client certificate, including health checks: if only
+/// some paths required one, the next path could easily be left open.
 fn verifier(files: &ListenerTls) -> Result<Option<Arc<dyn ClientCertVerifier>>, GarmError> {
     let Some(path) = &files.client_ca else { return Ok(None) };
     let pem = Pem { path, setting: "watch.tls.client_ca" };
     let broken = |error: &dyn std::fmt::Display| {
-        let help = "put the CA that signs the certificates of those who may ask there";
+        let help = "put the CA that signs the client certificates there";
         pem.unfit(format!("a certificate in it cannot be used: {error}"), help)
     };
     let mut roots = RootCertStore::empty();

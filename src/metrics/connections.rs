@@ -1,9 +1,9 @@
-//! Bounds on connections, and which one gives way when a bound is reached.
+//! Bounds on connections, and which one is closed when a bound is reached.
 //!
-//! A connection is *silent* until the head of its request has arrived; then it asks for *health*
-//! or for a *page*. Each of the three has a bound of its own, so that silent peers and slow
-//! readers of pages cannot keep a health check out. Where a bound is reached, an older connection
-//! is closed: first of the same address, so that one address cannot crowd out the others.
+//! A connection is *silent* until the head of its request has arrived; then it requests *health* or
+//! a *page*. Each of the three phases has its own bound, so that silent peers and slow readers of
+//! pages cannot block health checks. When a bound is reached, an older connection is closed, of the
+//! same address if possible, so that one address cannot crowd out the others.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -17,26 +17,25 @@ use tokio_util::sync::CancellationToken;
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ConnectionPhase {
-    /// Its request has not arrived yet: the TLS handshake, or half a head.
+    /// Its request has not arrived completely.
     Silent,
     /// `/healthz` or `/readyz`: a few bytes, at once.
     Health,
-    /// Everything else, `/metrics` above all: up to some megabytes, which a peer may read slowly.
+    /// All other pages, up to some megabytes, which a peer may read slowly.
     Page,
 }
 
-/// Connections of a phase.
+/// The bounds of a phase.
 struct PhaseLimits {
     all: usize,
     of_one_address: usize,
-    /// A connection gives way only when it has been in the phase for so long.
+    /// The time in the phase after which a connection may be closed for a newer one.
     yields_after: Duration,
 }
 
 impl ConnectionPhase {
-    /// A head arrives within milliseconds and a health answer is a few bytes, so the oldest of
-    /// either is the one that stalls. A page is left the ten seconds that Prometheus waits for
-    /// one by default.
+    /// A request head arrives within milliseconds and a health response has a few bytes, so the
+    /// oldest of either is stalled. A page gets ten seconds, Prometheus' default timeout.
     fn bounds(self) -> PhaseLimits {
         let bounds =
             |all, of_one_address, yields_after| PhaseLimits { all, of_one_address, yields_after };
@@ -48,10 +47,10 @@ impl ConnectionPhase {
     }
 }
 
-/// Silent connections at one time.
+/// The largest number of silent connections.
 pub const SILENT_MAX: usize = 64;
 
-/// Every connection that is open.
+/// All open connections.
 #[derive(Debug, Default)]
 pub(super) struct ConnectionTable {
     guests: Mutex<OpenConnections>,
@@ -71,21 +70,21 @@ struct OpenConnection {
     closing: CancellationToken,
 }
 
-/// The place of one connection, given back when it is dropped.
+/// A place for one connection, released when it is dropped.
 #[derive(Debug)]
 pub(super) struct ConnectionSlot {
     places: Arc<ConnectionTable>,
     id: u64,
-    /// Cancelled when the connection has to give way.
+    /// Cancelled when the connection is to be closed for another one.
     pub(super) closing: CancellationToken,
 }
 
-/// There is no place, and no connection that may be closed for it.
+/// No place is free, and no connection may be closed to free one.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NoSlot;
 
 impl ConnectionTable {
-    /// A place for a connection that has just been accepted; an older silent one may be closed.
+    /// A place for a new connection; an older silent one may be closed for it.
     pub(super) fn admit(self: &Arc<Self>, peer: IpAddr) -> ConnectionSlot {
         let address = network(peer);
         let closing = CancellationToken::new();
@@ -96,7 +95,7 @@ impl ConnectionTable {
             closing: closing.clone(),
         };
         let mut guests = self.guests();
-        // Silent connections give way at any age, so there is always room.
+        // Silent connections may be closed at any age, so there is always room.
         let _ = guests.make_room(ConnectionPhase::Silent, address);
         let id = guests.next;
         guests.next += 1;
@@ -110,10 +109,10 @@ impl ConnectionTable {
 }
 
 impl ConnectionSlot {
-    /// The request has arrived, and is for this.
+    /// Moves the connection to the phase of its request.
     pub(super) fn asks(&self, phase: ConnectionPhase) -> Result<(), NoSlot> {
         let mut guests = self.places.guests();
-        // It has been closed in this moment.
+        // It was closed in the meantime.
         let mut guest = guests.by_age.remove(&self.id).ok_or(NoSlot)?;
         let room = guests.make_room(phase, guest.address);
         if room.is_ok() {
@@ -131,13 +130,15 @@ impl Drop for ConnectionSlot {
 }
 
 impl OpenConnections {
-    /// Makes room for one more from this address, by closing an older one where that is needed.
+    /// Makes room for one more connection from this address, by closing an older one if necessary.
     fn make_room(&mut self, phase: ConnectionPhase, address: IpAddr) -> Result<(), NoSlot> {
         let bounds = phase.bounds();
-        if self.count(|it| it.phase == phase && it.address == address) >= bounds.of_one_address {
+        if self.count(|guest| guest.phase == phase && guest.address == address)
+            >= bounds.of_one_address
+        {
             self.close_oldest(phase, address, bounds.yields_after)?;
         }
-        if self.count(|it| it.phase == phase) >= bounds.all {
+        if self.count(|guest| guest.phase == phase) >= bounds.all {
             let busiest = self.busiest(phase).ok_or(NoSlot)?;
             self.close_oldest(phase, busiest, bounds.yields_after)?;
         }
@@ -145,16 +146,16 @@ impl OpenConnections {
     }
 
     fn count(&self, counts: impl Fn(&OpenConnection) -> bool) -> usize {
-        self.by_age.values().filter(|it| counts(it)).count()
+        self.by_age.values().filter(|guest| counts(guest)).count()
     }
 
     /// The address with the most connections in a phase.
     fn busiest(&self, phase: ConnectionPhase) -> Option<IpAddr> {
         let mut counts = BTreeMap::<IpAddr, usize>::new();
-        for guest in self.by_age.values().filter(|it| it.phase == phase) {
+        for guest in self.by_age.values().filter(|guest| guest.phase == phase) {
             *counts.entry(guest.address).or_default() += 1;
         }
-        counts.into_iter().max_by_key(|it| it.1).map(|it| it.0)
+        counts.into_iter().max_by_key(|entry| entry.1).map(|entry| entry.0)
     }
 
     fn close_oldest(
@@ -177,7 +178,8 @@ impl OpenConnections {
     }
 }
 
-/// Whom an address counts for: itself, or its /64 of IPv6, which a single host has to itself.
+/// The key by which addresses are counted: the address, or its /64 in IPv6, which usually belongs
+/// to a single host.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
@@ -200,7 +202,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_oldest_silent_connection_of_an_address_gives_way_to_its_next() {
+    async fn the_oldest_silent_connection_of_an_address_is_closed_for_its_next() {
         let places = Arc::new(ConnectionTable::default());
         let other = places.admit(address("192.0.2.2"));
         let mut silent: Vec<ConnectionSlot> =
@@ -213,7 +215,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn many_addresses_together_are_bounded_and_the_busiest_pays() {
+    async fn many_addresses_are_bounded_together_at_the_cost_of_the_busiest() {
         let places = Arc::new(ConnectionTable::default());
         let lone = places.admit(address("192.0.2.1"));
         let many: Vec<ConnectionSlot> = (2..6)
@@ -221,21 +223,21 @@ mod tests {
             .map(|last| places.admit(IpAddr::from([192, 0, 2, last])))
             .collect();
         assert!(is_open(&lone));
-        assert_eq!(many.iter().filter(|it| is_open(it)).count(), SILENT_MAX - 1);
+        assert_eq!(many.iter().filter(|client| is_open(client)).count(), SILENT_MAX - 1);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn slow_readers_of_pages_take_no_place_from_health_and_yield_after_ten_seconds() {
+    async fn slow_readers_of_pages_do_not_block_health_and_are_closed_after_ten_seconds() {
         let places = Arc::new(ConnectionTable::default());
         let local = address("127.0.0.1");
         let slow: Vec<ConnectionSlot> = (0..8).map(|_| places.admit(local)).collect();
-        assert!(slow.iter().all(|it| it.asks(ConnectionPhase::Page) == Ok(())));
+        assert!(slow.iter().all(|client| client.asks(ConnectionPhase::Page) == Ok(())));
         let late = places.admit(local);
         assert_eq!(late.asks(ConnectionPhase::Page), Err(NoSlot));
         assert_eq!(places.admit(local).asks(ConnectionPhase::Health), Ok(()));
         tokio::time::advance(Duration::from_secs(10)).await;
         assert_eq!(late.asks(ConnectionPhase::Page), Ok(()));
-        assert_eq!(slow.iter().filter(|it| is_open(it)).count(), 7);
+        assert_eq!(slow.iter().filter(|client| is_open(client)).count(), 7);
     }
 
     #[test]

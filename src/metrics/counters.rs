@@ -254,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_observation_on_a_bound_counts_below_it_and_one_above_all_only_in_the_sum() {
+    fn a_value_on_a_bound_counts_in_its_bucket_and_one_above_all_only_in_the_total() {
         let mut histogram = Histogram::new(&[1.0, 5.0]);
         for seconds in [0.5, 1.0, 1.5, 99.0] {
             histogram.observe(seconds);

@@ -15,7 +15,7 @@ use super::snapshot::PoolGauges;
 use crate::domain::name::PoolName;
 use crate::domain::text;
 
-/// Longest value of a label, in characters; only the names of receivers can be long.
+/// The longest value of a label, in characters; only names of receivers can be longer.
 const LABEL_MAX: usize = 128;
 
 /// The counters and histograms by the name of their series. Collected while the totals are locked;
@@ -116,7 +116,7 @@ fn buckets(histogram: &Histogram) -> HistogramValue {
     value
 }
 
-/// Exact up to 2^53, which no counter of ours reaches.
+/// Exact up to 2^53, which no counter reaches.
 #[expect(clippy::cast_precision_loss, reason = "Prometheus has floating point numbers only")]
 fn float(n: u64) -> f64 {
     n as f64

@@ -1,4 +1,4 @@
-//! A way to GARM that counts and times what travels on it.
+//! Counts and times requests to GARM.
 
 use std::sync::Arc;
 
@@ -10,17 +10,17 @@ use crate::garm::{
     BodySink, Request, ResponseFuture, StreamFuture, StreamRequest, StreamResponse, Transport,
 };
 
-/// What HTTP answers when a stream begins.
+/// The HTTP status of a stream that was opened.
 const SWITCHED: u16 = 101;
 
-/// Another transport, counted on a board.
+/// Wraps a transport.
 pub struct InstrumentedTransport {
     inner: Arc<dyn Transport>,
     metrics: Arc<MetricsState>,
 }
 
 impl InstrumentedTransport {
-    /// Everything that goes through `inner` is counted.
+    /// Counts and times every request of `inner`.
     pub fn new(inner: Arc<dyn Transport>, metrics: Arc<MetricsState>) -> Self {
         Self { inner, metrics }
     }
@@ -35,7 +35,7 @@ impl InstrumentedTransport {
         Box::pin(async move {
             let began = Instant::now();
             let reply = reply.await;
-            let code = reply.as_ref().ok().map(|it| it.status);
+            let code = reply.as_ref().ok().map(|reply| reply.status);
             self.metrics.count(Counter::GarmRequest { method, code });
             self.metrics.observe(Timing::GarmRequest { method }, began.elapsed());
             reply
@@ -54,12 +54,12 @@ impl Transport for InstrumentedTransport {
         self.counted(method, self.inner.stream(request, sink))
     }
 
-    /// Counted as the GET that it begins with.
+    /// Counts a stream as a GET, which opens it.
     fn listen(&self, wish: StreamRequest) -> StreamFuture<'_> {
         Box::pin(async move {
             let began = Instant::now();
             let opened = self.inner.listen(wish).await;
-            let code = opened.as_ref().ok().map(|it| match it {
+            let code = opened.as_ref().ok().map(|opened| match opened {
                 StreamResponse::Open(_) => SWITCHED,
                 StreamResponse::Refused(response) => response.status,
             });

@@ -1,9 +1,9 @@
-//! What the loop tells about itself: `/metrics`, `/healthz`, `/readyz`, `/decisions`.
+//! The HTTP pages of `watch`: `/metrics`, `/healthz`, `/readyz` and `/decisions`.
 //!
-//! Decides how a [`Snapshot`] and what was counted stand in Prometheus' text format, and when the
-//! process is healthy and ready; never what they mean. The loop writes to a [`MetricsState`] and never
-//! waits for a reader; whoever asks gets the last that was written, with the age of the
-//! observation measured at that moment.
+//! Decides how a [`Snapshot`] and the counters are written in Prometheus' text format, and when the
+//! process is healthy and ready; never what the values mean. The loop writes to a [`MetricsState`]
+//! and never waits for a reader; a request gets the last values, with the age of the last full read
+//! at that moment.
 
 pub mod bind;
 pub mod catalog;

@@ -65,8 +65,9 @@ async fn readyz(State(metrics): State<Arc<MetricsState>>) -> Response {
 
 async fn decisions(State(metrics): State<Arc<MetricsState>>) -> Response {
     let made = tokio::task::spawn_blocking(move || {
-        metrics.decisions_page().map(|it| {
-            serde_json::to_string(&it).expect("a JSON value, whose keys are texts, can be written")
+        metrics.decisions_page().map(|page| {
+            serde_json::to_string(&page)
+                .expect("a JSON value, whose keys are texts, can be written")
         })
     });
     match made.await {

@@ -1,4 +1,4 @@
-//! The listener: accepts, shakes hands, answers, within bounds.
+//! The HTTP listener: accepts, performs TLS handshakes and answers, within bounds.
 
 use std::convert::Infallible;
 use std::io::ErrorKind;
@@ -31,33 +31,31 @@ pub use super::connections::SILENT_MAX;
 /// How long a TLS handshake may take.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long the head of a request may take. A connection carries one request: none is idle.
+/// How long the head of a request may take. A connection carries one request, so none is idle.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a connection lives: a peer that reads nothing does not keep its place for ever.
+/// The lifetime of a connection: a peer that does not read must not occupy it for ever.
 pub const LIFE: Duration = Duration::from_secs(60);
 
-/// How long an answer under way may still take when its connection is to end.
+/// How long a response in progress may still take after its connection is told to end.
 pub const GRACE: Duration = Duration::from_secs(5);
 
-/// Pause when the system cannot accept (out of file handles): nothing gets better by asking again
-/// at once.
+/// The pause after the system fails to accept, out of file descriptors for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// What is served where.
+/// The parts of the listener.
 pub struct MetricsServer {
     /// From [`super::bind`].
     pub listener: TcpListener,
-    /// What is told.
     pub metrics: Arc<MetricsState>,
-    /// TLS; absent: plain HTTP.
+    /// `None` for plain HTTP.
     pub certificates: Option<Arc<Certificates>>,
 }
 
 type Pages = TowerToHyperService<axum::Router>;
 
-/// Serves until `stop`; then accepts nothing more, lets answers under way end for [`GRACE`], and
-/// returns when every connection is closed.
+/// Serves until `stop`; then accepts nothing more, lets responses in progress finish for [`GRACE`],
+/// and returns when every connection is closed.
 pub async fn serve(door: MetricsServer, stop: CancellationToken) {
     let places = Arc::new(ConnectionTable::default());
     let tasks = TaskTracker::new();
@@ -68,11 +66,11 @@ pub async fn serve(door: MetricsServer, stop: CancellationToken) {
             accepted = accept(&door.listener) => accepted,
         };
         let place = places.admit(peer.ip());
-        let config = door.certificates.as_ref().map(|it| it.current());
+        let config = door.certificates.as_ref().map(|certificates| certificates.current());
         let (pages, stop) = (pages.clone(), stop.clone());
         tasks.spawn(async move {
-            // An answer in many small segments otherwise waits for the peer's delayed
-            // acknowledgement. A socket that refuses the option serves all the same.
+            // Otherwise a response in many small segments waits for the peer's delayed
+            // acknowledgements. A socket that refuses the option still works.
             let _ = stream.set_nodelay(true);
             let Some(config) = config else { return connection(stream, place, pages, stop).await };
             let handshake = timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(config).accept(stream));
@@ -80,7 +78,7 @@ pub async fn serve(door: MetricsServer, stop: CancellationToken) {
                 shaken = handshake => shaken,
                 () = place.closing.cancelled() => return,
             };
-            // A handshake that fails is the peer's business: it is told by a TLS alert.
+            // The peer learns of a failed handshake from a TLS alert.
             if let Ok(Ok(stream)) = shaken {
                 connection(stream, place, pages, stop).await;
             }
@@ -91,12 +89,12 @@ pub async fn serve(door: MetricsServer, stop: CancellationToken) {
     tasks.wait().await;
 }
 
-/// The next connection. Dropping it half way loses none.
+/// The next connection. Cancelling it loses none.
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
-            // The peer has left already; the next one may be there.
+            // This peer has disconnected already; another may be waiting.
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
             Err(_) => sleep(ACCEPT_PAUSE).await,
         }
@@ -113,11 +111,11 @@ where
         http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
-            // An idle connection would hold a place, and a new one costs next to nothing.
+            // An idle connection would occupy a place, and a new one is cheap.
             .keep_alive(false)
             .serve_connection(TokioIo::new(stream), service)
     );
-    // Errors are a peer that left or spoke no HTTP: there is nobody to tell.
+    // Ignored: the peer has disconnected or does not speak HTTP.
     tokio::select! {
         _ = connection.as_mut() => return,
         () = place.closing.cancelled() => return,
@@ -148,7 +146,7 @@ mod tests {
     use super::*;
     use crate::metrics::state::HealthLimits;
 
-    /// A served connection, without a socket, so that time can be virtual.
+    /// A served connection without a socket, so that the tests can pause time.
     fn served(room: usize) -> (DuplexStream, CancellationToken, JoinHandle<()>) {
         let metrics = Arc::new(MetricsState::new(HealthLimits::of(Duration::from_secs(30))));
         let pages = TowerToHyperService::new(routes::router(metrics));
@@ -162,7 +160,7 @@ mod tests {
     const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
 
     #[tokio::test(start_paused = true)]
-    async fn half_a_head_keeps_its_place_for_five_seconds() {
+    async fn an_incomplete_head_keeps_its_place_for_five_seconds() {
         let began = Instant::now();
         let (mut peer, _stop, task) = served(1 << 16);
         peer.write_all(&REQUEST[..20]).await.unwrap();
@@ -171,7 +169,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_reads_nothing_is_gone_after_the_life_of_a_connection() {
+    async fn a_peer_that_does_not_read_is_disconnected_after_the_lifetime() {
         let began = Instant::now();
         let (mut peer, _stop, task) = served(64);
         peer.write_all(REQUEST).await.unwrap();
@@ -180,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_answer_under_way_ends_before_the_connection_does() {
+    async fn a_response_in_progress_ends_before_its_connection() {
         let (mut peer, stop, task) = served(64);
         peer.write_all(REQUEST).await.unwrap();
         let mut start = [0; 15];

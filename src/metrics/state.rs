@@ -1,4 +1,4 @@
-//! The board between the loop and those who ask: the loop writes, everyone reads.
+//! The present metrics: the loop writes them, HTTP requests read them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -14,46 +14,44 @@ use super::snapshot::{ProcessGauges, Snapshot};
 use crate::domain::poison::IgnorePoison;
 use crate::render::words;
 
-/// Makes `/decisions`. Called when somebody asks, outside the loop, so that the loop pays only
-/// for keeping what it decided.
+/// Renders `/decisions`. Called for each request, outside the loop, so that the loop only has to
+/// keep its decisions.
 pub type DecisionsRenderer = Arc<dyn Fn() -> Value + Send + Sync>;
 
-/// When the process is no longer healthy, and no longer ready.
+/// When the process stops being healthy, and ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HealthLimits {
-    /// Longest time between two turns of the loop.
+    /// The longest time between two passes of the loop.
     pub turn: Duration,
-    /// Greatest age of an observation on which decisions are made.
+    /// The largest age of a full read on which decisions are made.
     pub fresh: Duration,
 }
 
 impl HealthLimits {
-    /// A loop that reads GARM every `resync`: it freezes when no read is younger than twice that,
-    /// and turns at least as often, whatever a request to GARM takes.
+    /// The limits of a loop that reads GARM every `resync`. Such a loop freezes when the last read
+    /// is older than twice that, and passes at least as often, however long requests to GARM take.
     pub fn of(resync: Duration) -> Self {
         Self { turn: (resync * 2).max(Duration::from_secs(120)), fresh: resync * 2 }
     }
 }
 
-/// What the loop has last written. Every method is short; none waits for a reader.
+/// The last values that the loop has written. Every method is short; none waits for a reader.
 pub struct MetricsState {
     limits: HealthLimits,
     now: Mutex<CurrentState>,
-    /// Apart from `now`: making thousands of series of them takes a few milliseconds, and only
-    /// counting may have to wait for that.
+    /// Separate from `now`, because collecting thousands of series takes a few milliseconds, for
+    /// which only counting may have to wait.
     tallies: Mutex<Totals>,
 }
 
-/// What became of the files when they were last read.
+/// The result of the last reading of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReloadResult {
-    /// They are in force.
     Applied,
-    /// They cannot be used: an older state of them is in force.
+    /// They are invalid; an older state of them is in force.
     Rejected,
 }
 
-/// What holds at the moment.
 struct CurrentState {
     snapshot: Option<Arc<Snapshot>>,
     process: ProcessGauges,
@@ -64,7 +62,7 @@ struct CurrentState {
 }
 
 impl MetricsState {
-    /// An empty board; the loop counts as turning from here.
+    /// Without values; the first pass of the loop must follow within [`HealthLimits::turn`].
     pub fn new(limits: HealthLimits) -> Self {
         let now = CurrentState {
             snapshot: None,
@@ -77,63 +75,63 @@ impl MetricsState {
         Self { limits, now: Mutex::new(now), tallies: Mutex::default() }
     }
 
-    /// Replaces the picture. What was counted of pools that are not in it is forgotten.
+    /// Replaces the snapshot. Drops the counters of pools that are not in it.
     pub fn publish(&self, snapshot: Snapshot) {
         let snapshot = Arc::new(snapshot);
         self.now().snapshot = Some(Arc::clone(&snapshot));
         self.tallies().keep(|pool| snapshot.pools.contains_key(pool));
     }
 
-    /// Changes what holds for the process.
+    /// Changes the gauges of the process.
     pub fn process(&self, change: impl FnOnce(&mut ProcessGauges)) {
         change(&mut self.now().process);
     }
 
-    /// Why nothing is written to GARM, or to a part of it, one sentence each; empty: all is well.
+    /// Sets why nothing is written to GARM, or to a part of it, one sentence each; empty if nothing
+    /// is frozen.
     pub fn frozen(&self, reasons: Vec<String>) {
         self.now().frozen = reasons;
     }
 
-    /// What became of the files when they were last read.
+    /// The result of the last reading of the files.
     pub fn config(&self, config: ReloadResult) {
         self.now().config = config;
     }
 
-    /// The loop has turned.
+    /// Records a pass of the loop.
     pub fn turned(&self) {
         self.now().turned_at = Instant::now();
     }
 
-    /// How `/decisions` is made from now on.
+    /// Sets how `/decisions` is rendered.
     pub fn explain(&self, explain: DecisionsRenderer) {
         self.now().explain = Some(explain);
     }
 
-    /// Counts one.
     pub fn count(&self, counter: Counter) {
         self.tallies().add(counter, 1);
     }
 
-    /// Shows counters at 0 before anything is counted. For counters that belong to no pool and
-    /// whose first increase must raise an alert: Prometheus sees none in a series that begins at 1.
+    /// Shows counters at 0 before anything is counted, for counters that belong to no pool and
+    /// whose first increase must raise an alert: Prometheus sees no increase in a series that
+    /// begins at 1.
     pub fn declare(&self, counters: impl IntoIterator<Item = Counter>) {
         let mut tallies = self.tallies();
-        counters.into_iter().for_each(|it| tallies.add(it, 0));
+        counters.into_iter().for_each(|counter| tallies.add(counter, 0));
     }
 
-    /// Times one.
     pub fn observe(&self, timing: Timing, took: Duration) {
         self.tallies().observe(timing, took);
     }
 
-    /// The page `/metrics`. Takes milliseconds for a thousand pools: not for an async task.
+    /// The page `/metrics`. Takes milliseconds for a thousand pools, too long for an async task.
     pub fn metrics_page(&self) -> String {
         let (snapshot, process, config) = {
             let now = self.now();
             (now.snapshot.clone(), now.process, now.config)
         };
         let no_pools = BTreeMap::new();
-        let pools = snapshot.as_ref().map_or(&no_pools, |it| &it.pools);
+        let pools = snapshot.as_ref().map_or(&no_pools, |snapshot| &snapshot.pools);
         let counted = exposition::counted(&self.tallies(), pools);
         let facts = snapshot.as_deref().map(|snapshot| ProcessFacts {
             snapshot,
@@ -144,26 +142,26 @@ impl MetricsState {
         exposition::page(facts.as_ref(), counted)
     }
 
-    /// The page `/decisions`; absent before the first decision.
+    /// The page `/decisions`; `None` before the first decision.
     pub fn decisions_page(&self) -> Option<Value> {
         let explain = self.now().explain.clone();
-        explain.map(|it| it())
+        explain.map(|render| render())
     }
 
-    /// Whether the loop turns; otherwise what is wrong.
+    /// Errors with the reason if the loop has not passed for too long.
     pub fn health(&self) -> Result<(), String> {
         let waited = self.now().turned_at.elapsed();
         if waited <= self.limits.turn {
             return Ok(());
         }
-        Err(format!("the loop has not turned for {}", words::span(waited)))
+        Err(format!("the loop has made no pass for {}", words::span(waited)))
     }
 
-    /// Whether decisions are made; otherwise everything that is in the way.
+    /// Errors with all reasons why no decisions are made or written.
     pub fn readiness(&self) -> Result<(), Vec<String>> {
         let now = self.now();
         let mut reasons = now.frozen.clone();
-        match now.snapshot.as_ref().map(|it| it.read_at.elapsed()) {
+        match now.snapshot.as_ref().map(|snapshot| snapshot.read_at.elapsed()) {
             None => reasons.push("GARM has not been read yet".to_owned()),
             Some(age) if age > self.limits.fresh => {
                 reasons.push(format!("GARM was last read {} ago", words::span(age)));
@@ -173,7 +171,7 @@ impl MetricsState {
         if reasons.is_empty() { Ok(()) } else { Err(reasons) }
     }
 
-    // A panic of a reader leaves whole values behind, and metrics must outlive it.
+    // A panic under the lock leaves complete values, and metrics must outlive it.
     fn now(&self) -> MutexGuard<'_, CurrentState> {
         self.now.lock().ignoring_poison()
     }

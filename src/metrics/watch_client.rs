@@ -1,4 +1,4 @@
-//! Asks a running `watch` for its decisions, where and as its settings say that it listens.
+//! Fetches the decisions of a running `watch` from the address in its settings.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -26,24 +26,24 @@ use crate::garm::server_verifier::{AcceptedServer, client_config};
 /// How long a `watch` on this machine may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Largest page, in bytes: a thousand pools have 4 MB.
+/// The largest page in bytes; that of a thousand pools has 4 MB.
 const PAGE_MAX: usize = 64 << 20;
 
 /// Why there are no decisions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AskError {
-    /// Nobody listens there.
+    /// Nothing listens there.
     NotRunning,
-    /// Something listens there and did not tell: one sentence without full stop, escaped.
+    /// Something listens there but sent no decisions: one sentence without a full stop, escaped.
     NoAnswer(String),
 }
 
-/// Where a `watch` with these settings is to be asked.
+/// The address of a `watch` with these settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchEndpoint {
     address: SocketAddr,
     tls: Option<ListenerTls>,
-    /// Our certificate for operators, shown where the listener asks for one.
+    /// Our client certificate, presented if the listener requests one.
     identity: Option<CertFiles>,
 }
 
@@ -55,7 +55,7 @@ impl fmt::Display for WatchEndpoint {
 }
 
 impl WatchEndpoint {
-    /// A listener on every address of this machine is asked on its loopback one.
+    /// A listener on all addresses of this machine is reached on the loopback one.
     pub fn new(watch: &WatchSettings, identity: Option<CertFiles>) -> Self {
         let ip = match watch.listen.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -66,7 +66,6 @@ impl WatchEndpoint {
         Self { address, tls: watch.tls.clone(), identity }
     }
 
-    /// The page `/decisions`.
     pub async fn decisions_page(&self) -> Result<Value, AskError> {
         match timeout(PATIENCE, self.ask()).await {
             Ok(answer) => answer,
@@ -105,7 +104,7 @@ impl WatchEndpoint {
         let page = to_bytes(Body::new(response.into_body()), PAGE_MAX).await.map_err(unclear)?;
         match status {
             StatusCode::OK => serde_json::from_slice(&page)
-                .map_err(|_| unclear("what answers there is no `watch`: it sends no JSON")),
+                .map_err(|_| unclear("the server there is no `watch`: it does not send JSON")),
             StatusCode::SERVICE_UNAVAILABLE => Err(unclear(String::from_utf8_lossy(&page).trim())),
             other => Err(unclear(format!("it answers {other}"))),
         }
@@ -116,14 +115,14 @@ fn unclear(why: impl fmt::Display) -> AskError {
     AskError::NoAnswer(quote(&why.to_string()))
 }
 
-/// Under TLS 1.3 a listener that wants another client certificate answers the request by an alert.
+/// Under TLS 1.3 a listener that requires another client certificate answers the request with an alert.
 fn refused(error: &hyper::Error) -> AskError {
     let alert = std::error::Error::source(error).map(ToString::to_string);
     unclear(alert.unwrap_or_else(|| error.to_string()))
 }
 
-/// Trusts the certificate in `watch.tls.cert` and no other: it may be for any name, and whoever
-/// has its key is the `watch` that is asked.
+/// Trusts only the certificate in `watch.tls.cert`, for any host name: the holder of its key is
+/// the `watch` in question.
 fn configuration(
     files: &ListenerTls,
     identity: Option<&CertFiles>,
@@ -131,7 +130,7 @@ fn configuration(
     let chain = Pem { path: &files.server.cert, setting: "watch.tls.cert" }.certificates();
     let builder = client_config(AcceptedServer::Only {
         certificate: chain.map_err(unclear)?.swap_remove(0),
-        refusal: "it shows another certificate than `watch.tls.cert`",
+        refusal: "it presents a certificate other than `watch.tls.cert`",
     });
     let Some(identity) = identity.filter(|_| files.client_ca.is_some()) else {
         return Ok(builder.with_no_client_auth());

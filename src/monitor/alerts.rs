@@ -1,9 +1,9 @@
-//! The alert rules: which of them fire, for which pool (DESIGN §6; R6).
+//! Evaluates the alert rules (DESIGN §6; R6).
 //!
-//! A rule watches one series. Where the series has a number per pool, each pool is judged for
-//! itself. What is not known is not judged: while GARM cannot be read, nothing begins to fire and
-//! nothing is over. A condition that was pending before goes on after an unknown time of at most
-//! [`BRIDGE`], since a read that fails is no recovery; after a longer one it begins anew.
+//! A rule watches one series. If the series has a value per pool, each pool is evaluated
+//! separately. Unknown values are not evaluated: while GARM cannot be read, no alert starts or
+//! ends. A pending condition survives an unknown period of at most [`BRIDGE`], since a failed read
+//! is no recovery; after a longer period it starts again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,76 +15,70 @@ use crate::domain::duration;
 use crate::domain::name::PoolName;
 use crate::domain::text::code;
 
-/// The longest unknown time that does not break a pending condition.
+/// The longest unknown period that a pending condition survives.
 pub const BRIDGE: Duration = Duration::from_mins(2);
 
-/// What a series shows.
+/// The value of a series.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SeriesValue {
-    /// One number for the fleet; absent while nobody knows it.
+    /// One number for the fleet; `None` while it is unknown.
     Fleet(Option<f64>),
-    /// A number for every managed pool; absent while nobody knows that pool's. A pool that is not
-    /// in here is gone.
+    /// A number for every managed pool; `None` while it is unknown. Pools that are missing here are
+    /// gone.
     Pools(BTreeMap<PoolName, Option<f64>>),
-    /// Nobody knows it of any pool, nor which pools there are.
+    /// Unknown for all pools, as is which pools exist.
     Unknown,
 }
 
-/// What the series show at one moment. One that is not in here is unknown.
+/// The values of the series at one moment; missing ones are unknown.
 pub type SeriesValues = BTreeMap<AlertSeries, SeriesValue>;
 
-/// An alert begins or ends.
+/// The start or end of an alert.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertTransition {
-    /// Name of the rule.
     pub rule: String,
-    /// What it watches.
     pub series: AlertSeries,
-    /// Which pool; absent for the fleet.
+    /// `None` for the whole fleet.
     pub pool: Option<PoolName>,
-    /// Where it goes.
     pub status: AlertStatus,
-    /// The number that was judged; at the end because of a removal, the last one.
+    /// The value at that moment; the last known one if the alert ended because its pool or rule was
+    /// removed.
     pub value: f64,
-    /// Names of receivers; empty: all of them.
+    /// Names of receivers; empty for all of them.
     pub receivers: Vec<String>,
-    /// One sentence without full stop.
+    /// One sentence without a full stop.
     pub summary: String,
-    /// What to look at next.
+    /// What to look at next, as one sentence.
     pub description: String,
 }
 
 /// Whether an alert begins or ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AlertStatus {
-    /// It fires.
     Firing {
-        /// From when: the condition had lasted long enough then.
+        /// When the condition had lasted for long enough.
         since: Timestamp,
     },
-    /// It is over.
     Resolved {
-        /// Since when it was firing.
+        /// When the alert had started.
         since: Timestamp,
-        /// When it ended.
         at: Timestamp,
     },
 }
 
 impl AlertStatus {
-    /// Since when the alert is, or was, firing.
+    /// When the alert started.
     pub fn since(self) -> Timestamp {
         match self {
             Self::Firing { since } | Self::Resolved { since, .. } => since,
         }
     }
 
-    /// Whether the alert still fires.
     pub fn is_firing(self) -> bool {
         matches!(self, Self::Firing { .. })
     }
 
-    /// The word that messages use for it.
+    /// The word used in messages.
     pub fn word(self) -> &'static str {
         match self {
             Self::Firing { .. } => "firing",
@@ -93,43 +87,40 @@ impl AlertStatus {
     }
 }
 
-/// An alert that fires.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FiringAlert<'a> {
-    /// Name of the rule.
     pub rule: &'a str,
-    /// Which pool; absent for the fleet.
+    /// `None` for the whole fleet.
     pub pool: Option<&'a PoolName>,
-    /// Since when.
     pub since: Timestamp,
 }
 
-/// The rules in force and how each stands.
+/// The active rules with their states.
 #[derive(Debug, Clone)]
 pub struct AlertRules {
     rules: BTreeMap<String, RuleState>,
 }
 
-/// One rule and what it is about to do, or does.
+/// A rule with the pools for which its condition holds.
 #[derive(Debug, Clone)]
 struct RuleState {
     rule: AlertRule,
     subjects: BTreeMap<Option<PoolName>, ConditionState>,
 }
 
-/// How a rule stands for one pool, while its condition holds or held when last known.
+/// The state of a rule for one pool while its condition holds, or held when last known.
 #[derive(Debug, Clone, Copy)]
 struct ConditionState {
-    /// Since when the condition holds.
     holds_since: Timestamp,
-    /// Since when nobody knows whether it still does.
+    /// Since when it is unknown whether the condition still holds.
     unknown_since: Option<Timestamp>,
     value: f64,
     fires_since: Option<Timestamp>,
 }
 
 impl AlertRules {
-    /// The rules of a fleet file, and those of [`AlertRule::built_in`] that it does not replace.
+    /// Activates the rules of a fleet file, and those of [`AlertRule::built_in`] that it does not
+    /// replace.
     pub fn new(rules: &[AlertRule]) -> Self {
         let mut all = Self { rules: BTreeMap::new() };
         for rule in in_force(rules) {
@@ -139,9 +130,8 @@ impl AlertRules {
         all
     }
 
-    /// Puts other rules in force at `now`. What fires under a rule that still watches the same
-    /// series goes on, and is judged by the new bound from the next look on; under any other it
-    /// is over.
+    /// Replaces the rules at `now`. Alerts of a rule that still watches the same series continue,
+    /// with the new threshold from the next evaluation on; all others end.
     pub fn reload(&mut self, rules: &[AlertRule], now: Timestamp) -> Vec<AlertTransition> {
         let mut ended = Vec::new();
         let mut old = std::mem::take(&mut self.rules);
@@ -162,7 +152,7 @@ impl AlertRules {
         ended
     }
 
-    /// Judges every rule at `now`; returns what begins and what ends.
+    /// Evaluates every rule at `now`; returns the alerts that start or end.
     pub fn evaluate(&mut self, readings: &SeriesValues, now: Timestamp) -> Vec<AlertTransition> {
         let mut turned = Vec::new();
         for standing in self.rules.values_mut() {
@@ -172,7 +162,6 @@ impl AlertRules {
         turned
     }
 
-    /// Everything that fires.
     pub fn firing(&self) -> impl Iterator<Item = FiringAlert<'_>> {
         self.rules.values().flat_map(|standing| {
             standing.subjects.iter().filter_map(|(pool, state)| {
@@ -183,10 +172,10 @@ impl AlertRules {
     }
 }
 
-/// The rules of a fleet file and the built-in ones that none of them replaces.
+/// The rules of a fleet file, and the built-in ones that it does not replace.
 fn in_force(rules: &[AlertRule]) -> Vec<AlertRule> {
-    let is_replaced = |it: &AlertRule| rules.iter().any(|rule| rule.name == it.name);
-    let built_in = AlertRule::built_in().into_iter().filter(|it| !is_replaced(it));
+    let is_replaced = |built_in: &AlertRule| rules.iter().any(|rule| rule.name == built_in.name);
+    let built_in = AlertRule::built_in().into_iter().filter(|built_in| !is_replaced(built_in));
     built_in.chain(rules.iter().cloned()).collect()
 }
 
@@ -199,15 +188,16 @@ impl RuleState {
     ) {
         match reading {
             SeriesValue::Unknown => {
-                self.subjects.values_mut().for_each(|it| it.lose_sight(now));
+                self.subjects.values_mut().for_each(|condition| condition.lose_sight(now));
             }
             SeriesValue::Fleet(value) => self.judge(None, *value, now, turned),
             SeriesValue::Pools(pools) => {
                 for (pool, value) in pools {
                     self.judge(Some(pool), *value, now, turned);
                 }
-                let is_gone =
-                    |it: &&Option<PoolName>| it.as_ref().is_some_and(|it| !pools.contains_key(it));
+                let is_gone = |name: &&Option<PoolName>| {
+                    name.as_ref().is_some_and(|name| !pools.contains_key(name))
+                };
                 let gone: BTreeSet<_> = self.subjects.keys().filter(is_gone).cloned().collect();
                 for pool in gone {
                     self.end(pool.as_ref(), None, now, turned);
@@ -223,7 +213,7 @@ impl RuleState {
         now: Timestamp,
         turned: &mut Vec<AlertTransition>,
     ) {
-        let Some(value) = value.filter(|it| !it.is_nan()) else {
+        let Some(value) = value.filter(|value| !value.is_nan()) else {
             if let Some(state) = self.subjects.get_mut(&pool.cloned()) {
                 state.lose_sight(now);
             }
@@ -245,7 +235,7 @@ impl RuleState {
         }
     }
 
-    /// The condition does not hold, or its pool is gone.
+    /// Ends the condition: it does not hold any more, or its pool is gone.
     fn end(
         &mut self,
         pool: Option<&PoolName>,
@@ -267,8 +257,8 @@ impl RuleState {
         }
     }
 
-    /// Takes over what stood under a rule of the same name and series. Who is told no more hears
-    /// the end, who is told from now on hears of what fires.
+    /// Takes over the states of the previous rule of the same name and series. If the receivers
+    /// differ, the previous ones are notified of the end, and the new ones of the alerts that fire.
     fn inherit(&mut self, before: Self, now: Timestamp, turned: &mut Vec<AlertTransition>) {
         self.subjects.clone_from(&before.subjects);
         if before.rule.notify == self.rule.notify {
@@ -303,12 +293,12 @@ impl RuleState {
 
     fn summary(&self, pool: Option<&PoolName>, status: AlertStatus, value: f64) -> String {
         let series = code(self.rule.when.word());
-        let of = pool.map(|it| format!(" of pool {}", code(it.as_str()))).unwrap_or_default();
+        let of = pool.map(|pool| format!(" of pool {}", code(pool.as_str()))).unwrap_or_default();
         let (side, bound) = match self.rule.bound {
             Threshold::Above(bound) => ("above", bound),
             Threshold::Below(bound) => ("below", bound),
         };
-        // Whole numbers are shown as such; nobody acts on the rest.
+        // Fractions are irrelevant for the reader.
         let value = value.round();
         match status {
             AlertStatus::Firing { .. } if self.rule.lasting.is_zero() => {
@@ -327,20 +317,20 @@ impl RuleState {
 }
 
 impl ConditionState {
-    /// The condition holds at `now`.
+    /// Records that the condition holds at `now`.
     fn hold(&mut self, value: f64, now: Timestamp) {
-        let is_broken = self.unknown_since.take().is_some_and(|it| span(it, now) > BRIDGE);
+        let is_broken = self.unknown_since.take().is_some_and(|since| span(since, now) > BRIDGE);
         if is_broken && self.fires_since.is_none() {
             self.holds_since = now;
         }
-        // A clock that was set back must not make the wait longer than it is.
+        // A clock that was set back must not prolong the wait.
         self.holds_since = self.holds_since.min(now);
         self.value = value;
     }
 
-    /// Nobody knows whether the condition holds at `now`.
+    /// Records that it is unknown at `now` whether the condition holds.
     fn lose_sight(&mut self, now: Timestamp) {
-        self.unknown_since = Some(self.unknown_since.map_or(now, |it| it.min(now)));
+        self.unknown_since = Some(self.unknown_since.map_or(now, |since| since.min(now)));
     }
 }
 

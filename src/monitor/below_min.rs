@@ -1,4 +1,4 @@
-//! Which pools stay below `min_runners`.
+//! Detects pools that stay below `min_runners`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,18 +11,17 @@ use crate::domain::name::PoolId;
 use crate::domain::pool::Pool;
 use crate::scaling::{EntityIndex, FleetIndex, RunnerCounts};
 
-/// How long a pool may stay below `min_runners`: a replacement is asked for within seconds, and a
-/// runner that boots counts.
+/// How long a pool may stay below `min_runners`. A replacement is requested within seconds, and
+/// booting runners count.
 const BELOW_MAX: Duration = Duration::from_mins(5);
 
-/// A pool that has stayed below.
+/// A pool that has stayed below for [`BELOW_MAX`].
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PoolBelowMin {
     pub(super) pool: PoolId,
     pub(super) evidence: String,
 }
 
-/// The pools that are below now.
 #[derive(Debug, Clone, Default)]
 pub(super) struct BelowMinTracker {
     below: BTreeMap<PoolId, Episode>,
@@ -35,13 +34,13 @@ struct Episode {
 }
 
 impl BelowMinTracker {
-    /// Nothing is known of what happened since the last look: all measuring begins anew.
+    /// Restarts all measurements: what happened since the last look is unknown.
     pub(super) fn forget(&mut self) {
         self.below.clear();
     }
 
-    /// Looks at every pool at `now`; returns those that have been below without a break for
-    /// [`BELOW_MAX`], each once until it has recovered.
+    /// Checks every pool at `now`; returns those that have been below for [`BELOW_MAX`] without
+    /// interruption, each once until it has recovered.
     pub(super) fn look(
         &mut self,
         fleet_index: &FleetIndex,
@@ -51,7 +50,7 @@ impl BelowMinTracker {
         let before = std::mem::take(&mut self.below);
         let mut found = Vec::new();
         let stocks = fleet_index.entities().values().flat_map(EntityIndex::pools);
-        for stock in stocks.filter(|it| !open_circuits.contains(it.id())) {
+        for stock in stocks.filter(|stock| !open_circuits.contains(stock.id())) {
             let (Some(policy), Some(pool)) = (stock.policy(), fleet_index.pools().get(stock.id()))
             else {
                 continue;
@@ -59,7 +58,7 @@ impl BelowMinTracker {
             let Some(lack) = Shortfall::of(pool, policy, stock.counts()) else { continue };
             let episode = before.get(stock.id()).copied();
             let mut episode = episode.unwrap_or(Episode { since: now, is_told: false });
-            // A clock that was set back must not make the wait longer than it is.
+            // A clock that was set back must not prolong the wait.
             episode.since = episode.since.min(now);
             let lasted = Duration::try_from(now.duration_since(episode.since)).unwrap_or_default();
             if lasted >= BELOW_MAX && !episode.is_told {
@@ -72,7 +71,7 @@ impl BelowMinTracker {
     }
 }
 
-/// How a pool is below its minimum though it has room.
+/// A pool below its minimum that has room for more runners.
 struct Shortfall {
     has: u32,
     wants: u32,
@@ -81,8 +80,7 @@ struct Shortfall {
 }
 
 impl Shortfall {
-    /// A pool that `watch` does not steer has the level that GARM was given: that much is kept,
-    /// not more.
+    /// In a pool that `watch` does not scale, GARM keeps only `min_idle_runners`.
     fn of(pool: &Pool, policy: &ScalePolicy, counts: &RunnerCounts) -> Option<Self> {
         let wants = match policy.autoscale {
             true => policy.min_runners,
@@ -141,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_below_with_room() {
+    fn a_pool_is_below_its_minimum_only_if_it_has_room() {
         let some = || pool("p", &["x"]);
         check(&some(), &policy(), &[], 1);
         check(&some(), &policy(), &["running/idle"], 1);
@@ -153,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn no_room_no_wish_and_no_service_are_no_finding() {
+    fn a_full_an_unscaled_and_a_disabled_pool_are_no_finding() {
         let mut full = pool("p", &["x"]);
         full.spec.max_runners = 1;
         check(&full, &policy(), &["running/idle"], 0);
@@ -169,13 +167,13 @@ mod tests {
     }
 
     #[test]
-    fn the_time_runs_without_a_break_and_each_episode_is_told_once() {
+    fn time_below_is_measured_without_interruption_and_reported_once() {
         let mut floors = BelowMinTracker::default();
         let mut look = |now: i64, states: &[&str], open: &[&str]| {
-            let runners = states.iter().map(|it| runner("p", "r", it, now - 5)).collect();
+            let runners = states.iter().map(|state| runner("p", "r", state, now - 5)).collect();
             let policy = ScalePolicy { min_runners: 1, ..policy() };
             let fleet_index = fleet_index(&pool("p", &["x"]), &policy, runners, now);
-            let open = open.iter().map(|it| PoolId::new(*it)).collect();
+            let open = open.iter().map(|pool| PoolId::new(*pool)).collect();
             floors.look(&fleet_index, &open, at(now))
         };
         assert_eq!(look(0, &[], &[]), []);

@@ -1,8 +1,8 @@
-//! The report on the requirements that are about safety: R3, R4, R8 to R11, each met, not met, or
-//! nobody here can tell (DESIGN §1).
+//! The report on the safety requirements: each of R3, R4 and R8 to R11 is met, not met, or cannot
+//! be told by the command at hand (DESIGN §1).
 //!
-//! Every command fills in the facts that it has at hand. What it did not ask is "cannot tell",
-//! with the command that tells.
+//! Each command fills in the facts that it has. A requirement without facts is "cannot tell", with
+//! the command that can.
 
 use std::collections::BTreeSet;
 
@@ -22,17 +22,17 @@ pub enum Requirement {
     R8,
     /// GitHub App credentials come from a secrets manager.
     R9,
-    /// Runners speak to GARM by mTLS.
+    /// Runners connect to GARM with mTLS.
     R10,
-    /// All that happens to runners is in the audit log.
+    /// The audit log records the life of every runner.
     R11,
 }
 
 impl Requirement {
-    /// Every one, in the order of the report.
+    /// All requirements, in the order of the report.
     pub const ALL: [Self; 6] = [Self::R3, Self::R4, Self::R8, Self::R9, Self::R10, Self::R11];
 
-    /// As `policy.accept` names it.
+    /// The name used in `policy.accept`.
     pub const fn id(self) -> &'static str {
         match self {
             Self::R3 => "R3",
@@ -44,7 +44,7 @@ impl Requirement {
         }
     }
 
-    /// What it asks for, in a few words.
+    /// The requirement in a few words.
     pub const fn title(self) -> &'static str {
         match self {
             Self::R3 => "a fresh VM for each job",
@@ -56,7 +56,7 @@ impl Requirement {
         }
     }
 
-    /// The command that tells.
+    /// The command that can tell whether it is met.
     const fn teller(self) -> &'static str {
         match self {
             Self::R3 | Self::R4 | Self::R11 => "runnerctl watch",
@@ -69,16 +69,14 @@ impl Requirement {
 /// Whether a requirement is met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RequirementAnswer {
-    /// It is.
     Met,
-    /// It is not.
     NotMet,
-    /// Nobody here can tell.
+    /// The command at hand cannot tell.
     CannotTell,
 }
 
 impl RequirementAnswer {
-    /// The words of output.
+    /// The word used in output.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Met => "met",
@@ -91,85 +89,74 @@ impl RequirementAnswer {
 /// One line of the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequirementVerdict {
-    /// Which requirement.
     pub requirement: Requirement,
-    /// Whether it is met.
     pub answer: RequirementAnswer,
-    /// Why: one sentence without full stop.
+    /// The reason, as one sentence without a full stop.
     pub evidence: String,
-    /// The command that tells; absent when this one did.
+    /// The command that can tell; `None` if this one could.
     pub teller: Option<&'static str>,
-    /// Whether `policy.accept` names it: then a requirement that is not met is no warning.
+    /// Whether `policy.accept` lists it, so that it is no warning if it is not met.
     pub is_accepted: bool,
 }
 
 impl RequirementVerdict {
-    /// Not met, and nobody has said that this is known.
+    /// Whether it is not met and not accepted.
     pub fn is_warning(&self) -> bool {
         self.answer == RequirementAnswer::NotMet && !self.is_accepted
     }
 }
 
-/// What the command at hand has found out; absent: it did not ask.
+/// What the command at hand has found; `None` for what it does not check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ComplianceFacts<'a> {
-    /// The isolation auditor's record.
     pub isolation: Option<&'a IsolationSummary>,
-    /// The networks that runners may be in.
     pub networks: Option<NetworkFacts>,
-    /// GARM's GitHub credentials.
     pub credentials: Option<Vec<CredentialFact>>,
-    /// The last negative probes.
     pub mtls: Option<MtlsFact>,
-    /// The audit log.
     pub audit: Option<AuditFact>,
 }
 
-/// The networks that runners may be in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NetworkFacts {
-    /// The providers in use.
     pub providers: BTreeSet<String>,
-    /// Those that `policy.networks` has a rule for.
+    /// The providers that `policy.networks` has a rule for.
     pub ruled: BTreeSet<String>,
     /// The pools that break a rule.
     pub violations: BTreeSet<String>,
 }
 
-/// One of GARM's GitHub credentials.
+/// A GitHub credential in GARM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialFact {
-    /// Its name in GARM.
     pub name: String,
-    /// Where it comes from.
     pub origin: CredentialSource,
 }
 
-/// Where a credential comes from.
+/// The origin of a credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CredentialSource {
-    /// From a secrets manager, through this program: it bears our mark and its key is a `vault:` or
-    /// `exec:` reference.
+    /// A secrets manager, through runnerctl: the credential bears our mark and its key is a
+    /// `vault:` or `exec:` reference.
     SecretsManager,
-    /// Through this program, from elsewhere: the kind of the reference, `file` or `env`.
+    /// Through runnerctl from another source: the kind of the reference, `file` or `env`.
     Elsewhere(String),
-    /// It does not bear our mark.
+    /// The credential does not bear our mark.
     Unmarked,
 }
 
-/// What the negative probes have shown.
+/// The result of the negative probes, each with a sentence as evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MtlsFact {
-    /// Nobody gets in without the right certificate; how it was shown.
+    /// All requests without the right certificate were refused.
     Enforced(String),
-    /// Somebody does; who and where.
+    /// Some such request was accepted.
     NotEnforced(String),
-    /// No proof either way; why.
+    /// No proof either way.
     Unproven(String),
 }
 
 impl MtlsFact {
-    /// What probes with this outcome have shown, and `sentence` tells.
+    /// The result for this outcome, with `sentence` as evidence.
     pub fn of(outcome: Proof, sentence: String) -> Self {
         match outcome {
             Proof::Enforced => Self::Enforced(sentence),
@@ -179,37 +166,33 @@ impl MtlsFact {
     }
 }
 
-/// How the audit log stands.
+/// The state of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuditFact {
-    /// The chain verifies.
     Whole {
-        /// Records in it.
         records: u64,
-        /// Gaps that are still open.
         open_gaps: u64,
-        /// Records that could not be written.
         lost: u64,
     },
-    /// It does not; where and how.
+    /// The chain does not verify; says where and why.
     Broken(String),
-    /// The chain verifies from here on, and what was before is not at hand; what is missing.
+    /// The chain verifies, but its beginning is missing; says what.
     Headless(String),
 }
 
-/// How the recording stands at this moment.
+/// The present state of audit logging.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Recording {
-    /// The log tells of a gap that has not ended.
+    /// The log has a gap that is still open.
     pub has_open_gap: bool,
-    /// Records that could not be written, and that the log does not tell of yet.
+    /// Records that could not be written and are not covered by a gap record yet.
     pub missing: u64,
-    /// Records that this process had written were found changed or missing.
+    /// Records of this process were found changed or missing.
     pub is_altered: bool,
 }
 
 impl AuditFact {
-    /// The same with what has happened since the file was read.
+    /// Adds what has happened since the file was read.
     #[must_use]
     pub fn since(self, recording: Option<Recording>) -> Self {
         let Some(Recording { has_open_gap, missing, is_altered }) = recording else { return self };
@@ -225,13 +208,13 @@ impl AuditFact {
     }
 }
 
-/// One line for each requirement, in order. `accepted` is `policy.accept`.
+/// A verdict on each requirement, in order. `accepted` is `policy.accept`.
 pub fn report(facts: &ComplianceFacts<'_>, accepted: &[String]) -> Vec<RequirementVerdict> {
     let verdict = |requirement: Requirement| {
         let (answer, evidence) = judge(requirement, facts)
             .unwrap_or_else(|| (RequirementAnswer::CannotTell, "not asked here".to_owned()));
         let is_told = is_asked(requirement, facts);
-        let is_accepted = accepted.iter().any(|it| it == requirement.id());
+        let is_accepted = accepted.iter().any(|id| id == requirement.id());
         let teller = Some(requirement.teller()).filter(|_| !is_told);
         RequirementVerdict { requirement, answer, evidence, teller, is_accepted }
     };
@@ -253,8 +236,12 @@ fn judge(
     facts: &ComplianceFacts<'_>,
 ) -> Option<(RequirementAnswer, String)> {
     match requirement {
-        Requirement::R3 => facts.isolation.map(|it| isolation(it, FindingKind::concerns_fresh_vms)),
-        Requirement::R4 => facts.isolation.map(|it| isolation(it, FindingKind::concerns_traces)),
+        Requirement::R3 => {
+            facts.isolation.map(|summary| isolation(summary, FindingKind::concerns_fresh_vms))
+        }
+        Requirement::R4 => {
+            facts.isolation.map(|summary| isolation(summary, FindingKind::concerns_traces))
+        }
         Requirement::R8 => facts.networks.as_ref().map(networks),
         Requirement::R9 => facts.credentials.as_deref().map(credentials),
         Requirement::R10 => facts.mtls.as_ref().map(mtls),
@@ -262,13 +249,16 @@ fn judge(
     }
 }
 
-/// Met when a finished job or more was watched without a finding.
+/// Met if at least one finished job was observed, and no finding.
 fn isolation(
     watched: &IsolationSummary,
     concerns: fn(FindingKind) -> bool,
 ) -> (RequirementAnswer, String) {
     let found = |impact: RequirementImpact| -> Vec<String> {
-        let found = watched.findings.iter().filter(|it| concerns(*it.0) && it.0.impact() == impact);
+        let found = watched
+            .findings
+            .iter()
+            .filter(|finding| concerns(*finding.0) && finding.0.impact() == impact);
         found.map(|(kind, n)| format!("{} ({n})", code(kind.word()))).collect()
     };
     let (broken, unknown) =
@@ -287,12 +277,12 @@ fn isolation(
         );
     }
     match watched.jobs {
-        0 => (RequirementAnswer::CannotTell, "no finished job has been watched yet".to_owned()),
+        0 => (RequirementAnswer::CannotTell, "no finished job has been observed yet".to_owned()),
         _ => (RequirementAnswer::Met, format!("{jobs} watched, nothing found")),
     }
 }
 
-/// Met when every provider in use has a rule and no pool breaks one.
+/// Met if every provider in use has a rule and no pool violates one.
 fn networks(networks: &NetworkFacts) -> (RequirementAnswer, String) {
     let unruled: Vec<&String> = networks.providers.difference(&networks.ruled).collect();
     if !networks.violations.is_empty() {
@@ -318,17 +308,19 @@ fn networks(networks: &NetworkFacts) -> (RequirementAnswer, String) {
     }
 }
 
-/// Met when every credential comes from a secrets manager through this program.
+/// Met if every credential comes from a secrets manager through runnerctl.
 fn credentials(all: &[CredentialFact]) -> (RequirementAnswer, String) {
     if all.is_empty() {
         return (RequirementAnswer::CannotTell, "GARM has no GitHub credentials".to_owned());
     }
-    let bad = all.iter().filter_map(|it| match &it.origin {
+    let bad = all.iter().filter_map(|credential| match &credential.origin {
         CredentialSource::SecretsManager => None,
         CredentialSource::Elsewhere(kind) => {
-            Some(format!("{} comes from {}", code(&it.name), code(format!("{kind}:"))))
+            Some(format!("{} comes from {}", code(&credential.name), code(format!("{kind}:"))))
         }
-        CredentialSource::Unmarked => Some(format!("{} was put into GARM by hand", code(&it.name))),
+        CredentialSource::Unmarked => {
+            Some(format!("{} was put into GARM by hand", code(&credential.name)))
+        }
     });
     let bad: Vec<String> = bad.collect();
     match bad.is_empty() {
@@ -348,7 +340,7 @@ fn mtls(mtls: &MtlsFact) -> (RequirementAnswer, String) {
     }
 }
 
-/// Met when the chain verifies, no gap is open, and no record is lost.
+/// Met if the chain verifies, no gap is open, and no record is lost.
 fn audit(audit: &AuditFact) -> (RequirementAnswer, String) {
     match audit {
         AuditFact::Whole { records, open_gaps: 0, lost: 0 } => (
@@ -390,21 +382,23 @@ mod tests {
         evidence: &str,
     ) {
         let report = report(facts, &[]);
-        let verdict = report.iter().find(|it| it.requirement == requirement).unwrap();
+        let verdict = report.iter().find(|verdict| verdict.requirement == requirement).unwrap();
         assert_eq!((verdict.answer, verdict.evidence.as_str()), (answer, evidence));
         assert_eq!(verdict.teller, None);
     }
 
     fn names(names: &[&str]) -> BTreeSet<String> {
-        names.iter().map(|it| (*it).to_owned()).collect()
+        names.iter().map(|name| (*name).to_owned()).collect()
     }
 
     #[test]
-    fn what_was_not_asked_cannot_be_told_and_says_who_tells() {
+    fn an_unchecked_requirement_cannot_be_told_and_names_the_command_that_can() {
         let report = report(&ComplianceFacts::default(), &["R8".to_owned()]);
         let lines: Vec<(&str, RequirementAnswer, Option<&str>, bool)> = report
             .iter()
-            .map(|it| (it.requirement.id(), it.answer, it.teller, it.is_accepted))
+            .map(|verdict| {
+                (verdict.requirement.id(), verdict.answer, verdict.teller, verdict.is_accepted)
+            })
             .collect();
         let unknown = |id, teller, known| (id, RequirementAnswer::CannotTell, Some(teller), known);
         assert_eq!(
@@ -422,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn isolation_is_met_by_a_watched_job_and_broken_by_a_finding() {
+    fn isolation_is_met_by_an_observed_job_and_violated_by_a_finding() {
         let watched = |jobs, findings: &[(FindingKind, u64)]| IsolationSummary {
             since: None,
             jobs,
@@ -435,7 +429,7 @@ mod tests {
             check(Requirement::R3, &facts, r3.0, r3.1);
             check(Requirement::R4, &facts, r4.0, r4.1);
         };
-        let nothing = (RequirementAnswer::CannotTell, "no finished job has been watched yet");
+        let nothing = (RequirementAnswer::CannotTell, "no finished job has been observed yet");
         check(&watched(0, &[]), nothing, nothing);
         let met = (RequirementAnswer::Met, "1 finished job watched, nothing found");
         check(&watched(1, &[]), met, met);
@@ -456,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_are_met_when_every_provider_has_a_rule_that_is_kept() {
+    fn networks_are_met_if_every_provider_has_a_rule_and_no_pool_violates_one() {
         let check = |providers: &[&str], ruled: &[&str], violations: &[&str], answer, evidence| {
             let networks = NetworkFacts {
                 providers: names(providers),
@@ -477,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_met_when_all_come_from_a_secrets_manager() {
+    fn credentials_are_met_if_all_come_from_a_secrets_manager() {
         let check = |origins: &[(&str, CredentialSource)], answer, evidence| {
             let all = origins.iter().map(|(name, origin)| CredentialFact {
                 name: (*name).to_owned(),
@@ -500,7 +494,7 @@ mod tests {
     }
 
     #[test]
-    fn probes_and_the_audit_log_speak_for_themselves() {
+    fn probes_and_the_audit_log_decide_their_requirements() {
         let probed = |mtls| ComplianceFacts { mtls: Some(mtls), ..ComplianceFacts::default() };
         let facts = probed(MtlsFact::Enforced("4 probes refused".into()));
         check(Requirement::R10, &facts, RequirementAnswer::Met, "4 probes refused");
@@ -536,7 +530,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_happened_since_the_file_was_read_counts_too() {
+    fn events_since_the_file_was_read_count_too() {
         let read = || AuditFact::Whole { records: 7, open_gaps: 1, lost: 1 };
         let now = |has_open_gap, missing| {
             read().since(Some(Recording { has_open_gap, missing, is_altered: false }))
@@ -549,14 +543,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_not_to_be_met_is_no_warning() {
+    fn an_accepted_requirement_that_is_not_met_is_no_warning() {
         let facts = ComplianceFacts {
             mtls: Some(MtlsFact::NotEnforced("x".into())),
             ..ComplianceFacts::default()
         };
-        let warnings = |accepted: &[&str]| {
-            let accepted: Vec<String> = accepted.iter().map(|it| (*it).to_owned()).collect();
-            report(&facts, &accepted).iter().filter(|it| it.is_warning()).count()
+        let warnings = |id: &[&str]| {
+            let id: Vec<String> = id.iter().map(|id| (*id).to_owned()).collect();
+            report(&facts, &id).iter().filter(|verdict| verdict.is_warning()).count()
         };
         assert_eq!((warnings(&[]), warnings(&["R8"]), warnings(&["R10"])), (1, 1, 0));
     }

@@ -6,29 +6,27 @@ use jiff::Timestamp;
 
 use crate::domain::name::{PoolId, PoolName, RunnerName};
 
-/// What was found (DESIGN §7; R3, R4).
+/// The kind of a finding (DESIGN §7; R3, R4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FindingKind {
     /// A runner was seen with two jobs.
     TwoJobs,
-    /// A runner lives on after its job has ended.
+    /// A runner still exists after its job has ended.
     OutlivedJob,
     /// A runner offers a shell.
     ShellAccess,
-    /// A runner without single-job registration: nothing says that GitHub gives it one job only.
+    /// A runner has no single-job registration: GitHub may give it a second job.
     RegistrationUnknown,
-    /// Two runners were made of one VM.
+    /// Two runners ran on one VM.
     VmReused,
-    /// A pool stays below its `min_runners` though there is room and its provider works.
+    /// A pool stays below its `min_runners` although it has room and its provider works.
     BelowMin,
 }
 
-/// What is known against a requirement.
+/// What a finding means for a requirement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RequirementImpact {
-    /// It is broken.
     Violated,
-    /// Nobody can tell whether it holds.
     Undetermined,
 }
 
@@ -43,7 +41,7 @@ impl FindingKind {
         Self::BelowMin,
     ];
 
-    /// The word of `runnerctl_ephemeral_violations_total{reason}` and of audit records.
+    /// The word in `runnerctl_ephemeral_violations_total{reason}` and in audit records.
     pub const fn word(self) -> &'static str {
         match self {
             Self::TwoJobs => "two_jobs",
@@ -55,7 +53,6 @@ impl FindingKind {
         }
     }
 
-    /// How much it says.
     pub const fn impact(self) -> RequirementImpact {
         match self {
             Self::RegistrationUnknown => RequirementImpact::Undetermined,
@@ -67,7 +64,7 @@ impl FindingKind {
         }
     }
 
-    /// Whether it speaks against R3, a clean environment for each job: the VM of a finished job is
+    /// Whether it violates R3, a clean environment for each job: the VM of a finished job is
     /// destroyed and a fresh one made.
     pub const fn concerns_fresh_vms(self) -> bool {
         match self {
@@ -80,7 +77,7 @@ impl FindingKind {
         }
     }
 
-    /// Whether it speaks against R4: nothing of an earlier job can be reached from a later one.
+    /// Whether it violates R4: a job cannot reach anything of an earlier job.
     pub const fn concerns_traces(self) -> bool {
         match self {
             Self::TwoJobs
@@ -93,41 +90,37 @@ impl FindingKind {
     }
 }
 
-/// What is to be done about a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
-    /// The runner is to be removed, without force: its job is over and GARM has left it alone.
+    /// Remove the runner, without force: its job is over and GARM does not delete it.
     Remove,
-    /// Somebody has to look.
+    /// An operator has to investigate.
     Inspect,
 }
 
-/// One finding. Each is told once.
+/// A finding; each is reported once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IsolationFinding {
-    /// What was found.
     pub kind: FindingKind,
-    /// The pool, by the name that the fleet has, or had, for it.
+    /// The present or last name of the pool in the fleet.
     pub pool: PoolName,
     /// GARM's id of the pool.
     pub pool_id: PoolId,
-    /// The runner; absent when the pool itself is meant.
+    /// `None` if the finding is about the whole pool.
     pub runner: Option<RunnerName>,
-    /// What was seen: one sentence without full stop, names of others quoted.
+    /// The observation, as one sentence without a full stop; foreign names are quoted.
     pub evidence: String,
-    /// What is to be done.
     pub remedy: Remedy,
     /// When it was found, on GARM's clock.
     pub at: Timestamp,
 }
 
-/// What has been watched so far, for the report on the requirements.
+/// Everything observed so far, for the report on the requirements.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IsolationSummary {
-    /// Since when; absent before the first reading.
+    /// The start of the observation; `None` before the first full read.
     pub since: Option<Timestamp>,
-    /// Runners of ours that had a job and were seen to go.
+    /// Number of runners of this fleet that had a job and have disappeared.
     pub jobs: u64,
-    /// Findings, by kind.
     pub findings: BTreeMap<FindingKind, u64>,
 }

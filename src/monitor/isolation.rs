@@ -1,12 +1,13 @@
 //! The isolation auditor: one runner, one job, one VM (DESIGN §7; R3, R4).
 //!
-//! Rests on what GARM's rows say (GARM.md §a, §e, §f): an instance names its job while it runs it,
-//! a job names its runner from `in_progress` on, both go together a few seconds after the end, and
-//! with single-job registration an instance has its `agent_id` from its first row.
+//! It relies on facts about GARM's rows (GARM.md §a, §e, §f): an instance names its job while it
+//! runs it, a job names its runner from `in_progress` on, both rows are deleted a few seconds after
+//! the end of the job, and with single-job registration an instance has its `agent_id` from its
+//! first row on.
 //!
-//! Events come late, twice, disordered or not at all, and this program or GARM may have been away.
-//! So a time is only ever measured between two things that were seen, and begins anew after a
-//! break: nothing is concluded from what was missed.
+//! Events may be late, duplicated, out of order or lost, and runnerctl or GARM may have been down.
+//! Therefore durations are only measured between two observations, and measuring restarts after an
+//! interruption: missed events lead to no conclusion.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -26,55 +27,55 @@ use crate::domain::runner::{Runner, RunnerStatus};
 use crate::domain::text::code;
 use crate::scaling::{FleetIndex, RowChange};
 
-/// How long a runner may live after its job, unless GARM is deleting it: it goes within 7 s as a
-/// rule (GARM.md §f).
+/// How long a runner may exist after its job unless GARM is deleting it; usually it is gone within
+/// 7 s (GARM.md §f).
 const AFTERLIFE_MAX: Duration = Duration::from_mins(2);
 
-/// How long GARM may take to delete it. It is off GitHub's list by then and can get no second job,
-/// nobody but GARM can go on with its deletion, and some clouds need minutes to destroy a VM: a
-/// finding after two would be one of every slow cloud, and lead to nothing.
+/// How long GARM may take to delete a runner. GitHub does not list the runner any more, so it
+/// cannot get a second job; only GARM can continue the deletion, and some clouds need minutes to
+/// destroy a VM. A shorter limit would report every slow cloud without a remedy.
 const DELETING_MAX: Duration = Duration::from_mins(10);
 
-/// Most jobs kept, until the next reading, of runners that are not known yet.
+/// The largest number of jobs of unknown runners that are kept until the next full read.
 const STRAYS_MAX: usize = 4_096;
 
-/// Most providers that are remembered as told of.
+/// The largest number of providers that are remembered as reported.
 const PROVIDERS_MAX: usize = 256;
 
 /// Watches the runners of one fleet's pools, retired ones included.
 #[derive(Debug, Clone)]
 pub struct IsolationAuditor {
     fleet: FleetName,
-    /// A longer time than this between two readings is a break.
+    /// A longer time between two full reads is an interruption.
     break_after: Duration,
     pools: HashMap<PoolId, RunnerPool>,
-    /// Every runner that is there, by name, which is unique in GARM.
+    /// All existing runners by name, which is unique in GARM.
     tracks: HashMap<RunnerName, RunnerTrack>,
     names: HashMap<String, RunnerName>,
-    /// Jobs whose runner's row has not come yet.
+    /// Jobs of runners whose rows have not arrived yet.
     strays: Vec<(RunnerName, Job)>,
     vms: VmHistory,
     floors: BelowMinTracker,
     unknown_providers: BTreeSet<String>,
     read_at: Option<Timestamp>,
-    /// Since when readings have come without a break.
+    /// Since when full reads have succeeded without interruption.
     steady_since: Option<Timestamp>,
     readings: u64,
     watched: IsolationSummary,
     found: Vec<IsolationFinding>,
 }
 
-/// What a runner's pool says of it.
+/// The pool of a runner.
 #[derive(Debug, Clone)]
 struct RunnerPool {
     provider: String,
-    /// The fleet's name for it; absent for a pool of somebody else.
+    /// Its name in this fleet; `None` if the pool does not belong to it.
     name: Option<PoolName>,
 }
 
 impl IsolationAuditor {
-    /// An auditor of the pools that bear the mark of `fleet`. A full reading is to come every
-    /// `resync`; after twice that time without one, nothing that was measured counts any more.
+    /// Audits the pools that bear the mark of `fleet`. A full read is expected every `resync`;
+    /// after twice that time without one, all measurements restart.
     pub fn new(fleet: FleetName, resync: Duration) -> Self {
         Self {
             fleet,
@@ -94,33 +95,33 @@ impl IsolationAuditor {
         }
     }
 
-    /// The whole fleet was read at `now`.
+    /// Takes in a full read of the fleet at `now`.
     pub fn read(&mut self, fleet: &Fleet, now: Timestamp) -> Vec<IsolationFinding> {
         self.begin_reading(now);
-        self.pools = fleet.pools.iter().map(|it| (it.id.clone(), self.home(it))).collect();
+        self.pools = fleet.pools.iter().map(|pool| (pool.id.clone(), self.home(pool))).collect();
         for runner in &fleet.runners {
             self.see_runner(runner, now, now);
         }
         let readings = self.readings;
-        let gone = self.tracks.iter().filter(|it| it.1.reading < readings);
-        for name in gone.map(|it| it.0.clone()).collect::<Vec<_>>() {
+        let gone = self.tracks.iter().filter(|track| track.1.reading < readings);
+        for name in gone.map(|entry| entry.0.clone()).collect::<Vec<_>>() {
             self.lose(&name);
         }
         for job in &fleet.jobs {
             self.see_job(job, now);
         }
-        let ended = self.tracks.iter().filter(|it| it.1.ended_at.is_some());
-        for name in ended.map(|it| it.0.clone()).collect::<Vec<_>>() {
+        let ended = self.tracks.iter().filter(|track| track.1.ended_at.is_some());
+        for name in ended.map(|entry| entry.0.clone()).collect::<Vec<_>>() {
             self.judge_afterlife(&name, now);
         }
         std::mem::take(&mut self.found)
     }
 
-    /// One row has changed by `now`, and the change is news.
+    /// Takes in a change of one row, which happened by `now` and was not seen before.
     pub fn changed(&mut self, change: &RowChange, now: Timestamp) -> Vec<IsolationFinding> {
         match change {
             RowChange::Runner(runner) => {
-                // The row was so when it was written, not when its event came.
+                // The row was true when it was written, not when its event arrived.
                 self.see_runner(runner, runner.updated_at.min(now), now);
                 self.judge_afterlife(&runner.name, now);
             }
@@ -130,7 +131,7 @@ impl IsolationAuditor {
                 }
             }
             RowChange::Job(job) => self.see_job(job, now),
-            // A job's row goes with its runner's, and says nothing by going.
+            // A job's row is deleted with that of its runner, so its deletion says nothing more.
             RowChange::JobGone(_) => {}
             RowChange::Pool(pool) => {
                 let home = self.home(pool);
@@ -141,8 +142,8 @@ impl IsolationAuditor {
         std::mem::take(&mut self.found)
     }
 
-    /// A look at the pools at `now`, after each turn of the loop: `open` are the pools whose
-    /// circuit is open.
+    /// Checks the pools at `now`, after each pass of the loop; `open` are the pools with an open
+    /// circuit breaker.
     pub fn tick(
         &mut self,
         fleet_index: &FleetIndex,
@@ -161,13 +162,12 @@ impl IsolationAuditor {
         std::mem::take(&mut self.found)
     }
 
-    /// The runners that are to be removed now: each outlived its job, is not busy, and GARM has
-    /// left it alone. A runner stays in here until it goes, so that a removal that failed is tried
-    /// again.
+    /// The runners to remove now: each outlived its job, is not busy, and GARM is not deleting it.
+    /// A runner stays in this list until it is gone, so that a failed removal is repeated.
     pub fn to_remove(&self) -> Vec<(PoolId, RunnerName)> {
-        let doomed = self.tracks.iter().filter(|it| it.1.is_to_go());
+        let doomed = self.tracks.iter().filter(|track| track.1.is_to_go());
         let named = doomed.filter_map(|(name, it)| {
-            let pool = it.pool.as_ref().filter(|it| self.ours(it).is_some())?;
+            let pool = it.pool.as_ref().filter(|pool| self.ours(pool).is_some())?;
             Some((pool.clone(), name.clone()))
         });
         let mut all: Vec<_> = named.collect();
@@ -175,14 +175,13 @@ impl IsolationAuditor {
         all
     }
 
-    /// What has been watched so far.
     pub fn watched(&self) -> &IsolationSummary {
         &self.watched
     }
 
     fn begin_reading(&mut self, now: Timestamp) {
-        let is_steady = self.read_at.is_some_and(|it| {
-            now >= it && now.duration_since(it).unsigned_abs() <= self.break_after
+        let is_steady = self.read_at.is_some_and(|read_at| {
+            now >= read_at && now.duration_since(read_at).unsigned_abs() <= self.break_after
         });
         if !is_steady {
             self.steady_since = Some(now);
@@ -196,8 +195,8 @@ impl IsolationAuditor {
 
     fn home(&self, pool: &Pool) -> RunnerPool {
         let marks = pool.spec.labels.marks();
-        let ours = marks.iter().filter(|it| it.fleet() == self.fleet.as_str());
-        let name = ours.map(OwnerMark::pool).find_map(|it| PoolName::new(it).ok());
+        let ours = marks.iter().filter(|mark| mark.fleet() == self.fleet.as_str());
+        let name = ours.map(OwnerMark::pool).find_map(|pool| PoolName::new(pool).ok());
         RunnerPool { provider: pool.spec.provider.clone(), name }
     }
 
@@ -205,10 +204,10 @@ impl IsolationAuditor {
         self.pools.get(pool)?.name.as_ref()
     }
 
-    /// A runner was as its row says at `seen_at`.
+    /// Records a runner whose row was true at `seen_at`.
     fn see_runner(&mut self, runner: &Runner, seen_at: Timestamp, now: Timestamp) {
         let known = self.tracks.get(&runner.name);
-        if known.is_some_and(|it| it.id != runner.id) {
+        if known.is_some_and(|track| track.id != runner.id) {
             self.lose(&runner.name);
         }
         if !self.tracks.contains_key(&runner.name) {
@@ -226,10 +225,10 @@ impl IsolationAuditor {
         }
     }
 
-    /// The jobs that were heard of before their runner.
+    /// Takes in the jobs whose events arrived before the runner's.
     fn meet_strays(&mut self, name: &RunnerName, now: Timestamp) {
         let (mine, others) =
-            std::mem::take(&mut self.strays).into_iter().partition(|it| it.0 == *name);
+            std::mem::take(&mut self.strays).into_iter().partition(|stray| stray.0 == *name);
         self.strays = others;
         let mine: Vec<(RunnerName, Job)> = mine;
         for (_, job) in mine {
@@ -241,7 +240,7 @@ impl IsolationAuditor {
         let (Some(vm), Some(pool)) = (&runner.provider_id, &runner.pool) else { return };
         let provider = self.provider(runner).to_owned();
         let Some(track) = self.tracks.get_mut(&runner.name) else { return };
-        let is_same = track.vm.as_ref().is_some_and(|it| it.0 == provider && it.1 == *vm);
+        let is_same = track.vm.as_ref().is_some_and(|known| known.0 == provider && known.1 == *vm);
         if is_same {
             return;
         }
@@ -251,7 +250,8 @@ impl IsolationAuditor {
         let holder =
             VmRunner { id: runner.id.clone(), name: runner.name.clone(), pool: pool.clone() };
         let Some(before) = self.vms.see(&provider, vm, &holder) else { return };
-        // One of the two has to be ours; the finding is told of the newer, if that is.
+        // One of the two must belong to this fleet; the finding is about the newer one if that
+        // does.
         let (pool, name) = match self.ours(pool) {
             Some(_) => (pool, &runner.name),
             None => (&before.pool, &before.name),
@@ -266,9 +266,9 @@ impl IsolationAuditor {
         self.find((FindingKind::VmReused, Remedy::Inspect), (pool, Some(name)), evidence, now);
     }
 
-    /// GARM leaves the provider's name out where instances are embedded in their pool.
+    /// GARM omits the provider's name of instances that are embedded in their pool.
     fn provider<'a>(&'a self, runner: &'a Runner) -> &'a str {
-        let pool = runner.pool.as_ref().and_then(|it| self.pools.get(it));
+        let pool = runner.pool.as_ref().and_then(|pool| self.pools.get(pool));
         match pool.filter(|_| runner.provider.is_empty()) {
             Some(pool) => &pool.provider,
             None => &runner.provider,
@@ -276,7 +276,9 @@ impl IsolationAuditor {
     }
 
     fn see_access(&mut self, runner: &Runner, now: Timestamp) {
-        let Some(pool) = runner.pool.as_ref().filter(|it| self.ours(it).is_some()) else { return };
+        let Some(pool) = runner.pool.as_ref().filter(|pool| self.ours(pool).is_some()) else {
+            return;
+        };
         let about = (pool, Some(&runner.name));
         if runner.has_shell && self.tell(&runner.name, FindingKind::ShellAccess) {
             let evidence = "GARM's agent offers a shell on it".to_owned();
@@ -299,7 +301,7 @@ impl IsolationAuditor {
         }
     }
 
-    /// A job stands where its row says. Only from `in_progress` on its runner is a fact.
+    /// Records a job. The runner in its row is reliable only from `in_progress` on.
     fn see_job(&mut self, job: &Job, now: Timestamp) {
         let Some(name) = &job.runner else { return };
         let has_run = matches!(job.status, JobStatus::InProgress | JobStatus::Completed);
@@ -329,12 +331,14 @@ impl IsolationAuditor {
         }
     }
 
-    /// Whether the runner lives too long after its job.
+    /// Reports the runner if it exists for too long after its job.
     fn judge_afterlife(&mut self, name: &RunnerName, now: Timestamp) {
         let (Some(track), Some(steady)) = (self.tracks.get(name), self.steady_since) else {
             return;
         };
-        let Some(pool) = track.pool.clone().filter(|it| self.ours(it).is_some()) else { return };
+        let Some(pool) = track.pool.clone().filter(|pool| self.ours(pool).is_some()) else {
+            return;
+        };
         let Some(ended) = track.ended_at else { return };
         let (max, remedy) = match (track.is_leaving, track.is_busy) {
             (true, _) => (DELETING_MAX, Remedy::Inspect),
@@ -342,7 +346,7 @@ impl IsolationAuditor {
             (false, false) => (AFTERLIFE_MAX, Remedy::Remove),
         };
         let lived = track.seen_at.duration_since(ended.max(steady));
-        if Duration::try_from(lived).is_ok_and(|it| it >= max) {
+        if Duration::try_from(lived).is_ok_and(|lived| lived >= max) {
             let evidence = track.afterlife(ended);
             if self.tell(name, FindingKind::OutlivedJob) {
                 self.find((FindingKind::OutlivedJob, remedy), (&pool, Some(name)), evidence, now);
@@ -350,11 +354,10 @@ impl IsolationAuditor {
         }
     }
 
-    /// A runner is gone.
     fn lose(&mut self, name: &RunnerName) {
         let Some(track) = self.tracks.remove(name) else { return };
         self.names.remove(&track.id);
-        let is_ours = track.pool.as_ref().is_some_and(|it| self.ours(it).is_some());
+        let is_ours = track.pool.as_ref().is_some_and(|pool| self.ours(pool).is_some());
         self.watched.jobs += u64::from(is_ours && !track.jobs.is_empty());
         if let Some((provider, vm)) = track.vm {
             self.vms.leave(&provider, &vm);
@@ -363,7 +366,7 @@ impl IsolationAuditor {
 
     /// Whether this is still to be told of the runner; it is told then.
     fn tell(&mut self, name: &RunnerName, kind: FindingKind) -> bool {
-        self.tracks.get_mut(name).is_some_and(|it| it.told.insert(kind))
+        self.tracks.get_mut(name).is_some_and(|track| track.told.insert(kind))
     }
 
     /// Keeps a finding about a pool of ours.

@@ -1,9 +1,9 @@
-//! What watches over the fleet while it works: the isolation auditor, the alert rules, and the
-//! report on the requirements.
+//! Monitoring of the running fleet: the isolation auditor, the alert rules, and the report on the
+//! requirements.
 //!
-//! Decides whether something that was seen is a finding, whether an alert fires, whether a
-//! requirement is met. Never asks GARM, never sends anything, never reads a clock: observations
-//! and times come in, findings and transitions go out as data.
+//! Decides whether an observation is a finding, whether an alert fires, and whether a requirement
+//! is met. Never queries GARM, sends anything or reads a clock: observations and times come in,
+//! findings and transitions go out as data.
 
 pub mod alerts;
 mod below_min;

@@ -1,34 +1,35 @@
-//! How mTLS stands by the negative probes, and when to probe again (DESIGN §7).
+//! The state of mTLS according to the negative probes, and when to probe again (DESIGN §7).
 //!
-//! Four words: *enforced*, *not enforced*, *unreachable*, *cannot tell*. Under `policy.require_mtls` nothing is
-//! written without a proof; a proof stands until it is refuted or two hours old.
+//! A round of probes ends as *enforced*, *not enforced*, *unreachable* or *cannot tell*. Under
+//! `policy.require_mtls` nothing is written without a proof; a proof is valid for two hours unless
+//! it is refuted.
 
 use std::time::Duration;
 
 use crate::domain::backoff::Backoff;
 use crate::domain::proof::Proof;
 
-/// Between two rounds of probes while mTLS is proven to be enforced.
+/// Time between two rounds of probes while mTLS is proven to be enforced.
 pub const EVERY: Duration = Duration::from_hours(1);
 
-/// After a round that proved nothing or found a door open, doubling up to [`EVERY`]: somebody may
-/// be mending it.
+/// The wait after a round without a proof; it doubles up to [`EVERY`]. The fault may be repaired
+/// soon.
 pub const SOON: Duration = Duration::from_mins(1);
 
-/// How long a proof stands while later probes can tell nothing: one round may be missed.
+/// How long a proof is valid while later probes are inconclusive: one round may be missed.
 pub const STANDS: Duration = Duration::from_hours(2);
 
-/// What the rounds so far have shown. Times are measured from any fixed moment.
+/// The results of the rounds so far. Times are measured from an arbitrary fixed moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MtlsState {
     word: Option<Proof>,
     proven_at: Option<Duration>,
-    /// Rounds in a row that did not end in a proof.
+    /// Consecutive rounds without a proof.
     failures: u32,
 }
 
 impl MtlsState {
-    /// Takes in the result of a round of probes. Returns whether it differs from the last one.
+    /// Records the result of a round. Returns whether it differs from the previous result.
     pub fn record(&mut self, word: Proof, now: Duration) -> bool {
         match word {
             Proof::Enforced => {
@@ -44,7 +45,7 @@ impl MtlsState {
         self.word.replace(word) != Some(word)
     }
 
-    /// How long to wait until the next round.
+    /// The time until the next round.
     pub fn pause(&self) -> Duration {
         match self.failures.checked_sub(1) {
             None => EVERY,
@@ -52,12 +53,12 @@ impl MtlsState {
         }
     }
 
-    /// The last word; absent before the first round.
+    /// The result of the last round; `None` before the first.
     pub fn word(&self) -> Option<Proof> {
         self.word
     }
 
-    /// 1 or 0 of `runnerctl_mtls_enforced`; absent while nobody can tell.
+    /// The value of `runnerctl_mtls_enforced`; `None` if the last round was inconclusive.
     pub fn is_enforced(&self) -> Option<bool> {
         match self.word? {
             Proof::Enforced => Some(true),
@@ -66,18 +67,18 @@ impl MtlsState {
         }
     }
 
-    /// Why nothing may be written at `now` under `policy.require_mtls`; absent while a proof
-    /// stands.
+    /// Why nothing may be written at `now` under `policy.require_mtls`; `None` while a proof is
+    /// valid.
     ///
-    /// | last word | last proof | |
+    /// | last result | last proof | writes |
     /// |---|---|---|
     /// | none yet | – | held |
-    /// | enforced | younger than [`STANDS`] | written |
+    /// | enforced | younger than [`STANDS`] | allowed |
     /// | not enforced | – | held |
-    /// | unreachable, cannot tell | younger than [`STANDS`], not refuted since | written |
+    /// | unreachable, cannot tell | younger than [`STANDS`], not refuted since | allowed |
     /// | any | older, or none | held |
     pub fn holds(&self, now: Duration) -> Option<&'static str> {
-        let stands = self.proven_at.is_some_and(|it| now.saturating_sub(it) < STANDS);
+        let stands = self.proven_at.is_some_and(|at| now.saturating_sub(at) < STANDS);
         match (stands, self.word) {
             (true, _) => None,
             (false, Some(Proof::NotEnforced)) => Some("mTLS is not enforced"),
@@ -87,9 +88,9 @@ impl MtlsState {
         }
     }
 
-    /// When a proof that stands at `now` ceases to, if nothing renews it.
+    /// When the present proof expires if it is not renewed.
     pub fn stands_until(&self) -> Option<Duration> {
-        self.proven_at.map(|it| it + STANDS)
+        self.proven_at.map(|at| at + STANDS)
     }
 }
 
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_told_when_it_is_another_one() {
+    fn a_result_is_reported_when_it_changes() {
         let mut it = MtlsState::default();
         let told: Vec<bool> = [Enforced, Enforced, Unreachable, Unreachable, NotEnforced]
             .into_iter()
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn probes_are_hourly_and_after_trouble_sooner() {
+    fn probes_are_hourly_and_more_frequent_after_a_failure() {
         let mut it = MtlsState::default();
         let mut pause = |word| {
             it.record(word, Duration::ZERO);
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gauge_is_absent_while_nobody_can_tell() {
+    fn the_gauge_is_absent_while_the_result_is_inconclusive() {
         let mut it = MtlsState::default();
         assert_eq!(it.is_enforced(), None);
         for (word, expected) in [
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_written_without_a_proof_and_a_proof_stands_for_two_hours() {
+    fn nothing_is_written_without_a_proof_and_a_proof_is_valid_for_two_hours() {
         let held = Some("mTLS is not proven to be enforced");
         let mut it = MtlsState::default();
         assert_eq!(it.holds(hours(0)), held);

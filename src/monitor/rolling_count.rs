@@ -1,23 +1,22 @@
-//! How often something happened lately: what an alert on findings or gaps is judged by. A total
-//! would fire for ever after the first one.
+//! Number of events within the last hour, for alerts on findings and gaps. An alert on a total
+//! would fire for ever after the first event.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// How long something counts: long enough to be noticed by whoever is on call.
+/// How long an event counts: long enough to be noticed by the engineer on call.
 pub const WINDOW: Duration = Duration::from_hours(1);
 
-/// Most occurrences that are told apart; with more of them the number stays here.
+/// The largest count.
 const MAX: usize = 1_000;
 
-/// The occurrences within [`WINDOW`].
+/// The times of the events within [`WINDOW`], oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RollingCount(VecDeque<Timestamp>);
 
 impl RollingCount {
-    /// It has happened.
     pub fn note(&mut self, at: Timestamp) {
         self.0.push_back(at);
         if self.0.len() > MAX {
@@ -25,9 +24,9 @@ impl RollingCount {
         }
     }
 
-    /// How often in the last hour.
+    /// The number of events within [`WINDOW`] before `now`.
     pub fn count(&mut self, now: Timestamp) -> u32 {
-        let is_recent = |it: &Timestamp| now.duration_since(*it).unsigned_abs() < WINDOW;
+        let is_recent = |at: &Timestamp| now.duration_since(*at).unsigned_abs() < WINDOW;
         self.0.retain(is_recent);
         u32::try_from(self.0.len()).unwrap_or(u32::MAX)
     }
@@ -39,7 +38,7 @@ mod tests {
     use crate::scaling::testing::at;
 
     #[test]
-    fn what_happened_counts_for_an_hour_and_is_bounded() {
+    fn events_count_for_an_hour_and_are_bounded() {
         let mut lately = RollingCount::default();
         assert_eq!(lately.count(at(0)), 0);
         lately.note(at(0));
@@ -48,7 +47,7 @@ mod tests {
             (lately.count(at(3_599)), lately.count(at(3_600)), lately.count(at(3_610))),
             (2, 1, 0)
         );
-        (0..5_000).for_each(|it| lately.note(at(it / 100)));
+        (0..5_000).for_each(|n| lately.note(at(n / 100)));
         assert_eq!(lately.count(at(60)), 1_000);
     }
 }

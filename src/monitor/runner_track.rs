@@ -1,4 +1,4 @@
-//! What is remembered of one runner while it is there.
+//! The observations of one runner while it exists.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,27 +11,26 @@ use crate::domain::name::PoolId;
 use crate::domain::runner::{Runner, RunnerStatus};
 use crate::domain::text::code;
 
-/// One runner.
 #[derive(Debug, Clone)]
 pub(super) struct RunnerTrack {
-    /// GARM's id of the instance.
+    /// The id of the instance in GARM.
     pub(super) id: String,
     pub(super) pool: Option<PoolId>,
-    /// Provider and its id of the VM.
+    /// The provider and its id of the VM.
     pub(super) vm: Option<(String, String)>,
-    /// The jobs that it was seen with, at most two: GitHub's ids.
+    /// GitHub's ids of the jobs that the runner was seen with, at most two.
     pub(super) jobs: Vec<i64>,
-    /// When its job had ended at the latest.
+    /// The earliest time by which its job had certainly ended.
     pub(super) ended_at: Option<Timestamp>,
-    /// The latest time at which it was certainly there.
+    /// The latest time at which the runner certainly existed.
     pub(super) seen_at: Timestamp,
     pub(super) is_busy: bool,
     pub(super) is_leaving: bool,
     /// `status`/`runner_status` of its last row.
     state: String,
-    /// The last reading that listed it.
+    /// Number of the last full read that listed the runner.
     pub(super) reading: u64,
-    /// What was told of it.
+    /// The findings that were reported for it.
     pub(super) told: BTreeSet<FindingKind>,
 }
 
@@ -52,7 +51,7 @@ impl RunnerTrack {
         }
     }
 
-    /// It was as its row says at `seen_at`.
+    /// Records the state in the runner's row, which was true at `seen_at`.
     pub(super) fn see(&mut self, runner: &Runner, seen_at: Timestamp) {
         self.pool.clone_from(&runner.pool);
         self.seen_at = self.seen_at.max(seen_at);
@@ -63,29 +62,30 @@ impl RunnerTrack {
         self.state.push('/');
         self.state.push_str(runner.runner_status.word());
         if runner.runner_status == RunnerStatus::Terminated {
-            // The row was written then or later: the job had ended by that time.
+            // The job had ended when the row was written.
             self.end(runner.updated_at.min(seen_at));
         }
     }
 
-    /// Its job had ended by `at`.
+    /// Records that the job had ended by `at`.
     pub(super) fn end(&mut self, at: Timestamp) {
-        self.ended_at = Some(self.ended_at.map_or(at, |it| it.min(at)));
+        self.ended_at = Some(self.ended_at.map_or(at, |known| known.min(at)));
     }
 
-    /// It has this job. 0 is no job: GARM 0.1 writes it where this program looks.
+    /// Records that the runner has this job. GARM 0.1 writes 0 for no job.
     pub(super) fn take_job(&mut self, job: i64) {
         if job != 0 && self.jobs.len() < 2 && !self.jobs.contains(&job) {
             self.jobs.push(job);
         }
     }
 
-    /// Told to have outlived its job, idle or hung, and left alone by GARM.
+    /// Whether the runner was reported as outliving its job, is not busy, and is not being deleted
+    /// by GARM.
     pub(super) fn is_to_go(&self) -> bool {
         self.told.contains(&FindingKind::OutlivedJob) && !self.is_busy && !self.is_leaving
     }
 
-    /// How it outlived its job, in words.
+    /// The evidence that it outlived its job, which ended by `ended`.
     pub(super) fn afterlife(&self, ended: Timestamp) -> String {
         let lived = Duration::try_from(self.seen_at.duration_since(ended)).unwrap_or_default();
         let job = match self.jobs.first() {
@@ -95,7 +95,7 @@ impl RunnerTrack {
         let (lived, state) = (duration::format(lived), code(&self.state));
         match (self.is_leaving, self.is_busy) {
             (true, _) => format!(
-                "{job} had ended {lived} before it was last seen, and GARM is not done deleting \
+                "{job} had ended {lived} before it was last seen, and GARM has not finished deleting \
                  it: {state}"
             ),
             (false, true) => format!(

@@ -1,36 +1,37 @@
-//! Which VM was which runner: a `provider_id` that comes up again is a VM used again.
+//! The runners of each VM: a `provider_id` that appears for a second runner means that a VM was
+//! reused.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::domain::name::{PoolId, RunnerName};
 
-/// So many VMs are remembered after their runners have gone: some 6 MB, measured.
+/// The number of VMs that are remembered after their runners are gone; measured: 6 MB.
 const GONE_MAX: usize = 20_000;
 
-/// So many runners are remembered of one VM; further ones are not told of.
+/// The number of runners that are remembered per VM; further ones are not reported.
 const HOLDERS_MAX: usize = 8;
 
-/// A runner that was made of a VM.
+/// A runner on a VM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct VmRunner {
-    /// GARM's id of the instance.
+    /// The id of the instance in GARM.
     pub(super) id: String,
     pub(super) name: RunnerName,
     pub(super) pool: PoolId,
 }
 
-/// The VMs that were seen, by provider and by the provider's id: the same id at two providers is
-/// two VMs.
+/// All VMs by provider and the provider's id: equal ids at two providers are two VMs.
 #[derive(Debug, Clone, Default)]
 pub(super) struct VmHistory {
     holders: HashMap<Arc<str>, HashMap<Arc<str>, Vec<VmRunner>>>,
-    /// The VMs whose runners have gone, oldest first.
+    /// The VMs whose runners are gone, oldest first.
     gone: VecDeque<(Arc<str>, Arc<str>)>,
 }
 
 impl VmHistory {
-    /// A runner is this VM. Returns the runner that it was before, when that is news.
+    /// Records that a runner runs on this VM. Returns the previous runner on it if this reuse was
+    /// not returned before.
     pub(super) fn see(&mut self, provider: &str, vm: &str, holder: &VmRunner) -> Option<VmRunner> {
         let Some(vms) = self.holders.get_mut(provider) else {
             let first = HashMap::from([(vm.into(), vec![holder.clone()])]);
@@ -49,10 +50,10 @@ impl VmHistory {
         before
     }
 
-    /// A runner that was this VM has gone, or is another VM now. What is remembered of the VM goes
-    /// when [`GONE_MAX`] others have gone after it.
+    /// Records that a runner on this VM is gone, or runs on another VM now. The VM is forgotten
+    /// after [`GONE_MAX`] others.
     pub(super) fn leave(&mut self, provider: &str, vm: &str) {
-        // One text for both places, as long as it is known.
+        // Shares the strings of the map if it still contains the VM.
         let known = self.holders.get_key_value(provider);
         let known_vm = known.and_then(|(_, vms)| vms.get_key_value(vm));
         let provider = known.map_or_else(|| provider.into(), |(it, _)| Arc::clone(it));
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vm_that_becomes_another_runner_is_told_once_for_each() {
+    fn a_reused_vm_is_reported_once_per_runner() {
         let mut vms = VmHistory::default();
         assert_eq!(vms.see("aws", "i-1", &holder("a")), None);
         assert_eq!(vms.see("aws", "i-1", &holder("a")), None);
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded() {
+    fn the_memory_of_vms_is_bounded() {
         let mut vms = VmHistory::default();
         for i in 0..3 * GONE_MAX {
             let vm = format!("i-{i}");

@@ -1,20 +1,20 @@
-//! Notifications as Alertmanager's API version 2 takes them.
+//! Notifications for Alertmanager's API, version 2.
 
 use serde_json::{Map, Value, json};
 
 use super::notification::Notification;
 use crate::monitor::AlertStatus;
 
-/// Where an alert says nothing else, it is for whoever is on call: the same word as in the
-/// Prometheus rules, so that one route serves both.
+/// The severity of an alert without one. The Prometheus rules use the same word, so that one route
+/// serves both.
 const SEVERITY: (&str, &str) = ("severity", "page");
 
 /// The body of `POST /api/v2/alerts`.
 ///
-/// A firing alert bears no end: Alertmanager then ends it by its own clock, `resolve_timeout` (5 m
-/// by default) after the last time it was sent, whatever ours shows.
+/// A firing alert has no end: Alertmanager ends it by its own clock, `resolve_timeout` (5 m by
+/// default) after it was last sent.
 pub(super) fn body(notifications: &[Notification], enclosed: Option<&str>) -> Value {
-    notifications.iter().map(|it| alert(it, enclosed)).collect()
+    notifications.iter().map(|notification| alert(notification, enclosed)).collect()
 }
 
 fn alert(notification: &Notification, enclosed: Option<&str>) -> Value {
@@ -36,7 +36,7 @@ fn alert(notification: &Notification, enclosed: Option<&str>) -> Value {
     }
     match notification.status {
         AlertStatus::Firing { .. } => {}
-        // It refuses an alert that ends before it starts, which a clock set back could make.
+        // Alertmanager rejects an alert that ends before it starts, as after a clock was set back.
         AlertStatus::Resolved { since, at } => alert["endsAt"] = json!(at.max(since).to_string()),
     }
     alert
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_enclosed_is_an_annotation() {
+    fn an_attachment_is_an_annotation() {
         let body = body(&[firing("a")], Some("{}"));
         assert_eq!(body[0]["annotations"]["audit_anchor"], "{}");
     }

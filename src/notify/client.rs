@@ -1,4 +1,4 @@
-//! One message to one receiver, over HTTP.
+//! Sends one message to one receiver over HTTP.
 
 use std::time::Duration;
 
@@ -15,35 +15,33 @@ use super::{alertmanager, webhook};
 use crate::domain::redact::without;
 use crate::domain::text;
 
-/// How long a connection may take to stand, TLS included.
+/// How long connecting may take, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long one message may take, its answer included.
+/// How long one message may take, its response included.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How much of a refusal is read, in bytes.
+/// How many bytes of an error response are read.
 const ANSWER_MAX: usize = 4 << 10;
 
-/// A client for one receiver.
 pub(super) struct ReceiverClient {
     target: ReceiverEndpoint,
     http: reqwest::Client,
 }
 
-/// What became of a message, and in which words.
+/// The outcome of a message, with the reason.
 pub(super) struct DeliveryAnswer {
     pub(super) fate: SendResult,
     pub(super) detail: String,
 }
 
 impl ReceiverClient {
-    /// Opens no connection yet.
+    /// Does not connect yet.
     pub(super) fn new(target: ReceiverEndpoint) -> Result<Self, ReceiverError> {
         let failed =
             |why: String, help| ReceiverError { receiver: target.name().to_owned(), why, help };
-        let tls = tls(target.scheme()).map_err(|error| {
-            failed(error.to_string(), "install `ca-certificates`, whose authorities are trusted")
-        })?;
+        let tls = tls(target.scheme())
+            .map_err(|error| failed(error.to_string(), "install the package `ca-certificates`"))?;
         let builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(redirect::Policy::none())
@@ -51,7 +49,7 @@ impl ReceiverClient {
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TIMEOUT)
             .user_agent(concat!("runnerctl/", env!("CARGO_PKG_VERSION")));
-        // Proxies of the environment are used: a webhook is often outside of the own network.
+        // Proxies of the environment are used: a webhook is often outside the local network.
         let builder = match target.reach() {
             Reach::Loopback => builder.no_proxy(),
             Reach::Network => builder,
@@ -64,7 +62,7 @@ impl ReceiverClient {
         &self.target
     }
 
-    /// Sends one message, and what is enclosed with it.
+    /// Sends one message with its attachment.
     pub(super) async fn tell(
         &self,
         notifications: &[Notification],
@@ -77,7 +75,7 @@ impl ReceiverClient {
         self.post(body.to_string()).await
     }
 
-    /// Posts this JSON as it is.
+    /// Posts this JSON unchanged.
     pub(super) async fn post(&self, json: String) -> DeliveryAnswer {
         let request = self.http.post(self.target.url()).header(CONTENT_TYPE, "application/json");
         match request.body(json).send().await {
@@ -89,35 +87,36 @@ impl ReceiverClient {
     async fn judge(&self, response: reqwest::Response) -> DeliveryAnswer {
         let status = response.status();
         let wait =
-            response.headers().get(RETRY_AFTER).and_then(|it| it.to_str().ok()?.parse().ok());
+            response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         let fate = match status.as_u16() {
             200..=299 => SendResult::Delivered,
-            // A redirect is not followed: it could carry the alert, and the secret in the address
-            // of a webhook, to anybody.
+            // A redirect is not followed: it could send the alert, and the secret in a webhook's
+            // address, to any host.
             408 | 425 | 429 | 500.. => SendResult::Failed(wait.map(Duration::from_secs)),
             _ => SendResult::Refused,
         };
         let said = match (fate, self.target.kind()) {
             (SendResult::Delivered, _) => String::new(),
-            // A page about an unknown path repeats the path, which is the secret of a webhook.
+            // A "not found" page may repeat the path, which is the secret of a webhook.
             (_, ReceiverApi::Webhook) => String::new(),
             (_, ReceiverApi::Alertmanager) => format!(": {}", self.quoted(response).await),
         };
         DeliveryAnswer { fate, detail: format!("{status}{said}") }
     }
 
-    /// The start of an answer, with the path of the address masked: where the Alertmanager is
-    /// reached through a proxy, the path may hold a token, and error pages repeat it.
+    /// The start of a response, with the path of the address masked: behind a proxy, the path to
+    /// the Alertmanager may contain a token, and error pages repeat it.
     async fn quoted(&self, response: reqwest::Response) -> String {
         let said = start_of(response).await;
         text::quote(&without(&said, self.target.path_prefix()))
     }
 }
 
-/// The one TLS stack of the project; without roots where there is nothing to verify, so that a
-/// container without authorities can reach an Alertmanager beside it.
+/// The TLS stack of the project. It loads no root certificates for plain HTTP, so that a container
+/// without CAs can reach an Alertmanager beside it.
 fn tls(scheme: Scheme) -> Result<ClientConfig, rustls::Error> {
-    // A provider by hand: with two in the dependency graph the default one panics.
+    // The provider is explicit because rustls panics without a default if the dependency graph has
+    // two.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
@@ -139,7 +138,7 @@ async fn start_of(mut response: reqwest::Response) -> String {
     String::from_utf8_lossy(&body).trim().to_owned()
 }
 
-/// The innermost cause, without the address, which reqwest adds to its errors.
+/// The innermost cause, without the address that reqwest adds to its errors.
 fn cause(error: reqwest::Error) -> String {
     let error = error.without_url();
     if error.is_timeout() {

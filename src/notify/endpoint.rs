@@ -1,4 +1,4 @@
-//! Where alerts go.
+//! The address of a receiver.
 
 use std::fmt;
 
@@ -7,50 +7,48 @@ use url::Url;
 
 use crate::domain::address::is_loopback;
 
-/// What kind of receiver it is.
+/// The kind of a receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReceiverApi {
     /// An Alertmanager, API version 2.
     Alertmanager,
-    /// A webhook that takes JSON, Slack's for example.
+    /// A webhook that accepts JSON, such as Slack's.
     Webhook,
 }
 
-/// A receiver with its address, which is a secret by itself and never shown.
+/// A receiver with its address, which may be a secret and is never shown.
 #[derive(Clone)]
 pub struct ReceiverEndpoint {
     name: String,
     kind: ReceiverApi,
     url: SecretString,
-    /// The path before the API's own; empty for a webhook, whose answers are not quoted.
+    /// The path before that of the API; empty for a webhook, whose responses are not quoted.
     path_prefix: SecretString,
     scheme: Scheme,
     reach: Reach,
 }
 
-/// How the receiver is spoken to.
+/// The API of the receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scheme {
     Http,
     Https,
 }
 
-/// Whether the receiver is on this machine, where no proxy leads to.
+/// Whether the receiver is on this machine, which no proxy can reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
     Loopback,
     Network,
 }
 
-/// A receiver's address that cannot be used. It is not repeated: it may be a secret.
+/// An invalid address of a receiver. It is not repeated, since it may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the URL of receiver `{receiver}` cannot be used: {why}")]
 pub struct ReceiverError {
-    /// Which receiver.
     pub receiver: String,
-    /// Why not, in a few words.
+    /// The reason in a few words.
     pub why: String,
-    /// What to write instead.
     pub help: &'static str,
 }
 
@@ -64,7 +62,7 @@ impl ReceiverEndpoint {
             help: "write it like `https://alertmanager.example.com`",
         };
         let mut parsed = Url::parse(url.expose_secret().trim())
-            .map_err(|error| bad(&format!("it is no URL ({error})")))?;
+            .map_err(|error| bad(&format!("invalid URL ({error})")))?;
         let scheme = match parsed.scheme() {
             "https" => Scheme::Https,
             "http" => Scheme::Http,
@@ -88,7 +86,7 @@ impl ReceiverEndpoint {
         Ok(Self { name: name.to_owned(), kind, url, path_prefix, scheme, reach })
     }
 
-    /// Its name in the fleet file.
+    /// The name in the fleet file.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -113,7 +111,7 @@ impl ReceiverEndpoint {
         self.reach
     }
 
-    /// Whether alerts go the same way to both.
+    /// Whether both reach the same receiver in the same way.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.name == other.name && self.kind == other.kind && self.url() == other.url()
     }
@@ -134,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alertmanager_is_named_by_its_base_and_a_webhook_by_its_whole_address() {
+    fn an_alertmanager_has_a_base_url_and_a_webhook_a_full_one() {
         let url = |kind, url: &str| target(kind, url).unwrap().url().to_owned();
         let api = "https://am.example.com/prefix/api/v2/alerts";
         assert_eq!(url(ReceiverApi::Alertmanager, "https://am.example.com/prefix/"), api);
@@ -143,9 +141,9 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_address_is_refused_without_repeating_it() {
+    fn an_invalid_address_is_refused_and_not_repeated() {
         for (url, why) in [
-            ("hooks.example.com/canary", "it is no URL (relative URL without a base)"),
+            ("hooks.example.com/canary", "invalid URL (relative URL without a base)"),
             ("ftp://example.com/canary", "it begins with neither `https:` nor `http:`"),
         ] {
             let error = target(ReceiverApi::Webhook, url).unwrap_err();

@@ -1,8 +1,8 @@
-//! Alerts to those who are on call: Alertmanager and webhooks.
+//! Delivers alerts to Alertmanagers and webhooks.
 //!
-//! Decides how a [`Notification`] is worded for a receiver, when it is sent, sent again and given
-//! up; never whether something is an alert. Knows no clock but tokio's, for waiting: times come
-//! with the notifications. What becomes of each attempt is told to a [`DeliveryListener`].
+//! Decides how a [`Notification`] is worded for a receiver, and when it is sent, repeated and given
+//! up; never whether something is an alert. Reads no clock but tokio's, for waiting: times come
+//! with the notifications. A [`DeliveryListener`] receives the outcome of each attempt.
 
 mod alertmanager;
 mod client;

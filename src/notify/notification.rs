@@ -1,35 +1,33 @@
-//! An alert as it is told.
+//! An alert as it is delivered.
 
 use std::collections::BTreeMap;
 
 use crate::monitor::AlertStatus;
 
-/// One alert at one moment. Rule and labels together say which alert it is; a later one with the
-/// same rule and labels replaces it.
+/// An alert at one moment, identified by rule and labels; a later one with the same rule and labels
+/// replaces it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Notification {
-    /// Name of the rule, `QueueDepthHigh` for example.
+    /// The name of the rule, such as `QueueDepthHigh`.
     pub rule: String,
-    /// What it is about: `fleet`, `pool`, …; names of letters, digits and `_`.
+    /// The subject: `fleet`, `pool`, …; names consist of letters, digits and `_`.
     pub labels: BTreeMap<String, String>,
-    /// Whether it goes on.
     pub status: AlertStatus,
     /// One sentence without a full stop.
     pub summary: String,
     /// What to look at next; may be empty.
     pub description: String,
-    /// The number that was judged.
+    /// The value of the series.
     pub value: f64,
 }
 
 impl Notification {
-    /// Which alert it is.
     pub(super) fn key(&self) -> AlertKey {
         (self.rule.clone(), self.labels.clone())
     }
 }
 
-/// What tells alerts apart.
+/// The identity of an alert: rule and labels.
 pub(super) type AlertKey = (String, BTreeMap<String, String>);
 
 #[cfg(test)]
@@ -57,7 +55,7 @@ pub(super) mod testing {
         }
     }
 
-    /// The same alert, over at a quarter past ten.
+    /// The same alert, resolved at a quarter past ten.
     pub(crate) fn resolved(pool: &str) -> Notification {
         let status = AlertStatus::Resolved { since: at("10:00:00"), at: at("10:15:00") };
         Notification { status, ..firing(pool) }

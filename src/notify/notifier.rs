@@ -1,4 +1,4 @@
-//! All receivers.
+//! The set of all receivers.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -13,16 +13,16 @@ use super::notification::{AlertKey, Notification};
 use super::worker::ReceiverWorker;
 use crate::domain::poison::IgnorePoison;
 
-/// Hears what becomes of every attempt. Called from several tasks; must not block.
+/// Receives the outcome of every attempt. Called from several tasks; must not block.
 pub type DeliveryListener = Arc<dyn Fn(&Delivery) + Send + Sync>;
 
-/// What goes with every message: the newest signed statement about the audit log, if there is one.
-/// Its clones share it.
+/// Attached to every message: the newest signed statement about the audit log, if there is one.
+/// Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Attachment(Arc<Mutex<Option<String>>>);
 
 impl Attachment {
-    /// Takes the place of the one before.
+    /// Replaces the previous attachment.
     pub fn replace(&self, line: String) {
         *self.0.lock().ignoring_poison() = Some(line);
     }
@@ -32,37 +32,35 @@ impl Attachment {
     }
 }
 
-/// One attempt to tell a receiver.
+/// One attempt to notify a receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     /// The receiver's name in the fleet file.
     pub receiver: String,
-    /// What became of it.
     pub outcome: DeliveryOutcome,
-    /// How many alerts it was about.
+    /// The number of alerts in the message.
     pub alerts: usize,
-    /// The status, or why it failed; holds no address.
+    /// The status, or the reason of the failure; without the address.
     pub detail: String,
 }
 
-/// What became of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DeliveryOutcome {
-    /// The receiver has accepted it.
+    /// The receiver accepted the message.
     Delivered,
-    /// No answer, or one that says later. Tried again.
+    /// No response, or one that asks for a later attempt. Repeated.
     Failed,
-    /// The receiver does not like it. Tried again, with longer waits.
+    /// The receiver rejected the message. Repeated after longer waits.
     Refused,
-    /// Given up: too many alerts, or the end of one could not be told.
+    /// Given up: too many alerts, or the end of one could not be delivered.
     Dropped,
 }
 
 impl DeliveryOutcome {
-    /// Every outcome, so that each can be shown at 0 before it happens.
+    /// All outcomes, so that each counter can start at 0.
     pub const ALL: [Self; 4] = [Self::Delivered, Self::Failed, Self::Refused, Self::Dropped];
 
-    /// The word of `runnerctl_alert_deliveries_total`.
+    /// The word in `runnerctl_alert_deliveries_total{outcome}`.
     pub fn word(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
@@ -73,14 +71,14 @@ impl DeliveryOutcome {
     }
 }
 
-/// The receivers, each with a task of its own, so that one that hangs holds up no other.
+/// The receivers, each with its own task, so that one that hangs does not delay the others.
 pub struct Notifier {
     report: DeliveryListener,
     enclosure: Attachment,
     receivers: BTreeMap<String, ReceiverTask>,
-    /// What fires now and whom it concerns, for receivers that come later.
+    /// The alerts that fire with their receivers, for receivers that are added later.
     firing: BTreeMap<AlertKey, (Notification, Vec<String>)>,
-    /// Tasks of receivers that were replaced, at their last message.
+    /// Tasks of replaced receivers that deliver their last message.
     leaving: Vec<JoinHandle<()>>,
 }
 
@@ -91,8 +89,8 @@ struct ReceiverTask {
 }
 
 impl Notifier {
-    /// Begins a task per target; needs a running tokio. Errors with the first target that cannot
-    /// be used.
+    /// Starts a task per target; needs a running tokio. Errors with the first target that cannot be
+    /// used.
     pub fn start(
         targets: Vec<ReceiverEndpoint>,
         report: DeliveryListener,
@@ -100,7 +98,7 @@ impl Notifier {
         Self::enclosing(targets, report, Attachment::default())
     }
 
-    /// The same with something that goes with every message.
+    /// Like [`Self::new`], with an attachment to every message.
     pub fn enclosing(
         targets: Vec<ReceiverEndpoint>,
         report: DeliveryListener,
@@ -112,22 +110,26 @@ impl Notifier {
         Ok(notifier)
     }
 
-    /// Replaces the receivers. One that stays as it is goes on undisturbed; a new or changed one
-    /// is told what fires now. On an error nothing has changed.
+    /// Replaces the receivers. An unchanged one continues undisturbed; a new or changed one is
+    /// notified of the alerts that fire. An error changes nothing.
     pub fn reload(&mut self, targets: Vec<ReceiverEndpoint>) -> Result<(), ReceiverError> {
-        let is_kept = |it: &ReceiverEndpoint| {
-            self.receivers.get(it.name()).is_some_and(|r| r.courier.target().is_same(it))
+        let is_kept = |endpoint: &ReceiverEndpoint| {
+            self.receivers
+                .get(endpoint.name())
+                .is_some_and(|receiver| receiver.courier.target().is_same(endpoint))
         };
         let (kept, fresh): (Vec<ReceiverEndpoint>, Vec<ReceiverEndpoint>) =
             targets.into_iter().partition(is_kept);
         let couriers: Vec<Arc<ReceiverWorker>> = fresh
             .into_iter()
-            .map(|it| ReceiverWorker::new(it, Arc::clone(&self.report), self.enclosure.clone()))
+            .map(|endpoint| {
+                ReceiverWorker::new(endpoint, Arc::clone(&self.report), self.enclosure.clone())
+            })
             .collect::<Result<_, _>>()?;
-        self.leaving.retain(|it| !it.is_finished());
+        self.leaving.retain(|task| !task.is_finished());
         let old = std::mem::take(&mut self.receivers);
         for (name, running) in old {
-            if kept.iter().any(|it| it.name() == name) {
+            if kept.iter().any(|endpoint| endpoint.name() == name) {
                 self.receivers.insert(name, running);
             } else {
                 running.stop.cancel();
@@ -152,8 +154,8 @@ impl Notifier {
         self.receivers.insert(name, ReceiverTask { courier, stop, task });
     }
 
-    /// Tells the receivers named, or all of them when none is named. Returns at once; names that
-    /// no receiver has are passed over, since the fleet file was checked for them.
+    /// Notifies the named receivers, or all of them if none is named. Returns at once; unknown
+    /// names are ignored, since the fleet file was checked for them.
     pub fn tell(&mut self, notification: &Notification, receivers: &[String]) {
         let key = notification.key();
         if notification.status.is_firing() {
@@ -168,17 +170,17 @@ impl Notifier {
         }
     }
 
-    /// Ends every task: the message under way and one more with what is still untold may take
+    /// Ends every task: the message in progress and one more with the remaining alerts may take
     /// `patience` together.
     pub async fn close(self, patience: Duration) {
         for running in self.receivers.values() {
             running.stop.cancel();
         }
-        let running = self.receivers.into_values().map(|it| it.task);
+        let running = self.receivers.into_values().map(|receiver| receiver.task);
         let tasks: Vec<JoinHandle<()>> = running.chain(self.leaving).collect();
         let aborts: Vec<_> = tasks.iter().map(JoinHandle::abort_handle).collect();
-        // What has not ended by then is cut off: the alert is on the other watcher, or fires
-        // again after the restart.
+        // Aborts what has not ended by then: another watcher delivers the alert, or it fires again
+        // after the restart.
         if timeout(patience, futures_util::future::join_all(tasks)).await.is_err() {
             aborts.iter().for_each(tokio::task::AbortHandle::abort);
         }

@@ -1,19 +1,18 @@
-//! One body to one address, for what is no alert.
+//! Posts a body to a webhook, for messages that are no alerts.
 
 use super::client::ReceiverClient;
 use super::endpoint::{ReceiverEndpoint, ReceiverError};
 use super::queue::SendResult;
 
-/// Posts JSON to a webhook.
 pub struct WebhookClient(ReceiverClient);
 
 impl WebhookClient {
-    /// Opens no connection yet.
+    /// Does not connect yet.
     pub fn new(target: ReceiverEndpoint) -> Result<Self, ReceiverError> {
         ReceiverClient::new(target).map(Self)
     }
 
-    /// Posts it as it is. Errors in a few words, which hold no address.
+    /// Posts `body` unchanged. Errors in a few words, without the address.
     pub async fn send(&self, json: String) -> Result<(), String> {
         let answer = self.0.post(json).await;
         match answer.fate {

@@ -1,7 +1,7 @@
-//! What one receiver is still to be told, and when. No I/O: times come in.
+//! The pending alerts of one receiver, and when to send them. No I/O: times are arguments.
 //!
-//! Kept is the latest state of each alert, not a queue of messages: a receiver that was away for
-//! an hour is told how things are, and the number of alerts bounds what is kept.
+//! It keeps the latest state of each alert, not a queue of messages: a receiver that was away for
+//! an hour gets the present state, and the number of alerts bounds the memory.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,35 +12,34 @@ use super::endpoint::ReceiverApi;
 use super::notification::{AlertKey, Notification};
 use crate::domain::backoff::Backoff;
 
-/// Alerts kept at one time. A thousand pools with four rules each fit.
+/// The largest number of alerts that are kept: a thousand pools with four rules each.
 pub(super) const ALERTS_MAX: usize = 4_096;
 
-/// Alerts in one message: 100 KiB of JSON or less.
+/// The largest number of alerts in one message: at most 100 KiB of JSON.
 pub(super) const BATCH_MAX: usize = 200;
 
-/// A firing alert is told to an Alertmanager this often: five times in its `resolve_timeout`.
+/// How often a firing alert is sent to an Alertmanager: five times in its `resolve_timeout`.
 pub(super) const RESEND: Duration = Duration::from_secs(60);
 
-/// Attempts to tell that an alert is over; a quarter of an hour with the waits between them. A
-/// firing one is told for as long as it fires.
+/// The number of attempts to deliver the end of an alert; with the waits between them a quarter of
+/// an hour. A firing alert is sent for as long as it fires.
 pub(super) const RESOLVED_ATTEMPTS_MAX: u32 = 10;
 
-/// Waits after a failure.
+/// The first wait after a failure; it doubles up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-/// See [`FIRST_WAIT`]; a receiver's `Retry-After` is believed up to this, too.
+/// See [`FIRST_WAIT`]; also the limit of a receiver's `Retry-After`.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
-/// The alerts of one receiver.
 #[derive(Debug)]
 pub(super) struct AlertQueue {
     kind: ReceiverApi,
     entries: BTreeMap<AlertKey, QueuedAlert>,
-    /// Failures since the last success.
+    /// Consecutive failures.
     failures: u32,
-    /// Nothing is sent before.
+    /// Nothing is sent before this time.
     not_before: Option<Instant>,
-    /// The last message was refused. One alert in it may be what the receiver does not like, so
-    /// each is sent by itself until one is accepted.
+    /// The last message was rejected. A single alert may be the cause, so each is sent separately
+    /// until one is accepted.
     is_refused: bool,
 }
 
@@ -51,23 +50,20 @@ struct QueuedAlert {
     told: Option<Instant>,
 }
 
-/// What is to be done now.
+/// The next thing to do.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum QueueAction {
-    /// Send these.
     Send(Vec<Notification>),
-    /// Wait until then, or for a new notification.
+    /// Wait until this time, or for a new notification.
     Wait(Option<Instant>),
 }
 
-/// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SendResult {
-    /// Accepted.
     Delivered,
-    /// No answer, or one that says later; the receiver may have said how much.
+    /// No response, or one that asks for a later attempt, with the wait if the receiver gave one.
     Failed(Option<Duration>),
-    /// The receiver does not like it.
+    /// The receiver rejected it.
     Refused,
 }
 
@@ -77,14 +73,14 @@ impl AlertQueue {
         Self { kind, entries, failures: 0, not_before: None, is_refused: false }
     }
 
-    /// Takes a notification in. False: there are too many, and it was dropped.
+    /// Adds a notification. Returns false if it was dropped because there are too many.
     #[must_use]
     pub(super) fn take(&mut self, notification: Notification) -> bool {
         let key = notification.key();
         let is_full = self.entries.len() >= ALERTS_MAX;
         match self.entries.get_mut(&key) {
             Some(entry) => entry.renew(notification),
-            // The end of something that was never taken in is no news.
+            // The end of an unknown alert is not delivered.
             None if !notification.status.is_firing() => {}
             None if is_full => return false,
             None => {
@@ -95,24 +91,24 @@ impl AlertQueue {
         true
     }
 
-    /// What to do at `now`.
     pub(super) fn next(&self, now: Instant) -> QueueAction {
-        let due = self.entries.values().filter_map(|it| self.due(it));
+        let due = self.entries.values().filter_map(|entry| self.due(entry));
         let Some(first) = due.min() else { return QueueAction::Wait(None) };
         let first = first.unwrap_or(now).max(self.not_before.unwrap_or(now));
         if first > now {
             return QueueAction::Wait(Some(first));
         }
         let is_due =
-            |it: &&QueuedAlert| self.due(it).is_some_and(|it| it.is_none_or(|it| it <= now));
+            |alert: &&QueuedAlert| self.due(alert).is_some_and(|at| at.is_none_or(|at| at <= now));
         let mut batch: Vec<&QueuedAlert> = self.entries.values().filter(is_due).collect();
-        // Those that were tried least go first: what is refused again and again blocks nothing.
-        batch.sort_by_key(|it| it.attempts);
+        // The least tried go first, so that alerts that are always rejected do not block the
+        // others.
+        batch.sort_by_key(|entry| entry.attempts);
         batch.truncate(if self.is_refused { 1 } else { BATCH_MAX });
-        QueueAction::Send(batch.into_iter().map(|it| it.notification.clone()).collect())
+        QueueAction::Send(batch.into_iter().map(|entry| entry.notification.clone()).collect())
     }
 
-    /// When an entry is to be told: `Some(None)` at once, `None` never again.
+    /// When to send an entry: `Some(None)` at once, `None` never again.
     fn due(&self, entry: &QueuedAlert) -> Option<Option<Instant>> {
         match (entry.told, self.kind) {
             (None, _) => Some(None),
@@ -121,7 +117,8 @@ impl AlertQueue {
         }
     }
 
-    /// Notes what became of a message sent at `now`. Returns how many alerts are given up.
+    /// Records the outcome of a message sent at `now`. Returns the number of alerts that are given
+    /// up.
     pub(super) fn settle(
         &mut self,
         sent: &[Notification],
@@ -140,7 +137,7 @@ impl AlertQueue {
                 self.failures = self.failures.saturating_add(1);
             }
         }
-        sent.iter().filter(|it| self.settle_one(it, fate, now)).count()
+        sent.iter().filter(|notification| self.settle_one(notification, fate, now)).count()
     }
 
     /// Whether the alert is given up.
@@ -151,7 +148,7 @@ impl AlertQueue {
         let is_news = entry.notification.status != sent.status;
         let is_over = !entry.notification.status.is_firing();
         match fate {
-            // It has changed while it was on its way: the newer state is still to be told.
+            // It changed while the message was on its way: the newer state is still to be sent.
             SendResult::Delivered if is_news => entry.attempts = 0,
             SendResult::Delivered if is_over => {
                 self.entries.remove(&key);
@@ -168,16 +165,16 @@ impl AlertQueue {
         false
     }
 
-    /// What has not been told yet, for a last attempt.
+    /// The alerts that have not been delivered yet, for a last attempt.
     pub(super) fn untold(&self) -> Vec<Notification> {
-        let untold = self.entries.values().filter(|it| it.told.is_none());
-        untold.take(BATCH_MAX).map(|it| it.notification.clone()).collect()
+        let untold = self.entries.values().filter(|entry| entry.told.is_none());
+        untold.take(BATCH_MAX).map(|alert| alert.notification.clone()).collect()
     }
 }
 
 impl QueuedAlert {
-    /// A newer notification of the same alert. Its beginning or end is told at once; a changed
-    /// value only when the alert is told again anyway.
+    /// Records a newer notification of the same alert. A start or end is sent at once; a changed
+    /// value only when the alert is sent again anyway.
     fn renew(&mut self, notification: Notification) {
         if self.notification.status != notification.status {
             self.told = None;
@@ -206,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_webhook_is_told_once_that_it_fires_and_once_that_it_is_over() {
+    fn a_webhook_is_notified_once_of_the_start_and_once_of_the_end() {
         let now = Instant::now();
         let mut outbox = holding(ReceiverApi::Webhook, &[firing("a")]);
         assert_eq!(outbox.next(now), QueueAction::Send(vec![firing("a")]));
@@ -223,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alertmanager_is_told_every_minute_while_it_fires_with_the_newest_value() {
+    fn an_alertmanager_gets_the_newest_value_every_minute_while_an_alert_fires() {
         let now = Instant::now();
         let mut outbox = holding(ReceiverApi::Alertmanager, &[firing("a")]);
         outbox.settle(&[firing("a")], SendResult::Delivered, now);
@@ -236,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_occurrence_of_a_told_alert_is_told_again() {
+    fn an_alert_that_fires_again_is_sent_again() {
         let now = Instant::now();
         let mut outbox = holding(ReceiverApi::Webhook, &[firing("a")]);
         outbox.settle(&[firing("a")], SendResult::Delivered, now);
@@ -247,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_waited_out_longer_and_longer_and_a_success_ends_that() {
+    fn waits_grow_with_each_failure_until_a_success() {
         let mut now = Instant::now();
         let mut outbox = holding(ReceiverApi::Webhook, &[firing("a")]);
         for wait in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300] {
@@ -276,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_cannot_be_told_is_given_up_after_ten_attempts() {
+    fn an_end_that_cannot_be_delivered_is_given_up_after_ten_attempts() {
         let now = Instant::now();
         let mut outbox = holding(ReceiverApi::Webhook, &[firing("a"), resolved("a")]);
         assert_eq!(
@@ -292,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_on_its_way_is_told_again() {
+    fn an_alert_that_changes_during_delivery_is_sent_again() {
         let now = Instant::now();
         let mut outbox = holding(ReceiverApi::Webhook, &[firing("a")]);
         assert!(outbox.take(resolved("a")));
@@ -301,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_alert_blocks_no_other() {
+    fn a_rejected_alert_does_not_block_the_others() {
         let mut now = Instant::now();
         let (bad, good) = (firing("bad"), firing("good"));
         let mut outbox = holding(ReceiverApi::Webhook, &[bad.clone(), good.clone()]);
@@ -317,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_alerts_are_dropped_but_the_end_of_a_known_one_never() {
+    fn excess_alerts_are_dropped_but_never_the_end_of_a_known_one() {
         let mut outbox = AlertQueue::new(ReceiverApi::Alertmanager);
         for i in 0..ALERTS_MAX {
             assert!(outbox.take(firing(&format!("p{i}"))));

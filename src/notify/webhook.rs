@@ -1,5 +1,5 @@
-//! Notifications as a webhook takes them: JSON with a `text` that Slack and its kin show, and the
-//! alerts themselves for programs.
+//! Notifications for a webhook: JSON with a `text`, which Slack and similar services show, and the
+//! alerts as data.
 
 use serde_json::{Value, json};
 
@@ -7,12 +7,12 @@ use super::notification::Notification;
 use crate::domain::text;
 use crate::monitor::AlertStatus;
 
-/// Lines of `text`; the rest is counted. `alerts` has all.
+/// The largest number of lines in `text`; the rest is counted. `alerts` has all of them.
 const LINES_MAX: usize = 20;
 
 /// The body of the `POST`.
 pub(super) fn body(notifications: &[Notification], enclosed: Option<&str>) -> Value {
-    let is_firing = notifications.iter().any(|it| it.status.is_firing());
+    let is_firing = notifications.iter().any(|notification| notification.status.is_firing());
     let mut body = json!({
         "format_version": "1",
         "text": message(notifications),
@@ -20,7 +20,7 @@ pub(super) fn body(notifications: &[Notification], enclosed: Option<&str>) -> Va
         "alerts": notifications.iter().map(alert).collect::<Vec<_>>(),
     });
     if let Some(enclosed) = enclosed {
-        // As text: its signature is of these very bytes.
+        // As text, since its signature covers exactly these bytes.
         body["audit_anchor"] = enclosed.into();
     }
     body
@@ -61,7 +61,7 @@ fn line(notification: &Notification) -> String {
     format!("[{word}] {}: {}", plain(&notification.rule), plain(&notification.summary))
 }
 
-/// Slack reads `<…>` as a link or a call to everybody, and `&` as the start of an entity.
+/// Slack reads `<…>` as a link or a mention, and `&` as the start of an entity.
 fn plain(words: &str) -> String {
     text::quote(words).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_alert_is_told_with_its_description() {
+    fn a_single_alert_is_sent_with_its_description() {
         let text = serde_json::to_string_pretty(&body(&[firing("default")], None)).unwrap();
         insta::assert_snapshot!(text, @r#"
         {
@@ -99,9 +99,9 @@ mod tests {
     }
 
     #[test]
-    fn many_alerts_are_told_in_one_message_that_is_cut() {
-        let pools: Vec<String> = (0..23).map(|it| format!("p{it}")).collect();
-        let mut all: Vec<Notification> = pools.iter().map(|it| resolved(it)).collect();
+    fn many_alerts_are_sent_in_one_shortened_message() {
+        let pools: Vec<String> = (0..23).map(|n| format!("p{n}")).collect();
+        let mut all: Vec<Notification> = pools.iter().map(|pool| resolved(pool)).collect();
         assert_eq!(body(&all, None)["status"], "resolved");
         all[0] = firing("p0");
         let body = body(&all, None);
@@ -118,13 +118,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_enclosed_goes_as_the_text_that_it_is() {
+    fn an_attachment_is_sent_as_text_byte_for_byte() {
         let body = body(&[firing("a")], Some(r#"{"v":1}"#));
         assert_eq!(body["audit_anchor"], r#"{"v":1}"#);
     }
 
     #[test]
-    fn nothing_quoted_becomes_a_link_or_a_call_to_everybody() {
+    fn quoted_text_becomes_neither_a_link_nor_a_mention() {
         let summary = "<!channel> & \u{202e}<https://evil.example|here>".into();
         let text = message(&[Notification { summary, description: String::new(), ..firing("a") }]);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! The task that tells one receiver.
+//! The task that notifies one receiver.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -13,7 +13,7 @@ use super::notifier::{Attachment, Delivery, DeliveryListener, DeliveryOutcome};
 use super::queue::{AlertQueue, QueueAction, SendResult};
 use crate::domain::poison::IgnorePoison;
 
-/// One receiver: what it is to be told, and who tells it.
+/// One receiver: its queue and its client.
 pub(super) struct ReceiverWorker {
     client: ReceiverClient,
     outbox: Mutex<AlertQueue>,
@@ -37,7 +37,7 @@ impl ReceiverWorker {
         self.client.target()
     }
 
-    /// Takes a notification in and returns at once.
+    /// Adds a notification and returns at once.
     pub(super) fn take(&self, notification: Notification) {
         let is_taken = self.outbox().take(notification);
         if is_taken {
@@ -47,7 +47,7 @@ impl ReceiverWorker {
         }
     }
 
-    /// Tells the receiver until `stop`; then once more what it has not been told yet.
+    /// Notifies the receiver until `stop`; then sends the remaining alerts once.
     pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
         while !stop.is_cancelled() {
             let next = self.outbox().next(Instant::now());

@@ -1,4 +1,4 @@
-//! What `audit verify` found: text and JSON.
+//! The report of `audit verify` as text and JSON.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -9,10 +9,10 @@ use super::words::count;
 use crate::audit::{Anchored, Macs, Report};
 use crate::domain::text::quote;
 
-/// Gaps that are listed in text.
+/// The largest number of gaps, and of writes, that the text lists.
 const SHOWN_MAX: usize = 20;
 
-/// For people. `files` is how many were read.
+/// The report as text. `files` is the number of files read.
 pub fn text(report: &Report, files: usize) -> String {
     let mut lines = Vec::new();
     let records = usize::try_from(report.records).unwrap_or(usize::MAX);
@@ -30,14 +30,14 @@ pub fn text(report: &Report, files: usize) -> String {
             };
             let label = paint(ERROR, "broken:");
             lines.push(format!("{label} {place}: record {}: {}", broken.seq, broken.reason));
-            lines.push(format!("sound before it: {what}"));
+            lines.push(format!("intact before it: {what}"));
         }
     }
     if let Some(head) = &report.head {
         lines.push(format!("head: {head}"));
     }
     lines.push(format!("HMAC: {}", macs_words(report.macs)));
-    lines.extend(report.anchored.as_ref().map(|it| anchored(it, report)));
+    lines.extend(report.anchored.as_ref().map(|anchored| anchored_line(anchored, report)));
     lines.extend(gaps(report));
     lines.extend(unfinished(report));
     let note = |text: String| format!("{} {text}", paint(WARNING, "note:"));
@@ -45,7 +45,7 @@ pub fn text(report: &Report, files: usize) -> String {
         let lost = count(usize::try_from(report.lost).unwrap_or(usize::MAX), "record");
         lines.push(note(format!("{lost} could not be written: the log is not complete")));
     }
-    if let Some(first) = report.first.filter(|it| *it > 1 && report.broken.is_none()) {
+    if let Some(first) = report.first.filter(|seq| *seq > 1 && report.broken.is_none()) {
         let before = first - 1;
         lines
             .push(note(format!("records 1 to {before} are archived: what is here continues them")));
@@ -66,32 +66,30 @@ fn gaps(report: &Report) -> Vec<String> {
     }
     let mut lines = vec![format!("{}:", count(all, "gap"))];
     let shown = report.gaps.iter().take(SHOWN_MAX);
-    lines.extend(shown.map(|it| {
-        let is_open = report.open_gaps.contains(&it.seq);
+    lines.extend(shown.map(|item| {
+        let is_open = report.open_gaps.contains(&item.seq);
         let open = if is_open { paint(WARNING, " (open)") } else { String::new() };
-        format!("  record {} at {}: {}{open}", it.seq, quote(&it.time), quote(&it.detail))
+        format!("  record {} at {}: {}{open}", item.seq, quote(&item.time), quote(&item.detail))
     }));
-    if all > SHOWN_MAX {
-        lines.push(format!("  and {} more: `-o json` lists them", all - SHOWN_MAX));
-    }
+    lines.extend(rest(all));
     lines
 }
 
-/// What statements from elsewhere prove.
-fn anchored(it: &Anchored, report: &Report) -> String {
+/// What the anchors prove.
+fn anchored_line(anchored: &Anchored, report: &Report) -> String {
     let count = |n: u64| count(usize::try_from(n).unwrap_or(usize::MAX), "statement");
-    let earlier = match it.earlier {
+    let earlier = match anchored.earlier {
         0 => String::new(),
         n => format!("; {} about earlier records not compared", count(n)),
     };
-    match &it.last {
-        None => format!("anchored: no statement is about a record that is here{earlier}"),
+    match &anchored.last {
+        None => format!("anchored: no statement concerns these records{earlier}"),
         Some((seq, time)) => {
-            let after = report.head.as_ref().map_or(0, |it| it.seq - seq);
+            let after = report.head.as_ref().map_or(0, |head| head.seq - seq);
             format!(
                 "anchored: {} agree; records up to {seq} are as they were at {}, {after} came \
                  later{earlier}",
-                count(it.statements),
+                count(anchored.statements),
                 quote(time)
             )
         }
@@ -105,13 +103,16 @@ fn unfinished(report: &Report) -> Vec<String> {
     }
     let mut lines = vec![format!("{} without an outcome on record:", count(all, "write"))];
     let shown = report.unfinished.iter().take(SHOWN_MAX);
-    lines.extend(
-        shown.map(|it| format!("  record {} at {}: {}", it.seq, quote(&it.time), quote(&it.what))),
-    );
-    if all > SHOWN_MAX {
-        lines.push(format!("  and {} more: `-o json` lists them", all - SHOWN_MAX));
-    }
+    lines.extend(shown.map(|item| {
+        format!("  record {} at {}: {}", item.seq, quote(&item.time), quote(&item.what))
+    }));
+    lines.extend(rest(all));
     lines
+}
+
+fn rest(all: usize) -> Option<String> {
+    let rest = all.checked_sub(SHOWN_MAX).filter(|rest| *rest > 0)?;
+    Some(format!("  and {rest} more: `-o json` lists them"))
 }
 
 fn macs_words(macs: Macs) -> &'static str {
@@ -132,7 +133,7 @@ struct ReportJson<'a> {
     head: Option<HeadJson<'a>>,
     hmac: &'static str,
     gap_count: u64,
-    /// At most [`crate::audit::GAPS_MAX`].
+    /// At most [`crate::audit::GAPS_MAX`] gaps.
     gaps: Vec<GapJson<'a>>,
     lost_records: u64,
     unfinished_count: u64,
@@ -179,7 +180,6 @@ struct BreakJson<'a> {
     reason: &'a str,
 }
 
-/// The document for programs.
 pub fn json(report: &Report, files: &[&str]) -> Value {
     let gaps = report.gaps.iter().map(|gap| GapJson {
         seq: gap.seq,
@@ -259,14 +259,14 @@ mod tests {
     }
 
     #[test]
-    fn text_says_whether_it_is_whole_and_what_is_missing() {
-        let plain = |it: &Report| anstream::adapter::strip_str(&text(it, 2)).to_string();
+    fn text_says_whether_the_log_is_complete_and_what_is_missing() {
+        let plain = |report: &Report| anstream::adapter::strip_str(&text(report, 2)).to_string();
         insta::assert_snapshot!(plain(&report(None)));
         insta::assert_snapshot!(plain(&report(Some(broken()))));
     }
 
     #[test]
-    fn json_has_all_of_it() {
+    fn json_has_the_whole_report() {
         let json = json(&report(Some(broken())), &["audit.jsonl"]);
         insta::assert_snapshot!(serde_json::to_string_pretty(&json).unwrap());
     }

@@ -1,9 +1,9 @@
-//! Typed documents as JSON.
+//! Converts output types to JSON.
 
 use serde::Serialize;
 use serde_json::Value;
 
-/// A document of ours as JSON.
+/// `document` as JSON.
 pub(super) fn value(document: &impl Serialize) -> Value {
     serde_json::to_value(document).expect("documents hold texts, numbers and lists, which are JSON")
 }

@@ -1,4 +1,4 @@
-//! Pools that nobody owns, as a pool file that adopts them and changes nothing else.
+//! Unmanaged pools as a pool file that adopts them and changes nothing else.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::domain::pool::Pool;
 use crate::domain::text;
 use crate::policy::kit;
 
-/// Longest name that is made up, without the number that sets two of one kind apart.
+/// The longest generated name, without the number that distinguishes equal ones.
 const NAME_MAX: usize = 24;
 
-/// Labels that say nothing about what a pool is for.
+/// Labels that do not describe the purpose of a pool.
 const COMMON_LABELS: &[&str] = &[
     "self-hosted",
     "linux",
@@ -36,26 +36,25 @@ const COMMON_LABELS: &[&str] = &[
     "aarch64",
 ];
 
-/// One pool to be adopted.
+/// A pool to be adopted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PoolDraft {
     /// GARM's id of the pool.
     pub id: PoolId,
-    /// The name made up for it.
+    /// The generated name.
     pub name: String,
-    /// Its fields, in the order of writing.
+    /// The fields in the order of the file.
     pub fields: Vec<(&'static str, Value)>,
-    /// Why no fields say what the pool is, if none do.
+    /// Why the pool cannot be written as YAML, if it cannot.
     pub obstacle: Option<String>,
 }
 
 impl PoolDraft {
-    /// Whether provider-specific settings, which may hold secrets, are in it.
+    /// Whether it has `extra_specs`, which may contain secrets.
     pub fn has_extra_specs(&self) -> bool {
         self.fields.iter().any(|(key, _)| *key == "extra_specs")
     }
 
-    /// The pool as one item of `pools:`.
     pub fn text(&self) -> String {
         let mut text = String::new();
         let mut lead = LEAD;
@@ -70,11 +69,11 @@ impl PoolDraft {
     }
 }
 
-/// How an item begins.
+/// The start of a list item.
 const LEAD: &str = "  - ";
 
-/// What a file of adopted pools begins with: the order in which no job ever waits longer than under
-/// GARM alone.
+/// The comment at the top of the file: the order in which no job waits longer than under GARM
+/// alone.
 pub const ORDER: &str = "\
 # Adopt these pools with `runnerctl apply`, then turn `autoscale` on, then start `runnerctl watch`, and
 # only then raise `controller.minimum_job_age_backoff`: until `watch` scales a pool, GARM alone starts
@@ -82,19 +81,19 @@ pub const ORDER: &str = "\
 # today: with it no job waits longer under `watch` than it does now.
 ";
 
-/// A whole pool file of these items, of which some may be comments.
+/// A pool file with these items, some of which may be comments.
 pub fn file(items: &[String]) -> String {
-    let has_pool = items.iter().any(|it| it.starts_with(LEAD));
+    let has_pool = items.iter().any(|item| item.starts_with(LEAD));
     format!("pools:{}\n{}", if has_pool { "" } else { " []" }, items.join("\n"))
 }
 
-/// A draft for every pool that bears nobody's mark, in GARM's order. `taken` are names in use;
-/// `base` is what a pool would be that says nothing but its name: only what differs from it is
-/// written, besides what a person wants to see in any case.
+/// A draft of every unmanaged pool, in GARM's order. `taken` are the names in use. `base` is a pool
+/// with only a name: only the fields that differ from it are written, besides those that a reader
+/// always wants to see.
 pub fn drafts(fleet: &Fleet, taken: &BTreeSet<String>, base: &DeclaredPool) -> Vec<PoolDraft> {
     let mut taken = taken.clone();
     let mut drafts = Vec::new();
-    for pool in fleet.pools.iter().filter(|it| it.spec.labels.marks().is_empty()) {
+    for pool in fleet.pools.iter().filter(|pool| pool.spec.labels.marks().is_empty()) {
         let name = free_name(&made_up_name(pool), &taken);
         taken.insert(name.clone());
         let fields = fields(&name, pool, fleet, base);
@@ -111,7 +110,7 @@ fn fields(
     base: &DeclaredPool,
 ) -> Vec<(&'static str, Value)> {
     let spec = &pool.spec;
-    // The runner kit holds a private key, and a plan brings it back.
+    // The runner kit contains a private key, and a plan adds it again.
     let specs = kit::without(&spec.extra_specs);
     let mut fields = vec![("name", json!(name)), ("adopt", json!(pool.id.as_str()))];
     fields.extend(entity(pool, fleet));
@@ -127,20 +126,24 @@ fn fields(
         ("runner_prefix", json!(spec.runner_prefix)),
     ]);
     let garms = fleet.controller.backoff.max(Duration::from_secs(1));
-    let minutes = |it: u32| duration::format(Duration::from_secs(u64::from(it) * 60));
-    // Defaults say nothing about the group of a repository's pool: it has none.
+    let minutes = |n: u32| duration::format(Duration::from_secs(u64::from(n) * 60));
+    // The pool of a repository has no runner group, whatever the defaults.
     let is_repository = pool.entity.kind == EntityKind::Repository;
     let group = base.runner_group.as_deref().filter(|_| !is_repository);
     let template = fitting_template(pool, fleet);
-    let named = template.filter(|it| base.template.is_some() || !it.is_system);
-    let named = named.map(|it| it.name.as_str());
-    let proxy = proxy(pool, fleet).map_or("", |it| &it.name);
+    let named = template.filter(|template| base.template.is_some() || !template.is_system);
+    let named = named.map(|named| named.name.as_str());
+    let proxy = proxy(pool, fleet).map_or("", |proxy| &proxy.name);
     let differing = [
         (base.scale.min_runners != 0, "min_runners", json!(0)),
         (has_longer_wait(base, garms), "max_queue_wait", json!(duration::format(garms))),
         (base.os_type != spec.os_type, "os_type", json!(spec.os_type)),
         (base.os_arch != spec.os_arch, "os_arch", json!(spec.os_arch)),
-        (base.enabled.is_some_and(|it| it != spec.enabled), "enabled", json!(spec.enabled)),
+        (
+            base.enabled.is_some_and(|enabled| enabled != spec.enabled),
+            "enabled",
+            json!(spec.enabled),
+        ),
         (group.unwrap_or_default() != spec.runner_group, "runner_group", json!(spec.runner_group)),
         (
             base.bootstrap_timeout_min != spec.bootstrap_timeout_min,
@@ -157,30 +160,32 @@ fn fields(
             Value::Object(merged_away(&base.extra_specs, &specs)),
         ),
     ];
-    fields.extend(differing.into_iter().filter(|it| it.0).map(|(_, key, value)| (key, value)));
+    fields
+        .extend(differing.into_iter().filter(|field| field.0).map(|(_, key, value)| (key, value)));
     fields
 }
 
-/// Whether a job would wait longer for its runner under the pool's policy than under GARM alone,
-/// which starts one after its backoff.
+/// Whether a job would wait longer under the pool's policy than under GARM alone, which starts a
+/// runner after its backoff.
 fn has_longer_wait(base: &DeclaredPool, garms: Duration) -> bool {
     garms.as_secs() <= duration::DURATION_MAX_S
-        && base.scale.max_queue_wait.is_none_or(|it| it > garms)
+        && base.scale.max_queue_wait.is_none_or(|max_queue_wait| max_queue_wait > garms)
 }
 
-/// The template that a field may name: one that is for the pool's own system and forge.
+/// The template, if it fits the system and the forge of the pool.
 fn fitting_template<'f>(pool: &Pool, fleet: &'f Fleet) -> Option<&'f Template> {
-    let entity = fleet.entities.iter().find(|it| it.key == pool.entity);
-    let forge = entity.map_or("", |it| &it.forge);
-    let template = fleet.templates.iter().find(|it| Some(it.id) == pool.spec.template_id);
-    template.filter(|it| it.fits(&pool.spec.os_type, forge))
+    let entity = fleet.entities.iter().find(|entity| entity.key == pool.entity);
+    let forge = entity.map_or("", |entity| &entity.forge);
+    let template =
+        fleet.templates.iter().find(|template| Some(template.id) == pool.spec.template_id);
+    template.filter(|template| template.fits(&pool.spec.os_type, forge))
 }
 
 fn proxy<'f>(pool: &Pool, fleet: &'f Fleet) -> Option<&'f Proxy> {
-    fleet.proxies.iter().find(|it| Some(it.id) == pool.spec.proxy_id)
+    fleet.proxies.iter().find(|proxy| Some(proxy.id) == pool.spec.proxy_id)
 }
 
-/// What defaults would change and no field of the pool can keep.
+/// The defaults that would change the pool and that none of its fields can override.
 fn obstacle(pool: &Pool, fleet: &Fleet, base: &DeclaredPool) -> Option<String> {
     let is_lost = |default: &Option<String>, is_named: bool| default.is_some() && !is_named;
     let would = |key: &str| {
@@ -198,27 +203,27 @@ fn obstacle(pool: &Pool, fleet: &Fleet, base: &DeclaredPool) -> Option<String> {
 
 /// The pool's own settings, and `null` for each that `defaults` would add.
 fn merged_away(base: &Map<String, Value>, own: &Map<String, Value>) -> Map<String, Value> {
-    let unwanted = base.keys().filter(|it| !own.contains_key(*it));
-    unwanted.map(|it| (it.clone(), Value::Null)).chain(own.clone()).collect()
+    let unwanted = base.keys().filter(|key| !own.contains_key(*key));
+    unwanted.map(|key| (key.clone(), Value::Null)).chain(own.clone()).collect()
 }
 
-/// The entity's key, and its endpoint where the name alone would not tell it from another.
+/// The field for the entity, and `endpoint` if the name is ambiguous.
 fn entity(pool: &Pool, fleet: &Fleet) -> Vec<(&'static str, Value)> {
-    let listed: Option<&Entity> = fleet.entities.iter().find(|it| it.key == pool.entity);
+    let listed: Option<&Entity> = fleet.entities.iter().find(|entity| entity.key == pool.entity);
     let kind = pool.entity.kind;
-    let name = listed.map_or(&pool.entity_name, |it| &it.name).clone();
+    let name = listed.map_or(&pool.entity_name, |entity| &entity.name).clone();
     let bare = EntityRef { kind, name: name.clone(), endpoint: None };
     let mut fields = vec![(kind.word(), json!(name))];
     if fleet.entities_named(&bare).len() > 1 {
-        let endpoint = listed.map_or(&pool.endpoint, |it| &it.endpoint);
+        let endpoint = listed.map_or(&pool.endpoint, |entity| &entity.endpoint);
         fields.push(("endpoint", json!(endpoint)));
     }
     fields
 }
 
-/// The first label that says something, else the flavor, made a pool name.
+/// A pool name from the first descriptive label, else from the flavor.
 fn made_up_name(pool: &Pool) -> String {
-    let says_something = |it: &&str| !it.is_empty() && !COMMON_LABELS.contains(it);
+    let says_something = |text: &&str| !text.is_empty() && !COMMON_LABELS.contains(text);
     let word = pool.spec.labels.keys().find(says_something).unwrap_or(&pool.spec.flavor);
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
     let name: String = word.to_lowercase().chars().map(plain).collect();
@@ -240,14 +245,14 @@ fn free_name(wanted: &str, taken: &BTreeSet<String>) -> String {
             let stem: String = wanted.chars().take(room).collect();
             format!("{}{suffix}", stem.trim_end_matches('-'))
         })
-        .find(|it| !taken.contains(it))
+        .find(|name| !taken.contains(name))
         .expect("there are more numbers than names taken")
 }
 
-/// A pool that cannot be written as YAML, as a comment in its place.
+/// A comment in place of a pool that cannot be written as YAML.
 pub fn left_out(draft: &PoolDraft, why: &str) -> String {
     let id = text::quote(draft.id.as_str());
-    let comment = format!("{id} ({}) is left out: {}", draft.name, text::quote(why));
+    let comment = format!("{id} ({}) is omitted: {}", draft.name, text::quote(why));
     // GitHub Actions reads `##[` anywhere in a line of a log as a command.
     format!("  # {}\n", comment.replace("##", "#\\u{23}"))
 }
@@ -261,7 +266,7 @@ mod tests {
     use crate::domain::name::PoolName;
     use crate::scaling::testing::{fleet, pool, settings};
 
-    /// A pool as the files make it that says nothing but its name.
+    /// A declared pool with only a name.
     fn base() -> DeclaredPool {
         let mut settings = settings("probe");
         settings.scale.min_runners = 0;
@@ -282,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_pool_says_what_garm_has_and_owned_pools_are_left_out() {
+    fn an_unmanaged_pool_is_written_and_managed_pools_are_left_out() {
         let mut other = pool("theirs", &["x"]);
         other.spec.labels.insert("runnerctl=other/x");
         let fleet =
@@ -305,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_from_the_defaults_is_said_and_what_they_would_add_is_taken_away() {
+    fn differences_from_the_defaults_are_written_and_their_additions_removed() {
         let mut odd = by_hand("p2", &["ubuntu:24.04"]);
         odd.spec.enabled = false;
         odd.spec.os_type = "windows".into();
@@ -359,14 +364,15 @@ mod tests {
 
     /// Under its own policy a lone job waited 2m 15s, where GARM alone took 45 s.
     #[test]
-    fn garms_backoff_is_kept_as_the_longest_wait() {
+    fn garms_backoff_becomes_max_queue_wait() {
         let wait = |backoff: u64, own: Option<u64>| {
             let mut fleet = fleet(0, vec![by_hand("p1", &["x"])], vec![], vec![]);
             fleet.controller.backoff = Duration::from_secs(backoff);
             let mut base = base();
             base.settings.scale.max_queue_wait = own.map(Duration::from_secs);
             let text = written(&fleet, &base);
-            text.lines().find_map(|it| Some(it.trim().strip_prefix("max_queue_wait: ")?.to_owned()))
+            text.lines()
+                .find_map(|line| Some(line.trim().strip_prefix("max_queue_wait: ")?.to_owned()))
         };
         assert_eq!(wait(30, Some(120)).as_deref(), Some("\"30s\""));
         assert_eq!(wait(0, Some(120)).as_deref(), Some("\"1s\""));
@@ -377,7 +383,7 @@ mod tests {
         );
     }
 
-    /// It holds a key, and a fleet file with `runner_mtls` brings it back.
+    /// It contains a key, and a fleet file with `runner_mtls` adds it again.
     #[test]
     fn the_runner_kit_is_left_out() {
         let mut kept = by_hand("p1", &["x"]);
@@ -397,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_is_named_only_where_one_name_stands_at_two() {
+    fn an_endpoint_is_written_only_for_an_ambiguous_name() {
         let at = |endpoint: &str| Entity {
             key: crate::domain::entity::EntityKey {
                 kind: EntityKind::Organization,
@@ -424,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_made_from_the_first_label_that_says_something() {
+    fn names_are_made_from_the_first_descriptive_label() {
         let name = |labels: &[&str]| made_up_name(&by_hand("p", labels));
         assert_eq!(name(&["self-hosted", "X64", "Zeta", "beta"]), "beta");
         assert_eq!(name(&["linux", "x64"]), "flavor");

@@ -1,8 +1,8 @@
-//! Text from outside in Markdown: it stands in code spans only, and cannot end them.
+//! Quotes external text in Markdown: only in code spans, which it cannot end.
 
 use crate::domain::text::escape;
 
-/// A code span that its own text cannot end: its fence is longer than any run of backticks inside.
+/// A code span that its text cannot end: its fence is longer than any run of backticks in it.
 pub(super) fn span(text: &str) -> String {
     let safe = escape(text);
     let longest = safe.split(|c| c != '`').map(str::len).max().unwrap_or(0);
@@ -14,13 +14,13 @@ pub(super) fn span(text: &str) -> String {
     }
 }
 
-/// A sentence: our own words, and what is quoted between backticks. Should anything
-/// stand outside of them that Markdown could read, the whole becomes one code span.
+/// A sentence with quoted parts in backticks. If anything outside of them could be read as
+/// Markdown, the whole sentence becomes one code span.
 pub(super) fn sentence(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
     let is_plain =
-        |it: &str| !it.contains(['@', '<', '>', '[', ']', '*', '_', '#', '|', '~', '&', '\\']);
-    let is_ours = parts.len() % 2 == 1 && parts.iter().step_by(2).all(|it| is_plain(it));
-    let is_whole = parts.iter().skip(1).step_by(2).all(|it| !it.is_empty());
+        |text: &str| !text.contains(['@', '<', '>', '[', ']', '*', '_', '#', '|', '~', '&', '\\']);
+    let is_ours = parts.len() % 2 == 1 && parts.iter().step_by(2).all(|part| is_plain(part));
+    let is_whole = parts.iter().skip(1).step_by(2).all(|part| !part.is_empty());
     if is_ours && is_whole && escape(text) == text { text.to_owned() } else { span(text) }
 }

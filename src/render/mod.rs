@@ -1,7 +1,7 @@
-//! Values → text, JSON, markdown. Width is an argument; nothing is printed here.
+//! Renders values as text, JSON and Markdown. The width is an argument; nothing is printed here.
 //!
-//! Text is made with ANSI styles by meaning ([`style`]); whoever prints strips them where colour
-//! is not wanted. Whatever comes from YAML or GARM is escaped ([`crate::domain::text`]).
+//! Text has ANSI styles by meaning ([`style`]); the printer strips them where colour is not wanted.
+//! All values from YAML or GARM are escaped ([`crate::domain::text`]).
 
 pub mod audit;
 pub mod decision;

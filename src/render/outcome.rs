@@ -1,4 +1,4 @@
-//! What became of each step: text, JSON, markdown.
+//! The outcomes of all steps as text, JSON and Markdown.
 
 use anstyle::Style;
 use serde::Serialize;
@@ -13,8 +13,8 @@ use crate::domain::text::{self, LISTED_MAX};
 use crate::event::{StepOutcome, StepResult};
 use crate::plan::{Action, Plan, Resource, Step};
 
-/// A table of all outcomes, at most `width` columns wide, each help once, and a line that counts.
-/// Nothing for no outcomes.
+/// A table of all outcomes, at most `width` columns wide, each help once, and a line with counts.
+/// Empty for no outcomes.
 pub fn text(outcomes: &[StepOutcome], width: usize) -> String {
     if outcomes.is_empty() {
         return String::new();
@@ -23,24 +23,23 @@ pub fn text(outcomes: &[StepOutcome], width: usize) -> String {
     let rows = outcomes.iter().map(row).collect();
     let helps: Vec<String> = helps(outcomes)
         .into_iter()
-        .map(|it| format!("{} {}\n", paint(style::HELP, "help:"), text::escape(it)))
+        .map(|help| format!("{} {}\n", paint(style::HELP, "help:"), text::escape(help)))
         .collect();
     let helps = if helps.is_empty() { String::new() } else { format!("\n{}", helps.concat()) };
     format!("{}{helps}\n{}\n", table(header, rows, width), summary(outcomes))
 }
 
-/// What comes next after a plan was carried out, as one sentence without full stop. The order is
-/// the one in which no job ever waits longer than before: adopt, turn `autoscale` on, start
-/// `watch`, then raise GARM's own backoff.
+/// The next step after an apply, as one sentence without a full stop. In this order no job waits
+/// longer than before: adopt, turn `autoscale` on, start `watch`, then raise GARM's own backoff.
 pub fn next_step(desired: &Desired, plan: &Plan) -> Option<String> {
-    let come = |it: &&Step| matches!(it.action, Action::Adopt | Action::Create);
+    let come = |step: &&Step| matches!(step.action, Action::Adopt | Action::Create);
     let came: Vec<&PoolName> =
-        plan.steps.iter().filter(come).filter_map(|it| it.about.pool()).collect();
+        plan.steps.iter().filter(come).filter_map(|step| step.about.pool()).collect();
     let of = |autoscale: bool| -> Vec<String> {
-        let is_it = |it: &&DesiredPool| {
-            it.may_be_enabled() && it.scale.autoscale == autoscale && came.contains(&&it.name)
+        let is_it = |pool: &&DesiredPool| {
+            pool.may_be_enabled() && pool.scale.autoscale == autoscale && came.contains(&&pool.name)
         };
-        desired.pools.iter().filter(is_it).map(|it| text::code(it.name.as_str())).collect()
+        desired.pools.iter().filter(is_it).map(|pool| text::code(pool.name.as_str())).collect()
     };
     let few = |names: &[String]| text::list(names, LISTED_MAX);
     let last = "raise `controller.minimum_job_age_backoff` only when `watch` runs";
@@ -60,7 +59,7 @@ pub fn next_step(desired: &Desired, plan: &Plan) -> Option<String> {
 /// Each help once, in the order of the outcomes.
 fn helps(outcomes: &[StepOutcome]) -> Vec<&str> {
     let mut helps: Vec<&str> = Vec::new();
-    for help in outcomes.iter().filter_map(|it| it.help.as_deref()) {
+    for help in outcomes.iter().filter_map(|outcome| outcome.help.as_deref()) {
         if !helps.contains(&help) {
             helps.push(help);
         }
@@ -77,7 +76,7 @@ fn row(outcome: &StepOutcome) -> Vec<Cell> {
     ]
 }
 
-/// The pool; in brackets what is no pool.
+/// The pool; other subjects are in brackets.
 fn name(outcome: &StepOutcome) -> String {
     match &outcome.about {
         Resource::Pool(pool) => pool.to_string(),
@@ -100,7 +99,7 @@ fn style_of(kind: StepResult) -> Style {
 /// `3 steps: 2 done, 1 failed`.
 pub fn summary(outcomes: &[StepOutcome]) -> String {
     let counts = StepResult::ALL.into_iter().filter_map(|kind| {
-        let count = outcomes.iter().filter(|it| it.kind == kind).count();
+        let count = outcomes.iter().filter(|outcome| outcome.kind == kind).count();
         (count > 0).then(|| paint(style_of(kind), format!("{count} {}", kind.word())))
     });
     let counts: Vec<String> = counts.collect();
@@ -109,7 +108,7 @@ pub fn summary(outcomes: &[StepOutcome]) -> String {
 
 #[derive(Serialize)]
 struct OutcomeJson<'a> {
-    /// Null for GARM's own settings, and for credentials, which `credential` names.
+    /// Null for GARM's own settings and for credentials, which have `credential`.
     pool: Option<&'a str>,
     action: &'static str,
     outcome: &'static str,
@@ -132,7 +131,7 @@ pub fn json(outcomes: &[StepOutcome]) -> Value {
     outcomes.iter().map(one).collect()
 }
 
-/// The sentence, and the help behind it where the shape has no place of its own for one.
+/// The sentence, followed by the help in formats without a separate place for it.
 fn detail(outcome: &StepOutcome) -> String {
     let detail = text::escape(&outcome.detail);
     match &outcome.help {
@@ -141,21 +140,21 @@ fn detail(outcome: &StepOutcome) -> String {
     }
 }
 
-/// A markdown table, every value in a code span or one of our own words.
+/// A Markdown table. Every value is in a code span or one of our own words.
 pub fn markdown(outcomes: &[StepOutcome]) -> String {
     let mut lines =
         vec!["| pool | action | outcome | detail |".to_owned(), "|---|---|---|---|".to_owned()];
-    lines.extend(outcomes.iter().map(|it| {
-        let detail = Some(detail(it)).filter(|it| !it.is_empty());
-        let detail = detail.map(|it| code(&it)).unwrap_or_default();
-        let (action, kind) = (it.action.word(), it.kind.word());
-        format!("| {} | {action} | {kind} | {detail} |", code(&name(it)))
+    lines.extend(outcomes.iter().map(|outcome| {
+        let detail = Some(detail(outcome)).filter(|detail| !detail.is_empty());
+        let detail = detail.map(|detail| code(&detail)).unwrap_or_default();
+        let (action, kind) = (outcome.action.word(), outcome.kind.word());
+        format!("| {} | {action} | {kind} | {detail} |", code(&name(outcome)))
     }));
     lines.push(String::new());
     lines.join("\n")
 }
 
-/// A code span that its own text cannot end, nor leave its cell.
+/// A code span whose text can end neither the span nor its table cell.
 fn code(content: &str) -> String {
     let safe = content.replace('`', "'").replace('|', "\\|");
     format!("`{safe}`")
@@ -190,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn an_apply_says_what_comes_next() {
+    fn an_apply_names_the_next_step() {
         let next = |autoscale: bool, there: bool| {
             let mut pool = build::pool("a");
             pool.settings.scale.autoscale = autoscale;

@@ -1,5 +1,5 @@
-//! Problems as text, as JSON, as Markdown and as annotations of GitHub Actions. Everything shown of a
-//! file comes from excerpts, in which secrets are masked already.
+//! Problems as text, JSON, Markdown and annotations of GitHub Actions. Quoted source comes from
+//! excerpts, in which secrets are already masked.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -13,17 +13,17 @@ use super::words::count;
 use crate::config::{Excerpt, Location, Problem, Role, Severity};
 use crate::domain::text::escape;
 
-/// Widest report, in columns.
+/// The widest report, in columns.
 const WIDTH: usize = 120;
 
-/// The problems as text, with ANSI styles, an empty line after each.
+/// The problems as text with ANSI styles, an empty line after each.
 pub fn text(problems: &[Problem]) -> String {
-    problems.iter().map(|it| format!("{}\n\n", report(it))).collect()
+    problems.iter().map(|problem| format!("{}\n\n", report(problem))).collect()
 }
 
-/// What came of a run, in one line: `2 errors, 1 warning in 3 files`.
+/// A summary in one line: `2 errors, 1 warning in 3 files`.
 pub fn summary(problems: &[Problem], files: usize) -> String {
-    let of = |severity| problems.iter().filter(|it| it.severity == severity).count();
+    let of = |severity| problems.iter().filter(|problem| problem.severity == severity).count();
     let (errors, warnings) = (of(Severity::Error), of(Severity::Warning));
     let mut counts = Vec::new();
     if errors > 0 {
@@ -43,9 +43,9 @@ struct ProblemJson<'a> {
     code: &'static str,
     severity: &'static str,
     file: &'a str,
-    /// Null where a whole file is meant.
+    /// Null if the problem concerns a whole file.
     line: Option<u32>,
-    /// As `line`.
+    /// Null together with `line`.
     column: Option<u32>,
     message: &'a str,
     help: Option<&'a str>,
@@ -75,33 +75,33 @@ pub fn markdown(problems: &[Problem], heading: &str) -> String {
         let word = problem.severity.word();
         let place = span(&problem.place.to_string());
         text.push_str(&format!("- **{word}** {place}: {}\n", sentence(&problem.message)));
-        for help in problem.help.iter().flat_map(|it| it.lines()) {
+        for help in problem.help.iter().flat_map(|help| help.lines()) {
             text.push_str(&format!("  - help: {}\n", sentence(help)));
         }
     }
     text
 }
 
-/// Why a command could not do its work, for the same page.
+/// The failure of a command, for the same page.
 pub fn failure(command: &str, message: &str, help: Option<&str>) -> String {
     let mut text = format!("### `runnerctl {command}` has failed\n\n{}\n", sentence(message));
-    for help in help.iter().flat_map(|it| it.lines()) {
+    for help in help.iter().flat_map(|help| help.lines()) {
         text.push_str(&format!("\nhelp: {}\n", sentence(help)));
     }
     text
 }
 
-/// Where a step of a workflow runs.
+/// The folders of a workflow step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkflowStep {
     /// `GITHUB_WORKSPACE`: the top of the repository.
     pub workspace: PathBuf,
-    /// The working folder, which shown paths are relative to.
+    /// The working folder, to which shown paths are relative.
     pub working: PathBuf,
 }
 
-/// As many errors and as many warnings of one step are shown by GitHub; it drops the rest without
-/// a word. Source: <https://docs.github.com/en/actions/reference/limits>.
+/// The number of errors, and of warnings, that GitHub shows of one step; it drops the rest
+/// silently. Source: <https://docs.github.com/en/actions/reference/limits>.
 const ANNOTATIONS_MAX: usize = 10;
 
 /// One workflow command of GitHub Actions for each problem, escaped. Where GitHub would drop some,
@@ -111,7 +111,7 @@ pub fn annotations(problems: &[Problem], step: Option<&WorkflowStep>) -> Vec<Str
     let mut lines = Vec::new();
     let mut rest = Vec::new();
     for severity in [Severity::Error, Severity::Warning] {
-        let count = problems.iter().filter(|it| it.severity == severity).count();
+        let count = problems.iter().filter(|problem| problem.severity == severity).count();
         if count > ANNOTATIONS_MAX {
             rest.push((severity, count - (ANNOTATIONS_MAX - 1)));
         }
@@ -119,7 +119,7 @@ pub fn annotations(problems: &[Problem], step: Option<&WorkflowStep>) -> Vec<Str
     let mut told = [0, 0];
     for problem in problems {
         let told = &mut told[usize::from(problem.severity == Severity::Warning)];
-        let most = match rest.iter().any(|it| it.0 == problem.severity) {
+        let most = match rest.iter().any(|entry| entry.0 == problem.severity) {
             true => ANNOTATIONS_MAX - 1,
             false => ANNOTATIONS_MAX,
         };
@@ -155,8 +155,8 @@ fn annotation(problem: &Problem, step: Option<&WorkflowStep>) -> String {
 }
 
 impl WorkflowStep {
-    /// A shown path as seen from the top of the repository; as it is shown when it is outside, or
-    /// no path but an address.
+    /// A shown path relative to the top of the repository; unchanged if it is outside, or an
+    /// address instead of a path.
     fn path(&self, shown: &str) -> String {
         if shown.contains("://") {
             return shown.to_owned();
@@ -169,7 +169,7 @@ impl WorkflowStep {
     }
 }
 
-/// A path without `.` and `..`, by its text alone.
+/// A path without `.` and `..`, resolved without the file system.
 fn without_dots(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
@@ -184,7 +184,7 @@ fn without_dots(path: &Path) -> PathBuf {
     plain
 }
 
-/// The escapes of GitHub's workflow commands for what follows the second `::`.
+/// The escapes of GitHub's workflow commands for the text after the second `::`.
 fn value(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
@@ -216,14 +216,13 @@ fn report(problem: &Problem) -> String {
     })
 }
 
-/// What stands for the path of an excerpt while it is rendered. The renderer counts columns in
-/// the text that it is given, in which values are masked and long lines cut: the column it
-/// writes behind the path is not the file's, so both are replaced afterwards.
+/// A placeholder for the path of an excerpt while it is rendered. The renderer counts columns in
+/// masked and shortened text, so path, line and column are replaced afterwards.
 fn stand_in(index: usize) -> String {
     format!("\u{e000}{index}\u{e000}")
 }
 
-/// Puts the real place where the stand-in with its line and column is.
+/// Replaces the placeholder and its line and column by the real location.
 fn with_place(report: &str, stand_in: &str, place: &Location) -> String {
     let Some((before, rest)) = report.split_once(stand_in) else { return report.to_owned() };
     let after = rest.trim_start_matches(|c: char| c == ':' || c.is_ascii_digit());
@@ -285,8 +284,8 @@ mod tests {
     }
 
     #[test]
-    fn what_github_would_drop_is_counted_in_the_last_annotation() {
-        let many = |count| (0..count).map(|it| problem("a.yaml", it)).collect::<Vec<_>>();
+    fn the_last_annotation_counts_those_that_github_would_drop() {
+        let many = |count| (0..count).map(|n| problem("a.yaml", n)).collect::<Vec<_>>();
         assert_eq!(annotations(&many(10), None).len(), 10);
         let shown = annotations(&many(12), None);
         assert_eq!(shown.len(), 10);
@@ -295,15 +294,16 @@ mod tests {
             shown[9],
             "::error title=runnerctl::3 more errors: the log of this step shows all of them"
         );
-        // Warnings have ten places of their own.
-        let warned = many(12).into_iter().map(|it| Problem { severity: Severity::Warning, ..it });
+        // Warnings have their own limit of ten.
+        let warned =
+            many(12).into_iter().map(|problem| Problem { severity: Severity::Warning, ..problem });
         let shown = annotations(&many(2).into_iter().chain(warned).collect::<Vec<_>>(), None);
         assert_eq!(shown.len(), 12);
         assert!(shown[11].starts_with("::warning title=runnerctl::3 more warnings"), "{shown:?}");
     }
 
     #[test]
-    fn markdown_quotes_and_cannot_be_escaped_from() {
+    fn text_cannot_escape_from_its_markdown_quotation() {
         let odd = Problem::of_file(Code::UnknownKey, "a`@all.yaml", "unknown field `x` <b>")
             .with_help("write `y`\nor @nothing");
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What happens while a plan is carried out, in one line each.
+//! The progress of an apply, one line per event.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::plan::Resource;
 use super::style::{ERROR, GOOD, NAME, QUIET, WARNING, paint};
 use super::words::{count, span};
 
-/// Who a line is about: a pool, credentials, or GARM's own settings.
+/// The subject of a line: a pool, credentials, or GARM's own settings.
 pub fn subject(about: &Resource) -> String {
     match about {
         Resource::Controller => "controller".to_owned(),
@@ -19,7 +19,6 @@ pub fn subject(about: &Resource) -> String {
     }
 }
 
-/// What an event is about.
 pub fn about(event: &ApplyEvent) -> Resource {
     match event {
         ApplyEvent::StepBegan { about, .. } | ApplyEvent::Doing { about, .. } => about.clone(),
@@ -30,7 +29,7 @@ pub fn about(event: &ApplyEvent) -> Resource {
     }
 }
 
-/// What the pool is doing, without its name.
+/// The event, without the name of its subject.
 pub fn doing(event: &ApplyEvent) -> String {
     match event {
         ApplyEvent::StepBegan { action, .. } => action.word().to_owned(),
@@ -44,7 +43,7 @@ pub fn doing(event: &ApplyEvent) -> String {
     }
 }
 
-/// That a runner cannot be deleted, in the words of its provider.
+/// That a runner cannot be deleted, with the error of its provider.
 pub fn undeletable(runner: &RunnerName, fault: &str) -> String {
     let said = text::said(fault);
     format!("runner {} cannot be deleted: its provider says: {said}", text::code(runner.as_str()))

@@ -1,4 +1,4 @@
-//! What the mTLS probes prove, for people and for programs.
+//! The result of the mTLS probes as text and JSON.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -8,20 +8,20 @@ use super::style::{GOOD, WARNING, paint};
 use super::words::count;
 use crate::domain::proof::{Attempt, Probe, Proof};
 
-/// The verdict in one line, and a line for each probe that was not refused.
+/// The result in one line, and a line for each request that was not refused.
 pub fn text(probes: &[Probe]) -> String {
     let proof = Proof::of(probes);
     let style = if proof == Proof::Enforced { GOOD } else { WARNING };
     let mut text = format!("mTLS: {}{}", paint(style, proof.word()), summary(proof, probes));
-    for probe in probes.iter().filter(|it| it.proof != Proof::Enforced) {
+    for probe in probes.iter().filter(|probe| probe.proof != Proof::Enforced) {
         let Probe { place, url, attempt, evidence, .. } = probe;
         text.push_str(&format!("\n  {place} {url}, {}: {evidence}", with(*attempt)));
     }
     text
 }
 
-/// The verdict in one sentence without full stop: how much was refused, or the first door that was
-/// not shut and how many more there are.
+/// The result in one sentence without a full stop: how much was refused, or the first request that
+/// was not, and the number of further ones.
 pub fn sentence(probes: &[Probe]) -> String {
     let proof = Proof::of(probes);
     let said = match proof {
@@ -29,7 +29,7 @@ pub fn sentence(probes: &[Probe]) -> String {
         Proof::Unreachable | Proof::CannotTell => "mTLS is not proven",
         Proof::NotEnforced => "mTLS is not enforced",
     };
-    let mut worst = probes.iter().filter(|it| it.proof == proof);
+    let mut worst = probes.iter().filter(|probe| probe.proof == proof);
     match (proof, worst.next()) {
         (Proof::Enforced, _) => format!("{said}{}", summary(proof, probes)),
         (Proof::Unreachable | Proof::CannotTell | Proof::NotEnforced, None) => {
@@ -46,7 +46,6 @@ pub fn sentence(probes: &[Probe]) -> String {
     }
 }
 
-/// The object `mtls`.
 #[derive(Serialize)]
 struct ProofJson<'a> {
     result: &'static str,
@@ -75,23 +74,23 @@ pub fn json(probes: &[Probe]) -> Value {
 }
 
 fn summary(proof: Proof, probes: &[Probe]) -> String {
-    let open = probes.iter().filter(|it| it.proof != Proof::Enforced).count();
+    let open = probes.iter().filter(|probe| probe.proof != Proof::Enforced).count();
     if proof != Proof::Enforced {
-        return format!(", {open} of {} not as it must be", count(probes.len(), "probe"));
+        return format!(", {open} of {} failed", count(probes.len(), "probe"));
     }
-    let came_with = |wanted| probes.iter().filter(move |it| it.attempt == wanted);
+    let came_with = |wanted| probes.iter().filter(move |probe| probe.attempt == wanted);
     let let_in = came_with(Attempt::RightKind).count();
     let mut text = format!(", {} refused", count(probes.len() - let_in, "probe"));
     if let_in > 0 {
-        text.push_str(&format!(" and {let_in} with the right certificate let in"));
+        text.push_str(&format!(" and {let_in} with the right certificate accepted"));
     }
-    if !came_with(Attempt::WrongKind).any(|it| it.place == "API") {
+    if !came_with(Attempt::WrongKind).any(|probe| probe.place == "API") {
         text.push_str(
             "; a runner's certificate was not tried: name one in `garm.probe_runner_cert`",
         );
     }
     if came_with(Attempt::Backend).next().is_none() {
-        text.push_str("; GARM's own port was not looked at: name it in `garm.backend`");
+        text.push_str("; GARM's own port was not probed: name it in `garm.backend`");
     }
     text
 }
@@ -121,14 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_refused_is_counted_and_what_was_not_is_named() {
+    fn refused_probes_are_counted_and_accepted_ones_are_listed() {
         let refused = probe("callbacks", Attempt::NoCertificate, Proof::Enforced);
         let wrong = probe("API", Attempt::WrongKind, Proof::Enforced);
         let right = probe("API", Attempt::RightKind, Proof::Enforced);
         let backend = probe("backend", Attempt::Backend, Proof::Enforced);
         let open = probe("metadata", Attempt::PlainHttp, Proof::NotEnforced);
         let all = [refused.clone(), wrong, right, backend];
-        let said = "enforced, 3 probes refused and 1 with the right certificate let in";
+        let said = "enforced, 3 probes refused and 1 with the right certificate accepted";
         assert_eq!(sentence(&all), format!("mTLS is {said}"));
         assert_eq!(plain(&all), format!("mTLS: {said}"));
         assert_eq!(
@@ -138,25 +137,25 @@ mod tests {
         );
         assert_eq!(
             plain(&[refused, open]),
-            "mTLS: not enforced, 1 of 2 probes not as it must be\n  \
+            "mTLS: not enforced, 1 of 2 probes failed\n  \
              metadata https://garm.test/x, by plain HTTP: refused with 403"
         );
         assert_eq!(sentence(&[]), "mTLS is not proven: nothing was probed");
-        assert_eq!(plain(&[]), "mTLS: unreachable, 0 of 0 probes not as it must be");
+        assert_eq!(plain(&[]), "mTLS: unreachable, 0 of 0 probes failed");
     }
 
     #[test]
-    fn what_nobody_looked_at_is_told() {
+    fn a_missing_probe_is_reported() {
         let refused = probe("callbacks", Attempt::NoCertificate, Proof::Enforced);
         assert_eq!(
             plain(&[refused]),
             "mTLS: enforced, 1 probe refused; a runner's certificate was not tried: name one in \
-             `garm.probe_runner_cert`; GARM's own port was not looked at: name it in `garm.backend`"
+             `garm.probe_runner_cert`; GARM's own port was not probed: name it in `garm.backend`"
         );
     }
 
     #[test]
-    fn a_refusal_that_proves_nothing_is_told_with_its_reason() {
+    fn an_inconclusive_refusal_is_reported_with_its_reason() {
         let refused = probe("callbacks", Attempt::NoCertificate, Proof::Enforced);
         let unasked = probe("API", Attempt::RightKind, Proof::CannotTell);
         assert_eq!(

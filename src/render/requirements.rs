@@ -1,4 +1,4 @@
-//! The report on the requirements, in words and as JSON.
+//! The report on the requirements as text, Markdown and JSON.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -9,22 +9,22 @@ use super::wrap::hanging;
 use crate::domain::text::escape;
 use crate::monitor::compliance::{RequirementAnswer, RequirementVerdict};
 
-/// A heading, and one line for each requirement, folded to `width` columns.
+/// A heading and one line per requirement, wrapped to `width` columns.
 pub fn text(verdicts: &[RequirementVerdict], width: usize) -> String {
-    let lines: String = verdicts.iter().map(|it| line(it, width)).collect();
+    let lines: String = verdicts.iter().map(|verdict| line(verdict, width)).collect();
     format!("{}\n{lines}", paint(NAME, "Requirements"))
 }
 
-/// The same as a list. The sentences stand in code spans and cannot end them.
+/// The report as a Markdown list. The sentences are in code spans and cannot end them.
 pub fn markdown(verdicts: &[RequirementVerdict]) -> String {
-    let line = |it: &RequirementVerdict| {
-        let said = sentence(it).replace('`', "'");
-        format!("- {} {}: `{said}`\n", it.requirement.id(), it.answer.word())
+    let line = |verdict: &RequirementVerdict| {
+        let said = sentence(verdict).replace('`', "'");
+        format!("- {} {}: `{said}`\n", verdict.requirement.id(), verdict.answer.word())
     };
     format!("\n#### Requirements\n\n{}", verdicts.iter().map(line).collect::<String>())
 }
 
-/// One line of a log, without the word of the answer's weight.
+/// One line of a log, without the level.
 pub fn log_line(verdict: &RequirementVerdict) -> String {
     format!("{} {}: {}", verdict.requirement.id(), verdict.answer.word(), sentence(verdict))
 }
@@ -38,7 +38,7 @@ fn line(verdict: &RequirementVerdict, width: usize) -> String {
     };
     let plain = format!("  {id:<5}{word:<13}");
     let folded = hanging(&plain, &sentence(verdict), width);
-    // Padding counts the bytes of styles, so these come after it.
+    // Padding counts the bytes of styles, so styles are added afterwards.
     let painted = plain.replacen(id, &paint(NAME, id), 1).replacen(word, &paint(style, word), 1);
     format!("{}\n", folded.replacen(&plain, &painted, 1))
 }
@@ -60,7 +60,7 @@ struct RequirementJson<'a> {
     title: &'static str,
     answer: &'static str,
     evidence: &'a str,
-    /// The command that can tell, where this one did not ask.
+    /// The command that can tell, if this one cannot.
     command: Option<&'static str>,
     accepted: bool,
 }

@@ -2,28 +2,27 @@
 
 use anstyle::{AnsiColor, Style};
 
-/// Something comes.
+/// Added.
 pub const ADDED: Style = AnsiColor::Green.on_default();
-/// Something changes.
+/// Changed in place.
 pub const CHANGED: Style = AnsiColor::Yellow.on_default();
-/// Something goes.
+/// Removed.
 pub const REMOVED: Style = AnsiColor::Red.on_default();
-/// Cannot or must not be done.
+/// A step that cannot or must not be done.
 pub const BLOCKED: Style = AnsiColor::Magenta.on_default().bold();
-/// Went well.
+/// Success.
 pub const GOOD: Style = AnsiColor::Green.on_default().bold();
-/// A person should look.
+/// Needs attention.
 pub const WARNING: Style = AnsiColor::Yellow.on_default().bold();
-/// Went wrong.
+/// Failure.
 pub const ERROR: Style = AnsiColor::Red.on_default().bold();
-/// What to type next.
+/// The word before a hint.
 pub const HELP: Style = AnsiColor::Cyan.on_default();
-/// A name that the eye should find.
+/// A name that should stand out.
 pub const NAME: Style = Style::new().bold();
-/// Of lesser weight.
+/// Less important text.
 pub const QUIET: Style = Style::new().dimmed();
 
-/// `text` in `style`.
 pub fn paint(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }

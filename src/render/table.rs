@@ -1,4 +1,4 @@
-//! Columns that line up, in styles by meaning.
+//! Aligned columns, with styles by meaning.
 
 use anstyle::{AnsiColor, Color as Ansi, Effects, Style};
 use comfy_table::{
@@ -6,41 +6,40 @@ use comfy_table::{
     LineStyle, Table as Grid, TableStyle, Width,
 };
 
-/// One cell.
 pub struct Cell {
     text: String,
     style: Style,
     side: CellAlignment,
-    /// Where its text may be wrapped.
+    /// The separator at which its text may be wrapped.
     gap: char,
 }
 
 impl Cell {
-    /// Words, at the left edge of their column.
+    /// Text, aligned to the left.
     pub fn text(text: impl Into<String>) -> Self {
         Self { text: text.into(), style: Style::new(), side: CellAlignment::Left, gap: ' ' }
     }
 
-    /// A number, or words about one, at the right edge of its column.
+    /// A number, or words in its place, aligned to the right.
     pub fn number(text: impl Into<String>) -> Self {
         Self { side: CellAlignment::Right, ..Self::text(text) }
     }
 
-    /// The same in a style.
+    /// Adds a style.
     #[must_use]
     pub fn styled(self, style: Style) -> Self {
         Self { style, ..self }
     }
 
-    /// The same, wrapped at `gap` instead of at blanks; a wrapped line does not show it.
+    /// Wraps at `gap` instead of blanks; the separator is dropped at a line break.
     #[must_use]
     pub fn wrapped_at(self, gap: char) -> Self {
         Self { gap, ..self }
     }
 
-    /// Characters of its longest word.
+    /// The length of its longest word, in characters.
     fn longest_word(&self) -> usize {
-        self.text.split(self.gap).map(|it| it.chars().count()).max().unwrap_or(0)
+        self.text.split(self.gap).map(|word| word.chars().count()).max().unwrap_or(0)
     }
 
     fn drawn(self) -> Drawn {
@@ -59,7 +58,7 @@ impl Cell {
     }
 }
 
-/// The terminal's own colour of the same name; the library calls the plain ones dark.
+/// The terminal's colour of the same name; comfy-table calls the plain colours dark.
 fn hue(color: AnsiColor) -> Color {
     match color {
         AnsiColor::Black => Color::Black,
@@ -81,32 +80,32 @@ fn hue(color: AnsiColor) -> Color {
     }
 }
 
-/// A line below the header and nothing else: it must read well in a log, too.
+/// One line below the header and no other borders, which also reads well in a log.
 const LOOK: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
-/// A table of more columns than this stands closer together where it does not fit otherwise.
+/// A table with more columns than this gets less padding if it does not fit otherwise.
 const FEW: usize = 8;
 
-/// A table under its header, at most `width` columns wide: the widest columns wrap, but never the first one, which names the row,
-/// unless it takes more than a third of the width. Words are broken only where they do not fit
-/// whole beside one another, the longest of them first. Lines have no trailing blanks; the last one
-/// ends in a line feed.
+/// A table with a header, at most `width` columns wide: the widest columns wrap, but not the first
+/// one, which names the row, unless it takes more than a third of the width. Words are broken only
+/// where they do not fit beside one another, the longest first. Lines have no trailing blanks; the
+/// last one ends in a line feed.
 pub fn table(header: Vec<Cell>, rows: Vec<Vec<Cell>>, width: usize) -> String {
     let widest = |column: usize| {
-        let cells = rows.iter().chain([&header]).filter_map(|it| it.get(column));
-        cells.map(|it| it.text.chars().count()).max().unwrap_or(0)
+        let cells = rows.iter().chain([&header]).filter_map(|row| row.get(column));
+        cells.map(|cell| cell.text.chars().count()).max().unwrap_or(0)
     };
     let first = widest(0);
-    let natural: usize = (0..header.len()).map(|it| widest(it) + 2).sum();
+    let natural: usize = (0..header.len()).map(|column| widest(column) + 2).sum();
     let is_close = header.len() > FEW && natural > width + 2;
     let longest = |column: usize| {
-        let cells = rows.iter().chain([&header]).filter_map(|it| it.get(column));
+        let cells = rows.iter().chain([&header]).filter_map(|row| row.get(column));
         cells.map(Cell::longest_word).max().unwrap_or(0)
     };
     let padding = u16::from(!is_close);
     let least = least_widths(
-        (0..header.len()).map(|it| longest(it) + usize::from(padding)).collect(),
+        (0..header.len()).map(|column| longest(column) + usize::from(padding)).collect(),
         width,
     );
     let mut grid = Grid::new();
@@ -135,20 +134,22 @@ pub fn table(header: Vec<Cell>, rows: Vec<Vec<Cell>>, width: usize) -> String {
     text
 }
 
-/// The width that each column needs for its longest word; none for the columns whose words are the
-/// longest, as many as it takes until the others fit `width`.
+/// The width of each column's longest word; `None` for the columns with the longest words, as many
+/// as must shrink to fit `width`.
 fn least_widths(words: Vec<usize>, width: usize) -> Vec<Option<u16>> {
     let mut least: Vec<_> = words.into_iter().map(Some).collect();
-    // A column and the gap before it take three at least, whatever is in it.
-    let sum = |all: &[Option<usize>]| all.iter().map(|it| it.map_or(3, |it| it + 1)).sum::<usize>();
+    // A column and the gap before it take at least three characters.
+    let sum = |all: &[Option<usize>]| {
+        all.iter().map(|column| column.map_or(3, |column| column + 1)).sum::<usize>()
+    };
     while sum(&least) > width + 1 {
-        let Some(longest) = least.iter_mut().filter(|it| it.is_some()).max() else { break };
+        let Some(longest) = least.iter_mut().filter(|width| width.is_some()).max() else { break };
         *longest = None;
     }
-    least.into_iter().map(|it| it.and_then(|it| u16::try_from(it).ok())).collect()
+    least.into_iter().map(|width| width.and_then(|width| u16::try_from(width).ok())).collect()
 }
 
-/// Blanks at the end go, also those before a style's end.
+/// Removes trailing blanks, also those before the end of a style.
 fn without_trailing_blanks(line: &str) -> String {
     let mut kept = line.trim_end();
     let mut styles = String::new();
@@ -170,8 +171,9 @@ mod tests {
     use crate::render::style::{GOOD, QUIET};
 
     #[test]
-    fn columns_line_up_and_the_widest_wraps() {
-        let header = ["POOL", "IDLE", "HEALTH"].map(|it| Cell::text(it).styled(QUIET)).into();
+    fn columns_are_aligned_and_the_widest_wraps() {
+        let header =
+            ["POOL", "IDLE", "HEALTH"].map(|column| Cell::text(column).styled(QUIET)).into();
         let rows = vec![
             vec![Cell::text("default"), Cell::number("2"), Cell::text("ok").styled(GOOD)],
             vec![Cell::text("é"), Cell::number("10"), Cell::text("below its minimum of runners")],
@@ -206,7 +208,7 @@ mod tests {
                                     was asked
                                     for
         ");
-        // A word that is too long is the one that is broken.
+        // Only the word that is too long is broken.
         let header = ["RUNNER", "STATE", "FAULT"].map(Cell::text).into();
         let address = "https://cloud.example.com/zones/one";
         insta::assert_snapshot!(table(header, row(address), 40), @r"

@@ -1,37 +1,33 @@
-//! How a pool fared over time, drawn with characters: the queue above, the runners below.
+//! A chart of one pool over time, drawn with characters: the queue above, the runners below.
 
 use std::time::Duration;
 
 use super::style::{ADDED, CHANGED, QUIET, paint};
 
-/// Most rows for the runners; more of them share a row.
+/// The largest number of rows for the runners; a row stands for several if there are more.
 const ROWS_MAX: u32 = 10;
 
-/// Steps of the line that shows the queue.
+/// The levels of the line that shows the queue.
 const STEPS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// A pool at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sample {
-    /// Jobs that wait.
     pub queued: u32,
-    /// Runners that run a job.
     pub active: u32,
-    /// Runners that wait for one.
     pub idle: u32,
-    /// Runners on their way.
     pub booting: u32,
 }
 
-/// Samples that are `step` apart, one column each, under a scale that both the queue and the
-/// runners are drawn to: `most` of a [`Scale`]. A drawing is 9 columns wider than its samples.
+/// Draws samples that are `step` apart, one column each, with `most` as the [`Scale`] of queue and
+/// runners. The chart is 9 columns wider than its samples.
 pub fn draw(samples: &[Sample], step: Duration, scale: Scale) -> String {
     let mut text = queue(samples, scale.queued);
     let per_row = scale.runners.div_ceil(ROWS_MAX).max(1);
     for row in (0..scale.runners.div_ceil(per_row)).rev() {
         let low = row * per_row;
         let edge = (low + per_row).min(scale.runners);
-        let row = columns(samples.iter().map(|it| block(it, low)));
+        let row = columns(samples.iter().map(|sample| block(sample, low)));
         let gap = if row.is_empty() { "" } else { " " };
         text.push_str(&format!("{}{gap}{row}\n", paint(QUIET, format!("{edge:>7} │"))));
     }
@@ -39,7 +35,7 @@ pub fn draw(samples: &[Sample], step: Duration, scale: Scale) -> String {
     text
 }
 
-/// What the characters mean, on one line.
+/// The legend, on one line.
 pub fn legend() -> String {
     format!(
         "{} running a job   {} idle   {} booting   {} waiting jobs",
@@ -50,17 +46,15 @@ pub fn legend() -> String {
     )
 }
 
-/// The greatest numbers that are drawn, so that two drawings can be compared.
+/// The largest values of a chart, so that two charts can be compared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Scale {
-    /// Waiting jobs.
     pub queued: u32,
-    /// Runners.
     pub runners: u32,
 }
 
 impl Scale {
-    /// As large as all of these need it.
+    /// The scale that all of these samples need.
     pub fn of<'a>(samples: impl IntoIterator<Item = &'a Sample>) -> Self {
         samples.into_iter().fold(Self::default(), |scale, it| Self {
             queued: scale.queued.max(it.queued),
@@ -69,7 +63,7 @@ impl Scale {
     }
 }
 
-/// What stands in one cell: a state and its character.
+/// A cell: a state and its character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Block {
     Active,
@@ -87,7 +81,7 @@ fn block(it: &Sample, low: u32) -> Block {
     }
 }
 
-/// One row, equal neighbours in one style.
+/// One row; equal neighbours share a style.
 fn columns(blocks: impl Iterator<Item = Block>) -> String {
     let mut runs: Vec<(Block, usize)> = Vec::new();
     for block in blocks {
@@ -109,7 +103,7 @@ fn columns(blocks: impl Iterator<Item = Block>) -> String {
 }
 
 fn queue(samples: &[Sample], most: u32) -> String {
-    let step = |it: &Sample| match (it.queued, most) {
+    let step = |sample: &Sample| match (sample.queued, most) {
         (0, _) | (_, 0) => ' ',
         (n, most) => STEPS[((n * 8).div_ceil(most).clamp(1, 8) - 1) as usize],
     };
@@ -158,14 +152,14 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_is_seen_to_come_to_be_served_and_to_go() {
+    fn a_chart_shows_how_a_burst_arrives_and_is_served() {
         let samples = story();
         let text = draw(&samples, Duration::from_secs(30), Scale::of(&samples));
         insta::assert_snapshot!(strip_str(&text).to_string());
     }
 
     #[test]
-    fn many_runners_share_a_row_and_none_draw_nothing() {
+    fn many_runners_share_a_row_and_no_runners_draw_nothing() {
         let samples = [Sample { active: 25, ..Sample::default() }];
         let text = draw(&samples, Duration::from_secs(30), Scale::of(&samples));
         let rows: Vec<String> = strip_str(&text).to_string().lines().map(str::to_owned).collect();

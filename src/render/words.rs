@@ -1,10 +1,10 @@
-//! Plurals and durations, said one way everywhere.
+//! Plurals, durations and spelling hints in one wording.
 
 use std::time::Duration;
 
 pub use crate::domain::text::count;
 
-/// A span for reading, its two largest units: `12s`, `3m 5s`, `2h 10m`, `4d 3h`.
+/// A duration in its two largest units: `12s`, `3m 5s`, `2h 10m`, `4d 3h`.
 pub fn span(duration: Duration) -> String {
     let s = duration.as_secs();
     let two = |a: u64, unit: &str, b: u64, small: &str| match b {
@@ -26,7 +26,7 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let allowed = characters.div_ceil(3).min(characters.saturating_sub(1));
     candidates
         .into_iter()
-        .map(|it| (strsim::osa_distance(name, it), it))
+        .map(|candidate| (strsim::osa_distance(name, candidate), candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min()
         .map(|(_, it)| it)
@@ -37,16 +37,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_show_their_two_largest_units() {
+    fn durations_show_their_two_largest_units() {
         let said: Vec<String> = [0, 59, 60, 185, 3_600, 7_800, 90_061]
             .into_iter()
-            .map(|it| span(Duration::from_secs(it)))
+            .map(|seconds| span(Duration::from_secs(seconds)))
             .collect();
         assert_eq!(said, ["0s", "59s", "1m", "3m 5s", "1h", "2h 10m", "1d 1h"]);
     }
 
     #[test]
-    fn a_slip_is_recognised_and_another_word_is_not() {
+    fn a_typo_is_recognised_and_another_word_is_not() {
         let pools = ["default", "gpu", "linux-arm"];
         assert_eq!(nearest("defualt", pools), Some("default"));
         assert_eq!(nearest("gpus", pools), Some("gpu"));

@@ -1,10 +1,10 @@
-//! Text made to fit: sentences folded to a width, and what a screen has room for.
+//! Wraps sentences to a width, and cuts text to the size of a screen.
 
 use anstream::adapter::strip_str;
 
-/// Folds `text` at its blanks so that no line is wider than `width`, the first line after `first`
-/// and the others after as many blanks. A word that is wider keeps a line to itself, whole: it may
-/// be a name to be copied. Widths are in characters.
+/// Wraps `text` at its blanks so that no line is wider than `width`: the first line starts with
+/// `first`, the others with as many blanks. A wider word stays whole on its own line, since it may
+/// be a name to copy. Widths are in characters.
 pub fn hanging(first: &str, text: &str, width: usize) -> String {
     let indent = first.chars().count();
     let room = width.saturating_sub(indent).max(1);
@@ -28,8 +28,8 @@ pub fn hanging(first: &str, text: &str, width: usize) -> String {
     format!("{first}{}", lines.join(&format!("\n{}", " ".repeat(indent))))
 }
 
-/// The first lines of `text` that fit a screen of so many lines, `width` columns wide, and how many
-/// more lines there are. A line that is wider takes several. Styles take no room.
+/// The first lines of `text` that fit a screen of this many lines and `width` columns, and the
+/// number of remaining lines. A wider line takes several. Styles take no space.
 pub fn on_screen(text: &str, width: usize, lines: usize) -> (String, usize) {
     let taken = |line: &str| strip_str(line).to_string().chars().count().div_ceil(width).max(1);
     let mut left = lines;
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_folded_at_blanks_and_hang() {
+    fn lines_are_wrapped_at_blanks_and_indented() {
         assert_eq!(hanging("- ", "one two three", 9), "- one two\n  three");
         assert_eq!(hanging("- ", "one", 9), "- one");
         assert_eq!(hanging("", "unbreakable word", 4), "unbreakable\nword");
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_screen_keeps_the_first_lines_and_the_rest_is_counted() {
+    fn text_is_cut_to_the_screen_and_the_rest_is_counted() {
         assert_eq!(on_screen("a\nb\nc\n", 10, 3), ("a\nb\nc\n".into(), 0));
         assert_eq!(on_screen("a\nb\nc\n", 10, 2), ("a\nb\n".into(), 1));
         // A wide line takes two; a style takes none.

@@ -1,15 +1,15 @@
-//! Writes YAML, in block style: the few shapes that `import` needs.
+//! Writes YAML in block style, as far as `import` needs it.
 //!
-//! By hand, because what it writes is read again by people and by other YAML libraries: a text
-//! that any of them could take for something else is quoted, and nothing is folded or wrapped.
+//! Handwritten, because people and other YAML libraries read the result: text that any of them
+//! could misread is quoted, and nothing is folded or wrapped.
 
 use serde_json::{Map, Value};
 
-/// Words that YAML 1.1 or 1.2 takes for something else than text, in lower case.
+/// Words that YAML 1.1 or 1.2 does not read as text, in lower case.
 const NOT_TEXT: &[&str] =
     &["true", "false", "yes", "no", "on", "off", "y", "n", "null", "nan", "inf", "infinity"];
 
-/// One scalar on its line; a list or a mapping in flow style, which here is JSON.
+/// A scalar on one line; a list or mapping in flow style, here JSON.
 pub fn inline(value: &Value) -> String {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
@@ -27,7 +27,7 @@ pub fn inline(value: &Value) -> String {
     }
 }
 
-/// The entries of a mapping, one a line, each after `indent` blanks; with a line feed at the end.
+/// The entries of a mapping, one per line, indented by `indent` blanks; ends in a line feed.
 pub fn block(map: &Map<String, Value>, indent: usize) -> String {
     let mut text = String::new();
     let blanks = " ".repeat(indent);
@@ -54,17 +54,18 @@ pub fn block(map: &Map<String, Value>, indent: usize) -> String {
     text
 }
 
-/// Whether a list is short and simple enough for one line.
+/// Whether a list fits one line.
 fn is_flat(items: &[Value]) -> bool {
-    let is_scalar = |it: &Value| !it.is_array() && !it.is_object();
-    items.iter().all(is_scalar) && items.iter().map(|it| inline(it).len() + 2).sum::<usize>() < 80
+    let is_scalar = |value: &Value| !value.is_array() && !value.is_object();
+    items.iter().all(is_scalar)
+        && items.iter().map(|item| inline(item).len() + 2).sum::<usize>() < 80
 }
 
-/// A text, plain where no reader can mistake it, else in double quotes.
+/// A text: plain if no reader can misread it, else in double quotes.
 pub fn text_scalar(text: &str) -> String {
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
     let starts_well = text.chars().next().is_some_and(|c| c.is_ascii_alphabetic());
-    // `a:b` and `a b` are plain YAML as well, but a quote costs nothing.
+    // `a:b` and `a b` would be valid plain YAML, but quotes do no harm.
     if starts_well && text.chars().all(is_word) && !NOT_TEXT.contains(&&*text.to_lowercase()) {
         return text.to_owned();
     }
@@ -96,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_plain_only_where_nobody_can_mistake_them() {
+    fn text_is_plain_only_where_it_is_unambiguous() {
         for (text, expected) in [
             ("m5.large", "m5.large"),
             ("ami-0abc", "ami-0abc"),

@@ -28,7 +28,7 @@ async fn the_page_of_a_scripted_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn r5_metrics_are_printed_to_the_letter() {
+async fn metrics_of_r5_have_exactly_the_specified_form() {
     let metrics = metrics();
     metrics.publish(snapshot([(pool("default"), default_pool())]));
     let page = metrics.metrics_page();
@@ -46,7 +46,7 @@ queue_depth{pool="default"} 3
 }
 
 #[tokio::test(start_paused = true)]
-async fn before_the_first_full_read_the_process_tells_only_of_itself() {
+async fn before_the_first_full_read_the_page_has_only_the_process() {
     let metrics = metrics();
     metrics.count(Counter::GarmRequest { method: "POST", code: None });
     metrics.count(Counter::ScaledownRefused { pool: pool("default"), reason: "busy" });
@@ -73,7 +73,7 @@ async fn before_the_first_full_read_the_process_tells_only_of_itself() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_known_pool_has_zeros_and_no_series_without_a_source() {
+async fn a_pool_has_zeros_and_no_series_of_unknown_values() {
     let metrics = metrics();
     metrics.publish(snapshot([(pool("quiet"), PoolGauges::default())]));
     let page = metrics.metrics_page();
@@ -95,7 +95,7 @@ async fn a_known_pool_has_zeros_and_no_series_without_a_source() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_removed_pool_is_gone_at_once_with_all_it_counted() {
+async fn a_removed_pool_loses_all_its_series_at_once() {
     let metrics = metrics();
     publish(&metrics);
     count(&metrics);
@@ -116,7 +116,7 @@ async fn a_removed_pool_is_gone_at_once_with_all_it_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_frozen_the_last_values_stay_and_their_age_grows() {
+async fn while_frozen_the_last_values_remain_and_their_age_grows() {
     let metrics = metrics();
     publish(&metrics);
     assert_eq!(metrics.readiness(), Ok(()));
@@ -141,18 +141,18 @@ async fn while_frozen_the_last_values_stay_and_their_age_grows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_loop_that_does_not_turn_is_not_healthy() {
+async fn a_loop_that_hangs_is_unhealthy() {
     let metrics = MetricsState::new(HealthLimits::of(Duration::from_secs(30)));
     advance(Duration::from_secs(120)).await;
     assert_eq!(metrics.health(), Ok(()));
     advance(Duration::from_secs(1)).await;
-    assert_eq!(metrics.health(), Err("the loop has not turned for 2m 1s".to_owned()));
+    assert_eq!(metrics.health(), Err("the loop has made no pass for 2m 1s".to_owned()));
     metrics.turned();
     assert_eq!(metrics.health(), Ok(()));
 }
 
 #[tokio::test(start_paused = true)]
-async fn names_of_receivers_are_escaped_and_cut() {
+async fn names_of_receivers_are_escaped_and_shortened() {
     let metrics = metrics();
     let receiver = format!("on\"call\\\n\u{202e}{}", "x".repeat(500));
     metrics.count(Counter::AlertDelivery { receiver, outcome: "failed" });

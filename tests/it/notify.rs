@@ -71,7 +71,7 @@ fn answer(status: StatusCode) -> Answer {
 }
 
 #[tokio::test]
-async fn a_webhook_is_told_of_the_beginning_and_the_end() {
+async fn a_webhook_is_notified_of_start_and_end() {
     let mut hook = Hook::start([]).await;
     let deliveries = Deliveries::default();
     let mut notifier = Notifier::start(vec![webhook("chat", &hook)], deliveries.report()).unwrap();
@@ -106,7 +106,7 @@ async fn a_webhook_is_told_of_the_beginning_and_the_end() {
 }
 
 #[tokio::test]
-async fn what_fails_is_tried_again_and_counted() {
+async fn failed_deliveries_are_repeated_and_counted() {
     let mut hook = Hook::start([answer(StatusCode::SERVICE_UNAVAILABLE)]).await;
     let deliveries = Deliveries::default();
     let mut notifier = Notifier::start(vec![webhook("chat", &hook)], deliveries.report()).unwrap();
@@ -144,15 +144,15 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn the_address_of_a_webhook_is_in_no_report() {
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+async fn no_report_contains_the_address_of_a_webhook() {
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let mut hook = Hook::start([answer(StatusCode::NOT_FOUND)]).await;
     let deliveries = Deliveries::default();
     let targets = vec![
         target(
             "away",
             ReceiverApi::Webhook,
-            &format!("http://{nobody}/services/canary?token=canary"),
+            &format!("http://{closed}/services/canary?token=canary"),
         ),
         target("wrong", ReceiverApi::Webhook, &format!("http://{}/services/canary", hook.address)),
     ];
@@ -170,7 +170,7 @@ async fn the_address_of_a_webhook_is_in_no_report() {
 
 /// A proxy before it may take a token in the path, and its error page may repeat that.
 #[tokio::test]
-async fn the_path_of_an_alertmanager_is_masked_in_its_answers() {
+async fn the_path_of_an_alertmanager_is_masked_in_its_responses() {
     for form in crate::secrets::vault::quoted_forms("/canary-path") {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -192,7 +192,7 @@ async fn the_path_of_an_alertmanager_is_masked_in_its_answers() {
 }
 
 #[tokio::test]
-async fn the_end_tells_once_more_what_is_still_untold() {
+async fn the_shutdown_delivers_the_remaining_alerts_once_more() {
     let wait = Some(("retry-after", "300".to_owned()));
     let mut hook = Hook::start([(StatusCode::TOO_MANY_REQUESTS, wait)]).await;
     let deliveries = Deliveries::default();
@@ -211,7 +211,7 @@ async fn the_end_tells_once_more_what_is_still_untold() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_hangs_holds_up_no_other_nor_the_end() {
+async fn a_receiver_that_hangs_delays_neither_others_nor_the_shutdown() {
     let deaf = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", deaf.local_addr().unwrap());
     let mut hook = Hook::start([]).await;
@@ -228,7 +228,7 @@ async fn a_receiver_that_hangs_holds_up_no_other_nor_the_end() {
 }
 
 #[tokio::test]
-async fn a_rule_reaches_the_receivers_it_names_and_a_reload_tells_new_ones_what_fires() {
+async fn a_rule_notifies_its_receivers_and_a_reload_notifies_new_ones() {
     let (mut chat, mut pager, mut late) =
         (Hook::start([]).await, Hook::start([]).await, Hook::start([]).await);
     let targets = vec![webhook("chat", &chat), webhook("pager", &pager)];

@@ -47,7 +47,7 @@ fn check(steps: &[(i64, SeriesValues, &[&str])]) {
 }
 
 #[test]
-fn a_garm_that_does_not_follow_fires_at_once_and_a_rule_of_that_name_can_make_it_wait() {
+fn a_level_that_garm_does_not_follow_fires_at_once_unless_a_rule_of_that_name_waits() {
     let stalled = |is_stalled: f64| {
         let pools = [(name("a"), Some(is_stalled))].into();
         SeriesValues::from([(AlertSeries::LevelNotFollowed, SeriesValue::Pools(pools))])
@@ -64,7 +64,7 @@ fn a_garm_that_does_not_follow_fires_at_once_and_a_rule_of_that_name_can_make_it
 
 /// R6: `queue_depth` above 20 for more than 5 minutes.
 #[test]
-fn a_queue_above_20_for_5_minutes_fires_for_its_pool_and_tells_everybody() {
+fn a_queue_above_20_for_5_minutes_fires_for_its_pool_and_notifies_all_receivers() {
     let mut rules = AlertRules::new(&[]);
     let readings = depth(&[("a", 21), ("b", 20)]);
     for second in 0..300 {
@@ -94,7 +94,7 @@ fn a_queue_above_20_for_5_minutes_fires_for_its_pool_and_tells_everybody() {
 }
 
 #[test]
-fn the_condition_has_to_last_without_a_break() {
+fn the_condition_must_last_without_interruption() {
     check(&[
         (0, depth(&[("a", 30)]), &[]),
         (299, depth(&[("a", 20)]), &[]),
@@ -107,7 +107,7 @@ fn the_condition_has_to_last_without_a_break() {
 }
 
 #[test]
-fn what_is_unknown_neither_begins_nor_ends_anything() {
+fn an_unknown_value_neither_starts_nor_ends_an_alert() {
     let gone = SeriesValues::from([(
         AlertSeries::QueueDepth,
         SeriesValue::Pools(BTreeMap::from([(name("a"), None), (name("b"), Some(f64::NAN))])),
@@ -127,7 +127,7 @@ fn what_is_unknown_neither_begins_nor_ends_anything() {
 }
 
 #[test]
-fn a_short_unknown_time_is_bridged_and_a_long_one_begins_anew() {
+fn a_short_unknown_period_is_bridged_and_a_long_one_restarts_the_condition() {
     check(&[
         (0, depth(&[("a", 30)]), &[]),
         (120, depth(&[("a", 30)]), &[]),
@@ -146,7 +146,7 @@ fn a_short_unknown_time_is_bridged_and_a_long_one_begins_anew() {
 }
 
 #[test]
-fn a_pool_that_is_removed_is_over() {
+fn the_alert_of_a_removed_pool_ends() {
     check(&[
         (0, depth(&[("a", 30), ("b", 30)]), &[]),
         (100, depth(&[("a", 30), ("b", 30)]), &[]),
@@ -158,7 +158,7 @@ fn a_pool_that_is_removed_is_over() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_delays_nothing_for_long() {
+fn a_clock_that_is_set_back_hardly_delays_an_alert() {
     check(&[
         (5_000, depth(&[("a", 30)]), &[]),
         (0, depth(&[("a", 30)]), &[]),
@@ -183,7 +183,7 @@ fn a_rule_of_the_same_name_replaces_the_built_in_one() {
 }
 
 #[test]
-fn rules_of_the_fleet_have_no_pool_and_may_look_below() {
+fn rules_of_the_fleet_have_no_pool_and_may_have_a_lower_bound() {
     let expiry = AlertSeries::ClientCertExpiresInSeconds;
     let mut rules = AlertRules::new(&[
         rule("CertExpires", expiry, Threshold::Below(604_800), 0),
@@ -204,7 +204,7 @@ fn rules_of_the_fleet_have_no_pool_and_may_look_below() {
 }
 
 #[test]
-fn a_reload_keeps_what_fires_and_ends_what_has_no_rule() {
+fn a_reload_keeps_firing_alerts_and_ends_those_without_a_rule() {
     let own = |bound| rule("Own", AlertSeries::QueueDepth, Threshold::Above(bound), 0);
     let other = rule("Other", AlertSeries::QueueDepth, Threshold::Above(1), 0);
     let mut rules = AlertRules::new(&[own(5), other.clone()]);
@@ -225,7 +225,7 @@ fn a_reload_keeps_what_fires_and_ends_what_has_no_rule() {
 }
 
 #[test]
-fn a_reload_with_other_receivers_tells_those_who_go_and_those_who_come() {
+fn a_reload_with_other_receivers_notifies_removed_and_added_ones() {
     let to = |receiver: &str| AlertRule {
         notify: vec![receiver.into()],
         ..rule("Own", AlertSeries::QueueDepth, Threshold::Above(5), 0)

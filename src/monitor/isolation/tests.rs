@@ -22,7 +22,7 @@ fn vm(vm: &str, runner: Runner) -> Runner {
     Runner { provider_id: Some(vm.into()), ..runner }
 }
 
-/// Reads a fleet of pool `p`, ours, and `q`, somebody else's.
+/// Reads a fleet of pool `p`, ours, and `q`, of another owner.
 fn read(
     auditor: &mut IsolationAuditor,
     now: i64,
@@ -60,7 +60,7 @@ fn a_runner_with_two_jobs_is_found_once() {
 }
 
 #[test]
-fn the_rows_of_runners_tell_of_two_jobs_by_themselves() {
+fn two_jobs_are_found_in_the_rows_of_runners_alone() {
     let mut it = auditor();
     let row = |job, second| with_job(job, runner("p", "r", "running/active", second));
     assert_eq!(read(&mut it, 30, vec![row(7, 20)], vec![]), []);
@@ -72,7 +72,7 @@ fn the_rows_of_runners_tell_of_two_jobs_by_themselves() {
 }
 
 #[test]
-fn one_job_by_all_its_names_is_one_job() {
+fn one_job_seen_in_several_rows_is_one_job() {
     let mut it = auditor();
     let active = with_job(1_001, runner("p", "r", "running/active", 0));
     // Forgotten by GARM and brought back by a webhook: another row, the same job.
@@ -88,7 +88,7 @@ fn one_job_by_all_its_names_is_one_job() {
 }
 
 #[test]
-fn two_jobs_that_came_before_their_runner_are_found_with_it() {
+fn two_jobs_that_arrived_before_their_runner_are_found() {
     let mut it = auditor();
     assert_eq!(read(&mut it, 30, vec![], vec![]), []);
     for id in [1, 2] {
@@ -100,7 +100,7 @@ fn two_jobs_that_came_before_their_runner_are_found_with_it() {
 }
 
 #[test]
-fn a_runner_that_outlives_its_job_is_to_be_removed_until_it_is_gone() {
+fn a_runner_that_outlives_its_job_is_removed_until_it_is_gone() {
     let mut it = auditor();
     let row = |state: &str| runner("p", "r", state, 0);
     let done = on("r", JobStatus::Completed, job(1, &["x"], 60));
@@ -124,7 +124,7 @@ fn a_runner_that_outlives_its_job_is_to_be_removed_until_it_is_gone() {
 }
 
 #[test]
-fn the_runners_own_row_tells_that_its_job_has_ended() {
+fn the_row_of_a_runner_shows_that_its_job_has_ended() {
     let mut it = auditor();
     let row = runner("p", "r", "running/terminated", 20);
     let found: Vec<usize> =
@@ -134,7 +134,7 @@ fn the_runners_own_row_tells_that_its_job_has_ended() {
 }
 
 #[test]
-fn a_busy_runner_is_told_of_and_never_removed() {
+fn a_busy_runner_is_reported_and_never_removed() {
     let mut it = auditor();
     let row = runner("p", "r", "running/active", 0);
     let done = on("r", JobStatus::Completed, job(1, &["x"], 30));
@@ -160,13 +160,13 @@ fn a_runner_that_garm_is_deleting_has_ten_minutes() {
         found.extend(read(&mut it, n * 30, vec![row.clone()], vec![]));
         assert_eq!(it.to_remove(), []);
     }
-    let evidence = "its job had ended 10m30s before it was last seen, and GARM is not done \
+    let evidence = "its job had ended 10m30s before it was last seen, and GARM has not finished \
                     deleting it: `deleting/terminated`";
     assert_eq!(found, [finding(FindingKind::OutlivedJob, "r", 630, evidence)]);
 }
 
 #[test]
-fn nothing_is_concluded_from_a_time_without_readings() {
+fn nothing_is_concluded_from_a_period_without_reads() {
     let row = || vec![runner("p", "r", "running/idle", 0)];
     let done = || vec![on("r", JobStatus::Completed, job(1, &["x"], 10))];
     // This program was away: the end is old, the runner was seen but now.
@@ -181,7 +181,7 @@ fn nothing_is_concluded_from_a_time_without_readings() {
     // An event that comes late tells of the time when its row was written.
     let late = RowChange::Runner(runner("p", "r", "running/idle", 40));
     assert_eq!(it.changed(&late, at(1_100)), []);
-    // A row that nobody has seen again since says nothing about later.
+    // A row that was not read again says nothing about later.
     assert_eq!(it.to_remove(), []);
 }
 
@@ -202,7 +202,7 @@ fn shell_access_is_found_once_for_each_runner() {
 }
 
 #[test]
-fn a_provider_without_single_job_registration_is_told_once() {
+fn a_provider_without_single_job_registration_is_reported_once() {
     let mut it = auditor();
     let row = |name: &str, state: &str| Runner { agent_id: None, ..runner("p", name, state, 0) };
     // Later states, and rows that are leaving, say nothing about how it was registered.
@@ -221,7 +221,7 @@ fn a_provider_without_single_job_registration_is_told_once() {
 }
 
 #[test]
-fn a_vm_used_again_is_found_also_after_its_first_runner_has_gone() {
+fn a_reused_vm_is_found_even_after_its_first_runner_is_gone() {
     let mut it = auditor();
     let first = vm("i-1", runner("p", "r", "running/idle", 0));
     assert_eq!(read(&mut it, 30, vec![first], vec![]), []);
@@ -234,7 +234,7 @@ fn a_vm_used_again_is_found_also_after_its_first_runner_has_gone() {
 }
 
 #[test]
-fn a_vm_that_was_ours_is_followed_to_others_and_providers_are_told_apart() {
+fn a_reused_vm_is_found_across_fleets_but_not_across_providers() {
     let mut it = auditor();
     let ours = vm("i-1", runner("p", "r", "running/idle", 0));
     let theirs = vm("i-1", runner("q", "s", "running/idle", 0));
@@ -253,7 +253,7 @@ fn a_vm_that_was_ours_is_followed_to_others_and_providers_are_told_apart() {
 }
 
 #[test]
-fn a_create_that_is_tried_again_is_the_same_runner_on_another_vm() {
+fn a_repeated_create_is_the_same_runner_on_another_vm() {
     let mut it = auditor();
     let row = |provider_id: Option<&str>, state: &str, second| Runner {
         provider_id: provider_id.map(str::to_owned),
@@ -300,7 +300,7 @@ fn a_pool_that_stays_below_its_minimum_is_found() {
 }
 
 #[test]
-fn runners_of_other_fleets_and_of_scale_sets_are_not_ours_to_judge() {
+fn runners_of_other_fleets_and_of_scale_sets_are_ignored() {
     let mut it = auditor();
     let bad = |runner: Runner| Runner {
         has_shell: true,
@@ -324,7 +324,7 @@ fn runners_of_other_fleets_and_of_scale_sets_are_not_ours_to_judge() {
 }
 
 #[test]
-fn a_retired_pool_is_still_ours() {
+fn a_retired_pool_still_belongs_to_the_fleet() {
     let mut it = auditor();
     let mut old = pool("p", &["x"]);
     old.spec.labels = ["x", "runnerctl-old=acme/p"].into_iter().collect();
@@ -340,7 +340,7 @@ fn a_retired_pool_is_still_ours() {
 }
 
 #[test]
-fn nothing_is_kept_of_what_has_gone_but_vms() {
+fn only_vms_are_remembered_after_their_runners_are_gone() {
     let mut it = auditor();
     for n in 0..50 {
         let name = format!("r{n}");

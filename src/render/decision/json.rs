@@ -1,5 +1,5 @@
-//! The document of `/decisions`: for each pool every input, what each rule says, what limits the
-//! decision, and what would change it.
+//! The document of `/decisions`: for each pool all inputs, the verdict of each rule, what limits
+//! the decision, and what would change it.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -14,10 +14,9 @@ use crate::domain::text;
 use crate::render::document;
 use crate::scaling::{Decision, DecisionInputs, Freeze, RuleResults, RunnerCounts};
 
-/// What becomes of a decision.
+/// Whether a decision is applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DecisionEffect<'a> {
-    /// It is carried out.
     Applied,
     /// Nothing is written to the pool, for this reason.
     Frozen(&'a Freeze),
@@ -26,7 +25,7 @@ pub enum DecisionEffect<'a> {
 }
 
 impl DecisionEffect<'_> {
-    /// How the decision is told.
+    /// The mood of its sentence.
     pub fn mood(self) -> Mood {
         match self {
             Self::Applied => Mood::Does,
@@ -85,7 +84,6 @@ struct RuleJson {
     explanation: String,
 }
 
-/// The numbers that the rules computed.
 #[derive(Serialize)]
 struct ResultsJson {
     jobs_not_handed_out: u32,
@@ -107,7 +105,6 @@ struct ResultsJson {
     idle_held: u32,
 }
 
-/// What the decision was made from.
 #[derive(Serialize)]
 struct InputsJson {
     policy: PolicyJson,
@@ -170,7 +167,7 @@ struct JobsJson {
     forgotten: u32,
 }
 
-/// The object of one pool. `stall` says that GARM does not follow the level.
+/// The object of one pool. `stall` is present if GARM does not follow the level.
 pub fn json(
     pool: &PoolName,
     it: &Decision,
@@ -178,10 +175,13 @@ pub fn json(
     stall: Option<&Stall>,
 ) -> Value {
     let names = |all: &[RunnerName]| -> Vec<String> {
-        all.iter().map(|it| text::escape(it.as_str()).to_string()).collect()
+        all.iter().map(|name| text::escape(name.as_str()).to_string()).collect()
     };
-    let rule =
-        |it: RuleVerdict| RuleJson { rule: it.rule, verdict: it.verdict, explanation: it.says };
+    let rule = |verdict: RuleVerdict| RuleJson {
+        rule: verdict.rule,
+        verdict: verdict.verdict,
+        explanation: verdict.says,
+    };
     document::value(&DecisionJson {
         pool: pool.as_str(),
         pool_id: text::escape(it.pool.as_str()).into_owned(),
@@ -201,8 +201,9 @@ pub fn json(
         frozen: fate.freeze().map(freeze),
         level_not_followed: stall.map(Stall::json),
         jobs_not_handed_out: (it.rules.hand_out.untaken > 0).then(|| untaken(it)),
-        limited_by: binding(it).map(|it| LimitJson { name: it.name, value: it.value }),
-        earliest_change_at: it.until.map(|it| it.to_string()),
+        limited_by: binding(it)
+            .map(|binding| LimitJson { name: binding.name, value: binding.value }),
+        earliest_change_at: it.until.map(|at| at.to_string()),
         next_change: next(it),
         rules: said(it).into_iter().map(rule).collect(),
         results: results(&it.rules),
@@ -210,19 +211,18 @@ pub fn json(
     })
 }
 
-/// What `/decisions` says beside the decisions.
+/// The fields of `/decisions` beside the decisions.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DecisionsDocument {
-    /// The fleet that the pools belong to.
     pub fleet: String,
-    /// The address of the fleet's GARM.
+    /// The URL of GARM.
     pub garm: String,
     /// The id that GARM gives itself.
     pub controller_id: Option<String>,
     /// When the loop last evaluated, on GARM's clock.
     pub at: Timestamp,
-    /// Whether decisions are written where nothing is frozen: not in a dry run, not while pools
-    /// are held.
+    /// Whether decisions are applied to pools that are not frozen: false in a dry run and while all
+    /// writes are held.
     pub is_applied: bool,
     /// Declared pools that are not scaled, and why.
     pub not_scaled: Vec<(String, String)>,
@@ -314,7 +314,7 @@ fn runners(counts: &RunnerCounts, now: Timestamp) -> RunnersJson {
         job_ended: counts.ended,
         live: counts.live,
         counted_idle_by_garm: counts.garm_idle,
-        deleting_since: counts.leaving_since.map(|it| it.to_string()),
+        deleting_since: counts.leaving_since.map(|at| at.to_string()),
         longest_idle_seconds: age(counts.oldest_idle, now),
     }
 }
@@ -323,8 +323,8 @@ fn jobs(inputs: &DecisionInputs, now: Timestamp) -> JobsJson {
     JobsJson {
         queued: inputs.queued,
         oldest_wait_seconds: age(inputs.oldest_queued, now),
-        oldest_queued_at: inputs.oldest_queued.map(|it| it.to_string()),
-        oldest_stuck_at: inputs.exceptions.oldest_stuck.map(|it| it.to_string()),
+        oldest_queued_at: inputs.oldest_queued.map(|at| at.to_string()),
+        oldest_stuck_at: inputs.exceptions.oldest_stuck.map(|at| at.to_string()),
         fitting: inputs.fits,
         fitting_older_than_delay: inputs.fits_waited,
         stuck: inputs.exceptions.stuck,
@@ -346,7 +346,7 @@ fn policy(policy: &ScalePolicy) -> PolicyJson {
         scale_up_delay_seconds: policy.scale_up_delay.as_secs(),
         scale_up_target: policy.scale_up_target,
         scale_down_delay_seconds: policy.scale_down_delay.as_secs(),
-        max_queue_wait_seconds: policy.max_queue_wait.map(|it| it.as_secs()),
+        max_queue_wait_seconds: policy.max_queue_wait.map(|wait| wait.as_secs()),
         boot_grace_seconds: policy.boot_grace.as_secs(),
         failed_runner_grace_seconds: policy.failed_runner_grace.as_secs(),
         stale_job_age_seconds: policy.stale_job_age.as_secs(),

@@ -1,5 +1,5 @@
-//! A decision of the scaler in words and as JSON: what it does now, why, what stands in the way
-//! and what would change it. `status`, `/decisions`, the log and the audit say it the same way.
+//! A scaling decision as text and JSON: what is done now, why, what prevents more, and what would
+//! change it. `status`, `/decisions`, the log and the audit log share its words.
 
 mod json;
 mod occupancy;

@@ -1,4 +1,4 @@
-//! What takes the room of a full pool, in words.
+//! Describes the runners of a full pool.
 
 use jiff::Timestamp;
 
@@ -6,20 +6,20 @@ use super::words::between;
 use crate::render::words::span;
 use crate::scaling::Decision;
 
-/// What takes the room of a pool.
+/// The runners of a pool compared with its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Occupancy {
-    /// `max_runners`.
+    /// The effective `max_runners`.
     pub limit: u32,
-    /// Runners that are there.
+    /// All runners of the pool.
     pub live: u32,
-    /// Those of them on their way out, jobs over or not.
+    /// Those in the state `deleting`.
     pub leaving: u32,
-    /// Since when the first of those is leaving.
+    /// When the first of those entered that state.
     pub leaving_since: Option<Timestamp>,
 }
 
-/// That as many runners as may be are there, and how many of them are on their way out.
+/// That the limit is reached, and how many of the runners are being deleted.
 pub fn occupied(it: &Occupancy, now: Timestamp) -> String {
     let all = match it.limit {
         1 => "the one that `max_runners` allows is there".to_owned(),
@@ -47,7 +47,6 @@ pub(super) fn occupancy(it: &Decision) -> Occupancy {
     }
 }
 
-/// The bound that is in force.
 pub(super) fn limit(it: &Decision) -> u32 {
     it.inputs.policy.max_runners.min(it.inputs.garm_max)
 }

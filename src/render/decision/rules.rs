@@ -1,18 +1,18 @@
-//! What each rule said, as a word and a sentence.
+//! The verdict of each rule, as a word and a sentence.
 
 use super::words::{between, clock, count_of, has, jobs};
 use crate::render::words::span;
 use crate::scaling::Decision;
 use crate::scaling::circuit_breaker::RunnerProbe;
 
-/// One rule's verdict.
+/// The verdict of one rule.
 pub(super) struct RuleVerdict {
     pub(super) rule: &'static str,
     pub(super) verdict: &'static str,
     pub(super) says: String,
 }
 
-/// Every rule, in the order in which they decide.
+/// The verdicts of all rules, in the order of evaluation.
 pub(super) fn said(it: &Decision) -> Vec<RuleVerdict> {
     vec![
         pressure(it),

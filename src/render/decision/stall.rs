@@ -7,27 +7,27 @@ use super::words::{clock, count_of};
 use crate::domain::credential::RateLimit;
 use crate::domain::text::code;
 
-/// What is known of it. GARM's API tells no reason: its log does.
+/// The known facts. The reason is only in GARM's log, not in its API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stall {
     /// Since when the level asks for more than GARM counts, on GARM's clock.
     pub since: Timestamp,
-    /// The level that was sent again and again.
+    /// The level that was sent repeatedly.
     pub level: u32,
-    /// What GARM compares it with.
+    /// The number of runners that GARM compares with it.
     pub counted: u32,
-    /// The pool's runner group; empty: GitHub's default one, which always exists.
+    /// The pool's runner group; empty for GitHub's default one, which always exists.
     pub runner_group: String,
-    /// Name of its provider.
+    /// The name of the provider.
     pub provider: String,
-    /// Name of GARM's credentials for its entity; absent while that is not known.
+    /// The name of GARM's credentials for the entity; `None` while unknown.
     pub credentials: Option<String>,
-    /// What GitHub lets those ask; absent while GARM has not asked.
+    /// GitHub's rate limit for those credentials; `None` while GARM has not read it.
     pub rate_limit: Option<RateLimit>,
 }
 
 impl Stall {
-    /// What GARM does not do, since when, and what to check: one sentence without full stop.
+    /// What GARM does not do, since when, and what to check: one sentence without a full stop.
     pub fn sentence(&self) -> String {
         let lacking = count_of(self.level.saturating_sub(self.counted), "runner");
         let group = (!self.runner_group.is_empty())
@@ -48,12 +48,12 @@ impl Stall {
     fn credentials(&self) -> String {
         let name = self.credentials.as_ref().map_or_else(
             || "GARM's credentials".to_owned(),
-            |it| format!("GARM's credentials {}", code(it)),
+            |credential| format!("GARM's credentials {}", code(credential)),
         );
         let Some(limit) = &self.rate_limit else {
             return format!("that GitHub accepts {name}");
         };
-        let until = limit.resets_at.map_or_else(String::new, |it| format!(" until {}", clock(it)));
+        let until = limit.resets_at.map_or_else(String::new, |at| format!(" until {}", clock(at)));
         let RateLimit { limit, remaining, .. } = limit;
         format!(
             "that GitHub accepts {name} (rate limit: {remaining} of {limit} requests left{until})"
@@ -67,17 +67,16 @@ impl Stall {
             level: self.level,
             counted: self.counted,
             credentials: self.credentials.as_deref(),
-            rate_limit: self.rate_limit.map(|it| RateLimitJson {
-                limit: it.limit,
-                remaining: it.remaining,
-                resets_at: it.resets_at.map(|it| it.to_string()),
+            rate_limit: self.rate_limit.map(|limit| RateLimitJson {
+                limit: limit.limit,
+                remaining: limit.remaining,
+                resets_at: limit.resets_at.map(|at| at.to_string()),
             }),
             sentence: self.sentence(),
         }
     }
 }
 
-/// The object `level_not_followed`.
 #[derive(Serialize)]
 pub(super) struct StallJson<'a> {
     since: String,
@@ -102,7 +101,7 @@ mod tests {
     use crate::scaling::testing::at;
 
     #[test]
-    fn it_names_what_to_check_and_what_is_left_of_the_rate_limit() {
+    fn a_stall_names_what_to_check_and_the_remaining_rate_limit() {
         let bare = Stall {
             since: at(0),
             level: 3,

@@ -48,7 +48,7 @@ fn told(decisions: &[Decision]) -> String {
 }
 
 #[test]
-fn every_reason_has_its_words() {
+fn every_reason_has_its_sentence() {
     let idle = |n, since| many(n, "running/idle", since);
     let plain = policy();
     let free = ScalePolicy { min_runners: 0, ..policy() };
@@ -87,7 +87,7 @@ fn passed_over() -> Decision {
 }
 
 #[test]
-fn jobs_that_are_not_handed_out_and_suspect_runners_have_their_words() {
+fn jobs_not_handed_out_and_suspect_runners_have_their_sentences() {
     let idle = |n| many(n, "running/idle", -400);
     let decisions = [
         seen(&policy(), idle(2), waiting(1, -70)),
@@ -117,7 +117,7 @@ fn failing(moments: &[i64]) -> Vec<Decision> {
 }
 
 #[test]
-fn a_failing_provider_has_its_words() {
+fn a_failing_provider_has_its_sentence() {
     insta::assert_snapshot!(told(&failing(&[0, 60, 125])));
 }
 
@@ -131,7 +131,7 @@ fn the_object_holds_every_input_and_every_verdict() {
 }
 
 #[test]
-fn what_is_frozen_says_why() {
+fn a_frozen_pool_says_why() {
     let said = [
         Freeze::Stale(secs(75)),
         Freeze::Unread,
@@ -155,7 +155,7 @@ fn what_is_frozen_says_why() {
 }
 
 #[test]
-fn the_report_says_whose_it_is_and_names_the_pools_that_are_not_scaled() {
+fn the_document_names_its_fleet_and_the_pools_that_are_not_scaled() {
     let report = DecisionsDocument {
         fleet: "acme".into(),
         garm: "https://garm".into(),
@@ -175,7 +175,7 @@ fn the_report_says_whose_it_is_and_names_the_pools_that_are_not_scaled() {
 
 /// The same decisions where they are carried out and where they are not.
 #[test]
-fn what_is_not_written_is_told_as_what_would_be_done() {
+fn decisions_that_are_not_applied_say_what_would_be_done() {
     let idle = |n, since| many(n, "running/idle", since);
     let free = ScalePolicy { min_runners: 0, ..policy() };
     let decisions = [
@@ -196,7 +196,7 @@ fn what_is_not_written_is_told_as_what_would_be_done() {
 }
 
 #[test]
-fn a_pool_whose_runners_do_not_go_says_for_how_long_they_have_been_leaving() {
+fn a_full_pool_says_how_many_runners_are_being_deleted_and_since_when() {
     let small = ScalePolicy { max_runners: 3, ..policy() };
     let leaving = many(3, "pending_delete/terminated", -240);
     let decision = seen(&small, leaving, waiting(9, -40));
@@ -220,7 +220,7 @@ fn a_pool_whose_runners_do_not_go_says_for_how_long_they_have_been_leaving() {
 
 /// `status` shows what `/decisions` says, letter by letter.
 #[test]
-fn a_decision_that_is_read_from_the_page_is_told_as_by_the_one_who_made_it() {
+fn a_decision_read_from_the_page_has_the_words_of_the_original() {
     let decision = seen(&policy(), many(2, "running/idle", -10), waiting(9, -40));
     let name = PoolName::new("default").unwrap();
     let told = DecisionView::of(&name, &decision, DecisionEffect::Applied);

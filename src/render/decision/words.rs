@@ -1,4 +1,4 @@
-//! The words of a decision.
+//! Describes a decision in sentences.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use crate::domain::text;
 use crate::render::words::{count, span};
 use crate::scaling::{Decision, Direction, EvaluationClock, Freeze, Reason};
 
-/// Whether what a decision says is done.
+/// Whether the decision is applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mood {
-    /// It is: "starts 3 runners".
+    /// Applied: "starts 3 runners".
     Does,
-    /// It is not, because nothing is written to GARM: "would start 3 runners".
+    /// Not applied, since nothing is written to GARM: "would start 3 runners".
     Would,
 }
 
 impl Mood {
-    /// The verb, given in the infinitive.
+    /// The form of a verb given in the infinitive.
     fn verb(self, infinitive: &str) -> String {
         match (self, infinitive.strip_suffix('y')) {
             (Self::Would, _) => format!("would {infinitive}"),
@@ -29,8 +29,8 @@ impl Mood {
     }
 }
 
-/// What the scaler does now, or would do, and why: one sentence without full stop, fit to follow
-/// the pool's name.
+/// What is done now, or would be done, and why: one sentence without a full stop, to follow the
+/// pool's name.
 pub fn sentence(it: &Decision, mood: Mood) -> String {
     let (inputs, rules) = (&it.inputs, &it.rules);
     let start = mood.verb("start");
@@ -50,7 +50,7 @@ pub fn sentence(it: &Decision, mood: Mood) -> String {
         Reason::CircuitOpen => format!(
             "{start} none, because runners keep failing; {} one {}",
             mood.verb("try"),
-            at(it, rules.circuit.open.map(|it| it.probe_at))
+            at(it, rules.circuit.open.map(|circuit| circuit.probe_at))
         ),
         Reason::MaxRunners => format!("{start} none: {}", full(it)),
         Reason::NativeBackoff => format!(
@@ -92,7 +92,7 @@ fn hand_out_probe(it: &Decision) -> String {
     )
 }
 
-/// Which jobs a probe is for: they may have waited for less than a minute.
+/// The jobs that a probe is for; they may have waited for less than a minute.
 fn not_taken(it: &Decision) -> String {
     match (it.rules.hand_out.untaken, it.inputs.queued) {
         (0, n @ 1..) => format!("{} beside idle runners", waiting(n)),
@@ -116,7 +116,7 @@ fn suspect(it: &Decision) -> String {
     )
 }
 
-/// Which jobs idle runners do not get, and for how long.
+/// The jobs that idle runners do not get, and since when.
 pub(super) fn untaken(it: &Decision) -> String {
     let hand_out = &it.rules.hand_out;
     let waited = span(hand_out.since.map_or(Duration::ZERO, |since| between(since, it.at)));
@@ -167,7 +167,7 @@ fn late(it: &Decision) -> String {
     )
 }
 
-/// That there is no room, and what takes it.
+/// That the pool is full, and of what.
 fn full(it: &Decision) -> String {
     format!(
         "{} wanted, and {}",
@@ -176,7 +176,7 @@ fn full(it: &Decision) -> String {
     )
 }
 
-/// The same in a word or three, for a column.
+/// The decision in one to three words, for a column.
 pub fn short(it: &Decision) -> String {
     match (it.direction, it.reason) {
         (Direction::Up, Reason::Floor) => format!("start {}", lacking(it)),
@@ -195,16 +195,16 @@ pub fn short(it: &Decision) -> String {
     }
 }
 
-/// The setting or the rule that keeps a decision from being more than it is.
+/// The setting or rule that limits a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding {
-    /// Its name: a field of the pool, a setting of GARM's, or `circuit`.
+    /// A field of the pool, a setting of GARM, or `circuit`.
     pub name: &'static str,
-    /// What it allows or asks for.
+    /// The limit.
     pub value: String,
 }
 
-/// What bounds the decision; nothing when nothing does.
+/// What limits the decision, if anything does.
 pub fn binding(it: &Decision) -> Option<Binding> {
     let policy = &it.inputs.policy;
     let bound = |name, value: String| Some(Binding { name, value });
@@ -232,13 +232,13 @@ pub fn binding(it: &Decision) -> Option<Binding> {
     }
 }
 
-/// What would change the decision: a moment, news, or both. One sentence.
+/// What would change the decision, in one sentence: a time, an event, or both.
 pub fn next(it: &Decision) -> String {
     let policy = &it.inputs.policy;
     let news = match it.reason {
         Reason::Threshold => {
             let late =
-                policy.max_queue_wait.map(|it| format!(", or a job older than {}", span(it)));
+                policy.max_queue_wait.map(|wait| format!(", or a job older than {}", span(wait)));
             format!(
                 "more than {} for {}{}",
                 jobs(policy.scale_up_threshold),
@@ -266,7 +266,7 @@ pub fn next(it: &Decision) -> String {
     }
 }
 
-/// Why nothing is written, whatever is decided.
+/// Why no decision is applied.
 pub fn freeze(it: &Freeze) -> String {
     match it {
         Freeze::Stale(age) => format!("GARM was last read {} ago", span(*age)),
@@ -302,7 +302,7 @@ fn threshold(it: &Decision) -> String {
     format!("{few}, and no more than {} wait (`scale_up_threshold`)", policy.scale_up_threshold)
 }
 
-/// Why the floor is what it is.
+/// The reason for the floor.
 fn floor(it: &Decision) -> String {
     let (policy, counts) = (&it.inputs.policy, &it.inputs.counts);
     if policy.min_idle_runners >= it.rules.floor {
@@ -326,7 +326,7 @@ fn floor_setting(it: &Decision) -> Option<Binding> {
     Some(Binding { name, value: value.to_string() })
 }
 
-/// Runners that the level asks for beyond what GARM counts.
+/// Number of runners by which the level exceeds those that GARM counts.
 fn lacking(it: &Decision) -> u32 {
     (it.rules.floor + it.rules.dead)
         .max(it.level)
@@ -360,7 +360,7 @@ fn waiting(n: u32) -> String {
     }
 }
 
-/// When something is due, from the decision's own time.
+/// The time until something is due, from the time of the decision on.
 fn at(it: &Decision, when: Option<Timestamp>) -> String {
     match when {
         Some(when) if when > it.at => format!("in {}", span(between(it.at, when))),
@@ -368,12 +368,11 @@ fn at(it: &Decision, when: Option<Timestamp>) -> String {
     }
 }
 
-/// From one moment to a later one.
 pub(super) fn between(from: Timestamp, to: Timestamp) -> Duration {
     EvaluationClock::new(to).age(from)
 }
 
-/// A moment as the time of day, for a sentence that stands beside a date.
+/// The time of day, for a sentence beside a date.
 pub(super) fn clock(at: Timestamp) -> String {
     let whole = Timestamp::from_second(at.as_second()).unwrap_or(at);
     whole.to_string()

@@ -18,7 +18,7 @@ struct PlanJson<'a> {
     notes: Vec<NoteJson<'a>>,
 }
 
-/// How many steps there are of each action.
+/// The number of steps per action.
 #[derive(Serialize)]
 struct SummaryJson {
     create: usize,
@@ -32,7 +32,7 @@ struct SummaryJson {
 #[derive(Serialize)]
 struct StepJson<'a> {
     action: &'static str,
-    /// Null for GARM's own settings, and for credentials, which `credential` names.
+    /// Null for GARM's own settings and for credentials, which have `credential`.
     pool: Option<&'a str>,
     pool_id: Option<String>,
     changes: Vec<ChangeJson<'a>>,
@@ -93,7 +93,7 @@ fn change(change: &FieldChange) -> ChangeJson<'_> {
     ChangeJson { field: &change.field, before: side(&change.before), after: side(&change.after) }
 }
 
-/// Only the size of a hidden value: a digest would let a reader guess a short secret.
+/// Only the size of a hidden value: a digest would allow guessing a short secret.
 fn side(shown: &ShownValue) -> Value {
     match shown {
         ShownValue::Absent => Value::Null,

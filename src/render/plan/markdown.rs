@@ -1,7 +1,7 @@
-//! The plan for a comment on a pull request and for the summary of a workflow run.
+//! The plan as Markdown, for a comment on a pull request and the summary of a workflow run.
 //!
-//! Text from YAML and GARM stands in code spans only, and cannot end them: no mention, no link, no
-//! markup of its own.
+//! Text from YAML and GARM is only in code spans and cannot end them: no mentions, no links, no
+//! markup.
 
 use super::value::{ChangeText, told};
 use super::{Heading, leave, subject, summary};
@@ -9,13 +9,13 @@ use crate::plan::{FieldChange, Note, NoteSeverity, Plan, Step};
 use crate::render::markdown::{sentence, span};
 use crate::render::words::count;
 
-/// Most characters: GitHub takes 65,536 in a comment.
+/// The largest length in characters: GitHub allows 65,536 in a comment.
 pub const MARKDOWN_MAX: usize = 60_000;
 
-/// Room for the line that counts the rest.
+/// Space reserved for the line that counts the rest.
 const REST_MAX: usize = 200;
 
-/// The whole plan, or as much as fits and a count of the rest.
+/// The whole plan, or as much as fits and the number of further entries.
 pub fn markdown(plan: &Plan, heading: &Heading) -> String {
     let mut blocks = vec![
         vec![format!("### {}", summary(plan))],
@@ -26,16 +26,16 @@ pub fn markdown(plan: &Plan, heading: &Heading) -> String {
             span(&heading.fleet_file)
         )],
     ];
-    blocks.extend(leave(plan).map(|it| vec![sentence(&it)]));
+    blocks.extend(leave(plan).map(|hint| vec![sentence(&hint)]));
     blocks.extend(plan.steps.iter().map(step));
     blocks.extend(plan.notes.iter().map(note));
     fitted(&blocks)
 }
 
-/// Blocks with an empty line between, cut at a whole line.
+/// Joins blocks with empty lines and cuts after a whole line.
 fn fitted(blocks: &[Vec<String>]) -> String {
-    let long = |it: &String| it.chars().count() + 1;
-    let all: usize = blocks.iter().map(|it| it.iter().map(long).sum::<usize>() + 1).sum();
+    let long = |text: &String| text.chars().count() + 1;
+    let all: usize = blocks.iter().map(|block| block.iter().map(long).sum::<usize>() + 1).sum();
     let room = if all <= MARKDOWN_MAX { MARKDOWN_MAX } else { MARKDOWN_MAX - REST_MAX };
     let mut text = String::new();
     let mut used = 0;
@@ -59,21 +59,23 @@ fn fitted(blocks: &[Vec<String>]) -> String {
 
 fn step(step: &Step) -> Vec<String> {
     let id =
-        step.pool_id.as_ref().map_or_else(String::new, |it| format!(" ({})", span(it.as_str())));
+        step.pool_id.as_ref().map_or_else(String::new, |id| format!(" ({})", span(id.as_str())));
     let mut lines = vec![format!(
         "- **{}** {}{id}: {}",
         step.action.word(),
         span(&subject(step)),
         sentence(&step.reason)
     )];
-    lines.extend(step.changes.iter().map(|it| format!("  - {}", change(it, step))));
-    lines.extend(step.consequences.iter().map(|it| format!("  - {}", sentence(it))));
-    lines.extend(step.policy.as_ref().map(|it| format!("  - policy: {}", sentence(it))));
-    lines.extend(step.help.as_ref().map(|it| format!("  - help: {}", sentence(it))));
+    lines.extend(step.changes.iter().map(|change| format!("  - {}", change_text(change, step))));
+    lines.extend(
+        step.consequences.iter().map(|consequence| format!("  - {}", sentence(consequence))),
+    );
+    lines.extend(step.policy.as_ref().map(|policy| format!("  - policy: {}", sentence(policy))));
+    lines.extend(step.help.as_ref().map(|help| format!("  - help: {}", sentence(help))));
     lines
 }
 
-fn change(change: &FieldChange, step: &Step) -> String {
+fn change_text(change: &FieldChange, step: &Step) -> String {
     let field = span(&change.field);
     match told(change, step) {
         ChangeText::One(text) => format!("{field}: {}", span(&text)),
@@ -87,6 +89,6 @@ fn note(note: &Note) -> Vec<String> {
         NoteSeverity::Remark => "note",
     };
     let mut lines = vec![format!("- {word}: {}", sentence(&note.text))];
-    lines.extend(note.help.as_ref().map(|it| format!("  - help: {}", sentence(it))));
+    lines.extend(note.help.as_ref().map(|help| format!("  - help: {}", sentence(help))));
     lines
 }

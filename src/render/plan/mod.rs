@@ -1,7 +1,7 @@
-//! A plan for people, for programs, and for a comment on a pull request.
+//! A plan as text, JSON and Markdown.
 //!
-//! Decides only how it looks: which steps there are, and which values may be shown, is settled in
-//! the plan. Every value from YAML or GARM is escaped.
+//! Decides only the appearance: the plan has settled which steps there are and which values may be
+//! shown. Every value from YAML or GARM is escaped.
 
 mod json;
 mod markdown;
@@ -22,21 +22,21 @@ use crate::plan::{Action, Plan, Resource, Step, Summary};
 use crate::render::progress;
 use crate::render::words::count;
 
-/// Which GARM a plan is for, and which file said so: nobody shall plan against the wrong one.
+/// The GARM that a plan is for, and the file that names it, so that a plan against the wrong GARM
+/// is noticed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heading {
-    /// GARM's address.
+    /// The URL of GARM.
     pub garm_url: String,
-    /// The fleet file that was used.
     pub fleet_file: String,
 }
 
-/// One line: fleet, GARM and fleet file. `plan`, `apply` and its question open with it.
+/// One line with fleet, GARM and fleet file, at the top of `plan`, `apply` and its prompt.
 pub fn opening(fleet: &FleetName, heading: &Heading) -> String {
     format!("fleet {fleet} on {} ({})", escape(&heading.garm_url), escape(&heading.fleet_file))
 }
 
-/// `Plan: 1 to create, 2 to update`, or what an empty plan says.
+/// `Plan: 1 to create, 2 to update`, or that there is nothing to do.
 pub fn summary(plan: &Plan) -> String {
     let Summary { create, update, adopt, replace, delete, blocked } = plan.summary();
     let counts = [
@@ -61,7 +61,7 @@ pub fn summary(plan: &Plan) -> String {
     }
 }
 
-/// What `apply` wants before it takes anything away, if the plan takes anything away.
+/// The permission that `apply` needs, if the plan deletes or replaces anything.
 fn leave(plan: &Plan) -> Option<String> {
     let need = consent::need(plan);
     let wanted = match need.permission {
@@ -69,12 +69,12 @@ fn leave(plan: &Plan) -> Option<String> {
         Permission::Destroy => "`--allow-destroy`, or the word `destroy` at a terminal",
         Permission::All => "`--allow-destroy=all`",
     };
-    let why = need.because.map(|it| format!(" ({it})")).unwrap_or_default();
+    let why = need.because.map(|because| format!(" ({because})")).unwrap_or_default();
     let gone = count(need.pools.len(), "pool");
     Some(format!("this deletes or replaces {gone}{why}: `apply` wants {wanted}"))
 }
 
-/// The pool of a step; in brackets what is no pool.
+/// The pool of a step; other subjects are in brackets.
 fn subject(step: &Step) -> String {
     match &step.about {
         Resource::Pool(pool) => pool.to_string(),
@@ -84,7 +84,7 @@ fn subject(step: &Step) -> String {
     }
 }
 
-/// The sign of an action, as people read them in Terraform.
+/// The sign of an action, as in Terraform.
 fn sign(action: Action) -> &'static str {
     match action {
         Action::Create => "+",

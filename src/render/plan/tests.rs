@@ -92,7 +92,7 @@ fn text_reads_like_terraform() {
 }
 
 #[test]
-fn narrow_text_is_folded_and_loses_nothing() {
+fn narrow_text_is_wrapped_without_loss() {
     let plain = |width| strip_str(&text(&rich(), &heading(), width)).to_string();
     let words = |text: String| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(words(plain(50)), words(plain(500)));
@@ -114,7 +114,7 @@ fn markdown_keeps_every_value_in_a_code_span() {
 }
 
 #[test]
-fn no_form_shows_a_hidden_value_or_moves_the_cursor() {
+fn no_format_shows_a_hidden_value_or_moves_the_cursor() {
     let forms = [
         strip_str(&text(&rich(), &heading(), 90)).to_string(),
         format!("{:#}", json(&rich())),
@@ -143,7 +143,7 @@ proptest! {
 }
 
 #[test]
-fn an_empty_plan_says_no_changes() {
+fn an_empty_plan_says_that_nothing_changes() {
     let same = plan(
         &desired([pool("a")]),
         &Fleet { pools: vec![live(&pool("a"))], ..fleet() },
@@ -162,7 +162,7 @@ fn an_empty_plan_says_no_changes() {
 }
 
 #[test]
-fn long_markdown_is_cut_with_a_count_of_the_rest() {
+fn long_markdown_is_cut_and_the_rest_is_counted() {
     let names: Vec<String> = (0..400).map(|it| format!("pool-{it:03}")).collect();
     let many = plan(&desired(names.iter().map(|it| pool(it))), &fleet(), &PlanOptions::default());
     let said = markdown(&many, &heading());
@@ -175,7 +175,7 @@ fn long_markdown_is_cut_with_a_count_of_the_rest() {
 }
 
 #[test]
-fn a_label_of_ours_is_shown_as_a_label() {
+fn our_mark_is_shown_as_a_label() {
     let renaming = with("new", |it| it.settings.adopt = Some("old".to_owned()));
     let mut before = live(&pool("new"));
     before.spec.labels = ["linux", "new", &owned("old")].into_iter().collect();

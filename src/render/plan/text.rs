@@ -1,4 +1,5 @@
-//! The plan as people read Terraform: signs, only what changes, old → new, and what follows.
+//! The plan as text in Terraform's manner: signs, only changed fields, old → new, and the
+//! consequences.
 
 use anstyle::Style;
 
@@ -11,30 +12,30 @@ use crate::render::style::{
 };
 use crate::render::wrap::hanging;
 
-/// Where the fields of a step begin.
+/// The indent of a step's fields.
 const INDENT: &str = "      ";
 
-/// The widest column of field names; a longer name pushes its value aside.
+/// The widest column of field names; a longer name moves its value to the right.
 const FIELD_MAX: usize = 32;
 
-/// The whole plan, folded to `width` columns. Ends with a line break.
+/// The whole plan, wrapped to `width` columns. Ends with a line feed.
 pub fn text(plan: &Plan, heading: &Heading, width: usize) -> String {
     let mut parts = vec![paint(NAME, opening(&plan.fleet, heading)) + "\n"];
-    parts.extend(plan.steps.iter().map(|it| step(it, width)));
-    let notes: Vec<String> = plan.notes.iter().map(|it| note(it, width)).collect();
+    parts.extend(plan.steps.iter().map(|step| step_text(step, width)));
+    let notes: Vec<String> = plan.notes.iter().map(|note| note_text(note, width)).collect();
     if !notes.is_empty() {
         parts.push(notes.concat());
     }
     let style = if plan.is_empty() { GOOD } else { NAME };
-    let leave = leave(plan).map(|it| labelled("", "help:", HELP, (&it, width)) + "\n");
+    let leave = leave(plan).map(|hint| labelled("", "help:", HELP, (&hint, width)) + "\n");
     parts.push(paint(style, summary(plan)) + "\n" + &leave.unwrap_or_default());
     parts.join("\n")
 }
 
-fn step(step: &Step, width: usize) -> String {
+fn step_text(step: &Step, width: usize) -> String {
     let style = style_of(step.action);
     let id =
-        step.pool_id.as_ref().map_or_else(String::new, |it| format!(" ({})", quote(it.as_str())));
+        step.pool_id.as_ref().map_or_else(String::new, |id| format!(" ({})", quote(id.as_str())));
     let mut lines = vec![format!(
         "{} {}: {}{}",
         paint(style, format!("{:>3}", sign(step.action))),
@@ -44,16 +45,19 @@ fn step(step: &Step, width: usize) -> String {
     )];
     lines.push(hanging("    ", &step.reason, width));
     lines.extend(fields(step, width));
-    lines.extend(step.consequences.iter().map(|it| hanging("    · ", it, width)));
-    lines.extend(step.policy.as_ref().map(|it| labelled("    ", "policy:", QUIET, (it, width))));
-    lines.extend(step.help.as_ref().map(|it| labelled("    ", "help:", HELP, (it, width))));
+    lines.extend(step.consequences.iter().map(|consequence| hanging("    · ", consequence, width)));
+    lines.extend(
+        step.policy.as_ref().map(|policy| labelled("    ", "policy:", QUIET, (policy, width))),
+    );
+    lines.extend(step.help.as_ref().map(|help| labelled("    ", "help:", HELP, (help, width))));
     lines.join("\n") + "\n"
 }
 
 fn fields(step: &Step, width: usize) -> Vec<String> {
     let changes = &step.changes;
-    let names: Vec<String> = changes.iter().map(|it| quote(&it.field)).collect();
-    let column = names.iter().map(|it| it.chars().count()).filter(|it| *it <= FIELD_MAX).max();
+    let names: Vec<String> = changes.iter().map(|change| quote(&change.field)).collect();
+    let column =
+        names.iter().map(|name| name.chars().count()).filter(|name| *name <= FIELD_MAX).max();
     let column = column.unwrap_or(0);
     let line = |(name, change): (&String, &FieldChange)| {
         let first = format!("{INDENT}{name:<column$}  ");
@@ -62,7 +66,7 @@ fn fields(step: &Step, width: usize) -> Vec<String> {
     names.iter().zip(changes).map(line).collect()
 }
 
-/// Painted where it stands on one line; folded and plain where it does not.
+/// Styled if it fits one line; otherwise wrapped and plain.
 fn value(first: &str, told: &ChangeText, width: usize) -> String {
     let room = width.saturating_sub(first.chars().count());
     let plain = match told {
@@ -77,17 +81,17 @@ fn value(first: &str, told: &ChangeText, width: usize) -> String {
     }
 }
 
-fn note(note: &Note, width: usize) -> String {
+fn note_text(note: &Note, width: usize) -> String {
     let (word, style) = match note.weight {
         NoteSeverity::Warning => ("warning:", WARNING),
         NoteSeverity::Remark => ("note:", QUIET),
     };
     let mut lines = vec![labelled("", word, style, (&note.text, width))];
-    lines.extend(note.help.as_ref().map(|it| labelled("", "help:", HELP, (it, width))));
+    lines.extend(note.help.as_ref().map(|help| labelled("", "help:", HELP, (help, width))));
     lines.join("\n") + "\n"
 }
 
-/// A sentence after a word in its style.
+/// A sentence after a styled word.
 fn labelled(indent: &str, word: &str, style: Style, (text, width): (&str, usize)) -> String {
     let plain = hanging(&format!("{indent}{word} "), text, width);
     plain.replacen(word, &paint(style, word), 1)

@@ -1,4 +1,4 @@
-//! One side of a change, or both, in words. No value is hidden here: the plan has done that.
+//! The values of a change as text. Secret values are hidden in the plan already.
 
 use serde_json::Value;
 
@@ -6,26 +6,24 @@ use crate::domain::label::Labels;
 use crate::domain::text::{count, quote};
 use crate::plan::{FieldChange, ShownValue, Step};
 
-/// Most characters of one value: long lists are cut.
+/// The longest value in characters; the rest is cut.
 const VALUE_MAX: usize = 1_000;
 
-/// What stands for "not there".
+/// The sign of an absent value.
 const NONE: &str = "(none)";
 
-/// What a script with a private key in it is called.
+/// The label of a script that contains a private key.
 const KIT: &str = "the runner kit";
 
-/// A change in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ChangeText {
-    /// One text: a value that comes, or something that is said of a hidden one.
+    /// One text: an added value, or a remark on a hidden one.
     One(String),
-    /// From → to.
+    /// The old and the new value.
     Two(String, String),
 }
 
-/// The change of a field. Where there is no pool yet everything comes, so that is not said of each
-/// field.
+/// The change of a field. For a new pool every value is added, so no field says so.
 pub(super) fn told(change: &FieldChange, step: &Step) -> ChangeText {
     let one = |text: String| ChangeText::One(clipped(text));
     match (&change.before, &change.after) {
@@ -62,7 +60,7 @@ fn side(field: &str, shown: &ShownValue) -> String {
         ShownValue::Level(level) => level.to_string(),
         ShownValue::Hidden { bytes, .. } => format!("(hidden, {})", count(*bytes, "byte")),
         ShownValue::Kit { digest } => format!("{KIT}, sha256:{digest}"),
-        // `"1"` and `1` are two things for a provider.
+        // A provider may treat `"1"` and `1` differently.
         ShownValue::Value(Value::String(text)) if field.starts_with("extra_specs.") => {
             quote(&Value::from(text.as_str()).to_string())
         }
@@ -74,12 +72,12 @@ fn side(field: &str, shown: &ShownValue) -> String {
     }
 }
 
-/// Two sets as what comes and what goes: labels have no order and no case.
+/// The added and the removed labels: labels have no order and no case.
 fn set(old: &[Value], new: &[Value]) -> String {
     let labels = |items: &[Value]| -> Labels { items.iter().map(item).collect() };
     let (old, new) = (labels(old), labels(new));
-    let goes = old.iter().filter(|it| !new.contains(it)).map(|it| format!("- {it}"));
-    let comes = new.iter().filter(|it| !old.contains(it)).map(|it| format!("+ {it}"));
+    let goes = old.iter().filter(|label| !new.contains(label)).map(|label| format!("- {label}"));
+    let comes = new.iter().filter(|label| !old.contains(label)).map(|label| format!("+ {label}"));
     goes.chain(comes).collect::<Vec<_>>().join(", ")
 }
 

@@ -1,5 +1,5 @@
-//! What `status` shows, as values: one line a pool, put together from the files, the fleet and the
-//! plan between them.
+//! The data of `status`: one line per pool, combined from the files, the fleet and the plan between
+//! them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -19,25 +19,23 @@ use crate::plan::Plan;
 use crate::render::decision::DecisionView;
 use crate::scaling::{EvaluationClock, PoolSnapshot, ScaledPool, snapshot};
 
-/// Where a pool stands between the files and GARM.
+/// Whether a pool is in the files, in GARM, or both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PoolStanding {
-    /// In both.
     Declared,
-    /// In the files only.
     Absent,
-    /// Ours in GARM, and in no file that was read.
+    /// In GARM with our mark, and in no file that was read.
     Undeclared,
-    /// Retired by a replace; being drained.
+    /// A replacement takes its place; it is drained.
     Retired,
-    /// Created by a replace that is not finished.
+    /// The new pool of a replace that has not finished.
     Replacement,
-    /// Left beside the pool of its name by a create that was interrupted.
+    /// Left beside the pool of its name by an interrupted create.
     Leftover,
 }
 
 impl PoolStanding {
-    /// Every standing, in the order of output.
+    /// All values, in the order of output.
     pub const ALL: [Self; 6] = [
         Self::Declared,
         Self::Absent,
@@ -47,7 +45,7 @@ impl PoolStanding {
         Self::Leftover,
     ];
 
-    /// The word of output and JSON.
+    /// The word used in text and JSON.
     pub fn word(self) -> &'static str {
         match self {
             Self::Declared => "declared",
@@ -60,61 +58,53 @@ impl PoolStanding {
     }
 }
 
-/// One pool.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PoolStatus {
-    /// Its name in the fleet.
     pub name: String,
-    /// Where it stands.
     pub standing: PoolStanding,
-    /// GARM's id; absent for an absent pool.
+    /// `None` for an absent pool.
     pub pool_id: Option<PoolId>,
-    /// Whether GARM works on it.
+    /// Whether it is enabled in GARM.
     pub enabled: bool,
-    /// Its runners and its queue; all zero for an absent pool.
+    /// Zero for an absent pool.
     pub snapshot: PoolSnapshot,
-    /// Floor on all its runners.
+    /// `min_runners`.
     pub min_runners: u32,
-    /// Ceiling.
+    /// The effective `max_runners`.
     pub max_runners: u32,
-    /// GARM's `min_idle_runners`; absent for an absent pool.
+    /// `min_idle_runners` in GARM; `None` for an absent pool.
     pub level: Option<u32>,
-    /// What the scaler does, or would do; absent for a pool that it leaves alone.
+    /// What is done now, or would be; `None` for a pool that is not scaled.
     pub decision: Option<DecisionView>,
-    /// What a person should know, gravest first. Empty: healthy.
+    /// Remarks, most severe first; empty for a healthy pool.
     pub remarks: Vec<Remark>,
-    /// Every runner, by name.
+    /// All runners, by name.
     pub runners: Vec<RunnerRow>,
 }
 
-/// Where decisions come from.
+/// The source of the decisions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DecisionSource {
-    /// From a `watch` that runs.
+    /// A running `watch`.
     Watch {
-        /// Where it was asked.
         address: String,
-        /// When it took its last turn, on GARM's clock.
+        /// The time of its last pass, on GARM's clock.
         at: Timestamp,
-        /// Whether it writes what it decides.
+        /// Whether it applies its decisions.
         is_applied: bool,
     },
-    /// No `watch` answers there: what one would decide that starts now.
-    NotRunning {
-        /// Where it was asked.
-        address: String,
-    },
-    /// Whether one runs is not known: what one would decide that starts now.
+    /// No `watch` answers: the decisions are those of one that starts now.
+    NotRunning { address: String },
+    /// It is unknown whether one runs: the decisions are those of one that starts now.
     Unknown {
-        /// Where it was asked.
         address: String,
-        /// Why it told nothing: one sentence, escaped.
+        /// Why it gave no decisions: one sentence, escaped.
         why: String,
     },
 }
 
 impl DecisionSource {
-    /// Where a `watch` was asked.
+    /// The address where a `watch` was looked for.
     pub fn address(&self) -> &str {
         match self {
             Self::Watch { address, .. }
@@ -124,50 +114,46 @@ impl DecisionSource {
     }
 }
 
-/// The decision about each pool that is scaled, by name, and where they come from.
+/// The decisions about all scaled pools by name, and their source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PoolDecisions {
-    /// Where from; absent where nobody was asked.
+    /// `None` if no decisions were needed.
     pub source: Option<DecisionSource>,
-    /// Those that a running `watch` does not know are what it would decide.
+    /// For pools that a running `watch` does not know, what it would decide.
     pub by_pool: BTreeMap<PoolName, DecisionView>,
 }
 
-/// Everything that `status` shows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FleetStatus {
-    /// Whose pools.
     pub fleet: String,
-    /// GARM's id of itself.
+    /// The id that GARM gives itself.
     pub controller_id: String,
-    /// GARM's version, empty where it does not say.
+    /// GARM's version; empty if unknown.
     pub version: String,
-    /// When the fleet was read, on GARM's clock.
+    /// The time of the read, on GARM's clock.
     pub observed_at: Timestamp,
-    /// Where the decisions come from; absent when no pool is to be scaled, or nobody was asked.
+    /// The source of the decisions; `None` if no pool is scaled or no decisions were needed.
     pub source: Option<DecisionSource>,
-    /// The pools, by name.
+    /// Ordered by name.
     pub pools: Vec<PoolStatus>,
-    /// Pools in GARM that are not this fleet's.
+    /// Number of pools in GARM that do not belong to this fleet.
     pub foreign: usize,
 }
 
-/// What a board is made from.
+/// The inputs of [`FleetStatus`].
 #[derive(Clone, Copy)]
 pub struct StatusInputs<'a> {
-    /// Whose pools.
     pub owner: &'a FleetName,
-    /// The pools of the files.
+    /// The declared pools.
     pub declared: &'a [DeclaredPool],
-    /// One reading of GARM.
+    /// A full read of GARM.
     pub fleet: &'a Fleet,
-    /// What `plan` would do; absent when the files are not complete enough to plan.
+    /// What `plan` would do; `None` if the files are not complete enough for a plan.
     pub plan: Option<&'a Plan>,
-    /// What the scaler does, or would do.
     pub decisions: &'a PoolDecisions,
 }
 
-/// A pool of ours in GARM, with what the files say about it.
+/// A pool of this fleet in GARM, with its declaration.
 struct OwnedPool<'a> {
     name: String,
     standing: PoolStanding,
@@ -175,25 +161,29 @@ struct OwnedPool<'a> {
     policy: ScalePolicy,
 }
 
-/// Puts the board together.
+/// Combines files, fleet, plan and decisions.
 pub fn fleet_status(inputs: StatusInputs<'_>) -> FleetStatus {
     let StatusInputs { owner, declared, fleet, .. } = inputs;
     let owners = Owners::new(&fleet.pools, owner);
     let runners = |id: &PoolId| fleet.runners_of(id).count();
-    let holders = owners.named.iter().map(|it| (it.0.as_str(), it.1.holder(runners))).collect();
+    let holders =
+        owners.named.iter().map(|named| (named.0.as_str(), named.1.holder(runners))).collect();
     let recognise = |pool| recognise(pool, owner, declared, &holders);
     let ours: Vec<OwnedPool<'_>> = fleet.pools.iter().filter_map(recognise).collect();
     let managed: Vec<ScaledPool<'_>> =
-        ours.iter().map(|it| ScaledPool { pool: it.pool, policy: &it.policy }).collect();
+        ours.iter().map(|pool| ScaledPool { pool: pool.pool, policy: &pool.policy }).collect();
     let glances = snapshot(fleet, &managed);
     let present = ours.iter().zip(glances).map(|(ours, snapshot)| line(ours, snapshot, inputs));
-    let is_there =
-        |name: &str| ours.iter().any(|it| it.standing == PoolStanding::Declared && it.name == name);
-    let absent =
-        declared.iter().filter(|it| !is_there(it.name.as_str())).map(|it| absent(it, inputs));
+    let is_there = |name: &str| {
+        ours.iter().any(|pool| pool.standing == PoolStanding::Declared && pool.name == name)
+    };
+    let absent = declared
+        .iter()
+        .filter(|pool| !is_there(pool.name.as_str()))
+        .map(|pool| absent(pool, inputs));
     let mut pools: Vec<PoolStatus> = present.chain(absent).collect();
     pools.sort_by(|a, b| (&a.name, a.standing, &a.pool_id).cmp(&(&b.name, b.standing, &b.pool_id)));
-    let is_scaled = |it: &DeclaredPool| it.may_be_enabled() && it.scale.autoscale;
+    let is_scaled = |pool: &DeclaredPool| pool.may_be_enabled() && pool.scale.autoscale;
     let source = inputs.decisions.source.clone().filter(|_| declared.iter().any(is_scaled));
     FleetStatus {
         source,
@@ -213,23 +203,25 @@ fn recognise<'a>(
     holders: &HashMap<&str, NameResolution<'_>>,
 ) -> Option<OwnedPool<'a>> {
     let marks = pool.spec.labels.marks();
-    let mark = marks.iter().find(|it| it.fleet() == owner.as_str())?;
+    let mark = marks.iter().find(|mark| mark.fleet() == owner.as_str())?;
     let name = mark.pool().to_owned();
-    let file = declared.iter().find(|it| it.name.as_str() == name);
+    let file = declared.iter().find(|pool| pool.name.as_str() == name);
     let holder = holders.get(name.as_str());
-    let is_left = |it: &&NameResolution<'_>| match it {
-        NameResolution::Pool { leftovers, .. } => leftovers.iter().any(|it| it.id == pool.id),
+    let is_left = |resolution: &&NameResolution<'_>| match resolution {
+        NameResolution::Pool { leftovers, .. } => {
+            leftovers.iter().any(|leftover| leftover.id == pool.id)
+        }
         NameResolution::NoPool
         | NameResolution::Conflicting(_)
         | NameResolution::SeveralInUse(_) => false,
     };
     let (standing, policy) = match (mark, file) {
-        (OwnerMark::Owned { .. }, _) if holder.is_some_and(|it| is_left(&it)) => {
+        (OwnerMark::Owned { .. }, _) if holder.is_some_and(|holder| is_left(&holder)) => {
             (PoolStanding::Leftover, plain(pool))
         }
         (OwnerMark::Owned { .. }, Some(file)) => {
-            // A pool that is switched off in its file is not steered, whatever GARM says; nor is
-            // one of which it is not certain that it is the one.
+            // A pool that its file disables is not scaled, whatever its state in GARM; nor is one
+            // that may not be the declared pool.
             let is_certain = matches!(holder, Some(NameResolution::Pool { .. }));
             let autoscale = file.scale.autoscale && file.may_be_enabled() && is_certain;
             (PoolStanding::Declared, ScalePolicy { autoscale, ..file.scale.clone() })
@@ -241,7 +233,7 @@ fn recognise<'a>(
     Some(OwnedPool { name, standing, pool, policy })
 }
 
-/// The policy of a pool that no file speaks of: nothing is asked of it, the rest as by default.
+/// The policy of an undeclared pool: no minimum, and defaults otherwise.
 fn plain(pool: &Pool) -> ScalePolicy {
     ScalePolicy {
         min_runners: 0,
@@ -263,14 +255,14 @@ fn line(ours: &OwnedPool<'_>, mut snapshot: PoolSnapshot, inputs: StatusInputs<'
     let pool = ours.pool;
     let decision = decision(ours, inputs).cloned();
     if let Some(told) = &decision {
-        // The jobs of one pool by the same count as its decision: a running `watch` remembers
-        // which pool a job was given to, and which jobs are stuck.
+        // Jobs are counted as in the pool's decision, since a running `watch` remembers which pool
+        // a job was assigned to, and which jobs are stuck.
         snapshot.queue_depth = told.queued;
         snapshot.leaving_since = snapshot.leaving_since.into_iter().chain(told.leaving_since).min();
         snapshot.oldest_wait =
-            told.oldest.map(|it| EvaluationClock::new(inputs.fleet.observed_at).age(it));
+            told.oldest.map(|at| EvaluationClock::new(inputs.fleet.observed_at).age(at));
     }
-    let suspects = decision.as_ref().map_or(&[][..], |it| &it.suspects);
+    let suspects = decision.as_ref().map_or(&[][..], |decision| &decision.suspects);
     let runners = runner_lines(pool, ours.policy.boot_grace, suspects, inputs.fleet);
     let mut line = PoolStatus {
         name: ours.name.clone(),
@@ -289,11 +281,11 @@ fn line(ours: &OwnedPool<'_>, mut snapshot: PoolSnapshot, inputs: StatusInputs<'
     line
 }
 
-/// The decision about this very pool.
+/// The decision about this pool, compared by id.
 fn decision<'a>(ours: &OwnedPool<'_>, inputs: StatusInputs<'a>) -> Option<&'a DecisionView> {
     let name =
         PoolName::new(&ours.name).ok().filter(|_| ours.standing == PoolStanding::Declared)?;
-    inputs.decisions.by_pool.get(&name).filter(|it| it.pool_id == ours.pool.id.as_str())
+    inputs.decisions.by_pool.get(&name).filter(|decision| decision.pool_id == ours.pool.id.as_str())
 }
 
 fn absent(declared: &DeclaredPool, inputs: StatusInputs<'_>) -> PoolStatus {

@@ -1,4 +1,4 @@
-//! What a person should know about a pool, from one look at it.
+//! Remarks on the health of a pool.
 
 use std::time::Duration;
 
@@ -16,28 +16,24 @@ use crate::render::decision::{Occupancy, occupied};
 use crate::render::words::{count, span};
 use crate::scaling::RunnerClass;
 
-/// Most failed runners that are told of one by one.
+/// The largest number of failed runners that are listed one by one.
 const FAULTS_MAX: usize = 3;
 
-/// How much a remark weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RemarkSeverity {
-    /// The pool does not do its work.
+    /// The pool does not work.
     Critical,
-    /// A person should look.
+    /// An operator should look at it.
     Warning,
-    /// Good to know.
     Info,
 }
 
-/// One thing to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remark {
-    /// How much it weighs.
     pub severity: RemarkSeverity,
-    /// In a word or two.
+    /// One or two words for the table.
     pub word: &'static str,
-    /// One sentence without full stop; escaped.
+    /// One sentence without a full stop; escaped.
     pub text: String,
 }
 
@@ -45,7 +41,7 @@ fn remark(severity: RemarkSeverity, word: &'static str, text: impl Into<String>)
     Remark { severity, word, text: text.into() }
 }
 
-/// About a pool that is there, gravest first.
+/// Remarks on a pool in GARM, most severe first.
 pub(super) fn present(
     line: &PoolStatus,
     pool: &Pool,
@@ -72,13 +68,13 @@ pub(super) fn present(
     .chain(failed(line))
     .chain(undeletable(line))
     .collect();
-    remarks.sort_by_key(|it| it.severity);
+    remarks.sort_by_key(|remark| remark.severity);
     remarks
 }
 
-/// About a pool that is only declared.
+/// Remarks on a pool that is only declared.
 pub(super) fn absent(declared: &DeclaredPool, inputs: StatusInputs<'_>) -> Vec<Remark> {
-    let stopped = declared.entity.as_ref().and_then(|it| stopped(it, inputs));
+    let stopped = declared.entity.as_ref().and_then(|entity| stopped(entity, inputs));
     let missing =
         remark(RemarkSeverity::Warning, "not in GARM", "not in GARM yet: `apply` creates it");
     let blocked = inputs.plan.and_then(|plan| blocked(declared.name.as_str(), plan));
@@ -86,7 +82,7 @@ pub(super) fn absent(declared: &DeclaredPool, inputs: StatusInputs<'_>) -> Vec<R
 }
 
 fn manager(pool: &Pool, inputs: StatusInputs<'_>) -> Option<Remark> {
-    let entity = inputs.fleet.entities.iter().find(|it| it.key == pool.entity)?;
+    let entity = inputs.fleet.entities.iter().find(|entity| entity.key == pool.entity)?;
     stop_remark(&entity.manager, &format!("{} {}", entity.key.kind.word(), entity.name))
 }
 
@@ -113,24 +109,26 @@ fn stop_remark(manager: &PoolManager, entity: &str) -> Option<Remark> {
     }
 }
 
-/// GARM does not create what the running `watch` asks it for.
+/// GARM does not create the runners that the running `watch` asks for.
 fn stalled(line: &PoolStatus) -> Option<Remark> {
     let stall = line.decision.as_ref()?.stall.as_ref()?;
     Some(remark(RemarkSeverity::Critical, "GARM stalls", stall.clone()))
 }
 
 fn failed(line: &PoolStatus) -> Vec<Remark> {
-    let failed: Vec<_> = line.runners.iter().filter(|it| it.class == RunnerClass::Failed).collect();
-    let told = failed.iter().take(FAULTS_MAX).map(|it| {
-        let state = format!("`{}`, `{}`", text::quote(&it.status), text::quote(&it.runner_status));
-        let why = match &it.fault {
+    let failed: Vec<_> =
+        line.runners.iter().filter(|runner| runner.class == RunnerClass::Failed).collect();
+    let told = failed.iter().take(FAULTS_MAX).map(|runner| {
+        let state =
+            format!("`{}`, `{}`", text::quote(&runner.status), text::quote(&runner.runner_status));
+        let why = match &runner.fault {
             Some(fault) => format!("its provider says: {fault}"),
-            None => format!("it is {state} since {}", span(it.age)),
+            None => format!("it is {state} since {}", span(runner.age)),
         };
         remark(
             RemarkSeverity::Critical,
             "failing",
-            format!("runner `{}` failed: {why}", text::quote(&it.name)),
+            format!("runner `{}` failed: {why}", text::quote(&runner.name)),
         )
     });
     let rest = failed.len().saturating_sub(FAULTS_MAX);
@@ -144,12 +142,13 @@ fn failed(line: &PoolStatus) -> Vec<Remark> {
     told.chain(more).collect()
 }
 
-/// Runners on their way out that their provider does not delete.
+/// Deleting runners whose provider reports an error.
 fn undeletable(line: &PoolStatus) -> Vec<Remark> {
     let is_leaving =
-        |it: &&RunnerRow| matches!(it.class, RunnerClass::Leaving | RunnerClass::Ended);
+        |runner: &&RunnerRow| matches!(runner.class, RunnerClass::Leaving | RunnerClass::Ended);
     let all = line.runners.iter().filter(is_leaving);
-    let failing: Vec<_> = all.filter_map(|it| Some((&it.name, it.fault.as_ref()?))).collect();
+    let failing: Vec<_> =
+        all.filter_map(|runner| Some((&runner.name, runner.fault.as_ref()?))).collect();
     let told = failing.iter().take(FAULTS_MAX).map(|(name, fault)| {
         let runner = text::code(name);
         let text = format!("runner {runner} cannot be deleted: its provider says: {fault}");
@@ -172,7 +171,7 @@ fn below_minimum(line: &PoolStatus) -> Option<Remark> {
     })
 }
 
-/// So long a runner may take to come once it is asked for: two of GARM's ticks, and its boot.
+/// How long a requested runner may take: two of GARM's intervals, and its boot.
 const COMING: Duration = Duration::from_secs(60);
 
 fn waiting(line: &PoolStatus, policy: &ScalePolicy) -> Option<Remark> {
@@ -197,8 +196,9 @@ fn not_handed_out(line: &PoolStatus) -> Option<Remark> {
 }
 
 fn suspect(line: &PoolStatus) -> Option<Remark> {
-    let suspect = line.runners.iter().filter(|it| it.class == RunnerClass::Suspect);
-    let names: Vec<String> = suspect.map(|it| format!("`{}`", text::quote(&it.name))).collect();
+    let suspect = line.runners.iter().filter(|runner| runner.class == RunnerClass::Suspect);
+    let names: Vec<String> =
+        suspect.map(|runner| format!("`{}`", text::quote(&runner.name))).collect();
     names.first()?;
     let text = format!(
         "{} by GARM's row, while a younger runner took a job that had waited beside: {}; \
@@ -209,7 +209,7 @@ fn suspect(line: &PoolStatus) -> Option<Remark> {
     Some(remark(RemarkSeverity::Warning, "suspect", text))
 }
 
-/// GARM alone starts its runners, and not soon.
+/// Only GARM starts runners for the pool, after a long backoff.
 fn left_to_garm(
     line: &PoolStatus,
     policy: &ScalePolicy,
@@ -243,9 +243,9 @@ fn full(line: &PoolStatus, now: Timestamp) -> Option<Remark> {
     })
 }
 
-/// Jobs that GitHub does not give to the runners that wait for them.
+/// Jobs that GitHub does not assign to idle runners.
 fn stuck(line: &PoolStatus) -> Option<Remark> {
-    let stuck = line.decision.as_ref().map_or(0, |it| it.stuck);
+    let stuck = line.decision.as_ref().map_or(0, |decision| decision.stuck);
     (stuck > 0).then(|| {
         let jobs = match stuck {
             1 => "1 job waits beside idle runners that do not get it".to_owned(),
@@ -285,7 +285,7 @@ fn standing(line: &PoolStatus) -> Option<Remark> {
     }
 }
 
-/// What `plan` would do to a declared pool.
+/// Changes that `plan` would make to a declared pool.
 fn drift(line: &PoolStatus, plan: Option<&Plan>) -> Option<Remark> {
     if line.standing != PoolStanding::Declared {
         return None;
@@ -294,10 +294,10 @@ fn drift(line: &PoolStatus, plan: Option<&Plan>) -> Option<Remark> {
     if let Some(blocked) = blocked(&line.name, plan) {
         return Some(blocked);
     }
-    let steps = plan.steps.iter().filter(|it| is_about(it.about.pool(), &line.name));
+    let steps = plan.steps.iter().filter(|step| is_about(step.about.pool(), &line.name));
     let fields: Vec<String> = steps
-        .flat_map(|it| &it.changes)
-        .map(|it| format!("`{}`", text::quote(&it.field)))
+        .flat_map(|step| &step.changes)
+        .map(|step| format!("`{}`", text::quote(&step.field)))
         .collect();
     (!fields.is_empty()).then(|| {
         let text = format!("differs from the files in {}: see `plan`", fields.join(", "));
@@ -309,12 +309,12 @@ fn blocked(pool: &str, plan: &Plan) -> Option<Remark> {
     let step = plan
         .steps
         .iter()
-        .find(|it| it.action == Action::Blocked && is_about(it.about.pool(), pool))?;
+        .find(|step| step.action == Action::Blocked && is_about(step.about.pool(), pool))?;
     Some(remark(RemarkSeverity::Warning, "blocked", step.reason.clone()))
 }
 
 fn is_about(pool: Option<&crate::domain::name::PoolName>, name: &str) -> bool {
-    pool.is_some_and(|it| it.as_str() == name)
+    pool.is_some_and(|pool| pool.as_str() == name)
 }
 
 fn switched_off(line: &PoolStatus) -> Option<Remark> {
@@ -324,8 +324,11 @@ fn switched_off(line: &PoolStatus) -> Option<Remark> {
 }
 
 fn outdated(line: &PoolStatus) -> Option<Remark> {
-    let old =
-        line.runners.iter().filter(|it| it.is_outdated && it.class == RunnerClass::Idle).count();
+    let old = line
+        .runners
+        .iter()
+        .filter(|runner| runner.is_outdated && runner.class == RunnerClass::Idle)
+        .count();
     (old > 0).then(|| {
         let text = format!(
             "{} made before the pool was changed: `apply --rotate` replaces them",

@@ -19,11 +19,11 @@ struct StatusJson<'a> {
     pools: Vec<PoolJson<'a>>,
 }
 
-/// Where the decisions come from.
+/// The source of the decisions.
 #[derive(Serialize)]
 struct WatchJson<'a> {
     address: &'a str,
-    /// Null: whether one runs is not known.
+    /// Null if unknown.
     running: Option<bool>,
     why: Option<&'a str>,
     at: Option<String>,
@@ -73,7 +73,7 @@ pub fn json(status: &FleetStatus, detail: Detail) -> Value {
         controller_id: &status.controller_id,
         observed_at: status.observed_at.to_string(),
         watch: status.source.as_ref().map(source),
-        pools: status.pools.iter().map(|it| pool(it, detail)).collect(),
+        pools: status.pools.iter().map(|line| pool(line, detail)).collect(),
     })
 }
 
@@ -104,10 +104,10 @@ fn pool(pool: &PoolStatus, detail: Detail) -> PoolJson<'_> {
         max_runners: pool.max_runners,
         level: pool.level,
         queue_depth: snapshot.queue_depth,
-        oldest_wait_seconds: snapshot.oldest_wait.map(|it| it.as_secs()),
-        stuck_jobs: pool.decision.as_ref().map(|it| it.stuck),
-        decision: pool.decision.as_ref().map(|it| &it.value),
-        remarks: pool.remarks.iter().map(|it| it.text.as_str()).collect(),
+        oldest_wait_seconds: snapshot.oldest_wait.map(|wait| wait.as_secs()),
+        stuck_jobs: pool.decision.as_ref().map(|decision| decision.stuck),
+        decision: pool.decision.as_ref().map(|decision| &decision.value),
+        remarks: pool.remarks.iter().map(|remark| remark.text.as_str()).collect(),
         runners: (detail == Detail::Runners).then(|| pool.runners.iter().map(runner).collect()),
     }
 }

@@ -1,4 +1,4 @@
-//! `status`: is the fleet healthy, and what is it doing?
+//! `status`: the health of the fleet and its present activity.
 
 mod fleet_status;
 mod health;
@@ -26,16 +26,15 @@ use crate::domain::desired::leaves_scaling_to_us;
 use crate::domain::text;
 use crate::scaling::{Direction, EvaluationClock, RunnerClass};
 
-/// Whether every runner is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
-    /// One line a pool.
+    /// One line per pool.
     Pools,
-    /// And one line a runner below.
+    /// Also one line per runner.
     Runners,
 }
 
-/// The board as text, at most `width` columns wide.
+/// The status as text, at most `width` columns wide.
 pub fn text(status: &FleetStatus, detail: Detail, width: usize) -> String {
     let mut text = format!("{}\n", summary(status, width));
     if !status.pools.is_empty() {
@@ -50,7 +49,7 @@ pub fn text(status: &FleetStatus, detail: Detail, width: usize) -> String {
     if !scaling.is_empty() {
         text.push_str(&format!("\n{scaling}"));
     }
-    let has_runners = status.pools.iter().any(|it| !it.runners.is_empty());
+    let has_runners = status.pools.iter().any(|pool| !pool.runners.is_empty());
     if detail == Detail::Runners && has_runners {
         text.push_str(&format!("\n{}", all_runners(status, width)));
     }
@@ -62,30 +61,32 @@ pub fn text(status: &FleetStatus, detail: Detail, width: usize) -> String {
     text
 }
 
-/// `3 pools: 2 active, 1 idle, …` and how many of them a person should look at.
+/// `3 pools: 2 active, 1 idle, …` and the number of those that need attention.
 fn summary(status: &FleetStatus, width: usize) -> String {
     let sum = |of: fn(&PoolStatus) -> u32| status.pools.iter().map(of).sum::<u32>();
-    let waiting = sum(|it| it.snapshot.queue_depth);
-    let oldest = status.pools.iter().filter_map(|it| it.snapshot.oldest_wait).max();
+    let waiting = sum(|line| line.snapshot.queue_depth);
+    let oldest = status.pools.iter().filter_map(|pool| pool.snapshot.oldest_wait).max();
     let jobs = match oldest {
         None => "no job waiting".to_owned(),
         Some(oldest) => {
             format!("{} waiting, the oldest for {}", count(waiting as usize, "job"), span(oldest))
         }
     };
-    let is_ill = |it: &&PoolStatus| it.remarks.iter().any(|it| it.severity != RemarkSeverity::Info);
+    let is_ill = |line: &&PoolStatus| {
+        line.remarks.iter().any(|remark| remark.severity != RemarkSeverity::Info)
+    };
     let (style, verdict) = match status.pools.iter().filter(is_ill).count() {
         0 => (GOOD, "healthy".to_owned()),
-        1 => (WARNING, "1 pool needs a look".to_owned()),
-        ill => (WARNING, format!("{ill} pools need a look")),
+        1 => (WARNING, "1 pool needs attention".to_owned()),
+        ill => (WARNING, format!("{ill} pools need attention")),
     };
     let numbers = format!(
         "{}: {} active, {} idle, {} booting, {} failed; {jobs};",
         count(status.pools.len(), "pool"),
-        sum(|it| it.snapshot.active),
-        sum(|it| it.snapshot.idle),
-        sum(|it| it.snapshot.booting),
-        sum(|it| it.snapshot.failed),
+        sum(|line| line.snapshot.active),
+        sum(|line| line.snapshot.idle),
+        sum(|line| line.snapshot.booting),
+        sum(|line| line.snapshot.failed),
     );
     let numbers = hanging("", &numbers, width);
     let last = numbers.lines().last().unwrap_or_default();
@@ -93,7 +94,7 @@ fn summary(status: &FleetStatus, width: usize) -> String {
     format!("{numbers}{}{}", if fits { " " } else { "\n" }, paint(style, verdict))
 }
 
-/// From this width on the whole words of the header have room beside a short name.
+/// The least width that has room for the full header beside a short name.
 const WIDE: usize = 100;
 
 fn pools(status: &FleetStatus, width: usize) -> String {
@@ -135,7 +136,7 @@ fn row(line: &PoolStatus) -> Vec<Cell> {
         number(snapshot.booting, Style::new()),
         number(snapshot.failed, ERROR),
         Cell::number(format!("{}–{}", line.min_runners, line.max_runners)),
-        Cell::number(line.level.map_or_else(|| "–".into(), |it| it.to_string())),
+        Cell::number(line.level.map_or_else(|| "–".into(), |level| level.to_string())),
         number(snapshot.queue_depth, WARNING),
         Cell::number(snapshot.oldest_wait.map_or_else(|| "–".into(), span)),
         scaler(line),
@@ -143,7 +144,7 @@ fn row(line: &PoolStatus) -> Vec<Cell> {
     ]
 }
 
-/// What the scaler would do now, in a word or three.
+/// The decision in one to three words.
 fn scaler(line: &PoolStatus) -> Cell {
     match &line.decision {
         None => Cell::text("–").styled(QUIET),
@@ -175,7 +176,7 @@ fn style_of(severity: RemarkSeverity) -> Style {
     }
 }
 
-/// Every remark as a sentence, gravest first within each pool.
+/// All remarks as sentences, most severe first within each pool.
 fn remarks(status: &FleetStatus, width: usize) -> String {
     let mut text = String::new();
     for line in &status.pools {
@@ -192,8 +193,8 @@ fn remarks(status: &FleetStatus, width: usize) -> String {
     text
 }
 
-/// Where the decisions come from; then what the scaler does or would do and why, for each pool
-/// where that is more than nothing.
+/// The source of the decisions; then the decision and its reason for each pool that has one worth
+/// showing.
 fn scaling(status: &FleetStatus, width: usize) -> String {
     let mut told = String::new();
     for line in &status.pools {
@@ -201,7 +202,8 @@ fn scaling(status: &FleetStatus, width: usize) -> String {
         if it.is_steady && it.frozen.is_none() {
             continue;
         }
-        let frozen = it.frozen.as_ref().map_or_else(String::new, |it| format!("; frozen: {it}"));
+        let frozen =
+            it.frozen.as_ref().map_or_else(String::new, |reason| format!("; frozen: {reason}"));
         let sign = ("→", style_of_direction(it.direction));
         told.push_str(&about(sign, &line.name, &format!("{}{frozen}", it.sentence), width));
     }
@@ -213,12 +215,12 @@ fn scaling(status: &FleetStatus, width: usize) -> String {
     format!("{}\n{told}", paint(style, hanging("", &text, width)))
 }
 
-/// One sentence, and how it is painted.
+/// A sentence and its style.
 fn who_decides(source: &DecisionSource, now: Timestamp) -> (Style, String) {
     match source {
         DecisionSource::Watch { address, at, is_applied: true } => {
             let age = span(EvaluationClock::new(now).age(*at));
-            (QUIET, format!("scaled by the `watch` at {address}, as it stood {age} ago"))
+            (QUIET, format!("scaled by the `watch` at {address}, as of {age} ago"))
         }
         DecisionSource::Watch { address, is_applied: false, .. } => {
             (WARNING, format!("the `watch` at {address} decides and writes nothing at the moment"))
@@ -232,20 +234,20 @@ fn who_decides(source: &DecisionSource, now: Timestamp) -> (Style, String) {
     }
 }
 
-/// `! pool: a sentence`, folded under its sign.
+/// `! pool: a sentence`, wrapped under its sign.
 fn about((sign, style): (&str, Style), pool: &str, said: &str, width: usize) -> String {
     let name = text::quote(pool);
     let folded = hanging(&format!("{sign} "), &format!("{name}: {said}"), width);
-    // Styles take no room: they come after the folding.
+    // Styles take no space, so they are added after wrapping.
     let rest = folded.strip_prefix(&format!("{sign} {name}")).unwrap_or(&folded);
     format!("{} {}{rest}\n", paint(style, sign), paint(NAME, name))
 }
 
 fn all_runners(status: &FleetStatus, width: usize) -> String {
     let header = ["RUNNER", "POOL", "STATE", "IN GARM", "AGE", "JOB OR FAULT"];
-    let header = header.into_iter().map(|it| Cell::text(it).styled(QUIET)).collect();
+    let header = header.into_iter().map(|title| Cell::text(title).styled(QUIET)).collect();
     let of = |line: &PoolStatus| -> Vec<Vec<Cell>> {
-        line.runners.iter().map(|it| runner_row(&line.name, it)).collect()
+        line.runners.iter().map(|runner| runner_row(&line.name, runner)).collect()
     };
     table(header, status.pools.iter().flat_map(of).collect(), width)
 }
@@ -277,10 +279,10 @@ fn runner_row(pool: &str, runner: &RunnerRow) -> Vec<Cell> {
     ]
 }
 
-/// The sentence about GARM's own impatience, when it takes scaling out of the policy's hands.
-/// Source: DESIGN §5, "GARM's own reaction".
+/// The sentence about GARM's own scaling, if its backoff is so short that it overrides the
+/// policies. Source: DESIGN §5, "GARM's own reaction".
 pub fn impatience(backoff: Duration, delays: impl Iterator<Item = Duration>) -> Option<String> {
-    let hasty = delays.filter(|it| !leaves_scaling_to_us(backoff, *it)).count();
+    let hasty = delays.filter(|delay| !leaves_scaling_to_us(backoff, *delay)).count();
     (hasty > 0).then(|| {
         format!(
             "GARM itself starts a runner for each job older than {} \
@@ -291,14 +293,14 @@ pub fn impatience(backoff: Duration, delays: impl Iterator<Item = Duration>) -> 
     })
 }
 
-/// The sentence about pools that runnerctl does not scale while GARM's own backoff is long. `pools` are the
-/// names and the `scale_up_delay` of those that are enabled and not scaled.
+/// The sentence about pools that runnerctl does not scale while GARM's own backoff is long. `pools`
+/// has name and `scale_up_delay` of the enabled pools that are not scaled.
 pub fn left_to_garm<'a>(
     backoff: Duration,
     pools: impl Iterator<Item = (&'a str, Duration)>,
 ) -> Option<String> {
     let mut names: Vec<&str> =
-        pools.filter(|it| leaves_scaling_to_us(backoff, it.1)).map(|it| it.0).collect();
+        pools.filter(|pool| leaves_scaling_to_us(backoff, pool.1)).map(|pool| pool.0).collect();
     names.sort_unstable();
     let names: Vec<String> = names.into_iter().map(text::code).collect();
     (!names.is_empty()).then(|| {

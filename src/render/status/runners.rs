@@ -1,4 +1,4 @@
-//! The runners of one pool, as `status --runners` shows them.
+//! The runners of one pool for `status --runners`.
 
 use std::time::Duration;
 
@@ -9,30 +9,28 @@ use crate::domain::runner::Runner;
 use crate::domain::text;
 use crate::scaling::{EvaluationClock, LifeState, RunnerClass, classify};
 
-/// One runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunnerRow {
-    /// Its name.
     pub name: String,
-    /// What the runner is to the scaler.
+    /// The class that scaling decisions use.
     pub class: RunnerClass,
-    /// The word that users see for it.
+    /// The state as shown.
     pub state: LifeState,
-    /// GARM's word for the VM.
+    /// GARM's status of the VM.
     pub status: String,
-    /// GARM's word for the runner inside.
+    /// GARM's status of the runner in the VM.
     pub runner_status: String,
-    /// Since GARM made it.
+    /// The time since its creation.
     pub age: Duration,
     /// The job that it runs: its name and repository where GARM lists it, else its number.
     pub job: Option<String>,
-    /// Made before the pool was last changed.
+    /// Created before the last change of the pool.
     pub is_outdated: bool,
-    /// Why the provider failed, to make it or to delete it; escaped, cut.
+    /// The provider's error on creation or deletion; escaped and shortened.
     pub fault: Option<String>,
 }
 
-/// The runners of `pool`, by name. Which of them are suspect the pool's decision tells.
+/// The runners of `pool`, by name. The pool's decision says which of them are suspect.
 pub(super) fn runner_lines(
     pool: &Pool,
     boot_grace: Duration,
@@ -66,7 +64,7 @@ pub(super) fn runner_lines(
 
 fn job(runner: &Runner, fleet: &Fleet) -> Option<String> {
     let number = runner.job?;
-    let listed = fleet.jobs.iter().find(|it| it.workflow_job_id == number);
+    let listed = fleet.jobs.iter().find(|job| job.workflow_job_id == number);
     Some(match listed {
         Some(job) => text::quote(&format!("{} ({})", job.name, job.repository)),
         None => number.to_string(),

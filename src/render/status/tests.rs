@@ -63,10 +63,10 @@ fn everything() -> FleetStatus {
 }
 
 #[test]
-fn one_look_says_what_the_pools_do_and_which_are_ill() {
+fn status_shows_what_pools_do_and_which_are_unhealthy() {
     let text = text(&everything(), Detail::Runners, 120);
     insta::assert_snapshot!(strip_str(&text).to_string(), @r"
-        5 pools: 1 active, 1 idle, 0 booting, 1 failed; 2 jobs waiting, the oldest for 3m 5s; 5 pools need a look
+        5 pools: 1 active, 1 idle, 0 booting, 1 failed; 2 jobs waiting, the oldest for 3m 5s; 5 pools need attention
 
         POOL     ENABLED  ACTIVE  IDLE  BOOTING  FAILED  MIN–MAX  LEVEL  QUEUE  OLDEST  SCALER  HEALTH
         ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -97,12 +97,12 @@ fn one_look_says_what_the_pools_do_and_which_are_ill() {
 }
 
 #[test]
-fn everything_but_a_fault_fits_into_80_columns() {
+fn everything_except_provider_errors_fits_80_columns() {
     let text = strip_str(&text(&everything(), Detail::Pools, 80)).to_string();
     assert!(text.lines().all(|it| it.chars().count() <= 80), "{text}");
     insta::assert_snapshot!(text, @r"
         5 pools: 1 active, 1 idle, 0 booting, 1 failed; 2 jobs waiting, the oldest for
-        3m 5s; 5 pools need a look
+        3m 5s; 5 pools need attention
 
         POOL    ON  ACT IDLE BOOT FAIL MIN–MAX LEVEL QUEUE OLDEST SCALER HEALTH
         ────────────────────────────────────────────────────────────────────────────
@@ -176,7 +176,7 @@ fn the_document_has_the_keys_of_the_design() {
 }
 
 #[test]
-fn a_stopped_pool_manager_is_the_gravest() {
+fn a_stopped_pool_manager_is_the_most_severe_remark() {
     let mut fleet = fleet(0, vec![pool("default", &["x"])], vec![], vec![]);
     fleet.entities.push(Entity {
         key: entity("acme"),
@@ -203,7 +203,7 @@ fn a_stopped_pool_manager_is_the_gravest() {
 }
 
 #[test]
-fn garms_own_impatience_is_told_only_where_it_matters() {
+fn a_short_backoff_of_garm_is_reported_only_where_it_matters() {
     let delays = || [30, 600].into_iter().map(Duration::from_secs);
     let said = impatience(Duration::from_secs(30), delays());
     assert_eq!(
@@ -218,7 +218,7 @@ fn garms_own_impatience_is_told_only_where_it_matters() {
 
 /// Decisions of a running `watch`, which remembers what one look does not show.
 #[test]
-fn the_numbers_of_a_pool_are_those_of_the_watch_that_scales_it() {
+fn the_numbers_of_a_pool_are_those_of_the_running_watch() {
     let jobs: Vec<_> = (1..=8).map(|it| job(it, &["x"], -300)).collect();
     let leaving =
         (1..=2).map(|it| runner("default", &format!("l{it}"), "pending_delete/idle", -9)).collect();
@@ -247,7 +247,7 @@ fn the_numbers_of_a_pool_are_those_of_the_watch_that_scales_it() {
     let status = look_with(&[declared("default")], &fleet, &decisions);
     let text = text(&status, Detail::Pools, 120);
     insta::assert_snapshot!(strip_str(&text).to_string(), @r"
-        1 pool: 0 active, 0 idle, 0 booting, 0 failed; 3 jobs waiting, the oldest for 10m; 1 pool needs a look
+        1 pool: 0 active, 0 idle, 0 booting, 0 failed; 3 jobs waiting, the oldest for 10m; 1 pool needs attention
 
         POOL     ENABLED  ACTIVE  IDLE  BOOTING  FAILED  MIN–MAX  LEVEL  QUEUE  OLDEST  SCALER   HEALTH
         ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -259,13 +259,13 @@ fn the_numbers_of_a_pool_are_those_of_the_watch_that_scales_it() {
         ! default: 5 jobs wait beside idle runners that do not get them: their webhooks were lost, or the runner group or its
           visibility keeps them from this pool
 
-        scaled by the `watch` at https://127.0.0.1:9477, as it stood 3s ago
+        scaled by the `watch` at https://127.0.0.1:9477, as of 3s ago
         → default: starts 3 runners: \u{1b}[2J
         ");
 }
 
 #[test]
-fn a_watch_that_does_not_tell_is_said_to_be_unknown() {
+fn a_watch_that_gives_no_decisions_is_reported_as_unknown() {
     let fleet = fleet(0, vec![pool("default", &["x"])], vec![], vec![]);
     let source = DecisionSource::Unknown { address: "https://[::1]:9477".into(), why: "no".into() };
     let decisions = PoolDecisions { source: Some(source), by_pool: BTreeMap::new() };
@@ -277,7 +277,7 @@ fn a_watch_that_does_not_tell_is_said_to_be_unknown() {
 }
 
 #[test]
-fn a_pool_that_only_a_slow_backoff_serves_is_ill() {
+fn a_pool_served_only_by_a_long_backoff_is_unhealthy() {
     let mut unscaled = declared("default");
     unscaled.settings.scale.autoscale = false;
     let runners =

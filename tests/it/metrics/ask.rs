@@ -39,7 +39,7 @@ fn page() -> Result<Value, AskError> {
 }
 
 #[tokio::test]
-async fn in_the_clear_and_over_tls_the_answer_is_the_same() {
+async fn the_response_is_the_same_with_and_without_tls() {
     assert_eq!(asked(None, None, None).await, page());
     let authority = Authority::new();
     let files = || ListenerTls { server: authority.server(), client_ca: None };
@@ -48,7 +48,7 @@ async fn in_the_clear_and_over_tls_the_answer_is_the_same() {
 }
 
 #[tokio::test]
-async fn where_operators_are_asked_for_their_certificate_ours_is_shown() {
+async fn our_client_certificate_is_presented_where_it_is_requested() {
     let (authority, operators) = (Authority::new(), Authority::new());
     let files =
         ListenerTls { server: authority.server(), client_ca: Some(operators.path("ca.pem")) };
@@ -64,16 +64,16 @@ async fn where_operators_are_asked_for_their_certificate_ours_is_shown() {
 
 /// Another program, or another machine, has taken the address.
 #[tokio::test]
-async fn a_listener_with_another_certificate_is_not_believed() {
+async fn a_listener_with_another_certificate_is_not_trusted() {
     let (ours, theirs) = (Authority::new(), Authority::new());
     let files = |of: &Authority| ListenerTls { server: of.server(), client_ca: None };
     let answer = asked(Some(files(&theirs)), Some(files(&ours)), None).await;
     let Err(AskError::NoAnswer(why)) = answer else { panic!("{answer:?}") };
-    assert!(why.contains("another certificate than `watch.tls.cert`"), "{why}");
+    assert!(why.contains("a certificate other than `watch.tls.cert`"), "{why}");
 }
 
 #[tokio::test]
-async fn nobody_and_something_else_are_told_apart() {
+async fn no_listener_and_another_service_have_different_errors() {
     assert_eq!(ask(free_address(), None, None).await, Err(AskError::NotRunning));
     let served = Served::start(None).await;
     let undecided = Err(AskError::NoAnswer("nothing has been decided yet".into()));

@@ -95,7 +95,7 @@ async fn the_four_pages_and_nothing_else_are_answered() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_does_not_hold_up_the_end() {
+async fn an_idle_connection_does_not_delay_the_shutdown() {
     let served = Served::start(None).await;
     let mut stream = TcpStream::connect(served.address).await.unwrap();
     stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
@@ -104,7 +104,7 @@ async fn an_idle_connection_does_not_hold_up_the_end() {
     assert_eq!(&start, b"HTTP/1.1 200 OK");
     let address = served.address;
     served.end().await;
-    assert!(TcpStream::connect(address).await.is_err(), "nobody listens");
+    assert!(TcpStream::connect(address).await.is_err(), "nothing listens");
 }
 
 /// The status line of an answer in the clear.
@@ -118,7 +118,7 @@ async fn status_line(address: SocketAddr, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn silent_sockets_blind_neither_health_nor_pages() {
+async fn silent_connections_block_neither_health_nor_pages() {
     let authority = Authority::new();
     let files = ListenerTls { server: authority.server(), client_ca: None };
     for certificates in [None, Some(Arc::new(Certificates::read(&files).unwrap()))] {
@@ -150,7 +150,7 @@ async fn silent_sockets_blind_neither_health_nor_pages() {
 
 /// A large page stays in its place until its peer has read it.
 #[tokio::test]
-async fn slow_readers_of_pages_leave_health_alone() {
+async fn slow_readers_of_pages_do_not_block_health_checks() {
     let served = Served::start(None).await;
     script::publish(&served.metrics);
     // More than the kernel takes for a peer with a small window.
@@ -241,7 +241,7 @@ impl Authority {
 }
 
 #[tokio::test]
-async fn over_tls_the_page_is_the_same_and_plain_http_gets_no_answer() {
+async fn tls_serves_the_same_page_and_plain_http_gets_no_response() {
     let authority = Authority::new();
     let files = ListenerTls { server: authority.server(), client_ca: None };
     let certificates = Arc::new(Certificates::read(&files).unwrap());
@@ -256,7 +256,7 @@ async fn over_tls_the_page_is_the_same_and_plain_http_gets_no_answer() {
 }
 
 #[tokio::test]
-async fn with_a_client_ca_only_its_certificates_are_let_in() {
+async fn with_a_client_ca_only_its_certificates_are_accepted() {
     let (authority, operators) = (Authority::new(), Authority::new());
     let files =
         ListenerTls { server: authority.server(), client_ca: Some(operators.path("ca.pem")) };
@@ -271,7 +271,7 @@ async fn with_a_client_ca_only_its_certificates_are_let_in() {
 }
 
 #[tokio::test]
-async fn certificates_are_reloaded_and_a_bad_file_leaves_the_old_in_force() {
+async fn certificates_are_reloaded_and_an_invalid_file_changes_nothing() {
     let (old, new) = (Authority::new(), Authority::new());
     let files = |authority: &Authority| ListenerTls { server: authority.server(), client_ca: None };
     let certificates = Arc::new(Certificates::read(&files(&old)).unwrap());
@@ -295,7 +295,7 @@ async fn certificates_are_reloaded_and_a_bad_file_leaves_the_old_in_force() {
 }
 
 #[test]
-fn files_that_cannot_be_used_are_named_with_their_setting() {
+fn invalid_files_are_reported_with_their_setting() {
     let authority = Authority::new();
     let server = authority.server();
     let error = |files: ListenerTls| {

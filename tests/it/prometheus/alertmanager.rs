@@ -66,7 +66,7 @@ fn group(pool: &str) -> Value {
 }
 
 #[tokio::test]
-async fn whoever_is_on_call_hears_of_each_pool_once_and_of_its_end() {
+async fn the_engineer_on_call_is_notified_once_per_pool_and_of_the_end() {
     let mut hook = Hook::start([]).await;
     let folder = tempfile::tempdir().unwrap();
     let (process, address) = alertmanager(folder.path(), &hook).await;
@@ -99,7 +99,7 @@ async fn whoever_is_on_call_hears_of_each_pool_once_and_of_its_end() {
     assert!(outcomes.iter().all(|it| *it == DeliveryOutcome::Delivered), "{outcomes:?}");
 }
 
-/// Our own alert and that of Prometheus' rule are one alert: nobody is paged twice.
+/// Our own alert and that of Prometheus' rule are one alert: a page is sent once.
 #[tokio::test]
 async fn watch_and_prometheus_page_together() {
     let served = Served::start(None).await;

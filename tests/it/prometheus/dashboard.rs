@@ -45,7 +45,7 @@ pub(super) fn queries() -> Vec<Query> {
 }
 
 #[test]
-fn every_query_names_series_and_labels_that_are_there() {
+fn every_query_uses_existing_series_and_labels() {
     let queries = queries();
     let mut shown = BTreeSet::new();
     for query in &queries {
@@ -69,7 +69,7 @@ fn every_query_names_series_and_labels_that_are_there() {
 
 /// Prometheus itself reads every query.
 #[test]
-fn every_query_is_promql() {
+fn every_query_is_valid_promql() {
     let rules: Vec<Value> = queries()
         .iter()
         .enumerate()
@@ -86,7 +86,7 @@ fn every_query_is_promql() {
 
 /// Panels do not cover one another, and each has a title of its own.
 #[test]
-fn panels_have_their_places() {
+fn panels_do_not_overlap() {
     let dashboard = dashboard();
     let mut taken = BTreeSet::new();
     let mut titles = BTreeSet::new();

@@ -104,7 +104,7 @@ impl Drop for Beside {
     }
 }
 
-/// A port on which nobody listens now.
+/// A port on which nothing listens at the moment.
 pub(super) fn free_port() -> u16 {
     let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     socket.local_addr().unwrap().port()

@@ -80,7 +80,7 @@ fn words(query: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_misspelt_series_or_label_is_found() {
+fn a_misspelt_series_or_label_is_detected() {
     let names = |it: &[&'static str]| Ok(it.iter().copied().collect());
     assert_eq!(series_of("max by (pool) (queue_depth > 20)"), names(&["queue_depth"]));
     let wait = "histogram_quantile(0.5, sum by (le) (rate(\

@@ -33,9 +33,9 @@ fn file_name(alert: &str) -> String {
     name
 }
 
-/// R6: queue_depth above 20 for more than 5 minutes alerts whoever is on call.
+/// R6: queue_depth above 20 for more than 5 minutes alerts the engineer on call.
 #[test]
-fn r6_is_a_rule_to_the_letter() {
+fn r6_is_a_rule_exactly_as_specified() {
     let rules = rules();
     let rule = rules.iter().find(|it| it["alert"] == "QueueDepthHigh").unwrap();
     assert_eq!(rule["expr"], "max by (pool) (queue_depth > 20)");
@@ -79,7 +79,7 @@ fn every_rule_passes_its_tests() {
 }
 
 #[test]
-fn every_rule_rests_on_series_that_are_there_and_says_what_to_do() {
+fn every_rule_uses_existing_series_and_says_what_to_do() {
     for rule in rules() {
         let alert = rule["alert"].as_str().unwrap();
         let series = series_of(rule["expr"].as_str().unwrap()).unwrap();
@@ -115,7 +115,7 @@ fn the_example_routes_every_severity_and_groups_by_alert_and_pool() {
 
 /// The page of a run in which everything has happened.
 #[tokio::test]
-async fn promtool_finds_nothing_to_say_about_the_metrics() {
+async fn promtool_accepts_the_metrics() {
     let served = crate::metrics::door::Served::start(None).await;
     script::publish(&served.metrics);
     script::count(&served.metrics);

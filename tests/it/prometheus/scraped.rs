@@ -63,14 +63,14 @@ pub(super) async fn is_firing(api: &str, alert: &str, pool: &str) -> Option<()> 
 
 /// R6, end to end: the number on our page becomes an alert, and ceases to be one.
 #[tokio::test]
-async fn a_real_prometheus_fires_r6_and_lets_go() {
+async fn a_real_prometheus_fires_and_resolves_r6() {
     let served = Served::start(None).await;
     script::publish(&served.metrics);
     script::count(&served.metrics);
     queue(&served.metrics, 21);
     let folder = tempfile::tempdir().unwrap();
-    let nobody = format!("127.0.0.1:{}", free_port());
-    let (mut prometheus, api) = prometheus(folder.path(), &served.address.to_string(), &nobody);
+    let closed = format!("127.0.0.1:{}", free_port());
+    let (mut prometheus, api) = prometheus(folder.path(), &served.address.to_string(), &closed);
     let pending = async || state(&api, "QueueDepthHigh", "default").await;
     let first = prometheus.until("the rule holds", pending).await;
     assert_eq!(first, "pending", "it has to last");

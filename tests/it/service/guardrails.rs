@@ -59,8 +59,8 @@ fn watch_logs_each_requirement_at_its_start() {
     eventually(last, || stage.read("watch.err").contains(last).then_some(()));
     let log = stage.read("watch.err");
     for said in [
-        "R3 cannot tell: a fresh VM for each job: no finished job has been watched yet",
-        "R4 cannot tell: no traces of earlier jobs: no finished job has been watched yet",
+        "R3 cannot tell: a fresh VM for each job: no finished job has been observed yet",
+        "R4 cannot tell: no traces of earlier jobs: no finished job has been observed yet",
         "warning: R8 not met: no way into production networks: providers without",
         "warning: R10 not met: mTLS from runners to GARM: mTLS is not enforced",
     ] {
