@@ -216,5 +216,5 @@ fn a_status_longer_than_the_screen_keeps_header_and_summary_visible() {
     let first = lines.iter().position(|it| it.starts_with("POOL ")).unwrap() + 2;
     assert!(lines[first].starts_with("pool-39"), "{lines:?}");
     assert!(lines[first + 1].starts_with("pool-00"), "{lines:?}");
-    assert!(lines.last().unwrap().contains(" more lines; `runnerctl status POOL…` shows"));
+    assert!(lines.last().unwrap().contains(" more lines; run `runnerctl status POOL…` to show"));
 }

@@ -108,7 +108,7 @@ fn a_watch_with_only_the_old_key_reports_it_by_log_metric_and_alert() {
     assert!(stage.read("audit.jsonl").contains("audit key changed"));
     stage.queue_held(9);
     until_said(&stage, "are signed with another key: list it under `watch.previous_audit_keys`");
-    until_said(&stage, "scaling goes on without a record");
+    until_said(&stage, "scaling continues without records");
     stage.metrics_with(UP);
     until_said(&stage, "alert `AuditGap` fires");
     until_said(&stage, "R11 not met: ");
@@ -197,7 +197,7 @@ fn scaling_continues_while_another_process_holds_the_audit_file() {
     assert_eq!(watch.end("-TERM"), Some(0));
     let said = stage.read("watch.err");
     assert!(
-        said.contains("is locked by another process: scaling goes on without a record"),
+        said.contains("is locked by another process: scaling continues without records"),
         "{said}"
     );
     let (code, said) = verify(&stage, &[]);
