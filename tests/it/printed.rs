@@ -9,6 +9,7 @@ mod deploy;
 mod docs;
 mod links;
 mod operations;
+mod providers;
 mod readme;
 pub(crate) mod stage;
 
