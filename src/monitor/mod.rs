@@ -12,6 +12,7 @@ pub mod finding;
 pub mod isolation;
 pub mod mtls_state;
 pub mod rolling_count;
+mod runbook;
 mod runner_track;
 mod vm_reuse;
 
@@ -19,3 +20,4 @@ pub use alerts::{AlertRules, AlertStatus, AlertTransition, SeriesValue, SeriesVa
 pub use finding::{FindingKind, IsolationFinding, IsolationSummary, Remedy};
 pub use isolation::IsolationAuditor;
 pub use rolling_count::RollingCount;
+pub use runbook::runbook;

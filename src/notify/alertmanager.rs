@@ -27,10 +27,15 @@ fn alert(notification: &Notification, enclosed: Option<&str>) -> Value {
         "annotations": {
             "summary": notification.summary,
             "description": notification.description,
+            "runbook_url": notification.runbook,
             "value": notification.value.to_string(),
         },
         "startsAt": notification.status.since().to_string(),
     });
+    // It must be a URL.
+    if !notification.source.is_empty() {
+        alert["generatorURL"] = json!(notification.source);
+    }
     if let Some(enclosed) = enclosed {
         alert["annotations"]["audit_anchor"] = enclosed.into();
     }
@@ -56,9 +61,11 @@ mod tests {
           {
             "annotations": {
               "description": "see `runnerctl status`",
+              "runbook_url": "docs/operations.md#queuedepthhigh",
               "summary": "`queue_depth` of pool `a` is 25, above 20 for 5m",
               "value": "25"
             },
+            "generatorURL": "http://127.0.0.1:9477/decisions",
             "labels": {
               "alertname": "QueueDepthHigh",
               "fleet": "acme",
@@ -70,10 +77,12 @@ mod tests {
           {
             "annotations": {
               "description": "see `runnerctl status`",
+              "runbook_url": "docs/operations.md#queuedepthhigh",
               "summary": "`queue_depth` of pool `b` is 25, above 20 for 5m",
               "value": "25"
             },
             "endsAt": "2026-11-25T10:15:00Z",
+            "generatorURL": "http://127.0.0.1:9477/decisions",
             "labels": {
               "alertname": "QueueDepthHigh",
               "fleet": "acme",

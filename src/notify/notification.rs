@@ -17,6 +17,10 @@ pub struct Notification {
     pub summary: String,
     /// What to look at next; may be empty.
     pub description: String,
+    /// Where its runbook is: a URL, or a path in the repository.
+    pub runbook: String,
+    /// The URL of the decisions; empty where no pages are served.
+    pub source: String,
     /// The value of the series.
     pub value: f64,
 }
@@ -51,6 +55,8 @@ pub(super) mod testing {
             status: AlertStatus::Firing { since: at("10:00:00") },
             summary: format!("`queue_depth` of pool `{pool}` is 25, above 20 for 5m"),
             description: "see `runnerctl status`".into(),
+            runbook: "docs/operations.md#queuedepthhigh".into(),
+            source: "http://127.0.0.1:9477/decisions".into(),
             value: 25.0,
         }
     }

@@ -39,16 +39,17 @@ fn alert(notification: &Notification) -> Value {
         "resolved_at": resolved_at,
         "summary": notification.summary,
         "description": notification.description,
+        "runbook_url": notification.runbook,
+        "generator_url": Some(&notification.source).filter(|it| !it.is_empty()),
         "value": notification.value,
     })
 }
 
 fn message(notifications: &[Notification]) -> String {
     let mut lines: Vec<String> = notifications.iter().take(LINES_MAX).map(line).collect();
-    if let [one] = notifications
-        && !one.description.is_empty()
-    {
-        lines.push(plain(&one.description));
+    if let [one] = notifications {
+        let more = [one.description.clone(), format!("runbook: {}", one.runbook)];
+        lines.extend(more.iter().filter(|it| !it.is_empty()).map(|it| plain(it)));
     }
     if let Some(rest @ 1..) = notifications.len().checked_sub(LINES_MAX) {
         lines.push(format!("and {rest} more"));
@@ -79,12 +80,14 @@ mod tests {
           "alerts": [
             {
               "description": "see `runnerctl status`",
+              "generator_url": "http://127.0.0.1:9477/decisions",
               "labels": {
                 "fleet": "acme",
                 "pool": "default"
               },
               "name": "QueueDepthHigh",
               "resolved_at": null,
+              "runbook_url": "docs/operations.md#queuedepthhigh",
               "since": "2026-11-25T10:00:00Z",
               "status": "firing",
               "summary": "`queue_depth` of pool `default` is 25, above 20 for 5m",
@@ -93,7 +96,7 @@ mod tests {
           ],
           "format_version": "1",
           "status": "firing",
-          "text": "[firing] QueueDepthHigh: `queue_depth` of pool `default` is 25, above 20 for 5m\nsee `runnerctl status`"
+          "text": "[firing] QueueDepthHigh: `queue_depth` of pool `default` is 25, above 20 for 5m\nsee `runnerctl status`\nrunbook: docs/operations.md#queuedepthhigh"
         }
         "#);
     }
@@ -129,7 +132,8 @@ mod tests {
         let text = message(&[Notification { summary, description: String::new(), ..firing("a") }]);
         assert_eq!(
             text,
-            "[firing] QueueDepthHigh: &lt;!channel&gt; &amp; \\u{202e}&lt;https://evil.example|here&gt;"
+            "[firing] QueueDepthHigh: &lt;!channel&gt; &amp; \\u{202e}&lt;https://evil.example|here&gt;\n\
+             runbook: docs/operations.md#queuedepthhigh"
         );
     }
 }

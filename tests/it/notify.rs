@@ -27,6 +27,8 @@ pub(crate) fn firing(pool: &str) -> Notification {
         status: AlertStatus::Firing { since: "2026-11-25T10:00:00Z".parse().unwrap() },
         summary: format!("`queue_depth` of pool `{pool}` is 25, above 20 for 5m"),
         description: String::new(),
+        runbook: "docs/operations.md#queuedepthhigh".into(),
+        source: "http://127.0.0.1:9477/decisions".into(),
         value: 25.0,
     }
 }
@@ -82,7 +84,8 @@ async fn a_webhook_is_notified_of_start_and_end() {
         json!({
             "format_version": "1",
             "status": "firing",
-            "text": "[firing] QueueDepthHigh: `queue_depth` of pool `default` is 25, above 20 for 5m",
+            "text": "[firing] QueueDepthHigh: `queue_depth` of pool `default` is 25, above 20 for 5m\n\
+                     runbook: docs/operations.md#queuedepthhigh",
             "alerts": [{
                 "name": "QueueDepthHigh",
                 "status": "firing",
@@ -91,6 +94,8 @@ async fn a_webhook_is_notified_of_start_and_end() {
                 "resolved_at": null,
                 "summary": "`queue_depth` of pool `default` is 25, above 20 for 5m",
                 "description": "",
+                "runbook_url": "docs/operations.md#queuedepthhigh",
+                "generator_url": "http://127.0.0.1:9477/decisions",
                 "value": 25.0,
             }],
         })

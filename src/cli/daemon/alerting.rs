@@ -22,7 +22,7 @@ use crate::domain::text::code;
 use crate::host::clock::Clock;
 use crate::metrics::{Counter, MetricsState, PoolGauges, Snapshot};
 use crate::monitor::{
-    AlertRules, AlertStatus, AlertTransition, RollingCount, SeriesValue, SeriesValues,
+    AlertRules, AlertStatus, AlertTransition, RollingCount, SeriesValue, SeriesValues, runbook,
 };
 use crate::notify::{
     Attachment, Delivery, DeliveryOutcome, Notification, Notifier, ReceiverApi, ReceiverEndpoint,
@@ -150,6 +150,8 @@ impl AlertInputState {
 /// Evaluates the rules and owns the receivers.
 pub(super) struct Alerting {
     fleet: String,
+    /// The URL of the decisions; empty where no pages are served.
+    page: String,
     alert_inputs: Arc<AlertInputs>,
     /// Monotonic: changes of the system clock do not affect it.
     clock: Clock,
@@ -165,6 +167,8 @@ pub(super) struct AlertWiring {
     pub(super) alert_inputs: Arc<AlertInputs>,
     /// The last signed statement about the audit log; every alert carries it.
     pub(super) attachment: Attachment,
+    /// The URL of the decisions; empty where no pages are served.
+    pub(super) page: String,
 }
 
 impl Alerting {
@@ -174,7 +178,7 @@ impl Alerting {
         allowed: &secrets::ResolveOptions,
         wiring: AlertWiring,
     ) -> Result<Self, Failure> {
-        let AlertWiring { metrics, alert_inputs, attachment } = wiring;
+        let AlertWiring { metrics, alert_inputs, attachment, page } = wiring;
         for receiver in &setup.file.receivers {
             let delivery = |outcome: DeliveryOutcome| Counter::AlertDelivery {
                 receiver: receiver.name.clone(),
@@ -187,6 +191,7 @@ impl Alerting {
             .map_err(|error| unusable(&error))?;
         Ok(Self {
             fleet: setup.file.fleet.to_string(),
+            page,
             alert_inputs,
             clock: Clock::starting_at(Clock::Real.now()),
             rules: Mutex::new(AlertRules::new(&setup.file.alerts)),
@@ -255,6 +260,8 @@ impl Alerting {
             status: transition.status,
             summary: transition.summary,
             description: transition.description,
+            runbook: runbook(transition.series),
+            source: self.page.clone(),
             value: transition.value,
         }
     }

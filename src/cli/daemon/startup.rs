@@ -27,6 +27,7 @@ use crate::garm::{GarmClient, Http, tls};
 use crate::host::audit_destination::AuditDestination;
 use crate::host::audit_sink::RecordPolicy;
 use crate::host::clock::Clock;
+use crate::host::state_dir::actor;
 use crate::metrics::{
     Certificates, Counter, HealthLimits, InstrumentedTransport, MetricsState, bind,
 };
@@ -85,7 +86,8 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<DaemonPart
     })?;
     expect(&client, &setup.pools);
     require_proof(args, &setup, &client).await?;
-    let wiring = wiring(&setup, &metrics);
+    let page = page(listener.as_ref(), certificates.is_some());
+    let wiring = AlertWiring { page, ..wiring(&setup, &metrics) };
     let allowed = setup.allowed(cx.settings);
     let (orders, taken) = mpsc::channel(ORDERS_MAX);
     let (records, destination, work) =
@@ -126,7 +128,22 @@ fn wiring(setup: &DaemonConfig, metrics: &Arc<MetricsState>) -> AlertWiring {
     alert_inputs.note_client_cert(expires_at);
     metrics.process(|process| process.client_cert_expires_at = expires_at);
     let metrics = Arc::clone(metrics);
-    AlertWiring { metrics, alert_inputs, attachment: Attachment::default() }
+    AlertWiring {
+        metrics,
+        alert_inputs,
+        attachment: Attachment::default(),
+        page: String::new(),
+    }
+}
+
+/// The URL of the decisions, which alerts link to; empty where no pages are served.
+fn page(listener: Option<&TcpListener>, is_tls: bool) -> String {
+    let Some(address) = listener.and_then(|listener| listener.local_addr().ok()) else { return String::new() };
+    let scheme = if is_tls { "https" } else { "http" };
+    match address.ip().is_unspecified() {
+        true => format!("{scheme}://{}:{}/decisions", actor().host, address.port()),
+        false => format!("{scheme}://{address}/decisions"),
+    }
 }
 
 /// Opens the audit feed and the anchor of the audit log.

@@ -36,7 +36,7 @@ in `runnerctl_alert_deliveries_total` and in the log. The address of a receiver 
 ## Alertmanager
 
 `POST /api/v2/alerts` of Alertmanager's API, version 2. `severity` is `page`, as in the rules for Prometheus, so one
-route serves both. A firing alert has no `endsAt`: Alertmanager ends it `resolve_timeout` after it was sent last.
+route serves both. `generatorURL` leads to the decisions of the `watch` that sends it. A firing alert has no `endsAt`: Alertmanager ends it `resolve_timeout` after it was sent last.
 
 ";
 
@@ -52,13 +52,15 @@ const FOOT: &str = "
 | key | meaning |
 |---|---|
 | `format_version` | grows when a key changes its meaning or goes |
-| `text` | one line for each alert, at most 20, then the number of the others; with a single alert also its description. `&`, `<` and `>` are escaped, so no name can call a whole channel |
+| `text` | one line for each alert, at most 20, then the number of the others; with a single alert also its description and its runbook. `&`, `<` and `>` are escaped, so no name can call a whole channel |
 | `alerts[].name` | the name of the rule |
 | `alerts[].status` | `firing` or `resolved` |
 | `alerts[].labels` | `fleet`, and `pool` where the series has a value for each pool |
 | `alerts[].since`, `resolved_at` | when it began to fire; when it ended, else `null` |
 | `alerts[].summary`, `description` | what is the case; what to look at |
 | `alerts[].value` | the value of the series |
+| `alerts[].runbook_url` | the [runbook](operations.md#runbooks): a URL, or a path in the repository where none is known |
+| `alerts[].generator_url` | the decisions of the `watch` that sends it, else `null` |
 | `audit_anchor` | the newest signed statement about the audit log, as text, with `watch.audit_anchor.alerts: true` |
 
 A receiver that wants another format needs a small program in between, or an Alertmanager, which knows most of

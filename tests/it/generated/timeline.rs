@@ -206,8 +206,8 @@ fn axes(svg: &mut String) {
         text(svg, (left, RUNNERS_Y + 20.0), "middle", &minute.to_string());
     }
     text(svg, (WIDTH - RIGHT, RUNNERS_Y + 36.0), "end", "minutes since the jobs came");
-    text(svg, (LEFT, 58.0), "start", "waiting jobs");
-    text(svg, (LEFT, QUEUE_Y + 40.0), "start", "runners");
+    text(svg, (WIDTH - RIGHT, 60.0), "end", "waiting jobs");
+    text(svg, (WIDTH - RIGHT, QUEUE_Y + 40.0), "end", "runners");
 }
 
 /// The level, as a line over the runners.

@@ -37,7 +37,7 @@ fn links(markdown: &str) -> Vec<(usize, String)> {
 }
 
 /// The anchors of the headings, as GitHub and mdBook make them.
-fn anchors(markdown: &str) -> BTreeSet<String> {
+pub(super) fn anchors(markdown: &str) -> BTreeSet<String> {
     let mut seen: BTreeMap<String, u32> = BTreeMap::new();
     let mut all = BTreeSet::new();
     let mut is_fenced = false;

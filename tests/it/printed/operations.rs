@@ -5,11 +5,13 @@ use std::os::unix::fs::symlink;
 use std::process::Child;
 
 use assert_cmd::cargo::cargo_bin;
-use runnerctl::config::AlertRule;
+use runnerctl::config::{AlertRule, AlertSeries};
+use runnerctl::monitor::runbook;
 use serde_json::Value;
 
 use super::blocks::{Block, block, blocks, document};
 use super::docs::WHOLE;
+use super::links::anchors;
 use super::stage::Stage;
 use crate::cli::bench::{eventually, finish, root, signal};
 
@@ -60,6 +62,31 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
         described.insert(name.to_owned());
     }
     assert_eq!(described, alerts());
+}
+
+/// The rules' links and the built-in alerts' have one form, and each leads to a section.
+#[test]
+fn every_runbook_url_leads_to_a_section() {
+    let sections = anchors(&document(DOCUMENT));
+    let first = runbook(AlertSeries::QueueDepth);
+    let base = first.split_once('#').unwrap().0;
+    for series in AlertSeries::ALL {
+        let url = runbook(series);
+        let (page, section) = url.split_once('#').unwrap();
+        assert_eq!(page, base);
+        assert!(sections.contains(section), "{url}");
+    }
+    let rules: Value =
+        serde_yaml::from_str(&document("deploy/prometheus/runnerctl.rules.yaml")).unwrap();
+    let groups = rules["groups"].as_array().unwrap().iter();
+    for rule in groups.flat_map(|it| it["rules"].as_array().unwrap()) {
+        let alert = rule["alert"].as_str().unwrap();
+        let expected = format!("{base}#{}", alert.to_lowercase());
+        assert_eq!(rule["annotations"]["runbook_url"], expected.as_str(), "{alert}");
+    }
+    for rule in AlertRule::built_in() {
+        assert_eq!(runbook(rule.when), format!("{base}#{}", rule.name.to_lowercase()));
+    }
 }
 
 /// A folder with a sandbox, a pool and a `watch` whose files are where the document has them.
