@@ -56,7 +56,7 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
     for section in runbooks.split("\n#### ").skip(1) {
         let (name, body) = section.split_once('\n').unwrap();
         let body = body.split("\n### ").next().unwrap();
-        for part in ["**Look**", "```sh\n", "**Ignore when**"] {
+        for part in ["**Look**", "```sh\n", "**When to ignore:**"] {
             assert!(body.contains(part), "{name} lacks {part}");
         }
         described.insert(name.to_owned());

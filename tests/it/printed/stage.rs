@@ -54,7 +54,7 @@ impl Stage {
         finish(self.shell(line, set).spawn().unwrap())
     }
 
-    /// Types a line that goes on in the background, and whose streams nobody reads.
+    /// Types a line that goes on in the background, and whose output is not read.
     pub(crate) fn leave(&self, line: &str) -> Child {
         let mut command = self.shell(&format!("exec {line}"), &[]);
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
