@@ -12,7 +12,6 @@ pub mod finding;
 pub mod isolation;
 pub mod mtls_state;
 pub mod rolling_count;
-mod runbook;
 mod runner_track;
 mod vm_reuse;
 
@@ -20,4 +19,3 @@ pub use alerts::{AlertRules, AlertStatus, AlertTransition, SeriesValue, SeriesVa
 pub use finding::{FindingKind, IsolationFinding, IsolationSummary, Remedy};
 pub use isolation::IsolationAuditor;
 pub use rolling_count::RollingCount;
-pub use runbook::runbook;

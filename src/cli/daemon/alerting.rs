@@ -22,7 +22,7 @@ use crate::domain::text::code;
 use crate::host::clock::Clock;
 use crate::metrics::{Counter, MetricsState, PoolGauges, Snapshot};
 use crate::monitor::{
-    AlertRules, AlertStatus, AlertTransition, RollingCount, SeriesValue, SeriesValues, runbook,
+    AlertRules, AlertStatus, AlertTransition, RollingCount, SeriesValue, SeriesValues,
 };
 use crate::notify::{
     Attachment, Delivery, DeliveryOutcome, Notification, Notifier, ReceiverApi, ReceiverEndpoint,
@@ -260,7 +260,7 @@ impl Alerting {
             status: transition.status,
             summary: transition.summary,
             description: transition.description,
-            runbook: runbook(transition.series),
+            runbook: transition.series.runbook(),
             source: self.page.clone(),
             value: transition.value,
         }

@@ -6,7 +6,6 @@ use std::process::Child;
 
 use assert_cmd::cargo::cargo_bin;
 use runnerctl::config::{AlertRule, AlertSeries};
-use runnerctl::monitor::runbook;
 use serde_json::Value;
 
 use super::blocks::{Block, block, blocks, document};
@@ -68,10 +67,10 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
 #[test]
 fn every_runbook_url_leads_to_a_section() {
     let sections = anchors(&document(DOCUMENT));
-    let first = runbook(AlertSeries::QueueDepth);
+    let first = AlertSeries::QueueDepth.runbook();
     let base = first.split_once('#').unwrap().0;
     for series in AlertSeries::ALL {
-        let url = runbook(series);
+        let url = series.runbook();
         let (page, section) = url.split_once('#').unwrap();
         assert_eq!(page, base);
         assert!(sections.contains(section), "{url}");
@@ -85,7 +84,7 @@ fn every_runbook_url_leads_to_a_section() {
         assert_eq!(rule["annotations"]["runbook_url"], expected.as_str(), "{alert}");
     }
     for rule in AlertRule::built_in() {
-        assert_eq!(runbook(rule.when), format!("{base}#{}", rule.name.to_lowercase()));
+        assert_eq!(rule.when.runbook(), format!("{base}#{}", rule.name.to_lowercase()));
     }
 }
 
