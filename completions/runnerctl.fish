@@ -42,6 +42,7 @@ complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "plan" -d 'Show 
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "apply" -d 'Apply the planned changes after confirmation'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "status" -d 'Show the state of the pools'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "watch" -d 'Scale the pools until stopped; serve metrics, send alerts, keep the audit log'
+complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "healthcheck" -d 'Ask a running `watch` whether it is healthy, for a container or a script'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "audit" -d 'Verify the audit log'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "import" -d 'Print unmanaged pools as YAML with `adopt`'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "demo" -d 'Run a demonstration on a simulated GARM, in seconds'
@@ -130,6 +131,19 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -l release -d
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -l allow-exec -d 'Allow `exec:` secret references to run their commands'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -s h -l help -d 'Print help'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand healthcheck" -l url -d '`http://HOST:PORT` or `https://HOST:PORT` [default: `watch.listen` of the fleet file]' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand healthcheck" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand healthcheck" -s f -l pools -d 'Pool file or folder of pool files [default: `pools` beside the fleet file]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand healthcheck" -l policy -d 'Policy file, added to the policy of the fleet file; it can only tighten it' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand healthcheck" -s o -l output -d 'Output format' -r -f -a "text\t''
+json\t''
+markdown\t''"
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand healthcheck" -l color -d 'When to use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand healthcheck" -l allow-exec -d 'Allow `exec:` secret references to run their commands'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand healthcheck" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand healthcheck" -s h -l help -d 'Print help'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from verify" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from verify" -s f -l pools -d 'Pool file or folder of pool files [default: `pools` beside the fleet file]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from verify" -l policy -d 'Policy file, added to the policy of the fleet file; it can only tighten it' -r -F

@@ -19,6 +19,7 @@ pub mod daemon;
 pub mod demo;
 pub mod exit;
 pub mod failure;
+pub mod healthcheck;
 pub mod import;
 pub mod load;
 mod log;
@@ -123,6 +124,7 @@ fn dispatch(command: &Command, cx: Context<'_>) -> Result<Exit, Failure> {
         Command::Plan(args) => wait(until_stopped(plan::run(args, cx))),
         Command::Apply(args) => wait(apply::run(args, cx)),
         Command::Status(args) => wait(until_stopped(status::run(args, cx))),
+        Command::Healthcheck(args) => wait(until_stopped(healthcheck::run(args, cx))),
         Command::Watch(args) => wait_on_threads(daemon::run(args, cx)),
         Command::Audit(args) => wait(audit::run(args, cx)),
         Command::Import => wait(until_stopped(import::run(cx))),

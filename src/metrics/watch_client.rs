@@ -1,11 +1,11 @@
-//! Fetches the decisions of a running `watch` from the address in its settings.
+//! Fetches the decisions or the health of a running `watch` from the address in its settings.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use hyper::client::conn::http1;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -17,19 +17,23 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_util::task::AbortOnDropHandle;
+use url::Url;
 
 use crate::config::{CertFiles, ListenerTls, WatchSettings};
-use crate::domain::text::quote;
+use crate::domain::text::{code, quote};
 use crate::garm::pem::Pem;
 use crate::garm::server_verifier::{AcceptedServer, client_config};
 
 /// How long a `watch` on this machine may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// The form of `--url`.
+const URL_FORM: &str = "write `http://HOST:PORT` or `https://HOST:PORT`";
+
 /// The largest page in bytes; that of a thousand pools has 4 MB.
 const PAGE_MAX: usize = 64 << 20;
 
-/// Why there are no decisions.
+/// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AskError {
     /// Nothing listens there.
@@ -41,7 +45,9 @@ pub enum AskError {
 /// The address of a `watch` with these settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchEndpoint {
-    address: SocketAddr,
+    /// A name or an address, an IPv6 address in brackets.
+    host: String,
+    port: u16,
     tls: Option<ListenerTls>,
     /// Our client certificate, presented if the listener requests one.
     identity: Option<CertFiles>,
@@ -50,64 +56,114 @@ pub struct WatchEndpoint {
 impl fmt::Display for WatchEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
-        write!(f, "{scheme}://{}", self.address)
+        write!(f, "{scheme}://{}", self.authority())
     }
 }
 
 impl WatchEndpoint {
     /// A listener on all addresses of this machine is reached on the loopback one.
     pub fn new(watch: &WatchSettings, identity: Option<CertFiles>) -> Self {
-        let ip = match watch.listen.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-            ip => ip,
+        let host = match watch.listen.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.to_string(),
+            IpAddr::V6(ip) if ip.is_unspecified() => format!("[{}]", Ipv6Addr::LOCALHOST),
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
         };
-        let address = SocketAddr::new(ip, watch.listen.port());
-        Self { address, tls: watch.tls.clone(), identity }
+        Self { host, port: watch.listen.port(), tls: watch.tls.clone(), identity }
+    }
+
+    /// The `watch` at `http://HOST:PORT` or `https://HOST:PORT`, whatever the settings' address is.
+    /// Over TLS it must show the certificate of `watch.tls`.
+    ///
+    /// Fails with one sentence without full stop, and what to write instead.
+    pub fn at(
+        url: &Url,
+        watch: &WatchSettings,
+        identity: Option<CertFiles>,
+    ) -> Result<Self, (String, &'static str)> {
+        let tls = match url.scheme() {
+            "http" => None,
+            "https" => Some(watch.tls.clone().ok_or((
+                "`https://` needs the certificate in `watch.tls`".to_owned(),
+                "name the fleet file with `--config FILE`",
+            ))?),
+            _ => return Err((format!("{} is not HTTP", code(url.as_str())), URL_FORM)),
+        };
+        let is_bare = url.path() == "/" && url.query().is_none() && url.username().is_empty();
+        match (url.host_str(), url.port_or_known_default()) {
+            (Some(host), Some(port)) if is_bare => {
+                Ok(Self { host: host.to_owned(), port, tls, identity })
+            }
+            _ => Err((format!("{} has more than an address", code(url.as_str())), URL_FORM)),
+        }
     }
 
     pub async fn decisions_page(&self) -> Result<Value, AskError> {
-        match timeout(PATIENCE, self.ask()).await {
+        let (status, page) = self.page("/decisions").await?;
+        match status {
+            StatusCode::OK => serde_json::from_slice(&page)
+                .map_err(|_| unclear("the server there is no `watch`: it does not send JSON")),
+            other => Err(refusal(other, &page)),
+        }
+    }
+
+    /// The page `/healthz`: whether the loop runs.
+    pub async fn health(&self) -> Result<(), AskError> {
+        let (status, page) = self.page("/healthz").await?;
+        if status == StatusCode::OK { Ok(()) } else { Err(refusal(status, &page)) }
+    }
+
+    async fn page(&self, path: &str) -> Result<(StatusCode, Bytes), AskError> {
+        match timeout(PATIENCE, self.ask(path)).await {
             Ok(answer) => answer,
             Err(_) => Err(unclear(format!("it does not answer within {}s", PATIENCE.as_secs()))),
         }
     }
 
-    async fn ask(&self) -> Result<Value, AskError> {
-        let stream = match TcpStream::connect(self.address).await {
+    async fn ask(&self, path: &str) -> Result<(StatusCode, Bytes), AskError> {
+        let stream = match TcpStream::connect(self.authority()).await {
             Ok(stream) => stream,
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
                 return Err(AskError::NotRunning);
             }
             Err(error) => return Err(unclear(error)),
         };
-        let Some(files) = &self.tls else { return self.get(stream).await };
+        let Some(files) = &self.tls else { return self.get(path, stream).await };
         let config = configuration(files, self.identity.as_ref())?;
-        let name = ServerName::IpAddress(self.address.ip().into());
+        let host = self.host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let name = ServerName::try_from(host).map_err(unclear)?;
         let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
-        self.get(stream.map_err(unclear)?).await
+        self.get(path, stream.map_err(unclear)?).await
+    }
+
+    fn authority(&self) -> String {
+        format!("{}:{}", self.host, self.port)
     }
 
     async fn get(
         &self,
+        path: &str,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    ) -> Result<Value, AskError> {
+    ) -> Result<(StatusCode, Bytes), AskError> {
         let handshake = http1::handshake::<_, String>(TokioIo::new(stream)).await;
         let (mut sender, connection) = handshake.map_err(unclear)?;
         let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
-        let request = Request::get("/decisions")
-            .header("host", self.address.to_string())
+        let request = Request::get(path)
+            .header("host", self.authority())
             .body(String::new())
             .map_err(unclear)?;
         let response = sender.send_request(request).await.map_err(|error| refused(&error))?;
         let status = response.status();
         let page = to_bytes(Body::new(response.into_body()), PAGE_MAX).await.map_err(unclear)?;
-        match status {
-            StatusCode::OK => serde_json::from_slice(&page)
-                .map_err(|_| unclear("the server there is no `watch`: it does not send JSON")),
-            StatusCode::SERVICE_UNAVAILABLE => Err(unclear(String::from_utf8_lossy(&page).trim())),
-            other => Err(unclear(format!("it answers {other}"))),
-        }
+        Ok((status, page))
+    }
+}
+
+/// Why an answer is not the page that was asked for. Only a `watch` that has none gives a reason.
+fn refusal(status: StatusCode, page: &[u8]) -> AskError {
+    match status {
+        StatusCode::SERVICE_UNAVAILABLE => unclear(String::from_utf8_lossy(page).trim()),
+        other => unclear(format!("it answers {other}")),
     }
 }
 

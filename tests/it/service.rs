@@ -5,6 +5,7 @@ mod demo;
 mod disk;
 mod end;
 mod guardrails;
+mod health;
 mod mtls;
 mod pages;
 mod records;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use url::Url;
 
 use super::Output;
 use crate::audit::Head;
@@ -25,6 +26,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Scale the pools until stopped; serve metrics, send alerts, keep the audit log
     Watch(WatchArgs),
+    /// Ask a running `watch` whether it is healthy, for a container or a script
+    Healthcheck(HealthcheckArgs),
     /// Verify the audit log
     Audit(AuditArgs),
     /// Print unmanaged pools as YAML with `adopt`
@@ -54,6 +57,7 @@ impl Command {
             Self::Apply(_) => "apply",
             Self::Status(_) => "status",
             Self::Watch(_) => "watch",
+            Self::Healthcheck(_) => "healthcheck",
             Self::Audit(_) => "audit",
             Self::Import => "import",
             Self::Demo => "demo",
@@ -74,7 +78,8 @@ impl Command {
             | Self::Audit(_)
             | Self::Schema => &[Output::Text, Output::Json],
             Self::Plan(_) | Self::Apply(_) => &[Output::Text, Output::Json, Output::Markdown],
-            Self::Import
+            Self::Healthcheck(_)
+            | Self::Import
             | Self::Demo
             | Self::Sandbox(_)
             | Self::Completions(_)
@@ -205,6 +210,13 @@ pub struct WatchArgs {
     /// Lower every raised level to its floor and end
     #[arg(long)]
     pub release: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct HealthcheckArgs {
+    /// `http://HOST:PORT` or `https://HOST:PORT` [default: `watch.listen` of the fleet file]
+    #[arg(long, value_name = "URL", value_parser = Url::parse)]
+    pub url: Option<Url>,
 }
 
 #[derive(Debug, Args)]

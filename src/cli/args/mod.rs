@@ -11,8 +11,9 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use super::exit::Exit;
 pub use commands::{
-    AllowDestroy, ApplyArgs, AuditArgs, AuditCommand, Command, CompletionsArgs, PlanArgs,
-    ReferenceArgs, ReferenceFile, SandboxArgs, StatusArgs, ValidateArgs, VerifyArgs, WatchArgs,
+    AllowDestroy, ApplyArgs, AuditArgs, AuditCommand, Command, CompletionsArgs, HealthcheckArgs,
+    PlanArgs, ReferenceArgs, ReferenceFile, SandboxArgs, StatusArgs, ValidateArgs, VerifyArgs,
+    WatchArgs,
 };
 
 /// Declare, plan, apply and scale a fleet of self-hosted GitHub Actions runners run by GARM.

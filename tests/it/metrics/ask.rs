@@ -1,4 +1,4 @@
-//! A running `watch` is asked for its decisions as its settings say that it listens.
+//! A running `watch` is asked for its decisions and its health as its settings say that it listens.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -81,4 +81,53 @@ async fn no_listener_and_another_service_have_different_errors() {
     let any: SocketAddr = ([0, 0, 0, 0], served.address.port()).into();
     assert_eq!(ask(any, None, None).await, undecided, "on every address of this machine");
     served.end().await;
+}
+
+/// Asks for the health at `--url`, with these settings beside it.
+async fn health_at(url: &str, tls: Option<ListenerTls>) -> Result<(), AskError> {
+    let settings = WatchSettings { tls, ..WatchSettings::default() };
+    let place = WatchEndpoint::at(&url.parse().unwrap(), &settings, None).unwrap();
+    place.health().await
+}
+
+#[tokio::test]
+async fn the_health_is_that_of_the_loop_whatever_was_read_of_garm() {
+    let served = Served::start(None).await;
+    let port = served.address.port();
+    for url in [format!("http://127.0.0.1:{port}"), format!("http://localhost:{port}/")] {
+        assert_eq!(health_at(&url, None).await, Ok(()), "{url}");
+    }
+    served.end().await;
+    let hung = Served::hung().await;
+    let answer = health_at(&format!("http://{}", hung.address), None).await;
+    let Err(AskError::NoAnswer(why)) = answer else { panic!("{answer:?}") };
+    assert!(why.starts_with("the loop has not turned for "), "{why}");
+    hung.end().await;
+    let nowhere = format!("http://{}", free_address());
+    assert_eq!(health_at(&nowhere, None).await, Err(AskError::NotRunning));
+}
+
+#[tokio::test]
+async fn the_health_over_tls_needs_the_certificate_of_the_fleet_file() {
+    let authority = Authority::new();
+    let files = ListenerTls { server: authority.server(), client_ca: None };
+    let served = Served::start(Some(Arc::new(Certificates::read(&files).unwrap()))).await;
+    let url = format!("https://localhost:{}", served.address.port());
+    assert_eq!(health_at(&url, Some(files)).await, Ok(()));
+    let other = ListenerTls { server: Authority::new().server(), client_ca: None };
+    assert!(matches!(health_at(&url, Some(other)).await, Err(AskError::NoAnswer(_))));
+    served.end().await;
+}
+
+#[test]
+fn an_address_for_the_health_is_no_more_than_that() {
+    let refused = |url: &str| {
+        let settings = WatchSettings::default();
+        WatchEndpoint::at(&url.parse().unwrap(), &settings, None).unwrap_err().0
+    };
+    assert_eq!(refused("https://127.0.0.1:1"), "`https://` needs the certificate in `watch.tls`");
+    assert_eq!(refused("ftp://127.0.0.1:1"), "`ftp://127.0.0.1:1/` is not HTTP");
+    for url in ["http://h/metrics", "http://h/?a", "http://me@h"] {
+        assert!(refused(url).ends_with(" has more than an address"), "{}", refused(url));
+    }
 }

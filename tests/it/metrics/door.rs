@@ -11,7 +11,7 @@ use reqwest::{Certificate, Client, Identity, StatusCode};
 use runnerctl::config::{CertFiles, ListenerTls};
 use runnerctl::garm::ErrorKind;
 use runnerctl::metrics::serve::{HEAD_TIMEOUT, SILENT_MAX};
-use runnerctl::metrics::{Certificates, MetricsServer, MetricsState, bind, serve};
+use runnerctl::metrics::{Certificates, HealthLimits, MetricsServer, MetricsState, bind, serve};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -38,9 +38,23 @@ impl Served {
         address: SocketAddr,
         certificates: Option<Arc<Certificates>>,
     ) -> Self {
+        Self::start_with(address, certificates, script::metrics()).await
+    }
+
+    /// Its loop has not turned for longer than it may.
+    pub(crate) async fn hung() -> Self {
+        let limits = HealthLimits { turn: Duration::ZERO, ..HealthLimits::of(Duration::ZERO) };
+        Self::start_with("127.0.0.1:0".parse().unwrap(), None, MetricsState::new(limits)).await
+    }
+
+    async fn start_with(
+        address: SocketAddr,
+        certificates: Option<Arc<Certificates>>,
+        metrics: MetricsState,
+    ) -> Self {
         let listener = bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let metrics = Arc::new(script::metrics());
+        let metrics = Arc::new(metrics);
         let stop = CancellationToken::new();
         let door = MetricsServer { listener, metrics: Arc::clone(&metrics), certificates };
         let task = tokio::spawn(serve(door, stop.clone()));
