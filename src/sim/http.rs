@@ -9,14 +9,14 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, Response, header};
 use futures_util::StreamExt as _;
 use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 pub use super::shared_world::SharedWorld;
 
@@ -69,7 +69,7 @@ impl SimServer {
 
     /// Serves until `end`, and finishes pending requests.
     pub async fn serve(self, end: impl Future<Output = ()>) {
-        let graceful = GracefulShutdown::new();
+        let connections = TaskTracker::new();
         let step = tokio::time::sleep(STEP);
         tokio::pin!(end, step);
         loop {
@@ -77,31 +77,35 @@ impl SimServer {
                 () = &mut end => break,
                 () = &mut step => step.as_mut().reset(Instant::now() + self.shared.pause()),
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => self.attend(stream, &graceful),
+                    Ok((stream, _)) => self.attend(stream, &connections),
                     // The peer has gone, or there are no descriptors left: try again.
                     Err(_) => tokio::time::sleep(STEP).await,
                 },
             }
         }
         self.shared.ended().cancel();
+        connections.close();
         // The runtime drops the connections that are still open.
-        let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
+        let _ = tokio::time::timeout(GRACE, connections.wait()).await;
     }
 
-    fn attend(&self, stream: TcpStream, graceful: &GracefulShutdown) {
+    fn attend(&self, stream: TcpStream, connections: &TaskTracker) {
         // Otherwise each small response waits for the peer's delayed acknowledgement.
         if stream.set_nodelay(true).is_err() {
             return;
         }
         let shared = Arc::clone(&self.shared);
         let service = service_fn(move |request| answer(Arc::clone(&shared), request));
-        let builder = auto::Builder::new(TokioExecutor::new()).http1_only();
-        let connection =
-            builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-        let watched = graceful.watch(connection);
-        tokio::spawn(async move {
-            // A connection breaks because of the peer, or of a simulated fault.
-            watched.await.ok();
+        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+        let ended = self.shared.ended();
+        connections.spawn(async move {
+            let mut connection = std::pin::pin!(connection.with_upgrades());
+            tokio::select! {
+                // A connection breaks because of the peer, or of a simulated fault.
+                _ = connection.as_mut() => return,
+                () = ended.cancelled() => connection.as_mut().graceful_shutdown(),
+            }
+            connection.await.ok();
         });
     }
 }
