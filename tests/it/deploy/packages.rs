@@ -16,7 +16,7 @@ fn everything_that_the_debian_package_installs_is_there() {
     let assets = assets();
     // `cargo deb` finds the units and the scripts of the package by themselves.
     let [built, rest @ ..] = &assets[..] else { panic!("{assets:?}") };
-    assert_eq!(*built, ["target/dist/runnerctl", "usr/bin/", "755"]);
+    assert_eq!(*built, ["target/release/runnerctl", "usr/bin/", "755"]);
     for [source, _, mode] in rest {
         let (folder, name) = source.rsplit_once('/').unwrap_or((".", source));
         let folder = root().join(folder);
