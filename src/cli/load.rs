@@ -128,7 +128,7 @@ pub fn stop_at(problems: &[Problem], cx: Context<'_>) -> Result<(), Failure> {
 /// The failure of a command that needs a fleet file and has none.
 pub fn missing_fleet_file() -> Failure {
     Failure::input("no fleet file found; it sets the address of GARM").help(
-        "write `runnerctl.yaml`, or name one with `--config FILE`; to try things out: \
+        "`runnerctl init` writes one, `--config FILE` names one; to try things out: \
          `runnerctl sandbox --write-config runnerctl.yaml`",
     )
 }

@@ -18,9 +18,11 @@ pub mod credentials;
 pub mod daemon;
 pub mod demo;
 pub mod exit;
+pub mod explain;
 pub mod failure;
 pub mod healthcheck;
 pub mod import;
+pub mod init;
 pub mod load;
 mod log;
 pub mod manual;
@@ -128,9 +130,11 @@ fn dispatch(command: &Command, cx: Context<'_>) -> Result<Exit, Failure> {
         Command::Watch(args) => wait_on_threads(daemon::run(args, cx)),
         Command::Audit(args) => wait(audit::run(args, cx)),
         Command::Import => wait(until_stopped(import::run(cx))),
+        Command::Init(args) => wait(until_stopped(init::run(args, cx))),
         Command::Demo => wait_in_virtual_time(until_stopped(demo::run(cx))),
         Command::Sandbox(args) => wait(sandbox::run(args, cx)),
-        Command::Schema => schema::run(cx),
+        Command::Explain(args) => explain::run(args, cx),
+        Command::Schema(args) => schema::run(args, cx),
         Command::Completions(args) => completions::run(args.shell, cx),
         Command::Man => manual::run(cx),
         Command::Reference(args) => reference::run(args.file, cx),

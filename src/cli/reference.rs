@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use super::args::ReferenceFile;
@@ -28,17 +29,35 @@ pub fn page(file: ReferenceFile) -> String {
     }
 }
 
+/// A key of a file, described in Markdown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyReference {
+    /// From the root of the fleet file, such as `watch.listen`; of a pool, the field's name.
+    pub path: String,
+    pub takes: String,
+    /// What holds if the key is absent; may be empty.
+    pub when_absent: String,
+    pub help: String,
+    /// What changing it does to a pool; empty for keys of the fleet file.
+    pub change: &'static str,
+}
+
+/// Every field of a pool.
+pub fn pool_keys() -> Vec<KeyReference> {
+    let key = |field: &Field| KeyReference {
+        path: field.key.to_owned(),
+        takes: takes(field.kind),
+        when_absent: absent(field.absent),
+        help: field.help.to_owned(),
+        change: change(field),
+    };
+    FIELDS.iter().map(key).collect()
+}
+
 fn pools() -> String {
     let mut page = pools_head();
-    for field in FIELDS {
-        page.push_str(&format!(
-            "| `{}` | {} | {} | {} | {} |\n",
-            field.key,
-            takes(field.kind),
-            absent(field.absent),
-            field.help,
-            change(field),
-        ));
+    for KeyReference { path, takes, when_absent, help, change } in pool_keys() {
+        page.push_str(&format!("| `{path}` | {takes} | {when_absent} | {help} | {change} |\n"));
     }
     page.push_str(FOOT);
     page
@@ -152,35 +171,43 @@ A *reference* says where to get a secret; the secret itself never appears in the
 |---|---|---|---|
 ";
 
-/// The fleet file's keys, from its JSON Schema.
 fn fleet() -> String {
-    let schema = config::schema();
     let mut page = String::from(FLEET_HEAD);
-    rows(&schema["$defs"]["fleet_file"], "", &mut page);
+    for KeyReference { path, takes, when_absent, help, .. } in fleet_keys() {
+        page.push_str(&format!("| `{path}` | {takes} | {when_absent} | {help} |\n"));
+    }
     page
 }
 
-/// Appends a row for each key of a mapping and of the mappings in it.
-fn rows(mapping: &Value, above: &str, page: &mut String) {
+/// Every key of the fleet file, from its JSON Schema; of `defaults` only the key itself.
+pub fn fleet_keys() -> Vec<KeyReference> {
+    let mut keys = Vec::new();
+    add_keys(&config::schema()["$defs"]["fleet_file"], "", &mut keys);
+    keys
+}
+
+/// Adds each key of a mapping, and those below it.
+fn add_keys(mapping: &Value, above: &str, keys: &mut Vec<KeyReference>) {
     let required = |key: &str| {
         mapping["required"]
             .as_array()
             .is_some_and(|keys| keys.iter().any(|required| required.as_str() == Some(key)))
     };
     for (key, value) in mapping["properties"].as_object().into_iter().flatten() {
-        let absent = match &value["default"] {
+        let when_absent = match &value["default"] {
             Value::Null if required(key) => "**required**".to_owned(),
             Value::Null => String::new(),
             Value::String(text) => format!("`{text}`"),
             other => format!("`{other}`"),
         };
-        let help = value["description"].as_str().unwrap_or_default();
+        let help = value["description"].as_str().unwrap_or_default().to_owned();
         let path = format!("{above}{key}");
-        page.push_str(&format!("| `{path}` | {} | {absent} | {help} |\n", shape(value)));
+        let takes = shape(value);
+        keys.push(KeyReference { path: path.clone(), takes, when_absent, help, change: "" });
         if key != "defaults" {
-            rows(value, &format!("{path}."), page);
-            rows(&value["items"], &format!("{path}[]."), page);
-            rows(&value["additionalProperties"], &format!("{path}.NAME."), page);
+            add_keys(value, &format!("{path}."), keys);
+            add_keys(&value["items"], &format!("{path}[]."), keys);
+            add_keys(&value["additionalProperties"], &format!("{path}.NAME."), keys);
         }
     }
 }

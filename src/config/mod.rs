@@ -41,7 +41,7 @@ pub use diagnostic_code::{Code, Severity};
 pub use manifest::{FieldProblem, Manifest, load, load_in_doubt, load_policy};
 pub use problem::{Annotation, Excerpt, Location, Position, Problem, Role, has_error};
 pub use reference::parse_reference;
-pub use schema::schema;
+pub use schema::{SchemaRoot, schema, schema_of};
 pub use settings::{
     AlertRule, AuditAnchor, CertFiles, CredentialSettings, FleetFile, GarmSettings, HostPort,
     ListenerTls, NetworkRule, PolicySettings, Receiver, ReceiverKind, RunnerCertificate,

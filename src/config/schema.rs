@@ -10,25 +10,77 @@ use crate::domain::entity::EntityKind;
 use crate::domain::field::{FieldKind, LABEL_MAX, PREFIX_MAX, TEXT_MAX, UNMANAGED};
 use crate::domain::name::POOL_NAME_MAX;
 
+/// The kinds of files that have a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SchemaRoot {
+    PoolFile,
+    FleetFile,
+    PolicyFile,
+}
+
+impl SchemaRoot {
+    const ALL: [Self; 3] = [Self::PoolFile, Self::FleetFile, Self::PolicyFile];
+
+    /// The definition that describes the file.
+    fn definition(self) -> &'static str {
+        match self {
+            Self::PoolFile => "pool_file",
+            Self::FleetFile => "fleet_file",
+            Self::PolicyFile => "policy_file",
+        }
+    }
+}
+
 /// One document: `$defs.pool_file`, `$defs.fleet_file`, `$defs.policy_file`, and a root that
 /// accepts any of them. It accepts everything that the decoder accepts, and refuses every wrong
 /// type, key, pattern and range; checks that need several values together stay with the decoder.
 pub fn schema() -> Value {
-    let roots = ["pool_file", "fleet_file", "policy_file"];
-    let roots = roots.map(|name| json!({ "$ref": format!("#/$defs/{name}") }));
+    let roots = SchemaRoot::ALL.map(|root| json!({ "$ref": local(root.definition()) }));
     json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": DIALECT,
+        "$id": "urn:runnerctl:schema:files",
         "title": "runnerctl: pool files, the fleet file and policy files",
         "oneOf": roots,
-        "$defs": {
-            "pool_file": titled("a pool file", mapping(POOL_FILE, Constraint::None)),
-            "fleet_file": titled("the fleet file", mapping(FLEET_FILE, Constraint::None)),
-            "policy_file": titled("a policy file", mapping(POLICY_FILE, Constraint::None)),
-            "pool": titled("a pool", mapping(&POOL, Constraint::OneEntity)),
-            "defaults": titled("fields for every pool", mapping(&DEFAULTS, Constraint::OneEntity)),
-            "reference": titled("a reference to a secret", reference()),
-        },
+        "$defs": definitions(),
     })
+}
+
+/// The schema of one kind of file, by the rules of [`schema`]: editors name the wrong key instead
+/// of all kinds that the file is not.
+pub fn schema_of(root: SchemaRoot) -> Value {
+    let mut definitions = definitions();
+    let name = root.definition();
+    let others = SchemaRoot::ALL.into_iter().filter(|other| *other != root);
+    for other in others {
+        definitions.remove(other.definition());
+    }
+    json!({
+        "$schema": DIALECT,
+        "$id": format!("urn:runnerctl:schema:{}", name.replace('_', "-")),
+        "title": format!("runnerctl: {}", definitions[name]["title"].as_str().unwrap_or_default()),
+        "$ref": local(name),
+        "$defs": definitions,
+    })
+}
+
+const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+fn local(definition: &str) -> String {
+    format!("#/$defs/{definition}")
+}
+
+fn definitions() -> Map<String, Value> {
+    [
+        ("pool_file", titled("a pool file", mapping(POOL_FILE, Constraint::None))),
+        ("fleet_file", titled("the fleet file", mapping(FLEET_FILE, Constraint::None))),
+        ("policy_file", titled("a policy file", mapping(POLICY_FILE, Constraint::None))),
+        ("pool", titled("a pool", mapping(&POOL, Constraint::OneEntity))),
+        ("defaults", titled("fields for every pool", mapping(&DEFAULTS, Constraint::OneEntity))),
+        ("reference", titled("a reference to a secret", reference())),
+    ]
+    .map(|(name, schema)| (name.to_owned(), schema))
+    .into_iter()
+    .collect()
 }
 
 fn titled(title: &str, mut schema: Value) -> Value {

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod decision;
 mod document;
 pub mod import;
+pub mod init;
 mod markdown;
 pub mod outcome;
 pub mod plan;

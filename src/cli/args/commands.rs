@@ -11,11 +11,13 @@ use super::Output;
 use crate::audit::Head;
 use crate::config;
 use crate::domain::duration;
-use crate::domain::name::PoolName;
+use crate::domain::name::{FleetName, PoolName};
 use crate::domain::secret::SecretRef;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write the files of a new fleet; asks GARM, and you, for what no option gives
+    Init(InitArgs),
     /// Check the pool files and the fleet file; with --online also against GARM
     Validate(ValidateArgs),
     /// Show the difference between the files and GARM
@@ -36,8 +38,10 @@ pub enum Command {
     Demo,
     /// Serve a simulated GARM on this machine, to try the commands on
     Sandbox(SandboxArgs),
+    /// Explain a pool field or a key of the fleet file
+    Explain(ExplainArgs),
     /// Print the JSON Schema of the files
-    Schema,
+    Schema(SchemaArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page
@@ -52,6 +56,7 @@ impl Command {
     /// The name of the command, on the command line and in JSON.
     pub fn word(&self) -> &'static str {
         match self {
+            Self::Init(_) => "init",
             Self::Validate(_) => "validate",
             Self::Plan(_) => "plan",
             Self::Apply(_) => "apply",
@@ -62,7 +67,8 @@ impl Command {
             Self::Import => "import",
             Self::Demo => "demo",
             Self::Sandbox(_) => "sandbox",
-            Self::Schema => "schema",
+            Self::Explain(_) => "explain",
+            Self::Schema(_) => "schema",
             Self::Completions(_) => "completions",
             Self::Man => "man",
             Self::Reference(_) => "reference",
@@ -76,9 +82,11 @@ impl Command {
             | Self::Status(_)
             | Self::Watch(_)
             | Self::Audit(_)
-            | Self::Schema => &[Output::Text, Output::Json],
+            | Self::Explain(_)
+            | Self::Schema(_) => &[Output::Text, Output::Json],
             Self::Plan(_) | Self::Apply(_) => &[Output::Text, Output::Json, Output::Markdown],
-            Self::Healthcheck(_)
+            Self::Init(_)
+            | Self::Healthcheck(_)
             | Self::Import
             | Self::Demo
             | Self::Sandbox(_)
@@ -87,6 +95,82 @@ impl Command {
             | Self::Reference(_) => &[Output::Text],
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Folder to write into; created if it is missing
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+    /// GARM's URL
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// Name of GARM's administrator
+    #[arg(long, value_name = "NAME", default_value = "admin")]
+    pub username: String,
+    /// Reference to the administrator's password: env:NAME, file:PATH, vault:PATH#FIELD or
+    /// exec:COMMAND [default: env:GARM_PASSWORD]
+    #[arg(long, value_name = "REF", value_parser = reference)]
+    pub password: Option<String>,
+    /// CA of GARM's certificate (PEM) [default: the system's]
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<String>,
+    /// Name of the fleet [default: the name of the organization, repository or enterprise]
+    #[arg(long, value_name = "NAME", value_parser = fleet_name)]
+    pub fleet: Option<String>,
+    /// GitHub organization whose jobs the fleet serves
+    #[arg(long, value_name = "NAME", group = "entity")]
+    pub organization: Option<String>,
+    /// GitHub repository whose jobs the fleet serves
+    #[arg(long, value_name = "OWNER/NAME", group = "entity")]
+    pub repository: Option<String>,
+    /// GitHub enterprise whose jobs the fleet serves
+    #[arg(long, value_name = "NAME", group = "entity")]
+    pub enterprise: Option<String>,
+    /// GARM's provider
+    #[arg(long, value_name = "NAME")]
+    pub provider: Option<String>,
+    /// Image of the VMs
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<String>,
+    /// Size of the VMs
+    #[arg(long, value_name = "TYPE")]
+    pub instance_type: Option<String>,
+    /// Name of the first pool, and the label that jobs request
+    #[arg(long, value_name = "POOL", default_value = "default", value_parser = PoolName::new)]
+    pub pool: PoolName,
+}
+
+/// A reference to a secret, as it was written.
+fn reference(text: &str) -> Result<String, String> {
+    config::parse_reference(text).map(|_| text.to_owned())
+}
+
+fn fleet_name(text: &str) -> Result<String, String> {
+    FleetName::new(text).map(|_| text.to_owned())
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Pool field, such as `scale_up_delay`; key of the fleet file, such as `watch.listen`; or
+    /// `pool` or `fleet` for all of them
+    #[arg(value_name = "KEY")]
+    pub key: String,
+}
+
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// Kind of file [default: one schema that accepts all of them]
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub kind: Option<SchemaKind>,
+}
+
+/// The kinds of files that have a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum SchemaKind {
+    Pool,
+    Fleet,
+    Policy,
 }
 
 #[derive(Debug, Args)]

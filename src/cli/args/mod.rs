@@ -11,9 +11,9 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use super::exit::Exit;
 pub use commands::{
-    AllowDestroy, ApplyArgs, AuditArgs, AuditCommand, Command, CompletionsArgs, HealthcheckArgs,
-    PlanArgs, ReferenceArgs, ReferenceFile, SandboxArgs, StatusArgs, ValidateArgs, VerifyArgs,
-    WatchArgs,
+    AllowDestroy, ApplyArgs, AuditArgs, AuditCommand, Command, CompletionsArgs, ExplainArgs, HealthcheckArgs,
+    InitArgs, PlanArgs, ReferenceArgs, ReferenceFile, SandboxArgs, SchemaArgs, SchemaKind,
+    StatusArgs, ValidateArgs, VerifyArgs, WatchArgs,
 };
 
 /// Declare, plan, apply and scale a fleet of self-hosted GitHub Actions runners run by GARM.
@@ -201,6 +201,7 @@ mod tests {
             let last: &[&str] = match command {
                 "completions" => &["bash"],
                 "reference" => &["pools"],
+                "explain" => &["labels"],
                 "audit" => &["verify", "some/file"],
                 _ => &[],
             };

@@ -66,9 +66,14 @@ impl Terminal {
         (Self { ours, screen, reader }, child)
     }
 
-    /// Types `answer` when the program asks.
+    /// Types `answer` when the program asks for confirmation.
     pub(crate) fn answer(&mut self, answer: &str) {
-        self.wait_for("to apply it: ");
+        self.answer_to("to apply it: ", answer);
+    }
+
+    /// Types `answer` when the screen shows `question`.
+    pub(crate) fn answer_to(&mut self, question: &str, answer: &str) {
+        self.wait_for(question);
         writeln!(self.ours, "{answer}").unwrap();
     }
 
