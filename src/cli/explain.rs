@@ -7,7 +7,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::reference::{KeyReference, fleet_keys, pool_keys};
-use crate::domain::text::{code, few};
+use crate::domain::text::{self, code};
 use crate::render::words::nearest;
 
 /// Explains the key, or lists all of a file; fails with 64 if there is no such key.
@@ -51,7 +51,7 @@ fn find(asked: &str) -> Result<Vec<KeyReference>, Failure> {
         Some(near) => unknown.help(format!("did you mean {}?", code(near))),
         None => {
             let sections: Vec<String> = ["pool", "fleet"].iter().map(code).collect();
-            unknown.help(format!("list all keys with {}", few(&sections, sections.len())))
+            unknown.help(format!("list all keys with {}", text::list(&sections, sections.len())))
         }
     })
 }

@@ -289,7 +289,7 @@ impl Asker<'_> {
             let names: Vec<String> = names.iter().map(code).collect();
             let needed = format!("`init` needs {option}: GARM has {}", names.len());
             return Err(
-                Failure::usage(needed).help(format!("choose {}", text::few(&names, LISTED)))
+                Failure::usage(needed).help(format!("choose {}", text::list(&names, LISTED)))
             );
         }
         for (number, name) in names.iter().take(LISTED).enumerate() {

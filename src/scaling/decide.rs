@@ -16,6 +16,7 @@ use super::pressure::{Pressure, PressureInputs};
 use super::queue::PICK_UP;
 use super::routing::Routing;
 use super::runner_state::{IdleSource, RunnerState};
+use super::slow_boot;
 use super::state::PoolState;
 use crate::domain::desired::{ScalePolicy, leaves_scaling_to_us};
 use crate::domain::name::RunnerName;
@@ -75,7 +76,7 @@ pub fn decide(seen: &Observation<'_>, state: PoolState, now: Timestamp) -> (Deci
     let inputs = inputs(seen, &mut clock);
     let (mut circuit, circuit_memory) = state.circuit.next(&sight(seen, now), &mut clock);
     let jobs = seen.routing.jobs(seen.place);
-    let (given_up, kept) = given_up(seen.pool, jobs, state.given_up, &mut clock);
+    let (given_up, kept) = given_up(seen.pool, jobs, (state.given_up, state.probes), &mut clock);
     let asking = &jobs[given_up.saturating_sub(1) as usize..];
     let load = load(&inputs, asking.len());
     let pressure = state.pressure.next(seen.policy, load, &mut clock);
@@ -84,8 +85,8 @@ pub fn decide(seen: &Observation<'_>, state: PoolState, now: Timestamp) -> (Deci
         oldest_stuck: inputs.exceptions.oldest_stuck,
         max_queue_wait: seen.policy.max_queue_wait,
     };
-    let (hand_out, newest) =
-        HandOutState::look(seen.pool, &waits, (given_up, state.newest), &mut clock);
+    let (hand_out, probes) =
+        HandOutState::look(seen.pool, &waits, (given_up, state.probes), &mut clock);
     let remove = std::mem::take(&mut circuit.remove);
     let mut rules = rules(seen, asking, (pressure, circuit, hand_out), &mut clock);
     let suspects = suspects(seen, rules.places_short(&inputs.counts), &mut clock);
@@ -114,7 +115,7 @@ pub fn decide(seen: &Observation<'_>, state: PoolState, now: Timestamp) -> (Deci
         rules,
         until: clock.next(),
     };
-    (decision, PoolState { pressure, circuit: circuit_memory, newest, given_up: kept })
+    (decision, PoolState { pressure, circuit: circuit_memory, probes, given_up: kept })
 }
 
 fn inputs(seen: &Observation<'_>, clock: &mut EvaluationClock) -> DecisionInputs {
@@ -214,8 +215,9 @@ fn rules(
     };
     let wanted = pressed.max(late.min(ours).saturating_sub(supply));
     let room = seen.pool.room();
+    let boot_probe = slow_boot::is_probe_due(seen.pool, (late.min(ours), policy.boot_grace), clock);
     let asked = match (&circuit.open, circuit.probe) {
-        (None, _) => wanted.max(hand_out.tried),
+        (None, _) => wanted.max(hand_out.tried).max(boot_probe.into()),
         (Some(_), RunnerProbe::Now) => 1,
         (Some(_), RunnerProbe::No) => 0,
     };
@@ -230,6 +232,7 @@ fn rules(
         pressure,
         circuit,
         hand_out,
+        boot_probe,
         late,
         ours,
         asking,
@@ -320,7 +323,7 @@ type LevelAndRemovals<'a> = (u32, &'a [RunnerName], &'a [RunnerName], &'a [Runne
 /// | a runner is asked for, circuit open | up, probe |
 /// | runners are wanted, circuit open | stay, circuit open |
 /// | runners are asked for | up, pressure or late |
-/// | one more than the jobs need | up, hand-out probe |
+/// | more than the jobs need | up, hand-out probe or boot probe |
 /// | an idle runner makes room for a probe | down, hand-out probe |
 /// | runners are wanted, no room | stay, max runners |
 /// | the floor is above what GARM counts, with room | up, floor |
@@ -344,7 +347,8 @@ fn reason(
     if rules.need > 0 {
         return match is_open {
             true => (Up, Reason::Probe),
-            false if rules.wanted == 0 => (Up, Reason::HandOutProbe),
+            false if rules.wanted == 0 && rules.hand_out.tried > 0 => (Up, Reason::HandOutProbe),
+            false if rules.wanted == 0 => (Up, Reason::BootProbe),
             false if rules.pressure.is_on() => (Up, Reason::Pressure),
             false => (Up, Reason::Late),
         };

@@ -88,6 +88,8 @@ pub struct RuleResults {
     pub circuit: CircuitStatus,
     /// The queued jobs that GitHub does not hand to idle runners.
     pub hand_out: HandOutState,
+    /// One runner more is tried, because those on their way boot for too long.
+    pub boot_probe: bool,
     /// Queued jobs that ask for one runner each. Given-up jobs ask for one runner together.
     pub asking: u32,
     /// Those of `asking` that are older than `max_queue_wait`.
@@ -175,6 +177,8 @@ pub enum Reason {
     /// Up: more runners than the jobs need, to test whether GitHub hands them to new runners. Down:
     /// an idle runner of a full pool makes room for this.
     HandOutProbe,
+    /// Up: one runner more than the jobs need, because those on their way boot for too long.
+    BootProbe,
     /// Stay: runners are wanted, but the provider keeps failing.
     CircuitOpen,
     /// Stay: runners are wanted, but `max_runners` is reached.
@@ -204,12 +208,13 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in order of declaration.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Pressure,
         Self::Late,
         Self::Floor,
         Self::Probe,
         Self::HandOutProbe,
+        Self::BootProbe,
         Self::CircuitOpen,
         Self::MaxRunners,
         Self::NativeBackoff,
@@ -232,6 +237,7 @@ impl Reason {
             Self::Floor => "floor",
             Self::Probe => "probe",
             Self::HandOutProbe => "hand_out_probe",
+            Self::BootProbe => "boot_probe",
             Self::CircuitOpen => "circuit_open",
             Self::MaxRunners => "max_runners",
             Self::NativeBackoff => "native_backoff",

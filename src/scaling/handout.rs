@@ -49,6 +49,23 @@ pub struct HandOutState {
     pub tried: u32,
 }
 
+/// Jobs that wait in vain, remembered for as long as they do: without it each idle runner that is
+/// released would begin the intervals between probes anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ProbeHistory {
+    /// Since when a job has waited beside an idle runner, the same one or others, with no start.
+    since: Timestamp,
+    /// When the youngest runner of the pool was created.
+    newest: Option<Timestamp>,
+}
+
+impl ProbeHistory {
+    /// The history, unless a job of the pool has started since.
+    fn unbroken(self, pool: &PoolIndex) -> Option<Self> {
+        pool.starts.latest.is_none_or(|start| start <= self.since).then_some(self)
+    }
+}
+
 /// The waiting jobs of a pool, each by its creation time.
 pub(super) struct WaitingJobs<'a> {
     /// The jobs assigned to the pool, oldest first.
@@ -60,30 +77,32 @@ pub(super) struct WaitingJobs<'a> {
 }
 
 impl HandOutState {
-    /// Evaluates one pool; `given_up` is the result of [`given_up`]. `newest` is the creation time
-    /// of the youngest runner known before; the second result is the same for now, as long as jobs
-    /// wait in vain.
+    /// Evaluates one pool; `given_up` is the result of [`given_up`]. The second result is the
+    /// history for the next evaluation.
     pub(super) fn look(
         pool: &PoolIndex,
         waits: &WaitingJobs<'_>,
-        (given_up, newest): (u32, Option<Timestamp>),
+        (given_up, history): (u32, Option<ProbeHistory>),
         clock: &mut EvaluationClock,
-    ) -> (Self, Option<Timestamp>) {
+    ) -> (Self, Option<ProbeHistory>) {
         let mut seen = Self { untaken: 0, since: None, given_up, probe: RunnerProbe::No, tried: 0 };
-        if pool.counts.idle == 0 || (waits.jobs.is_empty() && waits.oldest_stuck.is_none()) {
+        if waits.jobs.is_empty() && waits.oldest_stuck.is_none() {
             return (seen, None);
         }
+        let history = history.and_then(|history| history.unbroken(pool));
         let mut idle: Vec<Timestamp> =
-            pool.idle_runners(clock.now()).map(|entry| entry.1.since).collect();
+            pool.idle_runners(clock.now()).map(|(_, idle)| idle.since).collect();
         idle.sort_unstable();
+        let Some(first_idle) = idle.first().copied() else { return (seen, history) };
         let pairs = idle.iter().zip(waits.jobs).map(|(runner, job)| *runner.max(job));
         let mut beside: Vec<Timestamp> = pairs.collect();
         beside.truncate(clock.count_passed(&beside, STUCK_AFTER));
         seen.untaken = u32::try_from(beside.len()).unwrap_or(u32::MAX);
         seen.since = beside.first().copied();
-        let Some(since) = waits.first_in_vain(idle[0], clock) else { return (seen, None) };
+        let beside_since = history.map_or(first_idle, |history| history.since.min(first_idle));
+        let Some(since) = waits.first_in_vain(beside_since, clock) else { return (seen, None) };
         let created = pool.runners.iter().map(|runner| runner.created_at).max();
-        let newest = newest.max(created);
+        let newest = history.and_then(|history| history.newest).max(created);
         seen.probe = probe(pool, (since, newest), clock);
         seen.tried = match seen.probe {
             RunnerProbe::Now if newest.is_none_or(|newest| newest <= since) => {
@@ -92,13 +111,13 @@ impl HandOutState {
             RunnerProbe::Now => 1,
             RunnerProbe::No => 0,
         };
-        (seen, newest)
+        (seen, Some(ProbeHistory { since, newest }))
     }
 }
 
 impl WaitingJobs<'_> {
-    /// Since when the first job whose `max_queue_wait` is over has waited beside the runner that
-    /// has been idle since `idle`.
+    /// Since when the first job whose `max_queue_wait` is over has waited beside runners of which
+    /// one has been idle at any time since `idle`.
     fn first_in_vain(&self, idle: Timestamp, clock: &mut EvaluationClock) -> Option<Timestamp> {
         let patience = self.patience();
         let oldest = self.jobs.first().copied().into_iter().chain(self.oldest_stuck).min()?;
@@ -146,21 +165,23 @@ pub(super) struct GivenUpJobs {
     at: Timestamp,
 }
 
-/// How many of the jobs, counted from the oldest, are given up: an idle runner younger than they
-/// are has been beside them for [`GIVE_UP`] while no job of the pool started, or they were given up
-/// before. They stay given up even if that runner has been removed since.
+/// How many of the jobs, counted from the oldest, are given up: they have been beside idle runners
+/// for [`GIVE_UP`], of which one is younger than they are, while no job of the pool started, or they
+/// were given up before. They stay given up even if that runner has been removed since.
 pub(super) fn given_up(
     pool: &PoolIndex,
     jobs: &[Timestamp],
-    before: Option<GivenUpJobs>,
+    (before, history): (Option<GivenUpJobs>, Option<ProbeHistory>),
     clock: &mut EvaluationClock,
 ) -> (u32, Option<GivenUpJobs>) {
     let has_started_since = |at: Timestamp| pool.starts.latest.is_some_and(|latest| latest > at);
     let before = before.filter(|given_up| !has_started_since(given_up.at));
+    let history = history.and_then(|history| history.unbroken(pool));
     let mut made = None;
     if !jobs.is_empty() {
         for (runner, idle) in pool.idle_runners(clock.now()) {
-            if !has_started_since(idle.since) && clock.passed(idle.since, GIVE_UP) {
+            let since = history.map_or(idle.since, |history| history.since.min(idle.since));
+            if !has_started_since(since) && clock.passed(since, GIVE_UP) {
                 made = made.max(Some(runner.created_at));
             }
         }

@@ -33,7 +33,8 @@ pub mod routing;
 pub mod runner_counts;
 mod runner_state;
 mod runner_states;
-pub mod state;
+pub mod slow_boot;
+mod state;
 mod stuck_jobs;
 #[cfg(test)]
 pub(crate) mod testing;

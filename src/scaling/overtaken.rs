@@ -3,7 +3,8 @@
 //! they may still become idle.
 //!
 //! Only the arrival of a younger runner shows this. If every boot in a cloud has become slow, more
-//! runners would not help, and nothing would limit their number.
+//! runners would not help, and nothing would limit their number; where none has arrived, single
+//! runners are tried (`slow_boot`).
 
 use std::time::Duration;
 
@@ -16,13 +17,14 @@ use super::runner_state::RunnerState;
 const TOGETHER: Duration = Duration::from_secs(5);
 
 /// A runner may boot for twice as long as the runner that overtook it, and for this time in any case.
-const AT_LEAST: Duration = Duration::from_secs(30);
+pub(super) const AT_LEAST: Duration = Duration::from_secs(30);
 
 /// A runner that has become idle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Arrival {
     created_at: Timestamp,
-    boot: Duration,
+    /// From its creation until it was idle.
+    pub(super) boot: Duration,
 }
 
 impl Arrival {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::circuit_breaker::CircuitBreaker;
 use super::decision::Decision;
 use super::entity_index::EntityIndex;
-use super::handout::GivenUpJobs;
+use super::handout::{GivenUpJobs, ProbeHistory};
 use super::pool_index::RoutingKey;
 use super::pressure::Pressure;
 use super::routing::{JobExceptions, Routing};
@@ -70,8 +70,8 @@ pub(super) enum JobClaim {
 pub struct PoolState {
     pub(super) pressure: Pressure,
     pub(super) circuit: CircuitBreaker,
-    /// When its youngest runner was created, as long as jobs wait beside idle runners in vain.
-    pub(super) newest: Option<Timestamp>,
+    /// Present as long as jobs wait beside idle runners in vain.
+    pub(super) probes: Option<ProbeHistory>,
     /// The given-up jobs, which together keep one runner.
     pub(super) given_up: Option<GivenUpJobs>,
 }

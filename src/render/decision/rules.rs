@@ -25,6 +25,7 @@ pub(super) fn said(it: &Decision) -> Vec<RuleVerdict> {
         failed(it),
         suspect(it),
         hand_out(it),
+        slow_boot(it),
         apart(it),
     ]
 }
@@ -178,6 +179,12 @@ fn hand_out(it: &Decision) -> RuleVerdict {
         (RunnerProbe::No, _) => "wait",
     };
     RuleVerdict { rule: "jobs_not_handed_out", verdict, says }
+}
+
+fn slow_boot(it: &Decision) -> RuleVerdict {
+    let coming = has(it.inputs.counts.coming(), "runner is booting", "runners are booting");
+    let verdict = if it.rules.boot_probe { "probe" } else { "none" };
+    RuleVerdict { rule: "slow_boot", verdict, says: format!("{coming} or being created") }
 }
 
 fn apart(it: &Decision) -> RuleVerdict {

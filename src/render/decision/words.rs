@@ -47,6 +47,11 @@ pub fn sentence(it: &Decision, mood: Mood) -> String {
             format!("{remove} 1 idle runner of a full pool, to try another: {}", not_taken(it))
         }
         Reason::HandOutProbe => format!("{start} {}", hand_out_probe(it)),
+        Reason::BootProbe => format!(
+            "{start} {} more than its jobs need: {} for long, and may hang",
+            runners(rules.need),
+            has(inputs.counts.coming(), "runner has been booting", "runners have been booting")
+        ),
         Reason::CircuitOpen => format!(
             "{start} none, because runners keep failing; {} one {}",
             mood.verb("try"),
@@ -212,7 +217,11 @@ pub fn binding(it: &Decision) -> Option<Binding> {
         Reason::Pressure | Reason::Late if it.rules.need < it.rules.wanted => {
             bound("max_runners", limit(it).to_string())
         }
-        Reason::Pressure | Reason::Late | Reason::HandOutProbe | Reason::NotHandedOut => None,
+        Reason::Pressure
+        | Reason::Late
+        | Reason::HandOutProbe
+        | Reason::BootProbe
+        | Reason::NotHandedOut => None,
         Reason::MaxRunners => bound("max_runners", limit(it).to_string()),
         Reason::Floor => floor_setting(it),
         Reason::Probe | Reason::CircuitOpen => {
@@ -253,9 +262,11 @@ pub fn next(it: &Decision) -> String {
         Reason::Target => "more waiting jobs, or a job that is late".into(),
         Reason::NotHandedOut => "a job that starts, or time: one more runner is tried then".into(),
         Reason::HandOutProbe if it.direction == Direction::Down => "the removal".into(),
-        Reason::HandOutProbe | Reason::Pressure | Reason::Late | Reason::Floor => {
-            "the new runners' rows in GARM".into()
-        }
+        Reason::HandOutProbe
+        | Reason::BootProbe
+        | Reason::Pressure
+        | Reason::Late
+        | Reason::Floor => "the new runners' rows in GARM".into(),
         Reason::Served => "a job beyond those, or a runner that fails".into(),
         Reason::Idle | Reason::Failed | Reason::Suspect => "the removal".into(),
         Reason::Steady => "a job".into(),

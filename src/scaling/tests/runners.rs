@@ -203,6 +203,55 @@ fn where_every_boot_is_slow_no_runner_is_overtaken() {
     assert_eq!(scene.look(599).inputs.counts.overdue, 0, "and `boot_grace` ends first");
 }
 
+/// A real GARM with two runners whose VMs hung let a job wait for 314 s, where GARM alone, which
+/// starts a runner for each job of 30 s, took 47 s.
+#[test]
+fn a_late_job_whose_runners_all_boot_for_long_gets_one_more_in_growing_intervals() {
+    let mut scene = Scene::without_floor();
+    scene.policy().max_queue_wait = Some(secs(30));
+    scene.add(2, "creating/pending", 0);
+    scene.queue(1, 5);
+    let mut probes = Vec::new();
+    for second in 0..500 {
+        let decision = scene.look(second);
+        if decision.reason == Reason::BootProbe {
+            assert_eq!((decision.direction, decision.rules.need), (Direction::Up, 1));
+            probes.push(second);
+            scene.add(1, "creating/pending", second);
+        }
+    }
+    assert_eq!(probes, [35, 70, 140, 280]);
+    // It arrives: the others are overtaken, and there is nothing left to try.
+    scene.set("a06", "running/idle", 500);
+    assert_eq!(scene.look(500).rules.need, 0);
+}
+
+#[test]
+fn no_runner_is_tried_before_twice_the_boot_of_another_runner_of_the_pool() {
+    let mut scene = Scene::without_floor();
+    scene.policy().max_queue_wait = Some(secs(30));
+    scene.add(1, "creating/pending", 0);
+    scene.look(0);
+    scene.set("a01", "running/idle", 100);
+    scene.look(100);
+    scene.set("a01", "running/active", 101);
+    scene.queue(1, 101);
+    scene.add(1, "creating/pending", 110);
+    // It was seen to be up by the job that it took at 101.
+    assert!(!scene.look(311).rules.boot_probe);
+    assert!(scene.look(312).rules.boot_probe);
+}
+
+#[test]
+fn a_job_that_an_idle_runner_can_take_is_no_reason_to_try_another() {
+    let mut scene = Scene::without_floor();
+    scene.policy().max_queue_wait = Some(secs(30));
+    scene.add(1, "creating/pending", 0);
+    scene.add(1, "running/idle", 60);
+    scene.queue(1, 5);
+    assert!(!scene.look(60).rules.boot_probe);
+}
+
 #[test]
 fn an_overdue_runner_leaves_the_floor_to_be_made_up_for() {
     let mut scene = overtaken();

@@ -156,6 +156,34 @@ fn further_ones_come_in_ever_longer_steps_up_to_half_an_hour() {
     assert_eq!(probes, [120, 240, 480, 960, 1_920, 3_720, 5_520, 7_320, 9_120]);
 }
 
+/// Three idle runners are released one after the other, each after `scale_down_delay`, and each
+/// probe makes another: a real GARM was seen to create a runner every 25 s for as long as the rows
+/// of two jobs stayed queued that were long over.
+#[test]
+fn runners_that_are_released_do_not_begin_the_steps_anew_and_the_jobs_are_given_up() {
+    let mut scene = Scene::without_floor();
+    scene.policy().scale_down_delay = secs(60);
+    scene.policy().max_queue_wait = Some(secs(30));
+    scene.add(3, "running/idle", 0);
+    scene.queue(2, 0);
+    let (mut probes, mut given_up) = (Vec::new(), None);
+    for second in (0..3_600).step_by(5) {
+        let decision = scene.look(second);
+        for runner in &decision.retire {
+            scene.remove(runner.as_str());
+        }
+        if decision.rules.hand_out.given_up == 2 {
+            given_up.get_or_insert(second);
+        }
+        // In one evaluation in which a runner is missing, GARM creates one.
+        if decision.rules.need > 0 {
+            probes.push(second);
+            scene.add(decision.rules.need as usize, "running/idle", second);
+        }
+    }
+    assert_eq!((probes, given_up), (vec![30, 60, 120, 240, 480, 960, 1_920], Some(600)));
+}
+
 #[test]
 fn one_that_starts_anew_asks_for_no_more_runners_than_one_that_remembers() {
     let mut scene = quiet();
