@@ -15,6 +15,7 @@ use super::pool_index::PoolIndex;
 use super::pressure::{Pressure, PressureInputs};
 use super::queue::PICK_UP;
 use super::routing::Routing;
+use super::runner_counts::RunnerClass;
 use super::runner_state::{IdleSource, RunnerState};
 use super::slow_boot;
 use super::state::PoolState;
@@ -87,13 +88,17 @@ pub fn decide(seen: &Observation<'_>, state: PoolState, now: Timestamp) -> (Deci
     };
     let (hand_out, probes) =
         HandOutState::look(seen.pool, &waits, (given_up, state.probes), &mut clock);
-    let remove = std::mem::take(&mut circuit.remove);
+    let mut remove = std::mem::take(&mut circuit.remove);
     let mut rules = rules(seen, asking, (pressure, circuit, hand_out), &mut clock);
     let suspects = suspects(seen, rules.places_short(&inputs.counts), &mut clock);
     let dismiss = suspects.due;
     rules.dead_idle = inputs.counts.suspect.saturating_sub(count(dismiss.len()));
     let failed = inputs.counts.failed.saturating_sub(count(remove.len()));
-    rules.dead = failed + inputs.counts.overdue + rules.dead_idle;
+    let short = rules.places_short(&inputs.counts).saturating_sub(count(dismiss.len()));
+    let overdue = overdue(seen, short, &mut clock);
+    rules.overdue_removed = count(overdue.len());
+    rules.dead = failed + inputs.counts.overdue - rules.overdue_removed + rules.dead_idle;
+    remove.extend(overdue);
     let (retire, reserve, ask) = retire(seen, &mut rules, &mut clock);
     rules.keep = inputs.counts.idle.saturating_sub(rules.covered + count(retire.len()));
     let (level, resting_level) = levels(&inputs, &rules);
@@ -192,6 +197,19 @@ fn suspects(seen: &Observation<'_>, mut short: u32, clock: &mut EvaluationClock)
     suspects
 }
 
+/// Of the runners that boot for too long, the `short` oldest: jobs need their places.
+fn overdue(seen: &Observation<'_>, short: u32, clock: &mut EvaluationClock) -> Vec<RunnerName> {
+    if short == 0 || seen.pool.counts.overdue == 0 {
+        return Vec::new();
+    }
+    let grace = seen.policy.boot_grace;
+    let mut overdue: Vec<&RunnerState> = (seen.pool.runners.iter())
+        .filter(|runner| runner.class(grace, clock) == RunnerClass::Overdue)
+        .collect();
+    overdue.sort_unstable_by(|a, b| (a.created_at, &a.name).cmp(&(b.created_at, &b.name)));
+    overdue.into_iter().take(short as usize).map(|runner| runner.name.clone()).collect()
+}
+
 /// Evaluates the rules. `jobs` are those that ask for a runner.
 fn rules(
     seen: &Observation<'_>,
@@ -245,6 +263,7 @@ fn rules(
         floor,
         dead: 0,
         dead_idle: 0,
+        overdue_removed: 0,
         // `floor` includes `min_runners`, so removing the surplus never goes below it.
         surplus: counts.idle.saturating_sub(floor.saturating_add(covered)),
         due: 0,
@@ -325,6 +344,7 @@ type LevelAndRemovals<'a> = (u32, &'a [RunnerName], &'a [RunnerName], &'a [Runne
 /// | runners are asked for | up, pressure or late |
 /// | more than the jobs need | up, hand-out probe or boot probe |
 /// | an idle runner makes room for a probe | down, hand-out probe |
+/// | runners that boot for too long make room | down, failed |
 /// | runners are wanted, no room | stay, max runners |
 /// | the floor is above what GARM counts, with room | up, floor |
 /// | idle runners go | down, idle |
@@ -355,6 +375,9 @@ fn reason(
     }
     if rules.makes_room(&inputs.counts) && !retire.is_empty() {
         return (Down, Reason::HandOutProbe);
+    }
+    if rules.overdue_removed > 0 {
+        return (Down, Reason::Failed);
     }
     if rules.wanted > 0 {
         return (Stay, if is_open { Reason::CircuitOpen } else { Reason::MaxRunners });

@@ -32,7 +32,8 @@ pub struct Decision {
     /// idle as long, and are no more than the surplus,
     /// except where they make room for a probe.
     pub reserve: Vec<RunnerName>,
-    /// Failed runners to remove, by name.
+    /// Failed runners to remove, by name, and those that boot for too long where jobs need their
+    /// places. None of them is busy.
     pub remove: Vec<RunnerName>,
     /// Suspect runners to remove, by name. Each is removed like an idle one, only if GitHub agrees.
     pub dismiss: Vec<RunnerName>,
@@ -115,6 +116,8 @@ pub struct RuleResults {
     pub dead: u32,
     /// The suspect ones among `dead`, which GARM would remove like any idle runner.
     pub dead_idle: u32,
+    /// Runners in `remove` that have not failed: they boot for too long, and jobs need their places.
+    pub overdue_removed: u32,
     /// Idle runners beyond the floor and beyond those about to pick up a job.
     pub surplus: u32,
     /// Those of the surplus that have been idle for `scale_down_delay`.

@@ -166,8 +166,9 @@ pub(super) struct GivenUpJobs {
 }
 
 /// How many of the jobs, counted from the oldest, are given up: they have been beside idle runners
-/// for [`GIVE_UP`], of which one is younger than they are, while no job of the pool started, or they
-/// were given up before. They stay given up even if that runner has been removed since.
+/// for [`GIVE_UP`] while no job of the pool started, and one that is younger than they are has been
+/// idle for [`STUCK_AFTER`]; or they were given up before. They stay given up even if that runner
+/// has been removed since.
 pub(super) fn given_up(
     pool: &PoolIndex,
     jobs: &[Timestamp],
@@ -179,11 +180,15 @@ pub(super) fn given_up(
     let history = history.and_then(|history| history.unbroken(pool));
     let mut made = None;
     if !jobs.is_empty() {
-        for (runner, idle) in pool.idle_runners(clock.now()) {
-            let since = history.map_or(idle.since, |history| history.since.min(idle.since));
-            if !has_started_since(since) && clock.passed(since, GIVE_UP) {
-                made = made.max(Some(runner.created_at));
-            }
+        let now = clock.now();
+        let idle = || pool.idle_runners(now);
+        let since =
+            idle().map(|(_, idle)| idle.since).chain(history.map(|history| history.since)).min();
+        if since.is_some_and(|since| !has_started_since(since) && clock.passed(since, GIVE_UP)) {
+            made = idle()
+                .filter(|(_, idle)| clock.passed(idle.since, STUCK_AFTER))
+                .map(|(runner, _)| runner.created_at)
+                .max();
         }
     }
     let older = made.map_or(0, |made| jobs.partition_point(|created_at| *created_at <= made));

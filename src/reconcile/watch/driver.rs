@@ -186,7 +186,9 @@ async fn send(
             (runner, Runner::is_idle)
         }
         WriteAction::Clear { runner } => (runner, |runner| !runner.is_busy()),
-        WriteAction::Remove { runner, .. } => (runner, |runner| !runner.is_idle()),
+        WriteAction::Remove { runner, .. } => {
+            (runner, |runner| !runner.is_idle() && !runner.is_busy())
+        }
     };
     let outcome = writer.dismiss(&write.target, guard, (runner, still_is), &decision).await?;
     Ok(Answered { outcome, pool: None })

@@ -139,6 +139,18 @@ pub(super) fn untaken(it: &Decision) -> String {
 }
 
 fn failed(it: &Decision, mood: Mood) -> String {
+    if it.rules.overdue_removed > 0 {
+        return format!(
+            "{} {} for far longer than a younger one: {}",
+            mood.verb("remove"),
+            has(
+                it.rules.overdue_removed,
+                "runner that has been booting",
+                "runners that have been booting"
+            ),
+            has(it.rules.wanted, "job needs its place", "jobs need places")
+        );
+    }
     format!(
         "{} {}, {} after the failure",
         mood.verb("remove"),

@@ -260,6 +260,25 @@ fn an_overdue_runner_leaves_the_floor_to_be_made_up_for() {
     assert_eq!((decision.reason, decision.rules.dead, decision.level), (Reason::Floor, 1, 3));
 }
 
+/// A real GARM with four hung VMs in a full pool of eight let a job wait for 133 s.
+#[test]
+fn in_a_full_pool_a_runner_that_boots_for_too_long_makes_room_for_a_waiting_job() {
+    let mut scene = overtaken();
+    scene.policy().max_runners = 2;
+    scene.policy().scale_up_threshold = 0;
+    scene.policy().scale_up_delay = secs(10);
+    scene.set("a01", "running/active", 15);
+    scene.queue(1, 12);
+    let decision = scene.look(29);
+    assert_eq!((decision.reason, names(&decision.remove)), (Reason::Served, vec![]));
+    let decision = scene.look(30);
+    assert_eq!((decision.direction, decision.reason), (Direction::Down, Reason::Failed));
+    assert_eq!((names(&decision.remove), decision.rules.dead), (vec!["a02"], 0));
+    // Its place is about to become free: nothing more is removed.
+    scene.set("a02", "pending_delete/installing", 32);
+    assert_eq!(names(&scene.look(32).remove), Vec::<&str>::new());
+}
+
 #[test]
 fn a_loop_that_starts_again_finds_the_same_runners_overdue() {
     let mut fresh = Scene::without_floor();
