@@ -11,9 +11,9 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use super::exit::Exit;
 pub use commands::{
-    AllowDestroy, ApplyArgs, AuditArgs, AuditCommand, Command, CompletionsArgs, ExplainArgs, HealthcheckArgs,
-    InitArgs, PlanArgs, ReferenceArgs, ReferenceFile, SandboxArgs, SchemaArgs, SchemaKind,
-    StatusArgs, ValidateArgs, VerifyArgs, WatchArgs,
+    AllowDestroy, ApplyArgs, AuditArgs, AuditCommand, Command, CompletionsArgs, ExplainArgs,
+    HealthcheckArgs, InitArgs, PlanArgs, ReferenceArgs, ReferenceFile, SandboxArgs, SchemaArgs,
+    SchemaKind, StatusArgs, ValidateArgs, VerifyArgs, WatchArgs,
 };
 
 /// Declare, plan, apply and scale a fleet of self-hosted GitHub Actions runners run by GARM.

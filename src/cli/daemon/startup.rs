@@ -128,17 +128,14 @@ fn wiring(setup: &DaemonConfig, metrics: &Arc<MetricsState>) -> AlertWiring {
     alert_inputs.note_client_cert(expires_at);
     metrics.process(|process| process.client_cert_expires_at = expires_at);
     let metrics = Arc::clone(metrics);
-    AlertWiring {
-        metrics,
-        alert_inputs,
-        attachment: Attachment::default(),
-        page: String::new(),
-    }
+    AlertWiring { metrics, alert_inputs, attachment: Attachment::default(), page: String::new() }
 }
 
 /// The URL of the decisions, which alerts link to; empty where no pages are served.
 fn page(listener: Option<&TcpListener>, is_tls: bool) -> String {
-    let Some(address) = listener.and_then(|listener| listener.local_addr().ok()) else { return String::new() };
+    let Some(address) = listener.and_then(|listener| listener.local_addr().ok()) else {
+        return String::new();
+    };
     let scheme = if is_tls { "https" } else { "http" };
     match address.ip().is_unspecified() {
         true => format!("{scheme}://{}:{}/decisions", actor().host, address.port()),
