@@ -35,6 +35,7 @@ Register-ArgumentCompleter -Native -CommandName 'runnerctl' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write the files of a new fleet; asks GARM, and you, for what no option gives')
             [CompletionResult]::new('validate', 'validate', [CompletionResultType]::ParameterValue, 'Check the pool files and the fleet file; with --online also against GARM')
             [CompletionResult]::new('plan', 'plan', [CompletionResultType]::ParameterValue, 'Show the difference between the files and GARM')
             [CompletionResult]::new('apply', 'apply', [CompletionResultType]::ParameterValue, 'Apply the planned changes after confirmation')
@@ -45,10 +46,38 @@ Register-ArgumentCompleter -Native -CommandName 'runnerctl' -ScriptBlock {
             [CompletionResult]::new('import', 'import', [CompletionResultType]::ParameterValue, 'Print unmanaged pools as YAML with `adopt`')
             [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Run a demonstration on a simulated GARM, in seconds')
             [CompletionResult]::new('sandbox', 'sandbox', [CompletionResultType]::ParameterValue, 'Serve a simulated GARM on this machine, to try the commands on')
+            [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain a pool field or a key of the fleet file')
             [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON Schema of the files')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script for a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page')
             [CompletionResult]::new('reference', 'reference', [CompletionResultType]::ParameterValue, 'Print the reference of the pool files or of the fleet file')
+            break
+        }
+        'runnerctl;init' {
+            [CompletionResult]::new('--url', '--url', [CompletionResultType]::ParameterName, 'GARM''s URL')
+            [CompletionResult]::new('--username', '--username', [CompletionResultType]::ParameterName, 'Name of GARM''s administrator')
+            [CompletionResult]::new('--password', '--password', [CompletionResultType]::ParameterName, 'Reference to the administrator''s password: env:NAME, file:PATH, vault:PATH#FIELD or exec:COMMAND [default: env:GARM_PASSWORD]')
+            [CompletionResult]::new('--ca', '--ca', [CompletionResultType]::ParameterName, 'CA of GARM''s certificate (PEM) [default: the system''s]')
+            [CompletionResult]::new('--fleet', '--fleet', [CompletionResultType]::ParameterName, 'Name of the fleet [default: the name of the organization, repository or enterprise]')
+            [CompletionResult]::new('--organization', '--organization', [CompletionResultType]::ParameterName, 'GitHub organization whose jobs the fleet serves')
+            [CompletionResult]::new('--repository', '--repository', [CompletionResultType]::ParameterName, 'GitHub repository whose jobs the fleet serves')
+            [CompletionResult]::new('--enterprise', '--enterprise', [CompletionResultType]::ParameterName, 'GitHub enterprise whose jobs the fleet serves')
+            [CompletionResult]::new('--provider', '--provider', [CompletionResultType]::ParameterName, 'GARM''s provider')
+            [CompletionResult]::new('--image', '--image', [CompletionResultType]::ParameterName, 'Image of the VMs')
+            [CompletionResult]::new('--instance-type', '--instance-type', [CompletionResultType]::ParameterName, 'Size of the VMs')
+            [CompletionResult]::new('--pool', '--pool', [CompletionResultType]::ParameterName, 'Name of the first pool, and the label that jobs request')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')
+            [CompletionResult]::new('--pools', '--pools', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')
+            [CompletionResult]::new('--policy', '--policy', [CompletionResultType]::ParameterName, 'Policy file, added to the policy of the fleet file; it can only tighten it')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Output format')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
+            [CompletionResult]::new('--allow-exec', '--allow-exec', [CompletionResultType]::ParameterName, 'Allow `exec:` secret references to run their commands')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
         'runnerctl;validate' {
@@ -247,7 +276,23 @@ Register-ArgumentCompleter -Native -CommandName 'runnerctl' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'runnerctl;explain' {
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')
+            [CompletionResult]::new('--pools', '--pools', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')
+            [CompletionResult]::new('--policy', '--policy', [CompletionResultType]::ParameterName, 'Policy file, added to the policy of the fleet file; it can only tighten it')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Output format')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
+            [CompletionResult]::new('--allow-exec', '--allow-exec', [CompletionResultType]::ParameterName, 'Allow `exec:` secret references to run their commands')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
         'runnerctl;schema' {
+            [CompletionResult]::new('--kind', '--kind', [CompletionResultType]::ParameterName, 'Kind of file [default: one schema that accepts all of them]')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]')
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')
             [CompletionResult]::new('--pools', '--pools', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')

@@ -37,6 +37,7 @@ complete -c runnerctl -n "__fish_runnerctl_needs_command" -l allow-exec -d 'Allo
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -s h -l help -d 'Print help'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -s V -l version -d 'Print version'
+complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "init" -d 'Write the files of a new fleet; asks GARM, and you, for what no option gives'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "validate" -d 'Check the pool files and the fleet file; with --online also against GARM'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "plan" -d 'Show the difference between the files and GARM'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "apply" -d 'Apply the planned changes after confirmation'
@@ -47,10 +48,35 @@ complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "audit" -d 'Veri
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "import" -d 'Print unmanaged pools as YAML with `adopt`'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "demo" -d 'Run a demonstration on a simulated GARM, in seconds'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "sandbox" -d 'Serve a simulated GARM on this machine, to try the commands on'
+complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "explain" -d 'Explain a pool field or a key of the fleet file'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "schema" -d 'Print the JSON Schema of the files'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "man" -d 'Print the manual page'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "reference" -d 'Print the reference of the pool files or of the fleet file'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -l url -d 'GARM\'s URL' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -l username -d 'Name of GARM\'s administrator' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -l password -d 'Reference to the administrator\'s password: env:NAME, file:PATH, vault:PATH#FIELD or exec:COMMAND [default: env:GARM_PASSWORD]' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -l ca -d 'CA of GARM\'s certificate (PEM) [default: the system\'s]' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -l fleet -d 'Name of the fleet [default: the name of the organization, repository or enterprise]' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -l organization -d 'GitHub organization whose jobs the fleet serves' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -l repository -d 'GitHub repository whose jobs the fleet serves' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -l enterprise -d 'GitHub enterprise whose jobs the fleet serves' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -l provider -d 'GARM\'s provider' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -l image -d 'Image of the VMs' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -l instance-type -d 'Size of the VMs' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -l pool -d 'Name of the first pool, and the label that jobs request' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -s f -l pools -d 'Pool file or folder of pool files [default: `pools` beside the fleet file]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -l policy -d 'Policy file, added to the policy of the fleet file; it can only tighten it' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -s o -l output -d 'Output format' -r -f -a "text\t''
+json\t''
+markdown\t''"
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -l color -d 'When to use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -l allow-exec -d 'Allow `exec:` secret references to run their commands'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -s h -l help -d 'Print help'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand validate" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand validate" -s f -l pools -d 'Pool file or folder of pool files [default: `pools` beside the fleet file]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand validate" -l policy -d 'Policy file, added to the policy of the fleet file; it can only tighten it' -r -F
@@ -215,6 +241,21 @@ never\t''"
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand sandbox" -l allow-exec -d 'Allow `exec:` secret references to run their commands'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand sandbox" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand sandbox" -s h -l help -d 'Print help'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand explain" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand explain" -s f -l pools -d 'Pool file or folder of pool files [default: `pools` beside the fleet file]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand explain" -l policy -d 'Policy file, added to the policy of the fleet file; it can only tighten it' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand explain" -s o -l output -d 'Output format' -r -f -a "text\t''
+json\t''
+markdown\t''"
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand explain" -l color -d 'When to use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand explain" -l allow-exec -d 'Allow `exec:` secret references to run their commands'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand explain" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand explain" -s h -l help -d 'Print help'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand schema" -l kind -d 'Kind of file [default: one schema that accepts all of them]' -r -f -a "pool\t''
+fleet\t''
+policy\t''"
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand schema" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand schema" -s f -l pools -d 'Pool file or folder of pool files [default: `pools` beside the fleet file]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand schema" -l policy -d 'Policy file, added to the policy of the fleet file; it can only tighten it' -r -F

@@ -14,9 +14,9 @@ use super::one_shot::floor;
 use super::pool_index::PoolIndex;
 use super::pressure::{Pressure, PressureInputs};
 use super::queue::PICK_UP;
+use super::removal::{overdue, retire, suspects};
 use super::routing::Routing;
-use super::runner_counts::RunnerClass;
-use super::runner_state::{IdleSource, RunnerState};
+use super::runner_state::RunnerState;
 use super::slow_boot;
 use super::state::PoolState;
 use crate::domain::desired::{ScalePolicy, leaves_scaling_to_us};
@@ -25,17 +25,14 @@ use crate::domain::name::RunnerName;
 /// The grace period after GARM's own backoff before the loop scales for a job.
 pub const BACKOFF_GRACE: Duration = Duration::from_secs(15);
 
-/// At most this many idle runners are removed by one decision.
-pub const RETIRE_MAX: usize = 5;
-
 /// One scaled pool of an entity, after the jobs were assigned.
 #[derive(Debug, Clone, Copy)]
 pub struct Observation<'a> {
     index: &'a EntityIndex,
     routing: &'a Routing,
     place: usize,
-    pool: &'a PoolIndex,
-    policy: &'a ScalePolicy,
+    pub(super) pool: &'a PoolIndex,
+    pub(super) policy: &'a ScalePolicy,
     backoff: Duration,
 }
 
@@ -65,7 +62,7 @@ impl<'a> Observation<'a> {
 
     /// The idle runners, ordered by name. GARM may link a job to a runner shortly before it marks
     /// the runner active; such a runner is left out.
-    fn idle_without_job(&self, now: Timestamp) -> Vec<&'a RunnerState> {
+    pub(super) fn idle_without_job(&self, now: Timestamp) -> Vec<&'a RunnerState> {
         let idle = self.pool.idle_runners(now).map(|(runner, _)| runner);
         idle.filter(|runner| runner.job.is_none()).collect()
     }
@@ -167,49 +164,6 @@ fn load(inputs: &DecisionInputs, asking: usize) -> PressureInputs {
     }
 }
 
-/// The suspect runners of a pool.
-#[derive(Default)]
-struct Suspects {
-    all: Vec<RunnerName>,
-    /// Those that have been suspect for `failed_runner_grace`, or whose places jobs need.
-    due: Vec<RunnerName>,
-}
-
-/// The suspect runners; `short` of them are due at once.
-fn suspects(seen: &Observation<'_>, mut short: u32, clock: &mut EvaluationClock) -> Suspects {
-    let mut suspects = Suspects::default();
-    if seen.pool.counts.suspect == 0 {
-        return suspects;
-    }
-    for runner in &seen.pool.runners {
-        if let Some(since) = runner.passed_over.filter(|_| runner.is_suspect(clock)) {
-            suspects.all.push(runner.name.clone());
-            // GARM may link a job to a runner shortly before it marks the runner active.
-            if runner.job.is_some() {
-                continue;
-            }
-            if short > 0 || clock.passed(since, seen.policy.failed_runner_grace) {
-                suspects.due.push(runner.name.clone());
-                short = short.saturating_sub(1);
-            }
-        }
-    }
-    suspects
-}
-
-/// Of the runners that boot for too long, the `short` oldest: jobs need their places.
-fn overdue(seen: &Observation<'_>, short: u32, clock: &mut EvaluationClock) -> Vec<RunnerName> {
-    if short == 0 || seen.pool.counts.overdue == 0 {
-        return Vec::new();
-    }
-    let grace = seen.policy.boot_grace;
-    let mut overdue: Vec<&RunnerState> = (seen.pool.runners.iter())
-        .filter(|runner| runner.class(grace, clock) == RunnerClass::Overdue)
-        .collect();
-    overdue.sort_unstable_by(|a, b| (a.created_at, &a.name).cmp(&(b.created_at, &b.name)));
-    overdue.into_iter().take(short as usize).map(|runner| runner.name.clone()).collect()
-}
-
 /// Evaluates the rules. `jobs` are those that ask for a runner.
 fn rules(
     seen: &Observation<'_>,
@@ -269,54 +223,6 @@ fn rules(
         due: 0,
         keep: 0,
     }
-}
-
-/// The runners to remove, the next candidates, and those whose history is to be read.
-type IdleSelection = (Vec<RunnerName>, Vec<RunnerName>, Vec<RunnerName>);
-
-/// Selects the idle runners to remove. Of the surplus that has been idle for `scale_down_delay` it
-/// takes a quarter, at least one and at most [`RETIRE_MAX`], longest idle first. The second list
-/// holds the next candidates, the third the runners that may have been idle for longer than their
-/// rows say.
-fn retire(
-    seen: &Observation<'_>,
-    rules: &mut RuleResults,
-    clock: &mut EvaluationClock,
-) -> IdleSelection {
-    // While a runner is asked for, an idle one is about to be used and stays.
-    if rules.surplus == 0 || rules.need > 0 {
-        return exchange(seen, rules, clock);
-    }
-    let delay = seen.policy.scale_down_delay;
-    let idle = seen.idle_without_job(clock.now());
-    let is_due = |runner: &&RunnerState| clock.passed(runner.idle_since(), delay);
-    let mut due: Vec<&RunnerState> = idle.iter().copied().filter(is_due).collect();
-    rules.due = rules.surplus.min(count(due.len()));
-    if rules.makes_room(&seen.pool.counts) {
-        return exchange(seen, rules, clock);
-    }
-    let quota = (rules.due as usize).div_ceil(4).clamp(1, RETIRE_MAX).min(rules.due as usize);
-    due.sort_unstable_by(|a, b| (a.idle_since(), &a.name).cmp(&(b.idle_since(), &b.name)));
-    let mut retire: Vec<RunnerName> =
-        due.iter().take(rules.due as usize).map(|runner| runner.name.clone()).collect();
-    let mut reserve = retire.split_off(quota);
-    reserve.truncate(RETIRE_MAX);
-    let unsure = |runner: &&RunnerState| runner.idle.is_some_and(|at| at.source == IdleSource::Row);
-    let ask = idle.into_iter().filter(unsure).map(|runner| runner.name.clone()).collect();
-    (retire, reserve, ask)
-}
-
-/// Selects the idle runner that makes room for a probe in a full pool, if one is to: the one that has
-/// been idle for longest. The second list holds its replacements if GitHub calls it busy.
-fn exchange(seen: &Observation<'_>, rules: &RuleResults, clock: &EvaluationClock) -> IdleSelection {
-    if !rules.makes_room(&seen.pool.counts) {
-        return (Vec::new(), Vec::new(), Vec::new());
-    }
-    let mut idle = seen.idle_without_job(clock.now());
-    idle.sort_unstable_by(|a, b| (a.idle_since(), &a.name).cmp(&(b.idle_since(), &b.name)));
-    let mut names = idle.into_iter().map(|runner| runner.name.clone());
-    let first = names.by_ref().take(1).collect();
-    (first, names.take(RETIRE_MAX).collect(), Vec::new())
 }
 
 /// How many of the `covered` jobs (by creation time, oldest first) are about to be picked up: such
@@ -422,6 +328,6 @@ fn at_rest(inputs: &DecisionInputs, rules: &RuleResults) -> Reason {
 }
 
 /// Converts a count; memory never holds 2^32 of anything counted here.
-fn count(n: usize) -> u32 {
+pub(super) fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }

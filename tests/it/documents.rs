@@ -88,7 +88,8 @@ fn is_long_name(word: &str) -> bool {
 fn documents_name_tests_keys_and_metrics_that_exist() {
     let all = Definitions::read();
     let mut missing = Vec::new();
-    for document in documents() {
+    // The keys of providers are theirs; `tests/it/printed/providers.rs` checks them.
+    for document in documents().into_iter().filter(|path| !path.ends_with("docs/providers.md")) {
         let text = fs::read_to_string(&document).unwrap();
         for (span, line) in spans(&text) {
             let is_path = span.contains("::") && words(span).any(is_long_name);

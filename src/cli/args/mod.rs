@@ -1,6 +1,7 @@
 //! The global options, and how a command line is parsed.
 
 mod commands;
+mod init;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,9 +13,11 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use super::exit::Exit;
 pub use commands::{
     AllowDestroy, ApplyArgs, AuditArgs, AuditCommand, Command, CompletionsArgs, ExplainArgs,
-    HealthcheckArgs, InitArgs, PlanArgs, ReferenceArgs, ReferenceFile, SandboxArgs, SchemaArgs,
-    SchemaKind, StatusArgs, ValidateArgs, VerifyArgs, WatchArgs,
+    HealthcheckArgs, PlanArgs, ReferenceArgs, ReferenceFile, SandboxArgs, SchemaArgs, SchemaKind,
+    StatusArgs, ValidateArgs, VerifyArgs, WatchArgs,
 };
+
+pub use init::InitArgs;
 
 /// Declare, plan, apply and scale a fleet of self-hosted GitHub Actions runners run by GARM.
 #[derive(Debug, Parser)]

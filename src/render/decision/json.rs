@@ -5,9 +5,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::binding::{binding, next};
 use super::rules::{RuleVerdict, said};
 use super::stall::{Stall, StallJson};
-use super::words::{Mood, between, binding, freeze, next, sentence, short, untaken};
+use super::words::{Mood, between, freeze, sentence, short, untaken};
 use crate::domain::desired::ScalePolicy;
 use crate::domain::name::{PoolName, RunnerName};
 use crate::domain::text;

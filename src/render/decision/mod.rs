@@ -1,6 +1,7 @@
 //! A scaling decision as text and JSON: what is done now, why, what prevents more, and what would
 //! change it. `status`, `/decisions`, the log and the audit log share its words.
 
+mod binding;
 mod json;
 mod occupancy;
 mod rules;
@@ -8,11 +9,12 @@ mod stall;
 mod view;
 mod words;
 
+pub use binding::{Binding, binding, next};
 pub use json::{DecisionEffect, DecisionsDocument, json};
 pub use occupancy::{Occupancy, occupied};
 pub use stall::Stall;
 pub use view::DecisionView;
-pub use words::{Binding, Mood, binding, freeze, next, sentence, short};
+pub use words::{Mood, freeze, sentence, short};
 
 #[cfg(test)]
 mod tests;

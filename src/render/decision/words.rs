@@ -212,83 +212,6 @@ pub fn short(it: &Decision) -> String {
     }
 }
 
-/// The setting or rule that limits a decision.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Binding {
-    /// A field of the pool, a setting of GARM, or `circuit`.
-    pub name: &'static str,
-    /// The limit.
-    pub value: String,
-}
-
-/// What limits the decision, if anything does.
-pub fn binding(it: &Decision) -> Option<Binding> {
-    let policy = &it.inputs.policy;
-    let bound = |name, value: String| Some(Binding { name, value });
-    match it.reason {
-        Reason::Pressure | Reason::Late if it.rules.need < it.rules.wanted => {
-            bound("max_runners", limit(it).to_string())
-        }
-        Reason::Pressure
-        | Reason::Late
-        | Reason::HandOutProbe
-        | Reason::BootProbe
-        | Reason::NotHandedOut => None,
-        Reason::MaxRunners => bound("max_runners", limit(it).to_string()),
-        Reason::Floor => floor_setting(it),
-        Reason::Probe | Reason::CircuitOpen => {
-            bound("circuit", count_of(it.rules.circuit.failures, "failure"))
-        }
-        Reason::NativeBackoff => bound("minimum_job_age_backoff", span(it.inputs.backoff)),
-        Reason::Target => bound("scale_up_target", policy.scale_up_target.to_string()),
-        Reason::Threshold if it.inputs.fits > policy.scale_up_threshold => {
-            bound("scale_up_delay", span(policy.scale_up_delay))
-        }
-        Reason::Threshold => bound("scale_up_threshold", policy.scale_up_threshold.to_string()),
-        Reason::Hold => bound("scale_down_delay", span(policy.scale_down_delay)),
-        Reason::Idle if it.rules.surplus > number(it.retire.len()) => {
-            bound("a quarter at a time, at most 5", it.retire.len().to_string())
-        }
-        Reason::Idle | Reason::Served | Reason::Failed | Reason::Suspect | Reason::Steady => None,
-    }
-}
-
-/// What would change the decision, in one sentence: a time, an event, or both.
-pub fn next(it: &Decision) -> String {
-    let policy = &it.inputs.policy;
-    let news = match it.reason {
-        Reason::Threshold => {
-            let late =
-                policy.max_queue_wait.map(|wait| format!(", or a job older than {}", span(wait)));
-            format!(
-                "more than {} for {}{}",
-                jobs(policy.scale_up_threshold),
-                span(policy.scale_up_delay),
-                late.unwrap_or_default()
-            )
-        }
-        Reason::MaxRunners => "a runner that ends, or a larger `max_runners`".into(),
-        Reason::CircuitOpen | Reason::Probe => "a runner that becomes idle".into(),
-        Reason::Hold => "a job, or the end of the hold".into(),
-        Reason::NativeBackoff => "a larger `controller.minimum_job_age_backoff`, or time".into(),
-        Reason::Target => "more waiting jobs, or a job that is late".into(),
-        Reason::NotHandedOut => "a job that starts, or time: one more runner is tried then".into(),
-        Reason::HandOutProbe if it.direction == Direction::Down => "the removal".into(),
-        Reason::HandOutProbe
-        | Reason::BootProbe
-        | Reason::Pressure
-        | Reason::Late
-        | Reason::Floor => "the new runners' rows in GARM".into(),
-        Reason::Served => "a job beyond those, or a runner that fails".into(),
-        Reason::Idle | Reason::Failed | Reason::Suspect => "the removal".into(),
-        Reason::Steady => "a job".into(),
-    };
-    match it.until {
-        Some(until) => format!("{news}; by time alone not before {}", clock(until)),
-        None => news,
-    }
-}
-
 /// Why no decision is applied.
 pub fn freeze(it: &Freeze) -> String {
     match it {
@@ -337,16 +260,6 @@ fn floor(it: &Decision) -> String {
         several => format!("there are {several}"),
     };
     format!("`min_runners` is {}, and {there}", policy.min_runners)
-}
-
-fn floor_setting(it: &Decision) -> Option<Binding> {
-    let policy = &it.inputs.policy;
-    let (name, value) = if policy.min_idle_runners >= it.rules.floor {
-        ("min_idle_runners", policy.min_idle_runners)
-    } else {
-        ("min_runners", policy.min_runners)
-    };
-    Some(Binding { name, value: value.to_string() })
 }
 
 /// Number of runners by which the level exceeds those that GARM counts.
@@ -417,6 +330,6 @@ fn runners(n: u32) -> String {
     count_of(n, "runner")
 }
 
-fn number(n: usize) -> u32 {
+pub(super) fn number(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }

@@ -101,7 +101,7 @@ async fn the_health_is_that_of_the_loop_whatever_was_read_of_garm() {
     let hung = Served::hung().await;
     let answer = health_at(&format!("http://{}", hung.address), None).await;
     let Err(AskError::NoAnswer(why)) = answer else { panic!("{answer:?}") };
-    assert!(why.starts_with("the loop has not turned for "), "{why}");
+    assert!(why.starts_with("the loop has made no pass for "), "{why}");
     hung.end().await;
     let nowhere = format!("http://{}", free_address());
     assert_eq!(health_at(&nowhere, None).await, Err(AskError::NotRunning));

@@ -125,8 +125,11 @@ impl Stage {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
+    /// Writes a file at once: a running `watch` never reads a part of it.
     pub(crate) fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.path(name), text).unwrap();
+        let draft = self.path(&format!("{name}.draft"));
+        std::fs::write(&draft, text).unwrap();
+        std::fs::rename(draft, self.path(name)).unwrap();
     }
 
     pub(crate) fn pools(&self, text: &str) {
