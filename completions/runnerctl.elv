@@ -148,7 +148,7 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
             cand --help 'Print help'
         }
         &'runnerctl;watch'= {
-            cand --listen 'Address for metrics, health and decisions [default: `watch.listen` of the fleet file]'
+            cand --listen 'Address for status page, metrics, health and decisions [default: `watch.listen` of the fleet file]'
             cand --config 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]'
             cand -f 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
             cand --pools 'Pool file or folder of pool files [default: `pools` beside the fleet file]'

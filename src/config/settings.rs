@@ -78,7 +78,8 @@ pub struct HostPort {
 /// Settings of the scaling loop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchSettings {
-    /// The address that serves metrics and health; `127.0.0.1:9477` by default.
+    /// The address that serves the status page, metrics, health and decisions; `127.0.0.1:9477` by
+    /// default.
     pub listen: SocketAddr,
     /// Time between two full reads; 30 s by default, at least 5 s.
     pub resync: Duration,

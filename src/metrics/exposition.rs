@@ -11,9 +11,9 @@ use prometheus::proto::{
 use super::catalog::{MetricDef, MetricKind};
 use super::counters::{Counter, Histogram, Timing, Totals};
 use super::gauges::{GAUGES, ProcessFacts};
-use super::snapshot::PoolGauges;
 use crate::domain::name::PoolName;
 use crate::domain::text;
+use crate::monitor::PoolGauges;
 
 /// The longest value of a label, in characters; only names of receivers can be longer.
 const LABEL_MAX: usize = 128;

@@ -7,9 +7,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::catalog::{MetricDef, MetricKind};
-use super::snapshot::{PoolGauges, ProcessGauges, Snapshot};
+use super::snapshot::{ProcessGauges, Snapshot};
 use super::state::ReloadResult;
 use crate::domain::name::PoolName;
+use crate::monitor::PoolGauges;
 
 pub(super) struct Gauge {
     pub(super) def: MetricDef,

@@ -1,4 +1,5 @@
-//! The HTTP pages of `watch`: `/metrics`, `/healthz`, `/readyz` and `/decisions`.
+//! The HTTP pages of `watch`: `/metrics`, `/healthz`, `/readyz`, `/decisions`, and the status page at
+//! `/`.
 //!
 //! Decides how a [`Snapshot`] and the counters are written in Prometheus' text format, and when the
 //! process is healthy and ready; never what the values mean. The loop writes to a [`MetricsState`]
@@ -19,10 +20,14 @@ pub mod snapshot;
 pub mod state;
 pub mod watch_client;
 
+pub use crate::monitor::PoolGauges;
 pub use bind::{BindError, bind};
 pub use certificates::Certificates;
 pub use counters::{Counter, Timing};
 pub use instrumented_transport::InstrumentedTransport;
 pub use serve::{MetricsServer, serve};
-pub use snapshot::{PoolGauges, ProcessGauges, Snapshot};
-pub use state::{DecisionsRenderer, HealthLimits, MetricsState, ReloadResult};
+pub use snapshot::{ProcessGauges, Snapshot};
+pub use state::{
+    DecisionsRenderer, HealthLimits, HtmlPage, MetricsState, PageRenderer, PageRequest, PageSource,
+    ReloadResult,
+};

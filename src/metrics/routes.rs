@@ -1,20 +1,29 @@
-//! The four pages and what else is answered.
+//! The pages, and the answers to all other requests.
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::connections::ConnectionPhase;
-use super::state::MetricsState;
+use super::state::{MetricsState, PageRequest};
 
-/// Every page, over one board.
+/// The answer to a request for any other path.
+const PAGES: &str = "there are /, /pools/NAME, /metrics, /healthz, /readyz and /decisions\n";
+
+/// Every page, over one state.
 pub(super) fn router(metrics: Arc<MetricsState>) -> Router {
     Router::new()
+        .route("/", get(fleet_page))
+        .route("/pools/{name}", get(pool_page))
         .route("/metrics", get(metrics_page))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
@@ -22,9 +31,7 @@ pub(super) fn router(metrics: Arc<MetricsState>) -> Router {
         .method_not_allowed_fallback(|| async {
             text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n")
         })
-        .fallback(|| async {
-            text(StatusCode::NOT_FOUND, "there are /metrics, /healthz, /readyz and /decisions\n")
-        })
+        .fallback(|| async { text(StatusCode::NOT_FOUND, PAGES) })
         .with_state(metrics)
 }
 
@@ -47,6 +54,53 @@ async fn metrics_page(State(metrics): State<Arc<MetricsState>>) -> Response {
         Ok(page) => answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page),
         Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be made\n"),
     }
+}
+
+async fn fleet_page(
+    State(metrics): State<Arc<MetricsState>>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    html_page(metrics, PageRequest { pool: None, is_refreshed: is_refreshed(query.as_deref()) })
+        .await
+}
+
+async fn pool_page(
+    State(metrics): State<Arc<MetricsState>>,
+    name: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    // A name that is not UTF-8 belongs to no pool.
+    let Ok(Path(name)) = name else { return text(StatusCode::NOT_FOUND, PAGES) };
+    let is_refreshed = is_refreshed(query.as_deref());
+    html_page(metrics, PageRequest { pool: Some(name), is_refreshed }).await
+}
+
+/// True without `?refresh=off`.
+fn is_refreshed(query: Option<&str>) -> bool {
+    !query.is_some_and(|query| query.split('&').any(|pair| pair == "refresh=off"))
+}
+
+async fn html_page(metrics: Arc<MetricsState>, request: PageRequest) -> Response {
+    let made = tokio::task::spawn_blocking(move || metrics.html_page(&request)).await;
+    let page = match made {
+        Ok(Some(page)) => page,
+        Ok(None) => {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "`watch` is starting or ending\n");
+        }
+        Err(_) => {
+            return text(StatusCode::INTERNAL_SERVER_ERROR, "the page could not be made\n");
+        }
+    };
+    let status = if page.is_found { StatusCode::OK } else { StatusCode::NOT_FOUND };
+    let mut answer = answer(status, "text/html; charset=utf-8", page.html);
+    for (name, value) in [
+        (CONTENT_SECURITY_POLICY, page.security_policy),
+        (X_FRAME_OPTIONS, "DENY"),
+        (REFERRER_POLICY, "no-referrer"),
+    ] {
+        answer.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    answer
 }
 
 async fn healthz(State(metrics): State<Arc<MetricsState>>) -> Response {

@@ -18,6 +18,47 @@ use crate::render::words;
 /// keep its decisions.
 pub type DecisionsRenderer = Arc<dyn Fn() -> Value + Send + Sync>;
 
+/// Renders the status page. Called for each request, outside the loop; returns `None` if `watch` is
+/// ending.
+pub type PageRenderer = Arc<dyn Fn(&PageSource, &PageRequest) -> Option<HtmlPage> + Send + Sync>;
+
+/// The requested page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageRequest {
+    /// The pool; `None` for the page of the fleet.
+    pub pool: Option<String>,
+    /// Whether the browser reloads the page.
+    pub is_refreshed: bool,
+}
+
+/// The state behind a page, all of it of one moment.
+#[derive(Debug, Clone)]
+pub struct PageSource {
+    /// The last snapshot; `None` before the first full read.
+    pub snapshot: Option<Arc<Snapshot>>,
+    /// The age of its full read.
+    pub read_age: Option<Duration>,
+    /// Whether that age is within [`HealthLimits::fresh`].
+    pub is_current: bool,
+    pub process: ProcessGauges,
+    /// Why nothing is written, one sentence for each reason.
+    pub frozen: Vec<String>,
+    pub config: ReloadResult,
+    /// The result of [`MetricsState::health`].
+    pub health: Result<(), String>,
+}
+
+/// A page as HTML.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HtmlPage {
+    /// False if the page says that the pool does not exist.
+    pub is_found: bool,
+    /// The whole document.
+    pub html: String,
+    /// Its `Content-Security-Policy`.
+    pub security_policy: &'static str,
+}
+
 /// When the process stops being healthy, and ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HealthLimits {
@@ -59,6 +100,7 @@ struct CurrentState {
     config: ReloadResult,
     turned_at: Instant,
     explain: Option<DecisionsRenderer>,
+    pages: Option<PageRenderer>,
 }
 
 impl MetricsState {
@@ -71,6 +113,7 @@ impl MetricsState {
             config: ReloadResult::Applied,
             turned_at: Instant::now(),
             explain: None,
+            pages: None,
         };
         Self { limits, now: Mutex::new(now), tallies: Mutex::default() }
     }
@@ -106,6 +149,11 @@ impl MetricsState {
     /// Sets how `/decisions` is rendered.
     pub fn explain(&self, explain: DecisionsRenderer) {
         self.now().explain = Some(explain);
+    }
+
+    /// Sets the renderer of the status page.
+    pub fn pages(&self, pages: PageRenderer) {
+        self.now().pages = Some(pages);
     }
 
     pub fn count(&self, counter: Counter) {
@@ -146,6 +194,27 @@ impl MetricsState {
     pub fn decisions_page(&self) -> Option<Value> {
         let explain = self.now().explain.clone();
         explain.map(|render| render())
+    }
+
+    /// A page of the status page; `None` before the service has started. Takes milliseconds for a
+    /// thousand pools, so call it outside async tasks.
+    pub fn html_page(&self, request: &PageRequest) -> Option<HtmlPage> {
+        let health = self.health();
+        let (source, pages) = {
+            let now = self.now();
+            let read_age = now.snapshot.as_ref().map(|snapshot| snapshot.read_at.elapsed());
+            let source = PageSource {
+                snapshot: now.snapshot.clone(),
+                read_age,
+                is_current: read_age.is_some_and(|age| age <= self.limits.fresh),
+                process: now.process,
+                frozen: now.frozen.clone(),
+                config: now.config,
+                health,
+            };
+            (source, now.pages.clone()?)
+        };
+        pages(&source, request)
     }
 
     /// Errors with the reason if the loop has not passed for too long.

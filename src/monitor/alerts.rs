@@ -87,14 +87,6 @@ impl AlertStatus {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct FiringAlert<'a> {
-    pub rule: &'a str,
-    /// `None` for the whole fleet.
-    pub pool: Option<&'a PoolName>,
-    pub since: Timestamp,
-}
-
 /// The active rules with their states.
 #[derive(Debug, Clone)]
 pub struct AlertRules {
@@ -162,11 +154,12 @@ impl AlertRules {
         turned
     }
 
-    pub fn firing(&self) -> impl Iterator<Item = FiringAlert<'_>> {
+    /// The alerts that are firing, each with the value last evaluated.
+    pub fn firing(&self) -> impl Iterator<Item = AlertTransition> {
         self.rules.values().flat_map(|standing| {
             standing.subjects.iter().filter_map(|(pool, state)| {
-                let rule = standing.rule.name.as_str();
-                Some(FiringAlert { rule, pool: pool.as_ref(), since: state.fires_since? })
+                let status = AlertStatus::Firing { since: state.fires_since? };
+                Some(standing.transition(pool.as_ref(), status, state.value))
             })
         })
     }

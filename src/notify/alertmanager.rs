@@ -65,7 +65,7 @@ mod tests {
               "summary": "`queue_depth` of pool `a` is 25, above 20 for 5m",
               "value": "25"
             },
-            "generatorURL": "http://127.0.0.1:9477/decisions",
+            "generatorURL": "http://127.0.0.1:9477/",
             "labels": {
               "alertname": "QueueDepthHigh",
               "fleet": "acme",
@@ -82,7 +82,7 @@ mod tests {
               "value": "25"
             },
             "endsAt": "2026-11-25T10:15:00Z",
-            "generatorURL": "http://127.0.0.1:9477/decisions",
+            "generatorURL": "http://127.0.0.1:9477/",
             "labels": {
               "alertname": "QueueDepthHigh",
               "fleet": "acme",

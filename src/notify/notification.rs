@@ -19,7 +19,7 @@ pub struct Notification {
     pub description: String,
     /// Where its runbook is: a URL, or a path in the repository.
     pub runbook: String,
-    /// The URL of the decisions; empty where no pages are served.
+    /// The URL of the status page; empty where no pages are served.
     pub source: String,
     /// The value of the series.
     pub value: f64,
@@ -56,7 +56,7 @@ pub(super) mod testing {
             summary: format!("`queue_depth` of pool `{pool}` is 25, above 20 for 5m"),
             description: "see `runnerctl status`".into(),
             runbook: "docs/operations.md#queuedepthhigh".into(),
-            source: "http://127.0.0.1:9477/decisions".into(),
+            source: "http://127.0.0.1:9477/".into(),
             value: 25.0,
         }
     }

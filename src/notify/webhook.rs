@@ -80,7 +80,7 @@ mod tests {
           "alerts": [
             {
               "description": "see `runnerctl status`",
-              "generator_url": "http://127.0.0.1:9477/decisions",
+              "generator_url": "http://127.0.0.1:9477/",
               "labels": {
                 "fleet": "acme",
                 "pool": "default"

@@ -129,7 +129,7 @@ defaults:
 {endpoint}  provider: {provider}
   image: {image}
 
-# `runnerctl watch`: where it serves metrics and health.
+# `runnerctl watch`: where it serves the status page, metrics and health.
 watch:
   listen: 127.0.0.1:9477
 

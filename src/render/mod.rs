@@ -1,4 +1,4 @@
-//! Renders values as text, JSON and Markdown. The width is an argument; nothing is printed here.
+//! Renders values as text, JSON, Markdown and HTML. The width is an argument; nothing is printed here.
 //!
 //! Text has ANSI styles by meaning ([`style`]); the printer strips them where colour is not wanted.
 //! All values from YAML or GARM are escaped ([`crate::domain::text`]).
@@ -10,6 +10,7 @@ pub mod import;
 pub mod init;
 mod markdown;
 pub mod outcome;
+pub mod page;
 pub mod plan;
 pub mod problem;
 pub mod progress;

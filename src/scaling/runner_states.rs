@@ -100,6 +100,15 @@ impl RunnerStateCounts {
         LifeState::ALL.map(|state| (state.word(), *self.of(state)))
     }
 
+    /// The counts of two pools together.
+    #[must_use]
+    pub fn plus(mut self, mut other: Self) -> Self {
+        for state in LifeState::ALL {
+            *self.of(state) += *other.of(state);
+        }
+        self
+    }
+
     fn of(&mut self, state: LifeState) -> &mut u32 {
         match state {
             LifeState::Pending => &mut self.pending,

@@ -5,6 +5,7 @@ mod apply;
 mod architecture;
 mod attacks;
 mod audit;
+mod browser;
 mod cli;
 mod config;
 mod conformance;

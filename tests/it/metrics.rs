@@ -2,6 +2,7 @@
 
 mod ask;
 pub(crate) mod door;
+mod page;
 pub(crate) mod script;
 
 use std::time::Duration;

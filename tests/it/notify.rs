@@ -28,7 +28,7 @@ pub(crate) fn firing(pool: &str) -> Notification {
         summary: format!("`queue_depth` of pool `{pool}` is 25, above 20 for 5m"),
         description: String::new(),
         runbook: "docs/operations.md#queuedepthhigh".into(),
-        source: "http://127.0.0.1:9477/decisions".into(),
+        source: "http://127.0.0.1:9477/".into(),
         value: 25.0,
     }
 }
@@ -95,7 +95,7 @@ async fn a_webhook_is_notified_of_start_and_end() {
                 "summary": "`queue_depth` of pool `default` is 25, above 20 for 5m",
                 "description": "",
                 "runbook_url": "docs/operations.md#queuedepthhigh",
-                "generator_url": "http://127.0.0.1:9477/decisions",
+                "generator_url": "http://127.0.0.1:9477/",
                 "value": 25.0,
             }],
         })

@@ -3,7 +3,7 @@
 
 mod alertmanager;
 mod dashboard;
-mod outside;
+pub(crate) mod outside;
 mod query;
 mod rules;
 mod scraped;

@@ -14,4 +14,5 @@ mod rotation;
 pub(crate) mod stage;
 mod start;
 mod status;
+mod status_page;
 mod threads;

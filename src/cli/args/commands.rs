@@ -230,7 +230,7 @@ pub struct ValidateArgs {
 
 #[derive(Debug, Args)]
 pub struct WatchArgs {
-    /// Address for metrics, health and decisions [default: `watch.listen` of the fleet file]
+    /// Address for status page, metrics, health and decisions [default: `watch.listen` of the fleet file]
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
     /// Log decisions without writing to GARM

@@ -28,6 +28,7 @@ use crate::notify::{
     Attachment, Delivery, DeliveryOutcome, Notification, Notifier, ReceiverApi, ReceiverEndpoint,
     ReceiverError,
 };
+use crate::render::page::PageAlert;
 use crate::secrets;
 
 /// Interval at which the rules are evaluated.
@@ -150,7 +151,7 @@ impl AlertInputState {
 /// Evaluates the rules and owns the receivers.
 pub(super) struct Alerting {
     fleet: String,
-    /// The URL of the decisions; empty where no pages are served.
+    /// The URL of the status page; empty where no pages are served.
     page: String,
     alert_inputs: Arc<AlertInputs>,
     /// Monotonic: changes of the system clock do not affect it.
@@ -167,7 +168,7 @@ pub(super) struct AlertWiring {
     pub(super) alert_inputs: Arc<AlertInputs>,
     /// The last signed statement about the audit log; every alert carries it.
     pub(super) attachment: Attachment,
-    /// The URL of the decisions; empty where no pages are served.
+    /// The URL of the status page; empty where no pages are served.
     pub(super) page: String,
 }
 
@@ -226,6 +227,19 @@ impl Alerting {
         let ended = self.rules().reload(&setup.file.alerts, self.clock.now());
         self.tell(ended).await;
         Ok(())
+    }
+
+    /// The alerts that are firing.
+    pub(super) fn firing(&self) -> Vec<PageAlert> {
+        let now = self.clock.now();
+        let lasting = |alert: &AlertTransition| {
+            Duration::try_from(now.duration_since(alert.status.since())).unwrap_or_default()
+        };
+        let firing: Vec<AlertTransition> = self.rules().firing().collect();
+        firing
+            .into_iter()
+            .map(|alert| PageAlert { lasting: lasting(&alert), transition: alert })
+            .collect()
     }
 
     /// Delivers pending notifications, for at most `patience`.

@@ -116,6 +116,11 @@ impl ComplianceReport {
         self.say(&mut state);
     }
 
+    /// The verdict on one requirement.
+    pub(super) fn verdict(&self, requirement: Requirement) -> Option<RequirementVerdict> {
+        self.state().report().into_iter().find(|verdict| verdict.requirement == requirement)
+    }
+
     /// The report on the current facts.
     pub(super) fn json(&self) -> Value {
         render::json(&self.state().report())

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::domain::name::{FleetName, PoolId, PoolName};
 use crate::reconcile::watch::{LoopSnapshot, Writes};
 use crate::render::decision::{self, DecisionEffect, DecisionsDocument, Stall};
+use crate::render::page::PoolScaling;
 use crate::scaling::{Decision, EntityState, Freeze};
 
 /// The fleet and the GARM that the decisions are about.
@@ -24,6 +25,9 @@ pub(super) struct DecisionsPage {
     report: DecisionsDocument,
     decisions: BTreeMap<PoolName, PoolDecision>,
 }
+
+/// Why a pool that is in GARM is not scaled.
+const AT_REST: &str = "it is disabled, or `autoscale` is false";
 
 /// A decision, and what keeps it from being applied or followed.
 #[derive(Debug, Clone)]
@@ -51,10 +55,8 @@ impl DecisionsPage {
             Some((name.clone(), held))
         });
         let is_scaled = |id: &PoolId| by_id.contains_key(id);
-        let at_rest =
-            snapshot.managed.iter().filter(|entry| !is_scaled(&entry.1.id)).map(|(name, _)| {
-                (name.to_string(), "it is disabled, or `autoscale` is false".to_owned())
-            });
+        let at_rest = snapshot.managed.iter().filter(|entry| !is_scaled(&entry.1.id));
+        let at_rest = at_rest.map(|(name, _)| (name.to_string(), AT_REST.to_owned()));
         let unmanaged =
             snapshot.unmanaged.iter().map(|(name, why)| (name.to_string(), why.sentence()));
         let report = DecisionsDocument {
@@ -69,15 +71,30 @@ impl DecisionsPage {
     }
 
     pub(super) fn value(&self) -> Value {
-        let at_large = if self.report.is_applied {
-            DecisionEffect::Applied
-        } else {
-            DecisionEffect::NotWritten
-        };
         let pools = self.decisions.iter().map(|(name, pool)| {
-            let fate = pool.frozen.as_ref().map_or(at_large, DecisionEffect::Frozen);
-            decision::json(name, &pool.decision, fate, pool.stall.as_ref())
+            decision::json(name, &pool.decision, self.effect(pool), pool.stall.as_ref())
         });
         self.report.value(&pools.collect::<Vec<_>>())
+    }
+
+    /// The decision about a pool, for the status page.
+    pub(super) fn scaling(&self, pool: &PoolName) -> PoolScaling<'_> {
+        if let Some(decided) = self.decisions.get(pool) {
+            let (effect, stall) = (self.effect(decided), decided.stall.as_ref());
+            return PoolScaling::Decided { decision: &decided.decision, effect, stall };
+        }
+        match self.report.not_scaled.iter().find(|entry| entry.0 == pool.as_str()) {
+            Some((_, why)) if why == AT_REST => PoolScaling::AtRest(why),
+            Some((_, why)) => PoolScaling::Unresolved(why),
+            None => PoolScaling::Unresolved("nothing has been decided about it yet"),
+        }
+    }
+
+    fn effect<'a>(&self, pool: &'a PoolDecision) -> DecisionEffect<'a> {
+        match (&pool.frozen, self.report.is_applied) {
+            (Some(why), _) => DecisionEffect::Frozen(why),
+            (None, true) => DecisionEffect::Applied,
+            (None, false) => DecisionEffect::NotWritten,
+        }
     }
 }

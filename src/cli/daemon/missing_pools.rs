@@ -16,7 +16,7 @@ use crate::domain::owners::Owners;
 use crate::domain::pool::Pool;
 use crate::metrics::PoolGauges;
 use crate::reconcile::watch::LoopSnapshot;
-use crate::scaling::{EntityIndex, EvaluationClock, RunnerStateCounts};
+use crate::scaling::{EntityIndex, EvaluationClock};
 
 /// The gauges of each such pool. The queue of a pool that GARM does not have consists of the jobs
 /// that no enabled pool serves and this one would.
@@ -78,7 +78,7 @@ fn gauges(
             (pool_index.counts(), seen.queues.get(&claim.id).copied().unwrap_or_default());
         all.active += counts.active;
         all.idle += counts.idle;
-        all.runners = sum(all.runners, pool_index.states(snapshot.now));
+        all.runners = all.runners.plus(pool_index.states(snapshot.now));
         all.queue_depth += queue.depth;
         all.unserved_jobs += queue.depth.saturating_sub(counts.supply());
         oldest = oldest.into_iter().chain(queue.oldest()).min();
@@ -94,19 +94,6 @@ fn gauges(
         oldest.map(|since| EvaluationClock::new(snapshot.now).age(since)).unwrap_or_default();
     all.is_below_min = desired.may_be_enabled() && all.active + all.idle < scale.min_runners;
     all
-}
-
-fn sum(a: RunnerStateCounts, b: RunnerStateCounts) -> RunnerStateCounts {
-    RunnerStateCounts {
-        pending: a.pending + b.pending,
-        creating: a.creating + b.creating,
-        installing: a.installing + b.installing,
-        idle: a.idle + b.idle,
-        suspect: a.suspect + b.suspect,
-        active: a.active + b.active,
-        failed: a.failed + b.failed,
-        deleting: a.deleting + b.deleting,
-    }
 }
 
 /// The queued jobs that no enabled pool in GARM serves.

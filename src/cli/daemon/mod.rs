@@ -22,11 +22,13 @@ mod mtls_probe;
 mod mtls_schedule;
 mod observer;
 mod pool_queue;
+mod recent;
 mod reload;
 mod server_cert;
 mod service;
 pub(super) mod setup;
 mod startup;
+mod status_page;
 mod timings;
 mod undeletable;
 

@@ -1,12 +1,12 @@
-//! Observes the loop and passes what it reports to the metrics, the log, the alerts and the audit
-//! file.
+//! Observes the loop and passes what it reports to the metrics, the log, the alerts, the status page
+//! and the audit file.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::{Notify, watch};
 use tracing::trace;
 
@@ -14,12 +14,14 @@ use super::alerting::AlertInputs;
 use super::audit_feed::{AuditFeed, ViolationChange};
 use super::backoff_warnings::BackoffWarnings;
 use super::compliance::ComplianceReport;
-use super::decisions_page::{DecisionsPage, WatchedFleet};
+use super::decisions_page::DecisionsPage;
 use super::drift::{DriftDetector, ReportedDrift};
 use super::gauges::{self, Outdated, ReadCounts};
 use super::guardrails::{Guardrails, ViolationChanges};
 use super::log_lines;
 use super::log_throttle::{LogThrottle, ThrottleMode};
+use super::recent::EntryTopic;
+use super::status_page::StatusPages;
 use super::timings::{TimedEvent, Timings};
 use super::undeletable::UndeletableRunners;
 use crate::cli::log::LogLine;
@@ -39,7 +41,6 @@ use crate::scaling::{Decision, Direction, RowChange};
 
 /// Receives the reports of the loop.
 pub(super) struct LoopObserver {
-    origin: WatchedFleet,
     writes: Writes,
     client: Arc<GarmClient>,
     metrics: Arc<MetricsState>,
@@ -51,8 +52,8 @@ pub(super) struct LoopObserver {
     controllers: watch::Sender<Option<Controller>>,
     policies: watch::Receiver<PolicySet>,
     compliance: Arc<ComplianceReport>,
-    /// The data of the page `/decisions`.
-    page_data: Arc<Mutex<DecisionsPage>>,
+    /// The data of the status page and of `/decisions`.
+    pages: Arc<StatusPages>,
     /// Notified after each full read, successful or not: the first one makes the service ready, and
     /// each one triggers a check of the files.
     pub(super) read_done: Arc<Notify>,
@@ -87,28 +88,27 @@ pub(super) struct ObserverOutputs {
     pub(super) controllers: watch::Sender<Option<Controller>>,
     pub(super) policies: watch::Receiver<PolicySet>,
     pub(super) compliance: Arc<ComplianceReport>,
+    pub(super) pages: Arc<StatusPages>,
 }
 
-/// The fleet of the loop, and how its reports are logged.
+/// How the reports of the loop are logged.
+#[derive(Clone, Copy)]
 pub(super) struct ObserverSettings {
-    pub(super) origin: WatchedFleet,
     pub(super) writes: Writes,
     pub(super) throttle_mode: ThrottleMode,
 }
 
 impl LoopObserver {
     pub(super) fn new(settings: ObserverSettings, outputs: ObserverOutputs) -> Self {
-        let ObserverSettings { origin, writes, throttle_mode } = settings;
+        let ObserverSettings { writes, throttle_mode } = settings;
         let ObserverOutputs { client, metrics, records, alert_inputs, drifts, .. } = outputs;
         let (controllers, policies) = (outputs.controllers, outputs.policies);
-        let compliance = outputs.compliance;
-        let page_data = Arc::new(Mutex::new(DecisionsPage::default()));
+        let (compliance, pages) = (outputs.compliance, outputs.pages);
         let state =
             ObserverState { repeats: LogThrottle::new(throttle_mode), ..ObserverState::default() };
         let state = Mutex::new(state);
         let read_done = Arc::new(Notify::new());
         Self {
-            origin,
             writes,
             client,
             metrics,
@@ -118,7 +118,7 @@ impl LoopObserver {
             controllers,
             policies,
             compliance,
-            page_data,
+            pages,
             read_done,
             state,
         }
@@ -165,8 +165,12 @@ impl LoopObserver {
 
     fn explain(&self, loop_snapshot: &LoopSnapshot<'_>) {
         let controller = self.controllers.borrow().as_ref().map(|controller| controller.id.clone());
-        let page_data = DecisionsPage::of(&self.origin, controller, loop_snapshot);
-        *self.page_data.lock().ignoring_poison() = page_data;
+        self.pages.decided(DecisionsPage::of(&self.pages.origin, controller, loop_snapshot));
+    }
+
+    fn log_problem(&self, line: &LogLine, topic: EntryTopic) {
+        self.pages.history.problem(line, topic);
+        line.emit();
     }
 }
 
@@ -178,11 +182,11 @@ impl Observer for LoopObserver {
         let times = state.timings.read(fleet);
         self.time(&state, times);
         state.outdated = gauges::outdated(fleet);
-        let news = state.guardrails.read(&self.policies.borrow(), &self.origin.fleet, fleet);
+        let news = state.guardrails.read(&self.policies.borrow(), &self.pages.origin.fleet, fleet);
         self.compliance.networks(state.guardrails.in_wrong_networks());
         self.tell_violations(&news);
-        for line in state.leaving.read(fleet, &self.origin.fleet) {
-            line.emit();
+        for line in state.leaving.read(fleet, &self.pages.origin.fleet) {
+            self.log_problem(&line, EntryTopic::Other);
         }
         self.records.read(fleet);
         self.controllers.send_if_modified(|known| {
@@ -205,7 +209,7 @@ impl Observer for LoopObserver {
         self.time(&state, times);
         let ObserverState { leaving, names, .. } = &mut *state;
         if let Some(line) = leaving.changed(change, names) {
-            line.emit();
+            self.log_problem(&line, EntryTopic::Other);
         }
     }
 
@@ -216,6 +220,7 @@ impl Observer for LoopObserver {
             state.names = names().map(|(id, name)| (id.clone(), name.clone())).collect();
             state.repeats.keep(|pool| loop_snapshot.managed.contains_key(pool));
             state.drifting.keep(|pool| loop_snapshot.managed.contains_key(pool));
+            self.pages.history.keep(loop_snapshot);
         }
         self.metrics.frozen(frozen(loop_snapshot));
         let is_connected = Some(loop_snapshot.stream == StreamStatus::Up);
@@ -231,24 +236,14 @@ impl Observer for LoopObserver {
         let read_counts = ReadCounts { outdated, drifts: &drifts, violated };
         let snapshot = gauges::snapshot(loop_snapshot, read_counts, &self.drifts);
         self.alert_inputs.take(&snapshot);
+        self.pages.history.evaluated(loop_snapshot, &snapshot);
         self.metrics.publish(snapshot);
         self.explain(loop_snapshot);
         self.compliance.watched(loop_snapshot.watched);
         self.compliance.recording(self.records.recording());
         if !state.is_ready {
             state.is_ready = true;
-            let page_data = Arc::clone(&self.page_data);
-            // The metrics outlive the log, which the report writes to.
-            let compliance = Arc::downgrade(&self.compliance);
-            self.metrics.explain(Arc::new(move || -> Value {
-                // Cloned, so that rendering the page does not hold the lock.
-                let page_data = page_data.lock().ignoring_poison().clone();
-                let mut page = page_data.value();
-                if let Some(compliance) = compliance.upgrade() {
-                    page["requirements"] = compliance.json();
-                }
-                page
-            }));
+            self.metrics.explain(self.pages.decisions_renderer());
         }
         log_decisions(loop_snapshot);
         let ObserverState { backoff_warnings, repeats, names, .. } = &mut *state;
@@ -296,6 +291,7 @@ impl Observer for LoopObserver {
             let pool = act.pool.clone();
             self.metrics.count(Counter::ScaledownRefused { pool, reason: "busy" });
         }
+        self.pages.history.acted(&log_lines::acted(act));
         self.state().repeats.acted(act).emit();
     }
 
@@ -303,7 +299,7 @@ impl Observer for LoopObserver {
         self.metrics.count(Counter::EphemeralViolation { reason: finding.kind.word() });
         self.alert_inputs.note_violation(finding.at);
         self.records.found(finding);
-        log_lines::found(finding).emit();
+        self.log_problem(&log_lines::found(finding), EntryTopic::Other);
     }
 
     fn beat(&self) {
@@ -311,7 +307,9 @@ impl Observer for LoopObserver {
     }
 
     fn trouble(&self, incident: &Incident) {
+        let mut topic = EntryTopic::Other;
         if let Incident::ReadFailed { .. } = incident {
+            topic = EntryTopic::ReadFailure;
             self.metrics.count(Counter::ReconcileError);
             self.read_done.notify_one();
         }
@@ -320,7 +318,7 @@ impl Observer for LoopObserver {
             self.metrics.process(|process| process.is_stream_connected = is_connected);
         }
         self.records.trouble(incident);
-        log_lines::incident(incident).emit();
+        self.log_problem(&log_lines::incident(incident), topic);
     }
 }
 

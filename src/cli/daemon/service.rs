@@ -11,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::client_cert::ClientCertReloader;
-use super::decisions_page::WatchedFleet;
 use super::log_throttle::ThrottleMode;
 use super::mtls_probe::{result_reporter, round};
 use super::mtls_schedule::{MtlsProber, MtlsRequirement, MtlsRound};
@@ -19,6 +18,7 @@ use super::observer::{LoopObserver, ObserverOutputs, ObserverSettings};
 use super::reload::{ReloadTrigger, Reloader};
 use super::server_cert::ServerCertReloader;
 use super::startup::DaemonParts;
+use super::status_page::StatusPages;
 use crate::audit;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -114,12 +114,9 @@ fn observer(
         controllers,
         policies,
         compliance: Arc::clone(&opened.compliance),
+        pages: StatusPages::open(opened),
     };
     let settings = ObserverSettings {
-        origin: WatchedFleet {
-            fleet: opened.setup.file.fleet.clone(),
-            garm: opened.client.address(),
-        },
         writes: opened.settings.writes,
         throttle_mode: if opened.run.verbose > 0 { ThrottleMode::All } else { ThrottleMode::Usual },
     };

@@ -131,15 +131,15 @@ fn wiring(setup: &DaemonConfig, metrics: &Arc<MetricsState>) -> AlertWiring {
     AlertWiring { metrics, alert_inputs, attachment: Attachment::default(), page: String::new() }
 }
 
-/// The URL of the decisions, which alerts link to; empty where no pages are served.
+/// The URL of the status page, which alerts link to; empty where no pages are served.
 fn page(listener: Option<&TcpListener>, is_tls: bool) -> String {
     let Some(address) = listener.and_then(|listener| listener.local_addr().ok()) else {
         return String::new();
     };
     let scheme = if is_tls { "https" } else { "http" };
     match address.ip().is_unspecified() {
-        true => format!("{scheme}://{}:{}/decisions", actor().host, address.port()),
-        false => format!("{scheme}://{address}/decisions"),
+        true => format!("{scheme}://{}:{}/", actor().host, address.port()),
+        false => format!("{scheme}://{address}/"),
     }
 }
 
@@ -297,7 +297,10 @@ impl DaemonParts {
         let scheme = if self.certificates.is_some() { "https" } else { "http" };
         LogLine::info(
             "start",
-            format!("serves {scheme}://{address}: /metrics /healthz /readyz /decisions"),
+            format!(
+                "serves the status page at {scheme}://{address}/, and /metrics /healthz /readyz \
+                 /decisions"
+            ),
         )
         .emit();
         if !address.ip().is_loopback() && self.certificates.is_none() {

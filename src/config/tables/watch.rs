@@ -9,7 +9,7 @@ pub(super) const WATCH: &[KeySpec] = &[
         "listen",
         Shape::Setting(SettingKind::Listen),
         Presence::Default("127.0.0.1:9477"),
-        "address that serves metrics and health",
+        "address that serves the status page, metrics, health and decisions",
     ),
     entry(
         "resync",

@@ -83,8 +83,7 @@ fn a_queue_above_20_for_5_minutes_fires_for_its_pool_and_notifies_all_receivers(
             .into(),
     };
     assert_eq!(rules.evaluate(&readings, at(300)), [expected.clone()]);
-    let fires: Vec<_> = rules.firing().map(|it| (it.rule, it.pool.cloned(), it.since)).collect();
-    assert_eq!(fires, [("QueueDepthHigh", Some(name("a")), at(300))]);
+    assert_eq!(rules.firing().collect::<Vec<_>>(), [expected.clone()]);
     assert_eq!(rules.evaluate(&readings, at(301)), []);
     expected.status = AlertStatus::Resolved { since: at(300), at: at(420) };
     expected.value = 20.0;
@@ -199,7 +198,7 @@ fn rules_of_the_fleet_have_no_pool_and_may_have_a_lower_bound() {
         short(&rules.evaluate(&fleet(AlertSeries::MtlsEnforced, Some(0.0)), at(3))),
         ["+MtlsOff"]
     );
-    let firing: Vec<&str> = rules.firing().map(|it| it.rule).collect();
+    let firing: Vec<String> = rules.firing().map(|alert| alert.rule).collect();
     assert_eq!(firing, ["CertExpires", "MtlsOff"]);
 }
 
@@ -213,7 +212,7 @@ fn a_reload_keeps_firing_alerts_and_ends_those_without_a_rule() {
     let longer = AlertRule { lasting: secs(600), ..own(5) };
     assert_eq!(short(&rules.reload(&[longer], at(1))), ["-Other a"]);
     assert_eq!(rules.evaluate(&depth(&[("a", 10)]), at(2)), []);
-    assert_eq!(rules.firing().map(|it| it.since).collect::<Vec<_>>(), [at(0)]);
+    assert_eq!(rules.firing().map(|alert| alert.status.since()).collect::<Vec<_>>(), [at(0)]);
     // A bound that it does not break.
     assert_eq!(rules.reload(&[own(10)], at(3)), []);
     assert_eq!(short(&rules.evaluate(&depth(&[("a", 10)]), at(4))), ["-Own a"]);

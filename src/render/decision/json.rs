@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::binding::{binding, next};
-use super::rules::{RuleVerdict, said};
+use super::rules::{RuleVerdict, rule_verdicts};
 use super::stall::{Stall, StallJson};
 use super::words::{Mood, between, freeze, sentence, short, untaken};
 use crate::domain::desired::ScalePolicy;
@@ -206,7 +206,7 @@ pub fn json(
             .map(|binding| LimitJson { name: binding.name, value: binding.value }),
         earliest_change_at: it.until.map(|at| at.to_string()),
         next_change: next(it),
-        rules: said(it).into_iter().map(rule).collect(),
+        rules: rule_verdicts(it).into_iter().map(rule).collect(),
         results: results(&it.rules),
         inputs: inputs(&it.inputs, it.at),
     })

@@ -12,6 +12,7 @@ mod words;
 pub use binding::{Binding, binding, next};
 pub use json::{DecisionEffect, DecisionsDocument, json};
 pub use occupancy::{Occupancy, occupied};
+pub use rules::{RuleVerdict, rule_verdicts};
 pub use stall::Stall;
 pub use view::DecisionView;
 pub use words::{Mood, freeze, sentence, short};

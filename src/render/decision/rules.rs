@@ -6,14 +6,14 @@ use crate::scaling::Decision;
 use crate::scaling::circuit_breaker::RunnerProbe;
 
 /// The verdict of one rule.
-pub(super) struct RuleVerdict {
-    pub(super) rule: &'static str,
-    pub(super) verdict: &'static str,
-    pub(super) says: String,
+pub struct RuleVerdict {
+    pub rule: &'static str,
+    pub verdict: &'static str,
+    pub says: String,
 }
 
 /// The verdicts of all rules, in the order of evaluation.
-pub(super) fn said(it: &Decision) -> Vec<RuleVerdict> {
+pub fn rule_verdicts(it: &Decision) -> Vec<RuleVerdict> {
     vec![
         pressure(it),
         late(it),

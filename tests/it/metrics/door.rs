@@ -74,7 +74,7 @@ async fn page(client: &Client, url: &str) -> (StatusCode, String) {
 }
 
 #[tokio::test]
-async fn the_four_pages_and_nothing_else_are_answered() {
+async fn the_pages_and_nothing_else_are_answered() {
     let served = Served::start(None).await;
     let client = Client::builder().no_proxy().build().unwrap();
     let url = |path: &str| format!("http://{}{path}", served.address);
@@ -102,8 +102,10 @@ async fn the_four_pages_and_nothing_else_are_answered() {
     let response = client.post(url("/metrics")).body("x").send().await.unwrap();
     assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(response.headers()["allow"], "GET,HEAD");
-    for path in ["/", "/metrics/", "/debug/pprof", "/../etc/passwd"] {
-        assert_eq!(page(&client, &url(path)).await.0, StatusCode::NOT_FOUND, "{path}");
+    let list = "there are /, /pools/NAME, /metrics, /healthz, /readyz and /decisions\n";
+    for path in ["/metrics/", "/debug/pprof", "/../etc/passwd", "/pools", "/pools/", "/pools/a/b"] {
+        let expected = (StatusCode::NOT_FOUND, list.to_owned());
+        assert_eq!(page(&client, &url(path)).await, expected, "{path}");
     }
     served.end().await;
 }
@@ -275,12 +277,15 @@ async fn with_a_client_ca_only_its_certificates_are_accepted() {
     let files =
         ListenerTls { server: authority.server(), client_ca: Some(operators.path("ca.pem")) };
     let served = Served::start(Some(Arc::new(Certificates::read(&files).unwrap()))).await;
-    let url = format!("https://{}/metrics", served.address);
-    let (status, _) = page(&authority.client(Some(&operators)), &url).await;
-    assert_eq!(status, StatusCode::OK);
-    assert!(authority.client(None).get(&url).send().await.is_err(), "none");
-    let wrong = authority.client(Some(&authority));
-    assert!(wrong.get(&url).send().await.is_err(), "another authority's");
+    super::page::serve_names(&served.metrics);
+    for path in ["/metrics", "/", "/pools/web"] {
+        let url = format!("https://{}{path}", served.address);
+        let (status, _) = page(&authority.client(Some(&operators)), &url).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+        assert!(authority.client(None).get(&url).send().await.is_err(), "none: {path}");
+        let wrong = authority.client(Some(&authority));
+        assert!(wrong.get(&url).send().await.is_err(), "another authority's: {path}");
+    }
     served.end().await;
 }
 

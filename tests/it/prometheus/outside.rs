@@ -21,7 +21,7 @@ pub(super) fn shipped(path: &str) -> PathBuf {
 }
 
 /// The program that goes by one of these names.
-fn program(names: &[&str]) -> PathBuf {
+pub(crate) fn program(names: &[&str]) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path)
         .flat_map(|folder| names.iter().map(move |name| folder.join(name)))

@@ -37,8 +37,8 @@ fn an_alert_and_its_end_reach_a_receiver_with_a_secret_address() {
     let firing = heard("QueueDepthHigh");
     assert!(firing.contains("`queue_depth` of pool `default` is 9, above 5 for 1s"), "{firing}");
     assert!(firing.contains("docs/operations.md#queuedepthhigh"), "{firing}");
-    let decisions = format!("http://{}/decisions", stage.watch);
-    assert!(firing.contains(&decisions), "{firing}");
+    let page = format!("\"http://{}/\"", stage.watch);
+    assert!(firing.contains(&page), "{firing}");
     stage.metrics_with(
         "runnerctl_alert_deliveries_total{receiver=\"oncall\",outcome=\"delivered\"} 1",
     );

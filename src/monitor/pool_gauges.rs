@@ -1,0 +1,43 @@
+//! The gauges of a pool, for metrics, alerts and the status page.
+
+use std::time::Duration;
+
+use crate::scaling::RunnerStateCounts;
+
+/// The gauges of one pool.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PoolGauges {
+    pub active: u32,
+    pub idle: u32,
+    /// Jobs that wait for a runner, without stale and stuck ones.
+    pub queue_depth: u32,
+    /// The declared value.
+    pub min_runners: u32,
+    /// The smaller of the declared value and GARM's.
+    pub max_runners: u32,
+    /// `min_idle_runners` in GARM; `None` while the pool is not in GARM.
+    pub level: Option<u32>,
+    pub runners: RunnerStateCounts,
+    /// Waiting jobs without an idle or booting runner.
+    pub unserved_jobs: u32,
+    /// Waiting jobs that idle runners with their labels do not pick up.
+    pub stuck_jobs: u32,
+    /// Jobs that have waited longer than `stale_job_age`.
+    pub stale_jobs: u32,
+    /// Waiting jobs whose rows GARM has deleted.
+    pub forgotten_jobs: u32,
+    /// Age of the oldest waiting job, stuck ones included; zero if none waits.
+    pub oldest_wait: Duration,
+    /// Runners that are older than the last change of their pool; `None` if GARM has no
+    /// generations.
+    pub outdated_runners: Option<u32>,
+    pub is_below_min: bool,
+    /// The circuit breaker suspends scaling up.
+    pub is_circuit_open: bool,
+    /// GARM does not create the runners that the level asks for.
+    pub is_stalled: bool,
+    /// The pool differs from its declaration; `None` before the first comparison.
+    pub has_drift: Option<bool>,
+    /// Rules of the policy that the pool in GARM violates; `None` before the first check.
+    pub policy_violations: Option<u32>,
+}

@@ -1,0 +1,203 @@
+//! The common parts of the pages: head, verdict, footer and lists.
+
+use std::time::Duration;
+
+use super::html::{Html, segment};
+use super::values::{PageAlert, PageEntry, PageFrame, Tone};
+use super::verdict::Finding;
+use crate::render::words::span;
+
+/// The style sheet, which is inlined in each page.
+pub(super) const STYLE: &str = include_str!("style.css");
+
+/// The reload interval, in seconds.
+const REFRESH_S: u32 = 10;
+
+/// Writes a whole page: `body` between head and footer.
+pub(super) fn page(
+    frame: &PageFrame<'_>,
+    (title, tone): (&str, Tone),
+    body: impl FnOnce(&mut Html),
+) -> String {
+    let mut html = Html::default();
+    html.markup("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
+    html.markup("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">");
+    if frame.is_refreshed {
+        html.markup("<meta http-equiv=\"refresh\" content=\"").text(REFRESH_S).markup("\">");
+    }
+    html.markup("<title>").text(title).markup("</title><link rel=\"icon\" href=\"");
+    html.markup(icon(tone)).markup("\"><style>").markup(STYLE).markup("</style></head>\n<body>");
+    html.markup("<a class=\"skip\" href=\"#main\">Skip to the content</a>\n");
+    body(&mut html);
+    html.markup("\n<footer><span>runnerctl ").text(env!("CARGO_PKG_VERSION"));
+    html.markup(
+        " <code>watch</code>, read-only</span><span><a href=\"/decisions\">/decisions</a> ",
+    );
+    html.markup(
+        "has every number behind a decision</span><span><a href=\"/metrics\">/metrics</a></span>",
+    );
+    html.markup("<span><a href=\"/readyz\">/readyz</a></span></footer>\n</body></html>\n");
+    html.finish()
+}
+
+/// A dot in the colour of the verdict, for the tab of the browser.
+fn icon(tone: Tone) -> &'static str {
+    macro_rules! dot {
+        ($colour:literal) => {
+            concat!(
+                "data:image/svg+xml,%3Csvg xmlns=%22http://www.w3.org/2000/svg%22 ",
+                "viewBox=%220 0 8 8%22%3E%3Ccircle cx=%224%22 cy=%224%22 r=%224%22 fill=%22%23",
+                $colour,
+                "%22/%3E%3C/svg%3E"
+            )
+        };
+    }
+    match tone {
+        Tone::Bad => dot!("d43d33"),
+        Tone::Warning => dot!("e3a72f"),
+        Tone::Busy => dot!("2f6fd0"),
+        Tone::Good => dot!("43a86b"),
+        Tone::Quiet => dot!("97a2b1"),
+    }
+}
+
+/// The address of GARM, the age of the observation, and whether the page reloads. `path` is the
+/// page's own.
+pub(super) fn origin(html: &mut Html, frame: &PageFrame<'_>, path: &str) {
+    html.markup("<p>GARM ").text(frame.garm).markup(", ");
+    match &frame.observation {
+        None => html.markup("not read yet"),
+        Some(it) => {
+            html.markup("read <time datetime=\"").text(it.at).markup("\" title=\"").text(it.at);
+            html.markup("\">").text(span(it.age)).markup(" ago</time>")
+        }
+    };
+    if frame.is_refreshed {
+        html.markup("; this page reloads every ").text(REFRESH_S).markup(" s (<a href=\"");
+        html.text(path).markup("?refresh=off\">stop</a>)</p>");
+    } else {
+        html.markup("; this page does not reload (<a href=\"").text(path);
+        html.markup("\">reload every ").text(REFRESH_S).markup(" s</a>)</p>");
+    }
+}
+
+/// The conclusions: the gravest large, the others below it.
+pub(super) fn verdict(html: &mut Html, findings: &[Finding]) {
+    let Some((first, rest)) = findings.split_first() else { return };
+    html.markup("<section class=\"verdict ").markup(first.tone.class());
+    html.markup("\" aria-label=\"Verdict\"><p><strong>").prose(&first.text);
+    html.markup("</strong></p>");
+    if !rest.is_empty() {
+        html.markup("<ul>");
+        for it in rest {
+            html.markup("<li class=\"dot ").markup(it.tone.class()).markup("\">");
+            html.prose(&it.text).markup("</li>");
+        }
+        html.markup("</ul>");
+    }
+    html.markup("</section>\n");
+}
+
+/// Conclusions in a few words each.
+pub(super) fn marks(html: &mut Html, findings: &[Finding]) {
+    if findings.is_empty() {
+        return;
+    }
+    html.markup("<ul class=\"marks\">");
+    for it in findings {
+        html.markup("<li class=\"").markup(it.tone.class()).markup("\">");
+        html.prose(&it.text).markup("</li>");
+    }
+    html.markup("</ul>");
+}
+
+/// A link to the page of a pool.
+pub(super) fn pool_link(html: &mut Html, name: &str) {
+    html.markup("<a href=\"/pools/").text(segment(name)).markup("\">").text(name).markup("</a>");
+}
+
+/// The firing alerts; writes nothing if there is none.
+pub(super) fn alerts<'a>(
+    html: &mut Html,
+    frame: &PageFrame<'_>,
+    alerts: impl Iterator<Item = &'a PageAlert>,
+) {
+    let mut alerts = alerts.peekable();
+    if alerts.peek().is_none() {
+        return;
+    }
+    html.markup("<section aria-labelledby=\"alerts\"><h2 id=\"alerts\">Firing alerts</h2>");
+    html.markup("<ul class=\"entries\">");
+    for it in alerts {
+        html.markup("<li class=\"bad\"><p class=\"about\"><b>")
+            .text(&it.transition.rule)
+            .markup("</b>");
+        if let Some(pool) = &it.transition.pool {
+            html.markup("<span>");
+            pool_link(html, pool.as_str());
+            html.markup("</span>");
+        }
+        html.markup("<span>for ");
+        moment(html, frame, it.lasting, "");
+        html.markup("</span></p><p>")
+            .prose(&it.transition.summary)
+            .markup("</p><p class=\"soft\">");
+        html.prose(&it.transition.description).markup("</p></li>");
+    }
+    html.markup("</ul></section>\n");
+}
+
+/// A list of actions or problems, newest first.
+pub(super) fn entries(
+    html: &mut Html,
+    frame: &PageFrame<'_>,
+    (id, title, none): (&'static str, &'static str, &'static str),
+    entries: &[PageEntry],
+) {
+    html.markup("<section aria-labelledby=\"").markup(id).markup("\"><h2 id=\"").markup(id);
+    html.markup("\">").markup(title).markup("</h2>");
+    if entries.is_empty() {
+        html.markup("<p class=\"soft\">").markup(none).markup("</p></section>\n");
+        return;
+    }
+    html.markup("<ul class=\"entries\">");
+    for it in entries {
+        html.markup("<li class=\"").markup(it.tone.class()).markup("\"><p class=\"about\">");
+        if let Some(word) = severity(it.tone) {
+            html.markup("<b>").markup(word).markup("</b>");
+        }
+        moment(html, frame, it.age, " ago");
+        if let Some(pool) = &it.pool {
+            pool_link(html, pool);
+        }
+        html.markup("</p><p>").prose(&it.text).markup("</p>");
+        if let Some(help) = &it.help {
+            html.markup("<p class=\"soft\">help: ").prose(help).markup("</p>");
+        }
+        html.markup("</li>");
+    }
+    html.markup("</ul></section>\n");
+}
+
+/// The word that accompanies the colour.
+fn severity(tone: Tone) -> Option<&'static str> {
+    match tone {
+        Tone::Bad => Some("error"),
+        Tone::Warning => Some("warning"),
+        Tone::Busy | Tone::Good | Tone::Quiet => None,
+    }
+}
+
+/// An age, with the time as tooltip if GARM's clock is known.
+fn moment(html: &mut Html, frame: &PageFrame<'_>, age: Duration, end: &'static str) {
+    match frame.observation.as_ref().and_then(|read| read.before(age)) {
+        Some(at) => {
+            let at = jiff::Timestamp::from_second(at.as_second()).unwrap_or(at);
+            html.markup("<time datetime=\"").text(at).markup("\" title=\"").text(at).markup("\">");
+            html.text(span(age)).markup(end).markup("</time>");
+        }
+        None => {
+            html.markup("<span>").text(span(age)).markup(end).markup("</span>");
+        }
+    }
+}

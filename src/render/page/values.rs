@@ -1,0 +1,167 @@
+//! The data of the pages.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::desired::DesiredPool;
+use crate::monitor::{AlertTransition, PoolGauges, QueueTrend};
+use crate::render::decision::{DecisionEffect, Stall};
+use crate::scaling::Decision;
+
+/// The severity of a conclusion, gravest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tone {
+    /// Something does not work.
+    Bad,
+    /// Worth a look.
+    Warning,
+    /// Work is under way.
+    Busy,
+    /// Everything is in order.
+    Good,
+    /// Neither good nor bad, or unknown.
+    Quiet,
+}
+
+impl Tone {
+    /// The class in the style sheet.
+    pub(super) fn class(self) -> &'static str {
+        match self {
+            Self::Bad => "bad",
+            Self::Warning => "warn",
+            Self::Busy => "busy",
+            Self::Good => "good",
+            Self::Quiet => "quiet",
+        }
+    }
+}
+
+/// The data of every page: the fleet, the age of the observation, and whether decisions are
+/// written.
+#[derive(Debug, Clone)]
+pub struct PageFrame<'a> {
+    pub fleet: &'a str,
+    /// The address of its GARM.
+    pub garm: &'a str,
+    /// The last full read; `None` before the first one.
+    pub observation: Option<PageObservation>,
+    /// Why the loop no longer runs, if it does not.
+    pub loop_stopped: Option<&'a str>,
+    /// Why nothing is written to GARM or to a part of it, one sentence for each reason.
+    pub frozen: &'a [String],
+    /// Whether `watch` runs with `--dry-run`.
+    pub is_dry_run: bool,
+    /// GARM, events, audit log, mTLS and files.
+    pub checks: Vec<HealthCheck>,
+    /// The firing alerts.
+    pub alerts: &'a [PageAlert],
+    /// Whether the browser reloads the page every ten seconds.
+    pub is_refreshed: bool,
+}
+
+/// The last full read of GARM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageObservation {
+    /// Its end, on GARM's clock.
+    pub at: Timestamp,
+    /// The age at the time of the request.
+    pub age: Duration,
+    /// Whether decisions are still based on it.
+    pub is_current: bool,
+}
+
+impl PageObservation {
+    /// The time this long ago, on GARM's clock.
+    pub(super) fn before(&self, age: Duration) -> Option<Timestamp> {
+        let signed = |duration| SignedDuration::try_from(duration).ok();
+        self.at.checked_add(signed(self.age)?).ok()?.checked_sub(signed(age)?).ok()
+    }
+}
+
+/// The health of one part of the service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// The name of the part.
+    pub name: &'static str,
+    pub tone: Tone,
+    /// One sentence without a full stop.
+    pub text: String,
+}
+
+/// A firing alert.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PageAlert {
+    /// The alert as sent to the receivers, with the current value.
+    pub transition: AlertTransition,
+    /// How long it has been firing.
+    pub lasting: Duration,
+}
+
+/// A past action or problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageEntry {
+    /// How long ago.
+    pub age: Duration,
+    /// The pool that it concerns.
+    pub pool: Option<String>,
+    pub tone: Tone,
+    /// One sentence without a full stop.
+    pub text: String,
+    /// What to type next.
+    pub help: Option<String>,
+}
+
+/// A pool, in one row or on its own page.
+#[derive(Debug, Clone)]
+pub struct PoolOverview<'a> {
+    pub name: &'a str,
+    pub gauges: &'a PoolGauges,
+    /// Its queue in the last hour.
+    pub trend: QueueTrend,
+    pub scaling: PoolScaling<'a>,
+    /// The rules whose alerts are firing for it.
+    pub alerts: Vec<&'a str>,
+}
+
+/// How a pool is scaled.
+#[derive(Debug, Clone, Copy)]
+pub enum PoolScaling<'a> {
+    Decided {
+        /// The last decision.
+        decision: &'a Decision,
+        /// Whether the decision is applied.
+        effect: DecisionEffect<'a>,
+        /// Set if GARM does not follow the level.
+        stall: Option<&'a Stall>,
+    },
+    /// It is not to be scaled: it is disabled, or `autoscale` is false.
+    AtRest(&'a str),
+    /// It cannot be scaled, for this reason.
+    Unresolved(&'a str),
+}
+
+/// The page `/`.
+#[derive(Debug, Clone)]
+pub struct FleetPage<'a> {
+    pub frame: PageFrame<'a>,
+    /// Every declared pool.
+    pub pools: Vec<PoolOverview<'a>>,
+    /// The last scaling actions, newest first.
+    pub actions: Vec<PageEntry>,
+    /// The last problems, newest first.
+    pub problems: Vec<PageEntry>,
+}
+
+/// The page of a pool.
+#[derive(Debug, Clone)]
+pub struct PoolPage<'a> {
+    pub frame: PageFrame<'a>,
+    pub pool: PoolOverview<'a>,
+    /// Its declaration; `None` if its file has problems.
+    pub declared: Option<&'a DesiredPool>,
+    /// Its last scaling actions, newest first.
+    pub actions: Vec<PageEntry>,
+    /// Its last problems, newest first.
+    pub problems: Vec<PageEntry>,
+}
