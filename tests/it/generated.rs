@@ -4,6 +4,7 @@
 mod alerts;
 mod errors;
 mod metrics;
+mod plan_picture;
 mod requirements;
 mod timeline;
 

@@ -4,7 +4,7 @@
 //! neither is a failure, and so is a row for a block that is not printed any more. Elsewhere every
 //! line that begins with `runnerctl` must be understood by the program, and what can be run is.
 
-mod blocks;
+pub(crate) mod blocks;
 mod deploy;
 mod docs;
 mod links;
@@ -16,11 +16,12 @@ pub(crate) mod stage;
 use blocks::{Block, blocks, document};
 
 /// The first lines of README's blocks that a test runs.
-const RUN: [&str; 9] = [
+const RUN: [&str; 10] = [
     "$ runnerctl watch",
-    "runnerctl sandbox --write-config runnerctl.yaml &",
+    "runnerctl sandbox --write-config runnerctl.yaml --arrivals 20/m &",
     "# pools/default.yaml",
     "runnerctl validate              # every problem",
+    "runnerctl init",
     "fleet: acme",
     "runnerctl import > pools/imported.yaml",
     "runnerctl watch                 # until stopped",

@@ -21,7 +21,7 @@ pub(super) fn document(name: &str) -> String {
 }
 
 /// The block of a document that begins like this.
-pub(super) fn block(name: &str, first: &str) -> String {
+pub(crate) fn block(name: &str, first: &str) -> String {
     let found = blocks(&document(name)).into_iter().find(|it| it.text.starts_with(first));
     found.unwrap_or_else(|| panic!("{name} has no block that begins with {first}")).text
 }

@@ -4,16 +4,21 @@ use std::process::Stdio;
 
 use super::blocks::block;
 use super::stage::Stage;
-use crate::cli::bench::{Said, eventually, finish, pool, signal};
+use crate::cli::bench::{Bench, Said, eventually, finish, pool, signal};
 use crate::cli::terminal::{Streams, Terminal};
 
-const SANDBOX: &str = "runnerctl sandbox --write-config runnerctl.yaml &";
+/// README's sandbox without arriving jobs.
+const QUIET: &str = "runnerctl sandbox --write-config runnerctl.yaml &";
 
-/// A folder with README's pool file and its sandbox.
+/// A folder with README's pool file and a sandbox.
 fn tried(more: &[&str]) -> Stage {
+    with_sandbox(QUIET, more)
+}
+
+fn with_sandbox(line: &str, more: &[&str]) -> Stage {
     let mut stage = Stage::new();
     stage.bench.write("pools/default.yaml", &block("README.md", "# pools/default.yaml"));
-    stage.start_sandbox(&block("README.md", SANDBOX), more);
+    stage.start_sandbox(line, more);
     stage
 }
 
@@ -40,12 +45,44 @@ fn the_demo_prints_what_readme_shows_of_it() {
 
 #[test]
 fn the_first_commands_go_as_they_are_printed() {
-    let stage = tried(&[]);
+    let stage = with_sandbox(&block("README.md", "runnerctl sandbox"), &[]);
+    let (mut left, mut commands) = (Vec::new(), Vec::new());
     for line in block("README.md", "runnerctl validate              # every problem").lines() {
-        type_in(&stage, line);
+        let command = line.split('#').next().unwrap().trim();
+        commands.push(command.to_owned());
+        match command.strip_suffix('&') {
+            Some(in_background) => left.push(stage.leave(in_background.trim())),
+            None if command.ends_with("--follow") => left.push(stage.leave(command)),
+            None => drop(type_in(&stage, line)),
+        }
     }
-    let status = stage.type_in("runnerctl status", &[]).ends(0);
-    assert!(status.out.contains("\ndefault "), "{}", status.out);
+    let all = ["validate", "plan", "apply", "watch &", "status --follow"];
+    assert_eq!(commands, all.map(|command| format!("runnerctl {command}")));
+    // Jobs arrive, and `watch` starts runners for them.
+    let status = || stage.type_in("runnerctl status", &[]).ends(0).out;
+    eventually("a runner that `watch` started", || status().contains("1 active").then_some(()));
+    for child in left {
+        signal(&child, "-TERM");
+        finish(child);
+    }
+}
+
+#[test]
+fn init_writes_files_that_can_be_planned() {
+    let bench = Bench::with(&["--pools", "1"]);
+    let line = block("README.md", "runnerctl init");
+    let words: Vec<&str> = line.split_whitespace().skip(1).collect();
+    let (mut terminal, child) = Terminal::start(bench.command(&words), Streams::InAndErr);
+    let file = bench.read("rc.yaml");
+    let url = file.lines().find_map(|line| line.trim().strip_prefix("url: ")).unwrap();
+    terminal.answer_to("GARM's URL: ", url);
+    terminal.answer_to("[env:GARM_PASSWORD]: ", "file:rc.yaml.password");
+    terminal.answer_to("Organization, repository or enterprise: ", "organization acme");
+    terminal.answer_to("Provider: ", "sim");
+    terminal.answer_to("Image of the VMs [", "");
+    terminal.answer_to("Instance type (GARM's flavor) [", "");
+    terminal.end(child).ends(0);
+    bench.run(&["plan"]).ends(0);
 }
 
 #[test]
@@ -62,8 +99,9 @@ fn pools_that_are_there_are_taken_over_without_a_change() {
     stage.bench.remove("pools/default.yaml");
     let said: Vec<_> = block("README.md", "runnerctl import > pools/imported.yaml")
         .lines()
-        .filter(|it| it.starts_with("runnerctl "))
-        .map(|it| type_in(&stage, it))
+        .map(str::trim)
+        .filter(|line| line.starts_with("runnerctl "))
+        .map(|line| type_in(&stage, line))
         .collect();
     let last = &said.last().unwrap().out;
     assert_eq!(last.matches(": adopt (").count(), 3, "{last}");
