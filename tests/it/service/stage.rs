@@ -129,6 +129,9 @@ impl Stage {
     pub(crate) fn write(&self, name: &str, text: &str) {
         let draft = self.path(&format!("{name}.draft"));
         std::fs::write(&draft, text).unwrap();
+        if let Ok(there) = std::fs::metadata(self.path(name)) {
+            std::fs::set_permissions(&draft, there.permissions()).unwrap();
+        }
         std::fs::rename(draft, self.path(name)).unwrap();
     }
 
