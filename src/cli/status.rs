@@ -17,11 +17,11 @@ use crate::host::clock::Clock;
 use crate::metrics::watch_client::{AskError, WatchEndpoint};
 use crate::plan::plan;
 use crate::reconcile::read_fleet::read_fleet;
-use crate::reconcile::watch::first_decisions;
+use crate::reconcile::watch::{first_assignments, first_decisions};
 use crate::render::decision::{DecisionEffect, DecisionView, Mood, sentence};
 use crate::render::status::{
     self, DecisionSource, Detail, FleetStatus, PoolDecisions, StatusInputs, fleet_status,
-    impatience,
+    impatience, job_rows,
 };
 use crate::render::style::{HELP, WARNING, paint};
 use crate::render::words::{count, nearest};
@@ -158,7 +158,12 @@ async fn look(watch: &StatusRun<'_>) -> Result<(FleetStatus, Option<String>), Fa
     let owner = &watch.file.fleet;
     let inputs =
         StatusInputs { owner, declared, fleet: &fleet, plan: plan.as_ref(), decisions: &decisions };
-    let status = only(fleet_status(inputs), &watch.args.only)?;
+    let mut status = fleet_status(inputs);
+    if watch.args.jobs {
+        let queued = first_assignments(&declared_pools(owner, declared), &fleet);
+        status.jobs = Some(job_rows(&status, &fleet, &queued));
+    }
+    let status = only(status, &watch.args.only)?;
     let delays = declared
         .iter()
         .filter(|pool| pool.scale.autoscale && pool.may_be_enabled())
@@ -263,6 +268,9 @@ fn only(mut status: FleetStatus, wanted: &[String]) -> Result<FleetStatus, Failu
     }
     if !wanted.is_empty() {
         status.pools.retain(|pool| wanted.contains(&pool.name));
+        if let Some(jobs) = &mut status.jobs {
+            jobs.retain(|job| job.concerns(wanted));
+        }
     }
     Ok(status)
 }

@@ -8,7 +8,7 @@ use super::deadline::{EvaluationClock, earlier, later};
 
 /// How long a job may wait beside an idle runner, after another job started, before it counts as
 /// stuck.
-pub(super) const STUCK_AFTER: Duration = Duration::from_mins(1);
+pub const STUCK_AFTER: Duration = Duration::from_mins(1);
 
 /// The starts observed in one entity. Only the latest one that is a minute old matters, and those
 /// after it.

@@ -6,7 +6,8 @@
 //!
 //! A [`FleetIndex`] indexes the fleet and is updated row by row. [`route`] assigns the waiting jobs
 //! of one entity to its pools, [`decide`] evaluates one pool, and [`evaluate_entity`] does both for
-//! an entity, but only for pools in which something has changed. [`snapshot`] needs no state.
+//! an entity, but only for pools in which something has changed. [`snapshot`] and [`queued_jobs`]
+//! need no state.
 
 mod assignment;
 mod capacity;
@@ -28,6 +29,7 @@ mod passed;
 pub mod pool_index;
 pub mod pressure;
 pub mod queue;
+mod queued_jobs;
 pub mod removal;
 mod route;
 pub mod routing;
@@ -49,8 +51,10 @@ pub use entity_index::{EntityIndex, ScalePolicies};
 pub use evaluate::{Evaluation, evaluate_entity, evaluate_fleet};
 pub use fleet_index::{FleetIndex, RowChange};
 pub use forecast::forecast;
+pub use job_starts::STUCK_AFTER;
 pub use one_shot::{PoolSnapshot, ScaledPool, floor, snapshot};
 pub use pool_index::PoolIndex;
+pub use queued_jobs::{JobWait, QueuedJob, queued_jobs};
 pub use route::{RoutingContext, route};
 pub use routing::{JobExceptions, Routing};
 pub use runner_counts::{ERROR_FINAL, ERROR_QUIET, RunnerClass, RunnerCounts, classify};

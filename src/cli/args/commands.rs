@@ -189,6 +189,9 @@ pub struct StatusArgs {
     /// Also show each runner
     #[arg(long)]
     pub runners: bool,
+    /// Also show each queued job and why it waits
+    #[arg(long)]
+    pub jobs: bool,
     /// Refresh until stopped
     #[arg(long)]
     pub follow: bool,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::managed_pools::DeclaredPools;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolName;
-use crate::scaling::{self, Decision, forecast};
+use crate::scaling::{Decision, QueuedJob, ScalePolicies, ScaledPool, forecast, queued_jobs};
 
 /// The decision about each pool that a loop over these pools would scale, if it started with this
 /// read of GARM. Pools are resolved, jobs assigned and decisions made as in the loop.
@@ -16,14 +16,20 @@ pub fn first_decisions(
 ) -> BTreeMap<PoolName, Arc<Decision>> {
     let found = declared.find(fleet.pools.iter(), |id| fleet.runners_of(id).count());
     let policies = declared.policies(&found);
-    let managed: Vec<scaling::ScaledPool<'_>> = fleet
-        .pools
-        .iter()
-        .filter_map(|pool| Some(scaling::ScaledPool { pool, policy: policies.get(&pool.id)? }))
-        .collect();
-    let decisions = forecast(fleet, &managed);
+    let decisions = forecast(fleet, &scaled(fleet, &policies));
     let of = |(name, it): (&PoolName, &super::managed_pools::ManagedPool)| {
         Some((name.clone(), Arc::clone(decisions.get(&it.id)?)))
     };
     found.managed.iter().filter_map(of).collect()
+}
+
+/// Every queued job with its pool, assigned as for [`first_decisions`].
+pub fn first_assignments<'a>(declared: &DeclaredPools, fleet: &'a Fleet) -> Vec<QueuedJob<'a>> {
+    let found = declared.find(fleet.pools.iter(), |id| fleet.runners_of(id).count());
+    queued_jobs(fleet, &scaled(fleet, &declared.policies(&found)))
+}
+
+fn scaled<'a>(fleet: &'a Fleet, policies: &'a ScalePolicies) -> Vec<ScaledPool<'a>> {
+    let pools = fleet.pools.iter();
+    pools.filter_map(|pool| Some(ScaledPool { pool, policy: policies.get(&pool.id)? })).collect()
 }

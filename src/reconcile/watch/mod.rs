@@ -33,7 +33,7 @@ mod write_freeze;
 pub use crate::reconcile::write_outcome::WriteOutcome;
 pub use command::{HoldReason, LoopSettings, RunMode, WatchCommand, Writes};
 pub use driver::{LoopIo, WatchEnd, watch};
-pub use first_decisions::first_decisions;
+pub use first_decisions::{first_assignments, first_decisions};
 pub use managed_pools::{
     DeclaredPools, DeclaredScaling, ManagedPool, ResolvedPools, UnresolvedReason,
 };

@@ -251,7 +251,7 @@ fn keys(value: &serde_json::Value, found: &mut std::collections::BTreeSet<String
 #[test]
 fn the_glossary_defines_every_word_of_a_decision() {
     use crate::event::StepResult;
-    use crate::render::status::PoolStanding;
+    use crate::render::status::{JobReason, PoolStanding};
     use crate::scaling::{Direction, LifeState, Reason};
 
     let decision = seen(&policy(), many(2, "running/idle", -10), waiting(9, -40));
@@ -279,6 +279,7 @@ fn the_glossary_defines_every_word_of_a_decision() {
     words.extend(Reason::ALL.map(|it| it.word().to_owned()));
     words.extend(Direction::ALL.map(|it| it.word().to_owned()));
     words.extend(PoolStanding::ALL.map(|it| it.word().to_owned()));
+    words.extend(JobReason::ALL.map(|it| it.word().to_owned()));
     words.extend(StepResult::ALL.map(|it| it.word().to_owned()));
     let glossary = include_str!("../../../docs/glossary.md");
     let missing: Vec<_> =

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::health::{self, Remark};
+use super::jobs::QueuedJobRow;
 use super::runners::{RunnerRow, runner_lines};
 use crate::config::DeclaredPool;
 use crate::domain::desired::ScalePolicy;
@@ -136,6 +137,8 @@ pub struct FleetStatus {
     pub source: Option<DecisionSource>,
     /// Ordered by name.
     pub pools: Vec<PoolStatus>,
+    /// The queued jobs, oldest first; `None` unless asked for.
+    pub jobs: Option<Vec<QueuedJobRow>>,
     /// Number of pools in GARM that do not belong to this fleet.
     pub foreign: usize,
 }
@@ -193,6 +196,7 @@ pub fn fleet_status(inputs: StatusInputs<'_>) -> FleetStatus {
         observed_at: fleet.observed_at,
         foreign: fleet.pools.len() - ours.len(),
         pools,
+        jobs: None,
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::Detail;
 use super::fleet_status::{DecisionSource, FleetStatus, PoolStatus};
+use super::jobs::{self, JobJson};
 use super::runners::RunnerRow;
 use crate::domain::name::PoolId;
 use crate::render::document;
@@ -17,6 +18,8 @@ struct StatusJson<'a> {
     observed_at: String,
     watch: Option<WatchJson<'a>>,
     pools: Vec<PoolJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jobs: Option<Vec<JobJson<'a>>>,
 }
 
 /// The source of the decisions.
@@ -74,6 +77,7 @@ pub fn json(status: &FleetStatus, detail: Detail) -> Value {
         observed_at: status.observed_at.to_string(),
         watch: status.source.as_ref().map(source),
         pools: status.pools.iter().map(|line| pool(line, detail)).collect(),
+        jobs: status.jobs.as_ref().map(|jobs| jobs.iter().map(jobs::json).collect()),
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod fleet_status;
 mod health;
+mod jobs;
 mod json;
 mod runners;
 
@@ -15,6 +16,7 @@ pub use fleet_status::{
     fleet_status,
 };
 pub use health::{Remark, RemarkSeverity};
+pub use jobs::{JobReason, QueuedJobRow, job_rows};
 pub use json::json;
 pub use runners::RunnerRow;
 
@@ -40,6 +42,9 @@ pub fn text(status: &FleetStatus, detail: Detail, width: usize) -> String {
     if !status.pools.is_empty() {
         text.push('\n');
         text.push_str(&pools(status, width));
+    }
+    if let Some(jobs) = &status.jobs {
+        text.push_str(&format!("\n{}", jobs::table_of_jobs(jobs, width)));
     }
     let remarks = remarks(status, width);
     if !remarks.is_empty() {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::bench::Bench;
+use super::bench::{Bench, pool};
 
 const WARM: &str = "\
 pools:
@@ -39,6 +39,32 @@ fn status_shows_pools_runners_and_jobs() {
     assert!(!one.contains("RUNNER "), "{one}");
     let unknown = bench.run(&["status", "wram"]).ends(64);
     assert!(unknown.err.contains("did you mean `warm`?"), "{}", unknown.err);
+}
+
+#[test]
+fn status_says_why_each_queued_job_waits() {
+    let bench = Bench::new();
+    bench.declare(&["gpu", "web"]);
+    bench.apply();
+    bench.queue("gpu", 600);
+    bench.queue("web", 600);
+    // GARM records a job only while an enabled pool fits it.
+    bench.write("pools/gpu.yaml", &format!("{}    enabled: false\n", pool("gpu")));
+    bench.apply();
+    let status = bench.run(&["status", "--jobs", "-o", "json"]).ends(0).json();
+    let jobs = status["jobs"].as_array().unwrap();
+    assert_eq!(jobs.len(), 2, "{status}");
+    assert_eq!((&jobs[0]["pool"], &jobs[0]["reason"]), (&Value::Null, &"pool_disabled".into()));
+    assert_eq!(jobs[0]["why"], "only `gpu` has its labels, and is disabled");
+    assert_eq!((&jobs[1]["pool"], &jobs[1]["reason"]), (&"web".into(), &"threshold".into()));
+    assert_eq!(jobs[1]["labels"], serde_json::json!(["web"]));
+    assert!(jobs[1]["age_seconds"].is_u64() && jobs[1]["id"].is_u64(), "{status}");
+    let text = bench.run(&["status", "--jobs"]).ends(0).out;
+    assert!(text.contains("WHY IT WAITS") && text.contains("waits for more than 5 jobs"), "{text}");
+    let one = bench.run(&["status", "--jobs", "gpu", "-o", "json"]).ends(0).json();
+    assert_eq!(one["jobs"].as_array().unwrap().len(), 1, "{one}");
+    let plain = bench.run(&["status", "-o", "json"]).ends(0).json();
+    assert!(plain.get("jobs").is_none(), "{plain}");
 }
 
 #[test]
