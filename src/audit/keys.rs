@@ -12,6 +12,9 @@ const KEY_ADDED: &str = "audit key added";
 /// The `act` of the record after which another key signs.
 const KEY_CHANGED: &str = "audit key changed";
 
+/// The acts of the records about keys.
+pub(super) const ACTS: [&str; 2] = [KEY_ADDED, KEY_CHANGED];
+
 /// The key that signs new records, and the keys that signed earlier ones.
 #[derive(Debug, Clone, Default)]
 pub struct Keys {

@@ -1,4 +1,4 @@
-//! `audit verify`: checks that an audit log is complete and unchanged.
+//! `audit`: checks that an audit log is complete and unchanged, or shows its records.
 
 use std::path::PathBuf;
 
@@ -6,13 +6,14 @@ use tracing::info;
 
 use super::args::{AuditArgs, AuditCommand, Output, VerifyArgs};
 use super::audit_log;
+use super::audit_show;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::load::stop_at;
 use crate::audit::anchor::{PublicKey, STATEMENT_MAX, Statement, Statements};
 use crate::audit::{Check, Demands, Keys, Report};
-use crate::config;
+use crate::config::{self, WatchSettings};
 use crate::domain::secret::SecretRef;
 use crate::host::{files, logs};
 use crate::render::audit as render;
@@ -20,6 +21,7 @@ use crate::secrets;
 
 pub async fn run(args: &AuditArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     match &args.command {
+        AuditCommand::Show(args) => audit_show::run(args, cx),
         AuditCommand::Verify(args) => verify(args, cx).await,
     }
 }
@@ -65,22 +67,26 @@ async fn keys(args: &VerifyArgs, cx: Context<'_>) -> Result<Keys, Failure> {
         let allowed = secrets::ResolveOptions { allow_exec, base_dir: PathBuf::new() };
         return Ok(Keys::checking(audit_log::resolved(&args.key, &allowed).await?));
     }
-    let places = cx.settings.paths.clone();
-    let Some(start) = &places.fleet else { return Ok(Keys::default()) };
+    let watch = watch_settings(cx)?.unwrap_or_default();
+    let references: Vec<SecretRef> =
+        watch.audit_key.into_iter().chain(watch.previous_audit_keys).collect();
+    let allowed = secrets::ResolveOptions { allow_exec, base_dir: cx.settings.paths.base() };
+    Ok(Keys::checking(audit_log::resolved(&references, &allowed).await?))
+}
+
+/// `watch` of the fleet file, as far as there are both.
+pub(super) fn watch_settings(cx: Context<'_>) -> Result<Option<WatchSettings>, Failure> {
+    let Some(start) = &cx.settings.paths.fleet else { return Ok(None) };
     let source = match files::read_fleet(start).map_err(|problem| stop_at(&[problem], cx)) {
         Ok(source) => source,
         Err(stopped) => {
             stopped?;
-            return Ok(Keys::default());
+            return Ok(None);
         }
     };
     let manifest = config::load(Some(&source), &[]);
     stop_at(&manifest.problems, cx)?;
-    let watch = manifest.fleet_file.and_then(|file| file.watch).unwrap_or_default();
-    let references: Vec<SecretRef> =
-        watch.audit_key.into_iter().chain(watch.previous_audit_keys).collect();
-    let allowed = secrets::ResolveOptions { allow_exec, base_dir: places.base() };
-    Ok(Keys::checking(audit_log::resolved(&references, &allowed).await?))
+    Ok(manifest.fleet_file.and_then(|file| file.watch))
 }
 
 /// The statements of `--anchor`; absent without the flag.

@@ -135,7 +135,8 @@ pub async fn resolved(
     Ok(keys)
 }
 
-fn in_state_folder(help: &str) -> Result<PathBuf, Failure> {
+/// The audit file in the state folder.
+pub fn in_state_folder(help: &str) -> Result<PathBuf, Failure> {
     let folder = state_dir::folder_here().ok_or_else(|| {
         Failure::refused("no folder for the audit file: neither `XDG_STATE_HOME` nor `HOME` is set")
             .help(help)

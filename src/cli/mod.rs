@@ -10,6 +10,7 @@ pub mod apply;
 pub mod args;
 pub mod audit;
 pub mod audit_log;
+pub mod audit_show;
 pub mod completions;
 pub mod connect;
 pub mod consent;

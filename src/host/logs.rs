@@ -1,4 +1,4 @@
-//! Opens audit files for checking and reads them line by line, in bounded memory.
+//! Opens audit files and reads them line by line, in bounded memory.
 
 use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
@@ -18,7 +18,7 @@ const READ_MAX: usize = 256 * 1024;
 /// The first bytes of a gzip file.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// A file to be checked.
+/// An audit file.
 #[derive(Debug)]
 pub struct LogFile {
     /// Its path, for messages.
@@ -37,7 +37,7 @@ pub fn open(paths: &[impl AsRef<Path>]) -> Result<Vec<LogFile>, String> {
     for path in paths {
         let path = path.as_ref();
         let (log, place) = open_one(path).map_err(|error| {
-            format!("cannot check `{}`: {}", path.display(), words(path, &error))
+            format!("cannot read `{}`: {}", path.display(), words(path, &error))
         })?;
         if !places.contains(&place) {
             places.push(place);
@@ -198,11 +198,24 @@ impl LogFile {
         check.begin(&self.name);
         feed(&self.file, 0..self.length, check)
     }
+
+    /// Passes every line to `take` until it stops.
+    pub fn each_line(&self, take: impl FnMut(Line<'_>) -> ReadOn) -> io::Result<()> {
+        lines(&self.file, 0..self.length, take)
+    }
 }
 
 /// Passes the lines of a part of a file to the check until it finds a break. The part must begin at
 /// the start of a line.
 pub(super) fn feed(file: &File, part: Range<u64>, check: &mut Check<'_>) -> io::Result<()> {
+    lines(file, part, |line| check.line(line))
+}
+
+fn lines(
+    file: &File,
+    part: Range<u64>,
+    mut take: impl FnMut(Line<'_>) -> ReadOn,
+) -> io::Result<()> {
     let mut line = Vec::new();
     let mut is_long = false;
     let mut buffer = vec![0; READ_MAX];
@@ -218,12 +231,12 @@ pub(super) fn feed(file: &File, part: Range<u64>, check: &mut Check<'_>) -> io::
             let text = piece.strip_suffix(b"\n");
             line.extend_from_slice(text.unwrap_or(piece));
             let next = match (is_long, text) {
-                (false, Some(_)) => check.line(Line::Whole(&line)),
+                (false, Some(_)) => take(Line::Whole(&line)),
                 (false, None) if line.len() > RECORD_MAX => {
                     is_long = true;
-                    check.line(Line::Begun(&line))
+                    take(Line::Begun(&line))
                 }
-                (true, _) => check.line(Line::More(&line)),
+                (true, _) => take(Line::More(&line)),
                 (false, None) => continue,
             };
             is_long &= text.is_none();
@@ -234,7 +247,7 @@ pub(super) fn feed(file: &File, part: Range<u64>, check: &mut Check<'_>) -> io::
         }
     }
     if !line.is_empty() {
-        check.line(Line::Cut(&line));
+        take(Line::Cut(&line));
     }
     Ok(())
 }

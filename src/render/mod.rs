@@ -4,6 +4,7 @@
 //! All values from YAML or GARM are escaped ([`crate::domain::text`]).
 
 pub mod audit;
+pub mod audit_records;
 pub mod decision;
 mod document;
 pub mod import;

@@ -11,6 +11,7 @@ mod pages;
 mod records;
 mod reload;
 mod rotation;
+mod shown;
 pub(crate) mod stage;
 mod start;
 mod status;

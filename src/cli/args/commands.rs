@@ -7,13 +7,11 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use url::Url;
 
-use super::Output;
 use super::init::InitArgs;
-use crate::audit::Head;
+use super::{AuditArgs, Output};
 use crate::config;
 use crate::domain::duration;
 use crate::domain::name::PoolName;
-use crate::domain::secret::SecretRef;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -31,7 +29,7 @@ pub enum Command {
     Watch(WatchArgs),
     /// Ask a running `watch` whether it is healthy, for a container or a script
     Healthcheck(HealthcheckArgs),
-    /// Verify the audit log
+    /// Show or verify the audit log
     Audit(AuditArgs),
     /// Print unmanaged pools as YAML with `adopt`
     Import,
@@ -252,47 +250,6 @@ pub struct HealthcheckArgs {
     /// `http://HOST:PORT` or `https://HOST:PORT` [default: `watch.listen` of the fleet file]
     #[arg(long, value_name = "URL", value_parser = Url::parse)]
     pub url: Option<Url>,
-}
-
-#[derive(Debug, Args)]
-pub struct AuditArgs {
-    /// What to do with the audit log
-    #[command(subcommand)]
-    pub command: AuditCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum AuditCommand {
-    /// Verify the hash chain over rotated files; report the first bad record and missing parts
-    Verify(VerifyArgs),
-}
-
-#[derive(Debug, Args)]
-pub struct VerifyArgs {
-    /// Audit files, including rotated ones, in any order
-    #[arg(value_name = "FILE", required = true)]
-    pub files: Vec<PathBuf>,
-    /// Record that must be present, as logged by `watch`; detects a truncated end
-    #[arg(long, value_name = "SEQ:HASH", value_parser = head)]
-    pub head: Option<Head>,
-    /// Last record of the files that are archived elsewhere, as logged by `watch` at a rotation
-    #[arg(long, value_name = "SEQ:HASH", value_parser = head)]
-    pub since: Option<Head>,
-    /// Key of the HMACs; repeatable if the key has changed: env:NAME, file:PATH, vault:PATH#FIELD
-    /// or exec:COMMAND [default: the keys of the fleet file, if there is one]
-    #[arg(long, value_name = "REF", value_parser = config::parse_reference)]
-    pub key: Vec<SecretRef>,
-    /// Signed statements of `watch.audit_anchor`, one per line; they prove that no record before
-    /// the last statement was changed
-    #[arg(long, value_name = "FILE", requires = "anchor_key")]
-    pub anchor: Vec<PathBuf>,
-    /// Public key of the statements (PEM)
-    #[arg(long, value_name = "FILE", requires = "anchor")]
-    pub anchor_key: Vec<PathBuf>,
-}
-
-fn head(text: &str) -> Result<Head, String> {
-    Head::parse(text).ok_or_else(|| "write `SEQ:HASH`, as `watch` logs it".into())
 }
 
 #[derive(Debug, Args)]

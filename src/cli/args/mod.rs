@@ -1,5 +1,6 @@
 //! The global options, and how a command line is parsed.
 
+mod audit;
 mod commands;
 mod init;
 
@@ -11,10 +12,11 @@ use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use super::exit::Exit;
+pub use audit::{AuditArgs, AuditCommand, ShowArgs, Since, VerifyArgs};
 pub use commands::{
-    AllowDestroy, ApplyArgs, AuditArgs, AuditCommand, Command, CompletionsArgs, ExplainArgs,
-    HealthcheckArgs, PlanArgs, ReferenceArgs, ReferenceFile, SandboxArgs, SchemaArgs, SchemaKind,
-    StatusArgs, ValidateArgs, VerifyArgs, WatchArgs,
+    AllowDestroy, ApplyArgs, Command, CompletionsArgs, ExplainArgs, HealthcheckArgs, PlanArgs,
+    ReferenceArgs, ReferenceFile, SandboxArgs, SchemaArgs, SchemaKind, StatusArgs, ValidateArgs,
+    WatchArgs,
 };
 
 pub use init::InitArgs;
