@@ -14,6 +14,8 @@ pub struct RunSettings {
     pub paths: FilePaths,
     /// The fleet file that `--config` or `RUNNERCTL_CONFIG` names.
     pub config: Option<PathBuf>,
+    /// `--config` is on the command line, not only in the environment.
+    pub config_is_on_the_line: bool,
     /// The pool files that `--pools` or `RUNNERCTL_POOLS` names.
     pub pools: Option<PathBuf>,
     /// `--pools` is on the command line, not only in the environment.
@@ -39,6 +41,7 @@ impl RunSettings {
             ),
             config: config.clone(),
             pools: pools.clone(),
+            config_is_on_the_line: globals.config_is_on_the_line,
             pools_are_on_the_line: globals.pools_are_on_the_line,
             policy_is_on_the_line: globals.policy_is_on_the_line,
             allow_exec: globals.allow_exec,

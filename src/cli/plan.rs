@@ -7,7 +7,7 @@ use crate::host::atomic_write::replace;
 use crate::monitor::compliance::RequirementVerdict;
 use crate::plan::saved;
 use crate::render;
-use crate::render::style::{HELP, WARNING, paint};
+use crate::render::style::{WARNING, paint};
 use crate::render::words::count;
 use anyhow::Context as _;
 
@@ -28,7 +28,7 @@ pub async fn run(args: &PlanArgs, cx: Context<'_>) -> Result<Exit, Failure> {
         save(path, &survey, args)?;
     }
     let requirements = survey.requirements()?;
-    show(&survey, &requirements, cx)?;
+    show(&survey, &requirements, args, cx)?;
     step_summary::write(|| markdown(&survey, &requirements), cx);
     let warnings = survey.loaded.warnings;
     if warnings > 0 {
@@ -39,11 +39,6 @@ pub async fn run(args: &PlanArgs, cx: Context<'_>) -> Result<Exit, Failure> {
         let warning = paint(WARNING, "warning:");
         cx.print.say(&format!("{warning} `apply` is refused: {}", escape(&refusal.message)));
     }
-    if let Some(path) = args.out.as_deref().filter(|_| cx.settings.output == Output::Text) {
-        let help = paint(HELP, "help:");
-        let path = path.display();
-        cx.print.say(&format!("{help} run `runnerctl apply {path}` to apply exactly this plan"));
-    }
     let is_pending = args.detailed_exitcode && !survey.plan.is_empty();
     Ok(if is_pending { Exit::Pending } else { Exit::Done })
 }
@@ -52,6 +47,7 @@ pub async fn run(args: &PlanArgs, cx: Context<'_>) -> Result<Exit, Failure> {
 fn show(
     survey: &PreparedPlan,
     requirements: &[RequirementVerdict],
+    args: &PlanArgs,
     cx: Context<'_>,
 ) -> Result<(), Failure> {
     let PreparedPlan { plan, heading, .. } = survey;
@@ -59,7 +55,10 @@ fn show(
     match cx.settings.output {
         Output::Text => {
             let report = render::requirements::text(requirements, width);
-            cx.print.result(&format!("{}\n{report}", render::plan::text(plan, heading, width)))
+            let next = render::plan::next(plan, &apply_line(args, cx), width);
+            let next = next.map_or_else(String::new, |next| format!("\n{next}"));
+            let text = render::plan::text(plan, heading, width);
+            cx.print.result(&format!("{text}\n{report}{next}"))
         }
         Output::Json => {
             let mut document = render::plan::json(plan);
@@ -68,6 +67,21 @@ fn show(
         }
         Output::Markdown => cx.print.result(&markdown(survey, requirements)),
     }
+}
+
+/// The command line that applies the plan. A saved plan contains the options that select pools.
+fn apply_line(args: &PlanArgs, cx: Context<'_>) -> String {
+    let settings = cx.settings;
+    if let Some(path) = &args.out {
+        let same = if settings.config_is_on_the_line { " with the same `--config`" } else { "" };
+        return format!("`runnerctl apply {}`{same}", escape(&path.display().to_string()));
+    }
+    let has_options = settings.config_is_on_the_line
+        || settings.pools_are_on_the_line
+        || settings.policy_is_on_the_line
+        || !args.targets.is_empty();
+    let same = if has_options { " with the same options" } else { "" };
+    format!("`runnerctl apply`{same}")
 }
 
 fn markdown(survey: &PreparedPlan, requirements: &[RequirementVerdict]) -> String {

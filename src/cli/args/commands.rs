@@ -9,7 +9,6 @@ use url::Url;
 
 use super::init::InitArgs;
 use super::{AuditArgs, Output};
-use crate::config;
 use crate::domain::duration;
 use crate::domain::name::PoolName;
 

@@ -41,6 +41,9 @@ pub struct Globals {
     /// Fleet file [default: ./runnerctl.yaml, else the user's, else the system's]
     #[arg(long, global = true, value_name = "FILE", env = "RUNNERCTL_CONFIG", hide_env = true)]
     pub config: Option<PathBuf>,
+    /// `--config` is on the command line, not only in the environment.
+    #[arg(skip)]
+    pub config_is_on_the_line: bool,
     /// Pool file or folder of pool files [default: `pools` beside the fleet file]
     #[arg(
         short = 'f',
@@ -164,6 +167,7 @@ pub fn read(line: &[OsString]) -> Result<Cli, clap::Error> {
     let below = matches.subcommand().map(|(_, subcommand)| subcommand);
     let is_named =
         |name| stands(&matches, name) || below.is_some_and(|parsed| stands(parsed, name));
+    cli.globals.config_is_on_the_line = is_named("config");
     cli.globals.pools_are_on_the_line = is_named("pools");
     cli.globals.policy_is_on_the_line = is_named("policy");
     Ok(cli)

@@ -5,6 +5,7 @@
 
 mod json;
 mod markdown;
+mod next;
 mod text;
 mod value;
 
@@ -13,6 +14,7 @@ mod tests;
 
 pub use self::json::json;
 pub use self::markdown::{MARKDOWN_MAX, markdown};
+pub use self::next::next;
 pub use self::text::text;
 
 use crate::domain::name::FleetName;

@@ -187,3 +187,18 @@ fn our_mark_is_shown_as_a_label() {
     let said = strip_str(&text(&plan, &heading(), 90)).to_string();
     assert!(said.contains("labels  - runnerctl=acme/old, + runnerctl=acme/new\n"), "{said}");
 }
+
+#[test]
+fn the_signs_that_occur_and_the_next_step_follow_the_plan() {
+    let told =
+        |plan: &Plan| next(plan, "`runnerctl apply`", 80).map(|it| strip_str(&it).to_string());
+    let new = plan(&desired([pool("a")]), &fleet(), &PlanOptions::default());
+    let expected = "+ create\nnext: `runnerctl apply` applies this plan\n";
+    assert_eq!(told(&new).as_deref(), Some(expected));
+    insta::assert_snapshot!(told(&rich()).unwrap());
+    let lost = with("lost", |it| it.entity.name = "nowhere".to_owned());
+    let blocked = plan(&desired([lost]), &fleet(), &PlanOptions::default());
+    let expected = "! blocked\nnext: resolve what blocks `lost`, then run `runnerctl plan` again\n";
+    assert_eq!(told(&blocked).as_deref(), Some(expected));
+    assert_eq!(told(&plan(&desired([]), &fleet(), &PlanOptions::default())), None);
+}

@@ -9,7 +9,10 @@ fn planned() -> Bench {
     let bench = Bench::new();
     bench.declare(&["a", "b"]);
     let said = bench.run(&["plan", "--out", "it.plan"]).ends(0);
-    assert!(said.err.contains("run `runnerctl apply it.plan` to apply exactly this plan"));
+    assert!(
+        said.out
+            .ends_with("+ create  ~ update\nnext: `runnerctl apply it.plan` applies this plan\n")
+    );
     bench
 }
 
