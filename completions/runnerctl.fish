@@ -44,7 +44,7 @@ complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "apply" -d 'Appl
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "status" -d 'Show the state of the pools'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "watch" -d 'Scale the pools until stopped; serve metrics, send alerts, keep the audit log'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "healthcheck" -d 'Ask a running `watch` whether it is healthy, for a container or a script'
-complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "audit" -d 'Verify the audit log'
+complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "audit" -d 'Show or verify the audit log'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "import" -d 'Print unmanaged pools as YAML with `adopt`'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "demo" -d 'Run a demonstration on a simulated GARM, in seconds'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "sandbox" -d 'Serve a simulated GARM on this machine, to try the commands on'
@@ -137,6 +137,7 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand status" -l color -d 
 always\t''
 never\t''"
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand status" -l runners -d 'Also show each runner'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand status" -l jobs -d 'Also show each queued job and why it waits'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand status" -l follow -d 'Refresh until stopped'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand status" -l allow-exec -d 'Allow `exec:` secret references to run their commands'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand status" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
@@ -170,19 +171,35 @@ never\t''"
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand healthcheck" -l allow-exec -d 'Allow `exec:` secret references to run their commands'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand healthcheck" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand healthcheck" -s h -l help -d 'Print help'
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from verify" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from verify" -s f -l pools -d 'Pool file or folder of pool files [default: `pools` beside the fleet file]' -r -F
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from verify" -l policy -d 'Policy file, added to the policy of the fleet file; it can only tighten it' -r -F
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from verify" -s o -l output -d 'Output format' -r -f -a "text\t''
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from show verify" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from show verify" -s f -l pools -d 'Pool file or folder of pool files [default: `pools` beside the fleet file]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from show verify" -l policy -d 'Policy file, added to the policy of the fleet file; it can only tighten it' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from show verify" -s o -l output -d 'Output format' -r -f -a "text\t''
 json\t''
 markdown\t''"
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from verify" -l color -d 'When to use colour' -r -f -a "auto\t''
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from show verify" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from verify" -l allow-exec -d 'Allow `exec:` secret references to run their commands'
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from verify" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from verify" -s h -l help -d 'Print help'
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from verify" -f -a "verify" -d 'Verify the hash chain over rotated files; report the first bad record and missing parts'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from show verify" -l allow-exec -d 'Allow `exec:` secret references to run their commands'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from show verify" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from show verify" -s h -l help -d 'Print help'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from show verify" -f -a "show" -d 'Print records: who did what and when, or the life of one runner; verifies nothing'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fish_seen_subcommand_from show verify" -f -a "verify" -d 'Verify the hash chain over rotated files; report the first bad record and missing parts'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from show" -l runner -d 'Show only the life of this runner' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from show" -l pool -d 'Show only records about this pool and its runners, by name or by GARM\'s id' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from show" -l since -d 'Show only records since this time (2026-09-21T14:00:00Z, 2026-09-21) or of the last 30m, 2h, 7d' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from show" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from show" -s f -l pools -d 'Pool file or folder of pool files [default: `pools` beside the fleet file]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from show" -l policy -d 'Policy file, added to the policy of the fleet file; it can only tighten it' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from show" -s o -l output -d 'Output format' -r -f -a "text\t''
+json\t''
+markdown\t''"
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from show" -l color -d 'When to use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from show" -l allow-exec -d 'Allow `exec:` secret references to run their commands'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -l head -d 'Record that must be present, as logged by `watch`; detects a truncated end' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -l since -d 'Last record of the files that are archived elsewhere, as logged by `watch` at a rotation' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -l key -d 'Key of the HMACs; repeatable if the key has changed: env:NAME, file:PATH, vault:PATH#FIELD or exec:COMMAND [default: the keys of the fleet file, if there is one]' -r
