@@ -8,10 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 use tracing::info;
 
 use crate::config::{DeclaredPool, FleetFile};
+use crate::domain::address::{PlainHttp, is_unencrypted};
 use crate::domain::secret::SecretRef;
 use crate::domain::text::code;
 use crate::garm::http::{Http, HttpOptions};
-use crate::garm::{self, GarmClient, GarmLogin, LoggedTransport, crl, tls};
+use crate::garm::{self, GarmClient, GarmLogin, LoggedTransport, crl, ignored_proxy, tls};
 use crate::garm::{PasswordFuture, PasswordSource, Transport};
 use crate::host::clock::Clock;
 use crate::render::style::{HELP, WARNING, paint};
@@ -33,13 +34,41 @@ pub fn connect(
     let user = &file.garm.username;
     info!(event = "step", "GARM is at {}, the user is `{user}`", client.address());
     let now = Clock::Real.now();
+    warn_unencrypted(file, cx);
     let lists = lists(file, now).warning.map(|warning| (warning, RENEW_LISTS));
     for (text, cure) in expiry(file, now).map(|warning| (warning, RENEW)).into_iter().chain(lists) {
-        let (warning, help) = (paint(WARNING, "warning:"), paint(HELP, "help:"));
-        cx.print.say(&format!("{warning} {text}\n{help} {cure}"));
+        warn(&text, cure, cx);
     }
     Ok(client)
 }
+
+fn warn(text: &str, cure: &str, cx: Context<'_>) {
+    let (warning, help) = (paint(WARNING, "warning:"), paint(HELP, "help:"));
+    cx.print.say(&format!("{warning} {text}\n{help} {cure}"));
+}
+
+/// Warns if the connection to GARM is not encrypted.
+pub fn warn_unencrypted(file: &FleetFile, cx: Context<'_>) {
+    if let Some(text) = unencrypted(file) {
+        warn(&text, ENCRYPT, cx);
+    }
+}
+
+/// A sentence if the connection to GARM is not encrypted.
+pub fn unencrypted(file: &FleetFile) -> Option<String> {
+    let url = &file.garm.url;
+    is_unencrypted(url).then(|| {
+        format!(
+            "the connection to {} is not encrypted (`garm.insecure_http`): others on the network \
+             can read the password and take over GARM",
+            code(url)
+        )
+    })
+}
+
+/// The hint for an unencrypted connection.
+pub const ENCRYPT: &str = "serve GARM over TLS and use `https://…` in `garm.url`; \
+     `deploy/nginx/garm.conf` is an example";
 
 /// Sets the client's limits on the size of answers from the size of the declared fleet.
 pub fn expect(client: &GarmClient, pools: &[DeclaredPool]) {
@@ -130,7 +159,14 @@ pub fn connect_through(
 ) -> Result<(Arc<GarmClient>, Arc<Http>), Failure> {
     let garm = &file.garm;
     let now = Some(Clock::Real.now());
-    let options = HttpOptions { tls: tls_files(file), now, ..HttpOptions::new(garm.url.clone()) };
+    let plain_http = if garm.insecure_http { PlainHttp::Anywhere } else { PlainHttp::LoopbackOnly };
+    let options = HttpOptions {
+        plain_http,
+        tls: tls_files(file),
+        ignored_proxy: ignored_proxy(&garm.url, |name| std::env::var(name).ok()),
+        now,
+        ..HttpOptions::new(garm.url.clone())
+    };
     let http = Arc::new(Http::new(&options)?);
     let password = PasswordReference {
         reference: garm.password.clone(),

@@ -18,6 +18,7 @@ use super::prompt::ask;
 use super::schema;
 use super::spinner::reading;
 use crate::config::{self, Manifest, Severity, SourceFile};
+use crate::domain::address::is_unencrypted;
 use crate::domain::entity::{Entity, EntityKind, EntityRef};
 use crate::domain::fleet::Fleet;
 use crate::domain::text::{self, code, count};
@@ -98,7 +99,15 @@ async fn answers(args: &InitArgs, cx: Context<'_>) -> Result<(NewFleet, usize), 
         }
         (None, Some(_)) => default,
     };
-    let garm = NewGarm { url, username: args.username.clone(), password, ca: args.ca.clone() };
+    let insecure_http = is_unencrypted(&url);
+    if insecure_http && !args.insecure_http {
+        return Err(Failure::input(
+            "GARM's URL is `http://`: the password would be sent unencrypted",
+        )
+        .help("use `https://…`, or add `--insecure-http` to send it unencrypted"));
+    }
+    let (username, ca) = (args.username.clone(), args.ca.clone());
+    let garm = NewGarm { url, insecure_http, username, password, ca };
     let (choice, unowned) = match given(args) {
         Some(choice) => (choice, 0),
         None => {

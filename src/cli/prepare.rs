@@ -96,7 +96,7 @@ impl PreparedPlan {
             networks: Some(requirements::networks(pools, file, BTreeSet::new())),
             credentials: (self.fleet.credentials.as_deref())
                 .map(|found| requirements::credentials(found, file)),
-            mtls: self.probes.as_deref().map(requirements::mtls),
+            mtls: requirements::mtls(&file.garm, self.probes.as_deref()),
             ..ComplianceFacts::default()
         };
         Ok(report(&facts, &file.policy.accept))

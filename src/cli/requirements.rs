@@ -3,10 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::{Code, DeclaredPool, FleetFile};
+use crate::config::{Code, DeclaredPool, FleetFile, GarmSettings};
+use crate::domain::address::is_unencrypted;
 use crate::domain::credential::Credential as Found;
 use crate::domain::proof::{Probe, Proof};
 use crate::domain::secret::SecretRef;
+use crate::domain::text::code;
 use crate::monitor::compliance::{CredentialFact, CredentialSource, MtlsFact, NetworkFacts};
 use crate::policy::Violation;
 use crate::render::proof;
@@ -45,9 +47,20 @@ pub(super) fn credentials(found: &[Found], file: &FleetFile) -> Vec<CredentialFa
         .collect()
 }
 
-/// The result of the mTLS probes.
-pub(super) fn mtls(probes: &[Probe]) -> MtlsFact {
-    MtlsFact::of(Proof::of(probes), proof::sentence(probes))
+/// The result of the mTLS probes, if they were made.
+pub(super) fn mtls(garm: &GarmSettings, probes: Option<&[Probe]>) -> Option<MtlsFact> {
+    unencrypted(garm).or_else(|| {
+        let probes = probes?;
+        Some(MtlsFact::of(Proof::of(probes), proof::sentence(probes)))
+    })
+}
+
+/// The answer that needs no probes: GARM takes requests without TLS.
+pub(super) fn unencrypted(garm: &GarmSettings) -> Option<MtlsFact> {
+    is_unencrypted(&garm.url).then(|| {
+        let url = code(&garm.url);
+        MtlsFact::NotEnforced(format!("{url} has no TLS (`garm.insecure_http`)"))
+    })
 }
 
 /// The pools with runners in a network that the policy does not allow.
@@ -112,6 +125,22 @@ mod tests {
             CredentialSource::Unmarked,
         ];
         assert_eq!(origins, expected);
+    }
+
+    #[test]
+    fn without_tls_no_probe_proves_mtls() {
+        let garm = |settings: &str| {
+            let text = format!("fleet: acme\ngarm: {{ {settings}, password: env:P }}\n");
+            let source = SourceFile { path: "runnerctl.yaml".into(), text };
+            load(Some(&source), &[]).fleet_file.unwrap().garm
+        };
+        let evidence = "`http://garm:9997` has no TLS (`garm.insecure_http`)".to_owned();
+        let plain = garm("url: 'http://garm:9997', insecure_http: true");
+        assert_eq!(mtls(&plain, None), Some(MtlsFact::NotEnforced(evidence)));
+        assert_eq!(mtls(&plain, Some(&[])), mtls(&plain, None));
+        for settings in ["url: https://garm, insecure_http: true", "url: 'http://127.0.0.1:9997'"] {
+            assert_eq!(mtls(&garm(settings), None), None, "{settings}");
+        }
     }
 
     #[test]

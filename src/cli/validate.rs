@@ -4,7 +4,7 @@ use serde_json::json;
 use tracing::info;
 
 use super::args::{Output, ValidateArgs};
-use super::connect::{connect, expect, tell_remarks};
+use super::connect::{connect, expect, tell_remarks, warn_unencrypted};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::load::{CheckedFiles, check_files, missing_fleet_file, not_read};
@@ -28,6 +28,9 @@ pub fn run(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let places = cx.settings.paths.clone();
     let files = check_files(&places, &pools(args, &places));
     info!(event = "step", "read {}", files.files.join(", "));
+    if let Some(file) = &files.manifest.fleet_file {
+        warn_unencrypted(file, cx);
+    }
     show(&files, None, cx)?;
     Ok(exit(args, &files.problems))
 }
@@ -62,7 +65,7 @@ pub async fn run_online(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Fa
     let facts = ComplianceFacts {
         networks: Some(requirements::networks(pools, fleet_file, wrong)),
         credentials: Some(credentials),
-        mtls: Some(requirements::mtls(&probes)),
+        mtls: requirements::mtls(&fleet_file.garm, Some(&probes)),
         ..ComplianceFacts::default()
     };
     let verdicts = report(&facts, &fleet_file.policy.accept);

@@ -7,18 +7,10 @@ use url::{Host, Url};
 use super::diagnostic_code::Code;
 use super::invalid_value::InvalidValue;
 use super::settings::HostPort;
-use crate::domain::address;
+use crate::domain::address::{self, PlainHttp};
 
 /// The longest host name, in characters.
 pub(super) const HOST_MAX: usize = 253;
-
-/// Which hosts plain HTTP may be used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PlainHttp {
-    /// Only this machine, because a password is sent over it.
-    LoopbackOnly,
-    Anywhere,
-}
 
 /// Parses a base URL. It has no user, no query and no fragment, and the trailing slash is dropped.
 /// Errors never quote the text, which may hold a password.
@@ -36,11 +28,24 @@ pub(super) fn url(text: &str, plain: PlainHttp) -> Result<String, InvalidValue> 
     let Some(parts) = parts(text) else {
         return Err(invalid("invalid URL").help("such as `https://garm.example.com`"));
     };
-    if parts.scheme == "http" && plain == PlainHttp::LoopbackOnly && !is_loopback(parts.host) {
-        let message = "`http://` is allowed only for a loopback address: the password would be sent unencrypted";
-        return Err(invalid(message).help("use `https://…`, or `http://127.0.0.1:…`"));
+    if plain == PlainHttp::LoopbackOnly && parts.is_unencrypted() {
+        return Err(invalid(UNENCRYPTED).help(ENCRYPTED));
     }
     Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// The refusal of plain HTTP beyond loopback, and what to write instead.
+const UNENCRYPTED: &str =
+    "`http://` is allowed only for a loopback address: the password would be sent unencrypted";
+const ENCRYPTED: &str = "use `https://…`, or `http://127.0.0.1:…`";
+
+/// Refuses plain HTTP beyond loopback for `garm.url`, a valid URL.
+pub(super) fn encrypted(url: &str) -> Result<(), InvalidValue> {
+    if !parts(url).is_some_and(|parts| parts.is_unencrypted()) {
+        return Ok(());
+    }
+    let or = "or set `garm.insecure_http: true`: password and tokens are then sent unencrypted";
+    Err(InvalidValue::new(Code::Url, UNENCRYPTED).help(format!("{ENCRYPTED}, {or}")))
 }
 
 /// Checks the form of a URL that is itself a secret, such as a chat's webhook.
@@ -58,6 +63,13 @@ pub(super) fn url_with_secret(text: &str) -> Result<(), InvalidValue> {
 struct UrlParts<'t> {
     scheme: &'t str,
     host: &'t str,
+}
+
+impl UrlParts<'_> {
+    /// Whether it is plain HTTP to another machine.
+    fn is_unencrypted(&self) -> bool {
+        self.scheme == "http" && !is_loopback(self.host)
+    }
 }
 
 /// Splits `http://HOST`, `https://HOST:PORT/REST` and the like. It accepts less than the standard,

@@ -1,9 +1,10 @@
 //! Keys that require or exclude each other.
 
+use super::address;
 use super::diagnostic_code::Code;
 use super::diagnostics::{Diagnostic, Diagnostics, FileSpan};
 use super::keys::Constraint;
-use super::value::Mapping;
+use super::value::{Mapping, Value};
 use crate::domain::entity::EntityKind;
 
 /// Checks a mapping against its constraint. `at` is where the mapping begins.
@@ -46,6 +47,17 @@ pub(super) fn check(
                         format!("either `{one}` and `{other}`, or `{instead}`, are required");
                     diagnostics.report(Diagnostic::error(Code::Together, at, message));
                 }
+            }
+        }
+        Constraint::EncryptedGarm => {
+            // An invalid `insecure_http` has been reported.
+            let is_allowed = mapping
+                .value("insecure_http")
+                .is_some_and(|value| matches!(value, Value::Flag(true) | Value::Broken));
+            if let Some(url) = mapping.get("url").filter(|_| !is_allowed)
+                && let Err(invalid) = address::encrypted(url.text().unwrap_or_default())
+            {
+                diagnostics.report(invalid.error_at(url.at));
             }
         }
         Constraint::OneEntity => {

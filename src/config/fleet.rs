@@ -132,6 +132,7 @@ impl SettingsReader<'_> {
         let tls = mapping.mapping("tls");
         Some(GarmSettings {
             url: mapping.text("url")?,
+            insecure_http: mapping.flag("insecure_http").unwrap_or(false),
             username: mapping.text("username").unwrap_or_else(|| "admin".to_owned()),
             password: self.reference(mapping, "password")?,
             tls: tls.map(|tls| TlsFiles { ca: self.path(tls, "ca"), client: self.cert(tls) }),

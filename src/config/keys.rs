@@ -34,7 +34,7 @@ pub(super) enum SettingKind {
     /// A duration without the limit of 30 days, for GARM's backoff.
     Backoff,
     /// `https://…`; `http://` to a loopback address only.
-    GarmUrl,
+    EncryptedUrl,
     /// `http://…` or `https://…`.
     Url,
     /// `ADDRESS:PORT` with a numeric address.
@@ -57,6 +57,8 @@ pub(super) enum Constraint {
     ExactlyOne(&'static str, &'static str),
     /// The first two keys together, or the third alone.
     PairOrOther(&'static str, &'static str, &'static str),
+    /// `url` is plain HTTP beyond loopback only if `insecure_http` is `true`.
+    EncryptedGarm,
     /// At most one of the three keys for entities.
     OneEntity,
 }

@@ -142,8 +142,8 @@ pub(super) fn setting(setting: SettingKind) -> String {
         SettingKind::FleetName => "^[a-z0-9-]{1,20}$".to_owned(),
         SettingKind::Entry => entry(),
         SettingKind::Backoff => duration(DurationPattern::Backoff),
-        SettingKind::GarmUrl => {
-            let loopback = format!(r"(?:localhost|\[::1\]|127(?:\.{}){{3}})", up_to(255));
+        SettingKind::EncryptedUrl => {
+            let loopback = loopback();
             format!("^{NO_PLACEHOLDER}(?:https://{HOST}|http://{loopback})(?::{port})?{tail}$")
         }
         SettingKind::Url => format!("^{NO_PLACEHOLDER}https?://{HOST}(?::{port})?{tail}$"),
@@ -155,6 +155,16 @@ pub(super) fn setting(setting: SettingKind) -> String {
         SettingKind::Path => path(),
         SettingKind::Id => text(),
     }
+}
+
+/// The hosts that are this machine.
+fn loopback() -> String {
+    format!(r"(?:localhost|\[::1\]|127(?:\.{}){{3}})", up_to(255))
+}
+
+/// Plain HTTP to any other host.
+pub(super) fn unencrypted_url() -> String {
+    format!("^http://(?!{}(?:[:/]|$))", loopback())
 }
 
 /// A URL that may hold a secret after its host.

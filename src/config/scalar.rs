@@ -9,6 +9,7 @@ use super::keys::SettingKind;
 use super::node::{Meaning, Node, NodeKind, Scalar};
 use super::value::Value;
 use super::{number, text_rules, time};
+use crate::domain::address::PlainHttp;
 use crate::domain::field::{FieldKind, TEXT_MAX, UNMANAGED};
 use crate::domain::label::Labels;
 use crate::domain::name::FleetName;
@@ -81,7 +82,7 @@ pub(super) fn setting(
         SettingKind::Id => number::read(scalar, (1, i64::MAX as u64), subject),
         SettingKind::Backoff => time::read(scalar, time::DurationRule::BACKOFF, subject),
         SettingKind::FleetName
-        | SettingKind::GarmUrl
+        | SettingKind::EncryptedUrl
         | SettingKind::Url
         | SettingKind::Listen
         | SettingKind::HostPort
@@ -101,10 +102,8 @@ fn written_setting(
         SettingKind::FleetName => FleetName::new(text)
             .map(|name| Value::Text(name.to_string()))
             .map_err(|why| text_rules::misnamed(why, text)),
-        SettingKind::GarmUrl => {
-            address::url(text, address::PlainHttp::LoopbackOnly).map(Value::Text)
-        }
-        SettingKind::Url => address::url(text, address::PlainHttp::Anywhere).map(Value::Text),
+        SettingKind::EncryptedUrl => address::url(text, PlainHttp::LoopbackOnly).map(Value::Text),
+        SettingKind::Url => address::url(text, PlainHttp::Anywhere).map(Value::Text),
         SettingKind::HostPort => address::host_port(text).map(Value::HostPort),
         SettingKind::Listen => address::listen(text).map(Value::Listen),
         SettingKind::Path => text_rules::path(text, subject).map(|()| Value::Text(text.to_owned())),

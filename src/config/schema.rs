@@ -119,6 +119,14 @@ fn mapping(entries: &[KeySpec], constraint: Constraint) -> Value {
                 { "required": [instead], "not": any },
             ]);
         }
+        Constraint::EncryptedGarm => {
+            let unencrypted = pattern(&patterns::unencrypted_url());
+            schema["if"] = json!({ "properties": { "url": unencrypted }, "required": ["url"] });
+            schema["then"] = json!({
+                "properties": { "insecure_http": { "const": true } },
+                "required": ["insecure_http"],
+            });
+        }
         Constraint::OneEntity => {
             let [a, b, c] = EntityKind::ALL.map(EntityKind::word);
             let pairs = [[a, b], [a, c], [b, c]].map(|pair| json!({ "required": pair }));

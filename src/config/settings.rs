@@ -35,8 +35,11 @@ pub struct FleetFile {
 /// How to connect to GARM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GarmSettings {
-    /// `https://…`, or `http://` for a loopback address; without trailing slash, user or query.
+    /// `https://…`, or `http://` if `insecure_http` or loopback; without trailing slash, user or
+    /// query.
     pub url: String,
+    /// Whether `http://` beyond loopback is allowed.
+    pub insecure_http: bool,
     /// GARM's administrator; `admin` by default.
     pub username: String,
     pub password: SecretRef,

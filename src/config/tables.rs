@@ -38,7 +38,7 @@ pub(super) static FLEET_FILE: &[KeySpec] = &[
     ),
     entry(
         "garm",
-        Shape::Mapping(GARM, Constraint::None),
+        Shape::Mapping(GARM, Constraint::EncryptedGarm),
         Presence::Required,
         "how to connect to GARM",
     ),
@@ -93,9 +93,15 @@ pub(super) static FLEET_FILE: &[KeySpec] = &[
 const GARM: &[KeySpec] = &[
     entry(
         "url",
-        Shape::Setting(SettingKind::GarmUrl),
+        Shape::Setting(SettingKind::Url),
         Presence::Required,
-        "GARM's URL; `http://` only for a loopback address",
+        "GARM's URL; `http://` only for a loopback address, or with `insecure_http`",
+    ),
+    entry(
+        "insecure_http",
+        FLAG,
+        Presence::Default("false"),
+        "whether `url` may be `http://` beyond loopback: password and tokens are then sent unencrypted",
     ),
     entry("username", TEXT, Presence::Default("admin"), "name of GARM's administrator"),
     entry(
@@ -242,7 +248,7 @@ const RUNNER_MTLS: &[KeySpec] = &[
     ),
     entry(
         "signer",
-        Shape::Setting(SettingKind::GarmUrl),
+        Shape::Setting(SettingKind::EncryptedUrl),
         Presence::Optional,
         "instead of both: the URL of the signer that issues a certificate to each runner",
     ),

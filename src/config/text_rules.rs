@@ -37,7 +37,7 @@ pub(super) fn wanted_setting(setting: SettingKind) -> &'static str {
         SettingKind::FleetName => "a name of `a`-`z`, `0`-`9` and `-`",
         SettingKind::Id => "a whole number, 1 or more",
         SettingKind::Backoff => "a duration such as `5m`",
-        SettingKind::GarmUrl | SettingKind::Url => "a URL such as `https://garm.example.com`",
+        SettingKind::EncryptedUrl | SettingKind::Url => "a URL such as `https://garm.example.com`",
         SettingKind::Listen => "an address such as `127.0.0.1:9477`",
         SettingKind::HostPort => "a host and a port such as `10.0.0.1:9997`",
         SettingKind::Path => "a path",

@@ -12,6 +12,20 @@ pub fn is_loopback(host: &Host<&str>) -> bool {
     }
 }
 
+/// Which hosts plain HTTP may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlainHttp {
+    /// Only this machine, because secrets are sent over it.
+    LoopbackOnly,
+    Anywhere,
+}
+
+/// Whether requests to this URL can be read on the network: `http://` to another machine.
+pub fn is_unencrypted(url: &str) -> bool {
+    let url = Url::parse(url).ok().filter(|url| url.scheme() == "http");
+    url.as_ref().and_then(Url::host).is_some_and(|host| !is_loopback(&host))
+}
+
 /// Why secrets cannot be sent to a URL. The messages follow a colon and never quote the URL, which
 /// may contain a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,9 +46,9 @@ pub enum UrlError {
     Query,
 }
 
-/// Parses a base URL to which secrets are sent: `https://`, or `http://` to this machine, without
-/// user, query or fragment.
-pub fn base_url(text: &str) -> Result<Url, UrlError> {
+/// Parses a base URL to which secrets are sent: `https://`, or `http://` where `plain` allows it,
+/// without user, query or fragment.
+pub fn base_url(text: &str, plain: PlainHttp) -> Result<Url, UrlError> {
     let url = Url::parse(text).map_err(|error| match error {
         ParseError::RelativeUrlWithoutBase => UrlError::NoScheme,
         other => UrlError::Syntax(other),
@@ -42,7 +56,7 @@ pub fn base_url(text: &str) -> Result<Url, UrlError> {
     let is_loopback = is_loopback(&url.host().ok_or(UrlError::NoHost)?);
     match url.scheme() {
         "https" => {}
-        "http" if is_loopback => {}
+        "http" if is_loopback || plain == PlainHttp::Anywhere => {}
         "http" => return Err(UrlError::Unencrypted),
         other => return Err(UrlError::Scheme(other.to_owned())),
     }
@@ -83,7 +97,8 @@ mod tests {
     #[test]
     fn secrets_are_sent_only_where_they_cannot_leak() {
         for good in ["https://garm.test/base", "http://127.0.0.1:9997", "http://localhost"] {
-            assert!(base_url(good).is_ok(), "{good}");
+            assert!(base_url(good, PlainHttp::LoopbackOnly).is_ok(), "{good}");
+            assert!(!is_unencrypted(good), "{good}");
         }
         for (bad, error) in [
             ("garm.test", UrlError::NoScheme),
@@ -95,7 +110,12 @@ mod tests {
             ("https://garm.test?x", UrlError::Query),
             ("https://garm.test#x", UrlError::Query),
         ] {
-            assert_eq!(base_url(bad), Err(error), "{bad}");
+            assert_eq!(base_url(bad, PlainHttp::LoopbackOnly), Err(error), "{bad}");
+        }
+        assert!(is_unencrypted("http://garm.test"));
+        assert!(base_url("http://garm.test", PlainHttp::Anywhere).is_ok());
+        for bad in ["ftp://garm.test", "http://a:b@garm.test", "http://garm.test?x"] {
+            assert!(base_url(bad, PlainHttp::Anywhere).is_err(), "{bad}");
         }
     }
 }

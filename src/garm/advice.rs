@@ -57,10 +57,7 @@ fn transport(error: &TransportError) -> Option<&'static str> {
             "check that GARM is running, and the host and port in \
                                        `garm.url`"
         }
-        TransportError::ConnectTimeout(_) => {
-            "check the host and port in `garm.url`, and firewalls; proxies in the environment are \
-             ignored"
-        }
+        TransportError::ConnectTimeout(_) => "check the host and port in `garm.url`, and firewalls",
         TransportError::Timeout(_) => "check the load of GARM and of its database",
         TransportError::Tls(fault) => return tls(fault),
         TransportError::Closed(_) | TransportError::NotHttp(_) => {
@@ -99,8 +96,8 @@ fn tls(fault: &TlsFault) -> Option<&'static str> {
         TlsFault::NotYetValid(_) => "check this machine's clock",
         TlsFault::WrongName(_) => "use a name in `garm.url` that the certificate has",
         TlsFault::NotTls => {
-            "check the port in `garm.url`; `http://` is allowed only for loopback \
-                             addresses"
+            "check the port in `garm.url`; `http://` beyond loopback needs \
+                             `garm.insecure_http: true`"
         }
         TlsFault::ClientCertificate { presented: PresentedCertificate::Nothing, .. } => {
             "set `garm.tls.cert` and `garm.tls.key`"

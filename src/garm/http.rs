@@ -19,7 +19,7 @@ use super::transport::{
     TransportError,
 };
 use super::transport_failure::{self, RequestContext};
-use crate::domain::address::base_url;
+use crate::domain::address::{PlainHttp, UrlError, base_url};
 use crate::domain::poison::IgnorePoison;
 use crate::domain::text;
 
@@ -40,10 +40,14 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 pub struct HttpOptions {
     /// `garm.url`: scheme, host, port, and the path prefix of `/api/v1`, if any.
     pub url: String,
+    /// Where plain HTTP is allowed to; loopback only by default.
+    pub plain_http: PlainHttp,
     /// `garm.tls`.
     pub tls: GarmTlsFiles,
     /// The defaults except in tests.
     pub timeouts: Timeouts,
+    /// A variable of the environment with a proxy for this URL, which is not used.
+    pub ignored_proxy: Option<&'static str>,
     /// The time for checking our certificate's validity; `None`: it is not checked.
     pub now: Option<Timestamp>,
 }
@@ -52,7 +56,8 @@ impl HttpOptions {
     /// The platform's root CAs, no client certificate, default timeouts.
     pub fn new(url: impl Into<String>) -> Self {
         let (tls, timeouts) = (GarmTlsFiles::default(), Timeouts::default());
-        Self { url: url.into(), tls, timeouts, now: None }
+        let plain_http = PlainHttp::LoopbackOnly;
+        Self { url: url.into(), plain_http, tls, timeouts, ignored_proxy: None, now: None }
     }
 }
 
@@ -64,6 +69,7 @@ pub struct Http {
     pub(super) base: String,
     address: String,
     pub(super) timeouts: Timeouts,
+    ignored_proxy: Option<&'static str>,
 }
 
 /// What new connections are made with. A request that began with one finishes with it.
@@ -79,7 +85,7 @@ impl Connector {
         files: &GarmTlsFiles,
         (timeouts, now): ConnectorSettings,
     ) -> Result<Self, GarmError> {
-        // Plain HTTP, which only loopback allows, needs no root CA.
+        // Plain HTTP needs no root CA.
         let tls = match url.starts_with("https:") {
             true => Some(Tls::new(files, now)?),
             false => None,
@@ -94,12 +100,13 @@ impl Http {
     /// Does not connect yet. Fails with [`super::ErrorKind::Input`] if the URL or a TLS file is
     /// unusable.
     pub fn new(options: &HttpOptions) -> Result<Self, GarmError> {
-        let url = check_url(&options.url)?;
+        let url = check_url(&options.url, options.plain_http)?;
         let address = url.as_str().trim_end_matches('/').to_owned();
         let link = Connector::new(&address, &options.tls, (options.timeouts, options.now))?;
         let base = format!("{address}/api/v1");
         let link = Mutex::new(Arc::new(link));
-        Ok(Self { link, base, address, timeouts: options.timeouts })
+        let (timeouts, ignored_proxy) = (options.timeouts, options.ignored_proxy);
+        Ok(Self { link, base, address, timeouts, ignored_proxy })
     }
 
     /// Rereads the TLS files for new connections; open ones, such as the event stream, continue.
@@ -272,16 +279,23 @@ impl Transport for Http {
     fn address(&self) -> String {
         self.address.clone()
     }
+
+    fn ignored_proxy(&self) -> Option<&'static str> {
+        self.ignored_proxy
+    }
 }
 
-/// Checks the URL. Passwords may be sent in clear only over loopback.
-fn check_url(text: &str) -> Result<Url, GarmError> {
-    base_url(text).map_err(|error| {
-        GarmError::input(
-            format!("use `garm.url: {}`", text::quote(&without_login(text))),
-            error.to_string(),
-            "write it like `https://garm.example.com`",
-        )
+/// Checks the URL.
+fn check_url(text: &str, plain: PlainHttp) -> Result<Url, GarmError> {
+    base_url(text, plain).map_err(|error| {
+        let help = if error == UrlError::Unencrypted {
+            "use `https://…`, or set `garm.insecure_http: true`: password and tokens are then sent \
+             unencrypted"
+        } else {
+            "write it like `https://garm.example.com`"
+        };
+        let tried = format!("use `garm.url: {}`", text::quote(&without_login(text)));
+        GarmError::input(tried, error.to_string(), help)
     })
 }
 

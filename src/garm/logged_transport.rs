@@ -65,6 +65,10 @@ impl Transport for LoggedTransport {
     fn address(&self) -> String {
         self.inner.address()
     }
+
+    fn ignored_proxy(&self) -> Option<&'static str> {
+        self.inner.ignored_proxy()
+    }
 }
 
 /// A request that is under way.

@@ -14,6 +14,7 @@ pub mod http;
 mod logged_transport;
 pub(crate) mod pem;
 pub mod probe;
+mod proxy;
 mod refusal;
 pub mod runner_identity;
 pub(crate) mod server_verifier;
@@ -29,6 +30,7 @@ pub use client::GarmClient;
 pub use error::{ErrorKind, GarmError};
 pub use http::{Http, HttpOptions};
 pub use logged_transport::LoggedTransport;
+pub use proxy::ignored_proxy;
 pub use session::{GarmLogin, PasswordFuture, PasswordSource};
 pub use transport::{
     BodySink, Frame, FrameFuture, FrameStream, Method, PresentedCertificate, Request, Response,

@@ -13,6 +13,7 @@ use tokio::sync::OnceCell;
 use super::advice;
 use super::carried::Carried;
 use super::error::{ErrorKind, GarmError};
+use super::proxy;
 use super::refusal::{self, PAGE_MAX, RequestPurpose};
 use super::transport::{
     BodySink, FrameStream, Method, Request, Response, StreamRequest, StreamResponse, TlsFault,
@@ -225,12 +226,14 @@ impl Session {
 
     fn unanswered(&self, tried: &str, error: TransportError, carried: &Carried) -> GarmError {
         let got = carried.mask(&error.to_string());
-        let help = advice::advice(&ErrorKind::Transport(error.clone()));
+        let help = advice::advice(&ErrorKind::Transport(error.clone())).map(str::to_owned);
+        let proxy = self.transport.ignored_proxy().filter(|_| error.is_without_connection());
+        let help = proxy::with_ignored(help, proxy);
         let kind = match error {
             TransportError::Tls(TlsFault::ClientCertificate { .. }) => ErrorKind::ClientCertificate,
             other => ErrorKind::Transport(other),
         };
-        GarmError { help: help.map(str::to_owned), ..self.failure(kind, tried, got) }
+        GarmError { help, ..self.failure(kind, tried, got) }
     }
 
     fn misread(

@@ -144,6 +144,11 @@ pub enum TransportError {
 }
 
 impl TransportError {
+    /// Whether no connection was made.
+    pub fn is_without_connection(&self) -> bool {
+        matches!(self, Self::Resolve(_) | Self::Connect(_) | Self::ConnectTimeout(_))
+    }
+
     /// Whether the request may still have reached GARM, so that the outcome of a write is unknown.
     pub fn may_have_arrived(&self) -> bool {
         match self {
@@ -299,4 +304,9 @@ pub trait Transport: Send + Sync {
 
     /// The URL without credentials, for messages.
     fn address(&self) -> String;
+
+    /// A variable of the environment with a proxy for the URL, which is not used, for messages.
+    fn ignored_proxy(&self) -> Option<&'static str> {
+        None
+    }
 }

@@ -72,4 +72,8 @@ impl Transport for InstrumentedTransport {
     fn address(&self) -> String {
         self.inner.address()
     }
+
+    fn ignored_proxy(&self) -> Option<&'static str> {
+        self.inner.ignored_proxy()
+    }
 }

@@ -21,6 +21,8 @@ pub struct NewFleet {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewGarm {
     pub url: String,
+    /// Whether the URL is allowed to be `http://` beyond loopback.
+    pub insecure_http: bool,
     /// GARM's administrator.
     pub username: String,
     /// A reference to the administrator's password, such as `env:GARM_PASSWORD`.
@@ -38,16 +40,23 @@ impl NewGarm {
             "\
 garm:
   url: {url}
-  username: {username}
+{insecure_http}  username: {username}
   # A reference: env:NAME, file:PATH, vault:PATH#FIELD or exec:COMMAND. Never the password itself.
   password: {password}
 {ca}",
             url = scalar(&self.url),
+            insecure_http = if self.insecure_http { INSECURE_HTTP } else { "" },
             username = scalar(&self.username),
             password = scalar(&self.password),
         )
     }
 }
+
+/// What allows plain HTTP beyond loopback.
+const INSECURE_HTTP: &str = "\
+  # Password and tokens are sent unencrypted. Remove this once GARM is served over TLS.
+  insecure_http: true
+";
 
 fn scalar(text: &str) -> String {
     inline(&text.into())
@@ -185,6 +194,7 @@ mod tests {
             name: "acme".into(),
             garm: NewGarm {
                 url: "https://garm.example.com".into(),
+                insecure_http: false,
                 username: "admin".into(),
                 password: "env:GARM_PASSWORD".into(),
                 ca: None,
@@ -215,7 +225,12 @@ mod tests {
     #[test]
     fn a_new_fleet_is_complete_and_has_no_problem_whatever_its_values_are() {
         let odd = NewFleet {
-            garm: NewGarm { ca: Some("a b/ca: #.pem".into()), ..fleet().garm },
+            garm: NewGarm {
+                url: "http://garm:9997".into(),
+                insecure_http: true,
+                ca: Some("a b/ca: #.pem".into()),
+                ..fleet().garm
+            },
             entity: EntityRef {
                 kind: EntityKind::Repository,
                 name: "acme/on".into(),

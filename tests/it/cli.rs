@@ -8,6 +8,7 @@ mod destroy;
 mod explain;
 mod forms;
 mod init;
+mod insecure;
 mod kit;
 mod log;
 mod runners;

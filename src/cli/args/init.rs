@@ -15,6 +15,9 @@ pub struct InitArgs {
     /// GARM's URL
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
+    /// Allow `http://` beyond loopback: password and tokens are then sent unencrypted
+    #[arg(long)]
+    pub insecure_http: bool,
     /// Name of GARM's administrator
     #[arg(long, value_name = "NAME", default_value = "admin")]
     pub username: String,

@@ -41,6 +41,7 @@ pub(super) fn result_reporter(opened: &DaemonParts) -> impl Fn(&MtlsRound) + Sen
     let (metrics, alert_inputs) = (Arc::clone(&opened.metrics), Arc::clone(&opened.alert_inputs));
     let records = opened.records.clone();
     let compliance = Arc::clone(&opened.compliance);
+    let unencrypted = requirements::unencrypted(&opened.setup.file.garm);
     move |round| {
         metrics.process(|process| process.is_mtls_enforced = round.is_enforced);
         alert_inputs.note_mtls(round.is_enforced);
@@ -57,6 +58,7 @@ pub(super) fn result_reporter(opened: &DaemonParts) -> impl Fn(&MtlsRound) + Sen
         let help = "run `runnerctl validate --online` to see every probe";
         let is_open = round.word != Proof::Enforced;
         if is_open { line.help(help) } else { line }.emit();
-        compliance.proven(MtlsFact::of(round.word, round.sentence.clone()));
+        let probed = || MtlsFact::of(round.word, round.sentence.clone());
+        compliance.proven(unencrypted.clone().unwrap_or_else(probed));
     }
 }

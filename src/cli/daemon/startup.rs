@@ -16,7 +16,7 @@ use super::compliance::ComplianceReport;
 use super::drift::DriftDetector;
 use super::setup::{self, DaemonConfig};
 use crate::cli::audit_log::{self, AuditFileSettings};
-use crate::cli::connect::{RENEW, connect_through, expect, expiry};
+use crate::cli::connect::{ENCRYPT, RENEW, connect_through, expect, expiry, unencrypted};
 use crate::cli::context::{Context, RunSettings};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -262,6 +262,9 @@ impl DaemonParts {
         }
         if self.settings.writes == Writes::Withheld {
             say(Level::WARN, "writes nothing to GARM (`--dry-run`)".into());
+        }
+        if let Some(text) = unencrypted(file) {
+            LogLine::warn("start", text).help(ENCRYPT).emit();
         }
         if let Some(expiry) = expiry(file, Clock::Real.now()) {
             LogLine::warn("start", expiry).help(RENEW).emit();

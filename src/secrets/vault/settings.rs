@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 use super::super::error::SourceError;
-use crate::domain::address::base_url;
+use crate::domain::address::{PlainHttp, base_url};
 
 /// The file in which Kubernetes puts a pod's token.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
@@ -96,7 +96,7 @@ fn text(look: EnvLookup<'_>, name: &str) -> Result<Option<String>, SourceError> 
 
 /// Enforces the rule that secrets are sent unencrypted only within this machine.
 fn checked(address: &str) -> Result<String, SourceError> {
-    let url = base_url(address).map_err(|error| {
+    let url = base_url(address, PlainHttp::LoopbackOnly).map_err(|error| {
         SourceError::new(format!("`VAULT_ADDR`: {error}"))
             .help("use a URL such as `https://vault.example.com:8200`")
     })?;

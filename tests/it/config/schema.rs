@@ -55,7 +55,8 @@ fn fleet() -> Value {
     json!({
         "fleet": "acme",
         "garm": {
-            "url": "https://garm.example.com", "username": "admin", "password": "env:GARM",
+            "url": "https://garm.example.com", "insecure_http": false, "username": "admin",
+            "password": "env:GARM",
             "tls": { "ca": "ca.pem", "cert": "c.pem", "key": "k.pem" },
             "backend": ["10.0.0.1:9997"],
             "probe_runner_cert": { "cert": "c.pem", "key": "k.pem" },
@@ -363,6 +364,41 @@ fn every_value_of_the_fleet_file_takes_the_same() {
             map.insert("colour".into(), json!({}));
             agree(parent, &json!("(colour)"), fleet_file(&changed));
         }
+    }
+}
+
+#[test]
+fn plain_http_beyond_loopback_needs_insecure_http_in_both() {
+    let garm = |url: &str, permission: Option<Value>| {
+        let mut document = part_of_fleet("fleet");
+        document["garm"]["url"] = json!(url);
+        if let Some(permission) = permission {
+            document["garm"]["insecure_http"] = permission;
+        }
+        fleet_file(&document)
+    };
+    for (url, needs_permission) in [
+        ("http://garm:9997", true),
+        ("http://10.0.0.1/base", true),
+        ("http://localhost.example.com", true),
+        ("http://127.0.0.1.example.com", true),
+        ("http://[::ffff:127.0.0.1]:1", true),
+        ("http://127.1", true),
+        ("http://127.0.0.1:9997", false),
+        ("http://localhost", false),
+        ("http://[::1]/base", false),
+        ("https://garm.example.com", false),
+    ] {
+        assert_eq!(garm(url, Some(json!(true))), (true, true), "{url}");
+        for permission in [None, Some(json!(false))] {
+            assert_eq!(garm(url, permission), (!needs_permission, !needs_permission), "{url}");
+        }
+        for invalid in [json!("true"), json!(1), json!(null)] {
+            assert_eq!(garm(url, Some(invalid)), (false, false), "{url}");
+        }
+    }
+    for invalid in ["http://a:b@garm", "http://garm?x", "ftp://garm", "http://garm:0", "http://"] {
+        assert_eq!(garm(invalid, Some(json!(true))), (false, false), "{invalid}");
     }
 }
 

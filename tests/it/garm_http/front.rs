@@ -296,6 +296,7 @@ impl Front {
     fn settings(&self, tls: TlsFiles, runner: Option<CertFiles>) -> GarmSettings {
         GarmSettings {
             url: self.api.clone(),
+            insecure_http: false,
             username: "admin".into(),
             password: runnerctl::domain::secret::SecretRef::Env("P".into()),
             tls: Some(tls),

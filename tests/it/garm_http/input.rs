@@ -5,10 +5,26 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::ExtendedKeyUsagePurpose;
-use runnerctl::garm::{Http, HttpOptions, Transport, tls};
+use runnerctl::domain::address::PlainHttp;
+use runnerctl::garm::{Http, HttpOptions, Transport, TransportError, tls};
 
 use super::authority::{Authority, CLIENT, Wanted};
-use super::{options, words};
+use super::server::{Greeting, answer, says, serve};
+use super::{options, send, words};
+
+#[tokio::test]
+async fn plain_http_beyond_loopback_is_used_only_if_allowed_and_follows_no_redirect() {
+    let elsewhere = serve(Greeting::Plain, answer("[]")).await;
+    let target = format!("http://{elsewhere}/");
+    let reply = format!("HTTP/1.1 302 X\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n");
+    let server = serve(Greeting::Plain, says(&reply)).await;
+    // No loopback address by our rule, but it leads to this machine.
+    let refused = HttpOptions::new(format!("http://[::ffff:127.0.0.1]:{}", server.port()));
+    let allowed = HttpOptions { plain_http: PlainHttp::Anywhere, ..refused.clone() };
+    assert_eq!(send(&allowed).await, Err(TransportError::Redirect(target)));
+    let error = Http::new(&refused).unwrap_err();
+    assert!(words(&error).contains("set `garm.insecure_http: true`"), "{}", words(&error));
+}
 
 #[test]
 fn invalid_and_insecure_urls_are_refused() {

@@ -28,6 +28,7 @@ fn doors(
 ) -> ProbeTargets {
     let garm = GarmSettings {
         url: url.to_owned(),
+        insecure_http: false,
         username: "admin".into(),
         password: SecretRef::Env("P".into()),
         tls: Some(TlsFiles { ca: Some(ca.path("ca.pem")), client: operator }),
