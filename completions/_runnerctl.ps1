@@ -49,8 +49,11 @@ Register-ArgumentCompleter -Native -CommandName 'runnerctl' -ScriptBlock {
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain a pool field or a key of the fleet file')
             [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON Schema of the files')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script for a shell')
+            [CompletionResult]::new('version', 'version', [CompletionResultType]::ParameterValue, 'Print the version')
+            [CompletionResult]::new('exit-codes', 'exit-codes', [CompletionResultType]::ParameterValue, 'List the exit codes')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page')
             [CompletionResult]::new('reference', 'reference', [CompletionResultType]::ParameterValue, 'Print the reference of the pool files or of the fleet file')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
         'runnerctl;init' {
@@ -73,6 +76,7 @@ Register-ArgumentCompleter -Native -CommandName 'runnerctl' -ScriptBlock {
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Output format')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
+            [CompletionResult]::new('--insecure-http', '--insecure-http', [CompletionResultType]::ParameterName, 'Allow `http://` beyond loopback: password and tokens are then sent unencrypted')
             [CompletionResult]::new('--allow-exec', '--allow-exec', [CompletionResultType]::ParameterName, 'Allow `exec:` secret references to run their commands')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions')
@@ -207,6 +211,7 @@ Register-ArgumentCompleter -Native -CommandName 'runnerctl' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Print records: who did what and when, or the life of one runner; verifies nothing')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Verify the hash chain over rotated files; report the first bad record and missing parts')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
         'runnerctl;audit;show' {
@@ -245,6 +250,17 @@ Register-ArgumentCompleter -Native -CommandName 'runnerctl' -ScriptBlock {
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'runnerctl;audit;help' {
+            [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Verify the hash chain over rotated files; report the first bad record and missing parts')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'runnerctl;audit;help;verify' {
+            break
+        }
+        'runnerctl;audit;help;help' {
             break
         }
         'runnerctl;import' {
@@ -342,6 +358,36 @@ Register-ArgumentCompleter -Native -CommandName 'runnerctl' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'runnerctl;version' {
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')
+            [CompletionResult]::new('--pools', '--pools', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')
+            [CompletionResult]::new('--policy', '--policy', [CompletionResultType]::ParameterName, 'Policy file, added to the policy of the fleet file; it can only tighten it')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Output format')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
+            [CompletionResult]::new('--allow-exec', '--allow-exec', [CompletionResultType]::ParameterName, 'Allow `exec:` secret references to run their commands')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'runnerctl;exit-codes' {
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')
+            [CompletionResult]::new('--pools', '--pools', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')
+            [CompletionResult]::new('--policy', '--policy', [CompletionResultType]::ParameterName, 'Policy file, added to the policy of the fleet file; it can only tighten it')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Output format')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Output format')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
+            [CompletionResult]::new('--allow-exec', '--allow-exec', [CompletionResultType]::ParameterName, 'Allow `exec:` secret references to run their commands')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
         'runnerctl;man' {
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]')
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')
@@ -370,6 +416,89 @@ Register-ArgumentCompleter -Native -CommandName 'runnerctl' -ScriptBlock {
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'runnerctl;help' {
+            [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write the files of a new fleet; asks GARM, and you, for what no option gives')
+            [CompletionResult]::new('validate', 'validate', [CompletionResultType]::ParameterValue, 'Check the pool files and the fleet file; with --online also against GARM')
+            [CompletionResult]::new('plan', 'plan', [CompletionResultType]::ParameterValue, 'Show the difference between the files and GARM')
+            [CompletionResult]::new('apply', 'apply', [CompletionResultType]::ParameterValue, 'Apply the planned changes after confirmation')
+            [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show the state of the pools')
+            [CompletionResult]::new('watch', 'watch', [CompletionResultType]::ParameterValue, 'Scale the pools until stopped; serve metrics, send alerts, keep the audit log')
+            [CompletionResult]::new('healthcheck', 'healthcheck', [CompletionResultType]::ParameterValue, 'Ask a running `watch` whether it is healthy, for a container or a script')
+            [CompletionResult]::new('audit', 'audit', [CompletionResultType]::ParameterValue, 'Verify the audit log')
+            [CompletionResult]::new('import', 'import', [CompletionResultType]::ParameterValue, 'Print unmanaged pools as YAML with `adopt`')
+            [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Run a demonstration on a simulated GARM, in seconds')
+            [CompletionResult]::new('sandbox', 'sandbox', [CompletionResultType]::ParameterValue, 'Serve a simulated GARM on this machine, to try the commands on')
+            [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain a pool field or a key of the fleet file')
+            [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON Schema of the files')
+            [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script for a shell')
+            [CompletionResult]::new('version', 'version', [CompletionResultType]::ParameterValue, 'Print the version')
+            [CompletionResult]::new('exit-codes', 'exit-codes', [CompletionResultType]::ParameterValue, 'List the exit codes')
+            [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page')
+            [CompletionResult]::new('reference', 'reference', [CompletionResultType]::ParameterValue, 'Print the reference of the pool files or of the fleet file')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'runnerctl;help;init' {
+            break
+        }
+        'runnerctl;help;validate' {
+            break
+        }
+        'runnerctl;help;plan' {
+            break
+        }
+        'runnerctl;help;apply' {
+            break
+        }
+        'runnerctl;help;status' {
+            break
+        }
+        'runnerctl;help;watch' {
+            break
+        }
+        'runnerctl;help;healthcheck' {
+            break
+        }
+        'runnerctl;help;audit' {
+            [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Verify the hash chain over rotated files; report the first bad record and missing parts')
+            break
+        }
+        'runnerctl;help;audit;verify' {
+            break
+        }
+        'runnerctl;help;import' {
+            break
+        }
+        'runnerctl;help;demo' {
+            break
+        }
+        'runnerctl;help;sandbox' {
+            break
+        }
+        'runnerctl;help;explain' {
+            break
+        }
+        'runnerctl;help;schema' {
+            break
+        }
+        'runnerctl;help;completions' {
+            break
+        }
+        'runnerctl;help;version' {
+            break
+        }
+        'runnerctl;help;exit-codes' {
+            break
+        }
+        'runnerctl;help;man' {
+            break
+        }
+        'runnerctl;help;reference' {
+            break
+        }
+        'runnerctl;help;help' {
             break
         }
     })

@@ -46,8 +46,11 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
             cand explain 'Explain a pool field or a key of the fleet file'
             cand schema 'Print the JSON Schema of the files'
             cand completions 'Print a completion script for a shell'
+            cand version 'Print the version'
+            cand exit-codes 'List the exit codes'
             cand man 'Print the manual page'
             cand reference 'Print the reference of the pool files or of the fleet file'
+            cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'runnerctl;init'= {
             cand --url 'GARM''s URL'
@@ -69,6 +72,7 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
             cand -o 'Output format'
             cand --output 'Output format'
             cand --color 'When to use colour'
+            cand --insecure-http 'Allow `http://` beyond loopback: password and tokens are then sent unencrypted'
             cand --allow-exec 'Allow `exec:` secret references to run their commands'
             cand -v 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
             cand --verbose 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
@@ -196,6 +200,7 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
             cand --help 'Print help'
             cand show 'Print records: who did what and when, or the life of one runner; verifies nothing'
             cand verify 'Verify the hash chain over rotated files; report the first bad record and missing parts'
+            cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'runnerctl;audit;show'= {
             cand --runner 'Show only the life of this runner'
@@ -232,6 +237,14 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
             cand --verbose 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
             cand -h 'Print help'
             cand --help 'Print help'
+        }
+        &'runnerctl;audit;help'= {
+            cand verify 'Verify the hash chain over rotated files; report the first bad record and missing parts'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'runnerctl;audit;help;verify'= {
+        }
+        &'runnerctl;audit;help;help'= {
         }
         &'runnerctl;import'= {
             cand --config 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]'
@@ -322,6 +335,34 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'runnerctl;version'= {
+            cand --config 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]'
+            cand -f 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
+            cand --pools 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
+            cand --policy 'Policy file, added to the policy of the fleet file; it can only tighten it'
+            cand -o 'Output format'
+            cand --output 'Output format'
+            cand --color 'When to use colour'
+            cand --allow-exec 'Allow `exec:` secret references to run their commands'
+            cand -v 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
+            cand --verbose 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'runnerctl;exit-codes'= {
+            cand --config 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]'
+            cand -f 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
+            cand --pools 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
+            cand --policy 'Policy file, added to the policy of the fleet file; it can only tighten it'
+            cand -o 'Output format'
+            cand --output 'Output format'
+            cand --color 'When to use colour'
+            cand --allow-exec 'Allow `exec:` secret references to run their commands'
+            cand -v 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
+            cand --verbose 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'runnerctl;man'= {
             cand --config 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]'
             cand -f 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
@@ -349,6 +390,68 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
             cand --verbose 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
             cand -h 'Print help'
             cand --help 'Print help'
+        }
+        &'runnerctl;help'= {
+            cand init 'Write the files of a new fleet; asks GARM, and you, for what no option gives'
+            cand validate 'Check the pool files and the fleet file; with --online also against GARM'
+            cand plan 'Show the difference between the files and GARM'
+            cand apply 'Apply the planned changes after confirmation'
+            cand status 'Show the state of the pools'
+            cand watch 'Scale the pools until stopped; serve metrics, send alerts, keep the audit log'
+            cand healthcheck 'Ask a running `watch` whether it is healthy, for a container or a script'
+            cand audit 'Verify the audit log'
+            cand import 'Print unmanaged pools as YAML with `adopt`'
+            cand demo 'Run a demonstration on a simulated GARM, in seconds'
+            cand sandbox 'Serve a simulated GARM on this machine, to try the commands on'
+            cand explain 'Explain a pool field or a key of the fleet file'
+            cand schema 'Print the JSON Schema of the files'
+            cand completions 'Print a completion script for a shell'
+            cand version 'Print the version'
+            cand exit-codes 'List the exit codes'
+            cand man 'Print the manual page'
+            cand reference 'Print the reference of the pool files or of the fleet file'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'runnerctl;help;init'= {
+        }
+        &'runnerctl;help;validate'= {
+        }
+        &'runnerctl;help;plan'= {
+        }
+        &'runnerctl;help;apply'= {
+        }
+        &'runnerctl;help;status'= {
+        }
+        &'runnerctl;help;watch'= {
+        }
+        &'runnerctl;help;healthcheck'= {
+        }
+        &'runnerctl;help;audit'= {
+            cand verify 'Verify the hash chain over rotated files; report the first bad record and missing parts'
+        }
+        &'runnerctl;help;audit;verify'= {
+        }
+        &'runnerctl;help;import'= {
+        }
+        &'runnerctl;help;demo'= {
+        }
+        &'runnerctl;help;sandbox'= {
+        }
+        &'runnerctl;help;explain'= {
+        }
+        &'runnerctl;help;schema'= {
+        }
+        &'runnerctl;help;completions'= {
+        }
+        &'runnerctl;help;version'= {
+        }
+        &'runnerctl;help;exit-codes'= {
+        }
+        &'runnerctl;help;man'= {
+        }
+        &'runnerctl;help;reference'= {
+        }
+        &'runnerctl;help;help'= {
         }
     ]
     $completions[$command]

@@ -51,8 +51,11 @@ complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "sandbox" -d 'Se
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "explain" -d 'Explain a pool field or a key of the fleet file'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "schema" -d 'Print the JSON Schema of the files'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "version" -d 'Print the version'
+complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "exit-codes" -d 'List the exit codes'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "man" -d 'Print the manual page'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "reference" -d 'Print the reference of the pool files or of the fleet file'
+complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -l url -d 'GARM\'s URL' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -l username -d 'Name of GARM\'s administrator' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -l password -d 'Reference to the administrator\'s password: env:NAME, file:PATH, vault:PATH#FIELD or exec:COMMAND [default: env:GARM_PASSWORD]' -r
@@ -74,6 +77,7 @@ markdown\t''"
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -l color -d 'When to use colour' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -l insecure-http -d 'Allow `http://` beyond loopback: password and tokens are then sent unencrypted'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -l allow-exec -d 'Allow `exec:` secret references to run their commands'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -s h -l help -d 'Print help'
@@ -217,6 +221,8 @@ never\t''"
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -l allow-exec -d 'Allow `exec:` secret references to run their commands'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Verify the hash chain over rotated files; report the first bad record and missing parts'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand import" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand import" -s f -l pools -d 'Pool file or folder of pool files [default: `pools` beside the fleet file]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand import" -l policy -d 'Policy file, added to the policy of the fleet file; it can only tighten it' -r -F
@@ -297,6 +303,30 @@ never\t''"
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand completions" -l allow-exec -d 'Allow `exec:` secret references to run their commands'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand completions" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand version" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand version" -s f -l pools -d 'Pool file or folder of pool files [default: `pools` beside the fleet file]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand version" -l policy -d 'Policy file, added to the policy of the fleet file; it can only tighten it' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand version" -s o -l output -d 'Output format' -r -f -a "text\t''
+json\t''
+markdown\t''"
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand version" -l color -d 'When to use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand version" -l allow-exec -d 'Allow `exec:` secret references to run their commands'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand version" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand version" -s h -l help -d 'Print help'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand exit-codes" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand exit-codes" -s f -l pools -d 'Pool file or folder of pool files [default: `pools` beside the fleet file]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand exit-codes" -l policy -d 'Policy file, added to the policy of the fleet file; it can only tighten it' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand exit-codes" -s o -l output -d 'Output format' -r -f -a "text\t''
+json\t''
+markdown\t''"
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand exit-codes" -l color -d 'When to use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand exit-codes" -l allow-exec -d 'Allow `exec:` secret references to run their commands'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand exit-codes" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand exit-codes" -s h -l help -d 'Print help'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand man" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand man" -s f -l pools -d 'Pool file or folder of pool files [default: `pools` beside the fleet file]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand man" -l policy -d 'Policy file, added to the policy of the fleet file; it can only tighten it' -r -F
@@ -321,3 +351,23 @@ never\t''"
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand reference" -l allow-exec -d 'Allow `exec:` secret references to run their commands'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand reference" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand reference" -s h -l help -d 'Print help'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "init" -d 'Write the files of a new fleet; asks GARM, and you, for what no option gives'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "validate" -d 'Check the pool files and the fleet file; with --online also against GARM'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "plan" -d 'Show the difference between the files and GARM'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "apply" -d 'Apply the planned changes after confirmation'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "status" -d 'Show the state of the pools'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "watch" -d 'Scale the pools until stopped; serve metrics, send alerts, keep the audit log'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "healthcheck" -d 'Ask a running `watch` whether it is healthy, for a container or a script'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "audit" -d 'Verify the audit log'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "import" -d 'Print unmanaged pools as YAML with `adopt`'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "demo" -d 'Run a demonstration on a simulated GARM, in seconds'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "sandbox" -d 'Serve a simulated GARM on this machine, to try the commands on'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "explain" -d 'Explain a pool field or a key of the fleet file'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "schema" -d 'Print the JSON Schema of the files'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "version" -d 'Print the version'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "exit-codes" -d 'List the exit codes'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "man" -d 'Print the manual page'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "reference" -d 'Print the reference of the pool files or of the fleet file'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "verify" -d 'Verify the hash chain over rotated files; report the first bad record and missing parts'

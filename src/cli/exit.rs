@@ -1,4 +1,4 @@
-//! The exit codes, which `--help`, the README and the manual page print.
+//! The exit codes, which `help exit-codes`, the README and the manual page print.
 
 use std::process::ExitCode;
 
@@ -65,7 +65,7 @@ impl Exit {
         }
     }
 
-    /// The meaning, in the words of `--help` and the README.
+    /// The meaning, in the words of `help exit-codes` and the README.
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done, or nothing to do; also `plan` with changes",
@@ -94,7 +94,7 @@ impl Exit {
         }
     }
 
-    /// The table at the end of `--help`, at most 80 columns wide.
+    /// The table that `help exit-codes` prints, at most 80 columns wide.
     pub fn help_table() -> String {
         let mut text = String::from("Exit codes:");
         for exit in Self::ALL {
@@ -113,8 +113,8 @@ impl Exit {
     }
 }
 
-/// Columns of the table in `--help`.
-const HELP_WIDTH: usize = 79;
+/// Columns of what follows the options in a help text.
+pub const HELP_WIDTH: usize = 79;
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {

@@ -137,9 +137,24 @@ fn dispatch(command: &Command, cx: Context<'_>) -> Result<Exit, Failure> {
         Command::Explain(args) => explain::run(args, cx),
         Command::Schema(args) => schema::run(args, cx),
         Command::Completions(args) => completions::run(args.shell, cx),
+        Command::Version => version(cx),
+        Command::ExitCodes => {
+            cx.print.result(&format!("{}\n", Exit::help_table()))?;
+            Ok(Exit::Done)
+        }
         Command::Man => manual::run(cx),
         Command::Reference(args) => reference::run(args.file, cx),
     }
+}
+
+/// Prints what `--version` prints, or a document.
+fn version(cx: Context<'_>) -> Result<Exit, Failure> {
+    let version = env!("CARGO_PKG_VERSION");
+    match cx.settings.output {
+        Output::Json => cx.print.document("version", json!({ "version": version }))?,
+        Output::Text | Output::Markdown => cx.print.result(&format!("runnerctl {version}\n"))?,
+    }
+    Ok(Exit::Done)
 }
 
 /// Runs work that only reads, and so may stop anywhere: the first signal stops it with the code of

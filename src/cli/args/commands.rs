@@ -42,6 +42,11 @@ pub enum Command {
     Schema(SchemaArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
+    /// Print the version
+    Version,
+    /// List the exit codes
+    #[command(hide = true)]
+    ExitCodes,
     /// Print the manual page
     #[command(hide = true)]
     Man,
@@ -68,6 +73,8 @@ impl Command {
             Self::Explain(_) => "explain",
             Self::Schema(_) => "schema",
             Self::Completions(_) => "completions",
+            Self::Version => "version",
+            Self::ExitCodes => "exit-codes",
             Self::Man => "man",
             Self::Reference(_) => "reference",
         }
@@ -81,7 +88,8 @@ impl Command {
             | Self::Watch(_)
             | Self::Audit(_)
             | Self::Explain(_)
-            | Self::Schema(_) => &[Output::Text, Output::Json],
+            | Self::Schema(_)
+            | Self::Version => &[Output::Text, Output::Json],
             Self::Plan(_) | Self::Apply(_) => &[Output::Text, Output::Json, Output::Markdown],
             Self::Init(_)
             | Self::Healthcheck(_)
@@ -89,6 +97,7 @@ impl Command {
             | Self::Demo
             | Self::Sandbox(_)
             | Self::Completions(_)
+            | Self::ExitCodes
             | Self::Man
             | Self::Reference(_) => &[Output::Text],
         }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod commands;
+mod help;
 mod init;
 
 use std::ffi::OsString;
@@ -11,20 +12,17 @@ use clap::builder::{BoolishValueParser, PossibleValue};
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
-use super::exit::Exit;
 pub use audit::{AuditArgs, AuditCommand, ShowArgs, Since, VerifyArgs};
 pub use commands::{
     AllowDestroy, ApplyArgs, Command, CompletionsArgs, ExplainArgs, HealthcheckArgs, PlanArgs,
     ReferenceArgs, ReferenceFile, SandboxArgs, SchemaArgs, SchemaKind, StatusArgs, ValidateArgs,
     WatchArgs,
 };
-
 pub use init::InitArgs;
 
 /// Declare, plan, apply and scale a fleet of self-hosted GitHub Actions runners run by GARM.
 #[derive(Debug, Parser)]
 #[command(name = "runnerctl", version, propagate_version = false)]
-#[command(disable_help_subcommand = true)]
 pub struct Cli {
     #[command(flatten)]
     pub globals: Globals,
@@ -157,7 +155,11 @@ impl ValueEnum for Color {
 
 /// Parses a command line. `--help` and `--version` are errors, too, as clap reports them.
 pub fn read(line: &[OsString]) -> Result<Cli, clap::Error> {
-    let matches = command().try_get_matches_from(line)?;
+    // Clap's own short help would make the long one three times as long: a blank line and a line of
+    // its own for each text.
+    let is_short = line.iter().any(|word| word == "-h");
+    let command = if is_short { help::shortened(command()) } else { command() };
+    let matches = command.try_get_matches_from(line)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
     // A global flag may precede or follow the command. The `--pools` of `sandbox` is a number.
     let stands = |parsed: &clap::ArgMatches, name: &str| {
@@ -173,12 +175,10 @@ pub fn read(line: &[OsString]) -> Result<Cli, clap::Error> {
     Ok(cli)
 }
 
-/// The command line as clap derives it, with the table of exit codes in every help text. An empty
-/// environment variable counts as unset.
+/// The command line as clap derives it, with examples in the help. An empty environment variable
+/// counts as unset.
 pub fn command() -> clap::Command {
-    let codes = Exit::help_table();
-    let mut command = Cli::command().after_help(codes.clone());
-    command = command.mut_subcommands(|command| command.after_help(codes.clone()));
+    let mut command = help::with_examples(Cli::command());
     let unset: Vec<clap::Id> = command
         .get_arguments()
         // Except `RUNNERCTL_POLICY`: an empty value is an error, since ignoring it would drop a

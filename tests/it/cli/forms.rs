@@ -143,10 +143,46 @@ fn help_names_every_command_and_fits_a_terminal() {
     for command in ["validate", "plan", "apply", "status", "import", "demo", "sandbox", "schema"] {
         assert!(help.out.contains(&format!("\n  {command} ")), "{command}");
         let own = Bench::bare().run(&[command, "--help"]).ends(0).out;
-        assert!(own.contains("Exit codes:"), "{command}");
+        assert!(own.ends_with("\n`runnerctl help exit-codes` lists the exit codes\n"), "{own}");
+        assert_eq!(Bench::bare().run(&["help", command]).ends(0).out, own);
         let longest = own.lines().map(|it| it.chars().count()).max();
         assert!(longest <= Some(100), "{command}: {longest:?}");
     }
+}
+
+#[test]
+fn the_short_help_has_the_commands_own_options_and_examples() {
+    let bench = Bench::bare();
+    for command in [
+        "init",
+        "validate",
+        "plan",
+        "apply",
+        "status",
+        "watch",
+        "import",
+        "sandbox",
+        "audit verify",
+    ] {
+        let line: Vec<&str> = command.split(' ').chain(["-h"]).collect();
+        let short = bench.run(&line).ends(0).out;
+        let examples = short.split_once("\nExamples:\n").unwrap().1.lines();
+        assert!((2..=3).contains(&examples.count()), "{short}");
+        assert!(short.contains("\nGlobal options: --config, "), "{short}");
+        assert!(!short.contains("exit-codes") && !short.contains("--color <WHEN>"), "{short}");
+        assert!(short.lines().count() <= 40, "{short}");
+    }
+    let short = bench.run(&["apply", "-h"]).ends(0).out;
+    insta::assert_snapshot!("short_help", short);
+}
+
+#[test]
+fn version_prints_what_the_option_prints() {
+    let bench = Bench::bare();
+    let said = bench.run(&["version"]).ends(0);
+    assert_eq!(said.out, bench.run(&["--version"]).ends(0).out);
+    let document = bench.run(&["version", "-o", "json"]).ends(0).json();
+    assert_eq!(said.out, format!("runnerctl {}\n", document["version"].as_str().unwrap()));
 }
 
 #[test]
