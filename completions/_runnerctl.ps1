@@ -47,7 +47,7 @@ Register-ArgumentCompleter -Native -CommandName 'runnerctl' -ScriptBlock {
             [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Run a demonstration on a simulated GARM, in seconds')
             [CompletionResult]::new('sandbox', 'sandbox', [CompletionResultType]::ParameterValue, 'Serve a simulated GARM on this machine, to try the commands on')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain a pool field or a key of the fleet file')
-            [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON Schema of the files')
+            [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON Schema of a file or of a JSON output')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script for a shell')
             [CompletionResult]::new('version', 'version', [CompletionResultType]::ParameterValue, 'Print the version')
             [CompletionResult]::new('exit-codes', 'exit-codes', [CompletionResultType]::ParameterValue, 'List the exit codes')
@@ -328,7 +328,7 @@ Register-ArgumentCompleter -Native -CommandName 'runnerctl' -ScriptBlock {
             break
         }
         'runnerctl;schema' {
-            [CompletionResult]::new('--kind', '--kind', [CompletionResultType]::ParameterName, 'Kind of file [default: one schema that accepts all of them]')
+            [CompletionResult]::new('--kind', '--kind', [CompletionResultType]::ParameterName, 'Kind of file or output [default: one schema that accepts all files]')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]')
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')
             [CompletionResult]::new('--pools', '--pools', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')
@@ -339,8 +339,8 @@ Register-ArgumentCompleter -Native -CommandName 'runnerctl' -ScriptBlock {
             [CompletionResult]::new('--allow-exec', '--allow-exec', [CompletionResultType]::ParameterName, 'Allow `exec:` secret references to run their commands')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
         'runnerctl;completions' {

@@ -1253,7 +1253,7 @@ _runnerctl() {
             fi
             case "${prev}" in
                 --kind)
-                    COMPREPLY=($(compgen -W "pool fleet policy" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "pool fleet policy plan apply status validate audit explain decisions error log-line" -- "${cur}"))
                     return 0
                     ;;
                 --config)

@@ -44,7 +44,7 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
             cand demo 'Run a demonstration on a simulated GARM, in seconds'
             cand sandbox 'Serve a simulated GARM on this machine, to try the commands on'
             cand explain 'Explain a pool field or a key of the fleet file'
-            cand schema 'Print the JSON Schema of the files'
+            cand schema 'Print the JSON Schema of a file or of a JSON output'
             cand completions 'Print a completion script for a shell'
             cand version 'Print the version'
             cand exit-codes 'List the exit codes'
@@ -307,7 +307,7 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
             cand --help 'Print help'
         }
         &'runnerctl;schema'= {
-            cand --kind 'Kind of file [default: one schema that accepts all of them]'
+            cand --kind 'Kind of file or output [default: one schema that accepts all files]'
             cand --config 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]'
             cand -f 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
             cand --pools 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
@@ -318,8 +318,8 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
             cand --allow-exec 'Allow `exec:` secret references to run their commands'
             cand -v 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
             cand --verbose 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
-            cand -h 'Print help'
-            cand --help 'Print help'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
         }
         &'runnerctl;completions'= {
             cand --config 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]'

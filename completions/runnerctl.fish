@@ -49,7 +49,7 @@ complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "import" -d 'Pri
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "demo" -d 'Run a demonstration on a simulated GARM, in seconds'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "sandbox" -d 'Serve a simulated GARM on this machine, to try the commands on'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "explain" -d 'Explain a pool field or a key of the fleet file'
-complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "schema" -d 'Print the JSON Schema of the files'
+complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "schema" -d 'Print the JSON Schema of a file or of a JSON output'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "version" -d 'Print the version'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "exit-codes" -d 'List the exit codes'
@@ -276,9 +276,18 @@ never\t''"
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand explain" -l allow-exec -d 'Allow `exec:` secret references to run their commands'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand explain" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand explain" -s h -l help -d 'Print help'
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand schema" -l kind -d 'Kind of file [default: one schema that accepts all of them]' -r -f -a "pool\t''
-fleet\t''
-policy\t''"
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand schema" -l kind -d 'Kind of file or output [default: one schema that accepts all files]' -r -f -a "pool\t'A pool file'
+fleet\t'The fleet file'
+policy\t'A policy file'
+plan\t'`plan -o json`'
+apply\t'`apply -o json`'
+status\t'`status -o json`'
+validate\t'`validate -o json`'
+audit\t'`audit verify -o json`'
+explain\t'`explain -o json`'
+decisions\t'The page `/decisions` of `watch`'
+error\t'Any command that fails under `-o json`'
+log-line\t'One line of `watch -o json`'"
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand schema" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand schema" -s f -l pools -d 'Pool file or folder of pool files [default: `pools` beside the fleet file]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand schema" -l policy -d 'Policy file, added to the policy of the fleet file; it can only tighten it' -r -F
@@ -290,7 +299,7 @@ always\t''
 never\t''"
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand schema" -l allow-exec -d 'Allow `exec:` secret references to run their commands'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand schema" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand schema" -s h -l help -d 'Print help'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand completions" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand completions" -s f -l pools -d 'Pool file or folder of pool files [default: `pools` beside the fleet file]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand completions" -l policy -d 'Policy file, added to the policy of the fleet file; it can only tighten it' -r -F

@@ -1,7 +1,7 @@
 //! `apply`: plans, asks for confirmation, writes and reports the outcomes.
 
 use anyhow::Context as _;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -218,8 +218,5 @@ fn markdown(survey: &PreparedPlan, outcomes: &[StepOutcome]) -> String {
 }
 
 fn document(survey: &PreparedPlan, outcomes: &[StepOutcome]) -> Result<Value, Failure> {
-    let mut document = render::plan::json(&survey.plan);
-    document["requirements"] = render::requirements::json(&survey.requirements()?);
-    document["outcomes"] = json!(render::outcome::json(outcomes));
-    Ok(document)
+    Ok(render::outcome::json(&survey.plan, &survey.requirements()?, outcomes))
 }

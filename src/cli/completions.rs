@@ -26,9 +26,10 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::cli::args::ReferenceFile;
-    use crate::cli::manual;
-    use crate::cli::reference;
+    use clap::ValueEnum;
+
+    use crate::cli::args::{ReferenceFile, SchemaKind};
+    use crate::cli::{manual, reference, schema};
 
     #[test]
     fn generated_files_are_fresh() {
@@ -44,6 +45,13 @@ mod tests {
             ("docs/fleet.md", reference::page(ReferenceFile::Fleet)),
         ] {
             let there = fs::read_to_string(root.join(file)).unwrap_or_default();
+            assert!(there == text, "{file} is stale: run `.ci/generate` and commit what it writes");
+        }
+        for kind in SchemaKind::OUTPUTS {
+            let value = kind.to_possible_value().unwrap();
+            let file = format!("docs/schema/{}.json", value.get_name());
+            let there = fs::read_to_string(root.join(&file)).unwrap_or_default();
+            let text = schema::text(&schema::of(kind));
             assert!(there == text, "{file} is stale: run `.ci/generate` and commit what it writes");
         }
     }

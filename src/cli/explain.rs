@@ -1,6 +1,7 @@
 //! `explain`: what a pool field or a key of the fleet file means.
 
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::args::{ExplainArgs, Output};
 use super::context::Context;
@@ -8,13 +9,20 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::reference::{KeyReference, fleet_keys, pool_keys};
 use crate::domain::text::{self, code};
+use crate::render::document;
 use crate::render::words::nearest;
+
+/// The fields of `explain`'s document beside `format_version` and `command`.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ExplainJson {
+    keys: Vec<KeyReference>,
+}
 
 /// Explains the key, or lists all of a file; fails with 64 if there is no such key.
 pub fn run(args: &ExplainArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let keys = find(&args.key)?;
     if cx.settings.output == Output::Json {
-        cx.print.document("explain", json!({ "keys": keys }))?;
+        cx.print.document("explain", document::value(&ExplainJson { keys }))?;
     } else if let [key] = keys.as_slice() {
         cx.print.result(&detail(key))?;
     } else {

@@ -1,10 +1,13 @@
 //! The failure of a command: what is wrong, what to type next, and the exit code.
 
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 
 use super::exit::Exit;
 use crate::domain::text::escape;
 use crate::garm;
+use crate::render::document;
 use crate::render::style::{ERROR, HELP, paint};
 use crate::secrets;
 
@@ -53,10 +56,27 @@ impl Failure {
         text
     }
 
-    /// The value of `error` in the JSON document.
+    /// The fields of the JSON document.
     pub fn value(&self) -> Value {
-        json!({ "exit_code": self.exit.code(), "message": self.message, "help": self.help })
+        let Self { exit, message, help } = self;
+        let error = ErrorJson { exit_code: exit.code(), message, help: help.as_deref() };
+        document::value(&FailureJson { error })
     }
+}
+
+/// The fields of the document of a command that ends early, beside `format_version` and `command`.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct FailureJson<'a> {
+    error: ErrorJson<'a>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ErrorJson<'a> {
+    /// The exit code of the process.
+    exit_code: u8,
+    message: &'a str,
+    /// What to type or to check next.
+    help: Option<&'a str>,
 }
 
 /// Escapes the control characters of each line; a hint may have several lines.
@@ -118,8 +138,8 @@ mod tests {
         let text = anstream::adapter::strip_str(&failure.text()).to_string();
         assert_eq!(text, "error: 2 pools\\u{1b} would go\nhelp: add `--allow-destroy`");
         assert_eq!(
-            failure.value(),
-            json!({"exit_code": 6, "message": "2 pools\u{1b} would go", "help": "add `--allow-destroy`"})
+            failure.value()["error"],
+            serde_json::json!({"exit_code": 6, "message": "2 pools\u{1b} would go", "help": "add `--allow-destroy`"})
         );
     }
 }

@@ -53,7 +53,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::error::ErrorKind;
-use serde_json::json;
 
 use crate::host::malloc_tuning;
 use crate::host::signals::Signals;
@@ -171,11 +170,10 @@ async fn until_stopped(work: impl Future<Output = Result<Exit, Failure>>) -> Res
 /// Prints the failure to stderr and, under `-o json`, as the document on stdout.
 fn report(failure: &Failure, command: &str, cx: Context<'_>) -> Exit {
     cx.print.say(&failure.text());
-    if cx.settings.output == Output::Json {
-        let fields = json!({ "error": failure.value() });
-        if let Err(second) = cx.print.document(command, fields) {
-            cx.print.say(&second.text());
-        }
+    if cx.settings.output == Output::Json
+        && let Err(second) = cx.print.document(command, failure.value())
+    {
+        cx.print.say(&second.text());
     }
     failure.exit
 }
@@ -197,9 +195,8 @@ fn refuse(error: &clap::Error, line: &[OsString]) -> Exit {
                 let said = text.to_string();
                 let message = said.trim().trim_start_matches("error: ").to_owned();
                 let failure = Failure::usage(message);
-                let fields = json!({ "error": failure.value() });
                 // If stdout is closed, the exit code still reports the error.
-                let _ = print.document(command_word(line), fields);
+                let _ = print.document(command_word(line), failure.value());
             }
             Exit::Usage
         }

@@ -60,11 +60,7 @@ fn show(
             let text = render::plan::text(plan, heading, width);
             cx.print.result(&format!("{text}\n{report}{next}"))
         }
-        Output::Json => {
-            let mut document = render::plan::json(plan);
-            document["requirements"] = render::requirements::json(requirements);
-            cx.print.document("plan", document)
-        }
+        Output::Json => cx.print.document("plan", render::plan::json(plan, requirements)),
         Output::Markdown => cx.print.result(&markdown(survey, requirements)),
     }
 }

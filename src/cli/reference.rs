@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -30,7 +31,7 @@ pub fn page(file: ReferenceFile) -> String {
 }
 
 /// A key of a file, described in Markdown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct KeyReference {
     /// From the root of the fleet file, such as `watch.listen`; of a pool, the field's name.
     pub path: String,

@@ -1,6 +1,5 @@
 //! `validate`: reports every problem of the files.
 
-use serde_json::json;
 use tracing::info;
 
 use super::args::{Output, ValidateArgs};
@@ -130,16 +129,9 @@ fn show(
     step_summary::problems(&files.problems, &counted(files), cx);
     match cx.settings.output {
         Output::Json => {
-            let problems = problem::json(&files.problems);
-            let mut document = json!({ "problems": problems });
-            if !files.unread.is_empty() {
-                document["unread"] = json!(files.unread);
-            }
-            if let Some(asked) = asked {
-                document["mtls"] = proof::json(asked.probes);
-                document["requirements"] = render::requirements::json(asked.verdicts);
-            }
-            cx.print.document("validate", document)
+            let online = asked.map(|asked| (asked.probes, asked.verdicts));
+            let fields = render::validate::json(&files.problems, &files.unread, online);
+            cx.print.document("validate", fields)
         }
         Output::Text | Output::Markdown => {
             let mut text = text(files, asked.map(|client| client.address.as_str()));

@@ -1,5 +1,6 @@
 //! The report of `audit verify` as text and JSON.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -124,16 +125,17 @@ fn macs_words(macs: Macs) -> &'static str {
 }
 
 /// The document of `audit verify -o json`, beside `format_version` and `command`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ReportJson<'a> {
     whole: bool,
     files: &'a [&'a str],
     records: u64,
     first: Option<u64>,
     head: Option<HeadJson<'a>>,
+    #[schemars(extend("enum" = [Macs::Absent, Macs::Unchecked, Macs::Checked].map(macs_words)))]
     hmac: &'static str,
     gap_count: u64,
-    /// At most [`crate::audit::GAPS_MAX`] gaps.
+    /// The first of them; `gap_count` counts all.
     gaps: Vec<GapJson<'a>>,
     lost_records: u64,
     unfinished_count: u64,
@@ -143,13 +145,13 @@ struct ReportJson<'a> {
     broken: Option<BreakJson<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct HeadJson<'a> {
     seq: u64,
     hash: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct GapJson<'a> {
     seq: u64,
     time: &'a str,
@@ -157,14 +159,14 @@ struct GapJson<'a> {
     open: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct UnfinishedJson<'a> {
     seq: u64,
     time: &'a str,
     what: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct AnchoredJson<'a> {
     statements: u64,
     earlier: u64,
@@ -172,12 +174,16 @@ struct AnchoredJson<'a> {
     time: Option<&'a str>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct BreakJson<'a> {
     file: &'a str,
     line: Option<usize>,
     seq: u64,
     reason: &'a str,
+}
+
+pub fn schema() -> Value {
+    document::schema::<ReportJson<'_>>("audit", Some("audit"))
 }
 
 pub fn json(report: &Report, files: &[&str]) -> Value {
@@ -268,6 +274,7 @@ mod tests {
     #[test]
     fn json_has_the_whole_report() {
         let json = json(&report(Some(broken())), &["audit.jsonl"]);
+        document::check(&schema(), &json);
         insta::assert_snapshot!(serde_json::to_string_pretty(&json).unwrap());
     }
 }

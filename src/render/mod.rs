@@ -6,7 +6,7 @@
 pub mod audit;
 pub mod audit_records;
 pub mod decision;
-mod document;
+pub mod document;
 pub mod import;
 pub mod init;
 mod markdown;
@@ -21,6 +21,7 @@ pub mod status;
 pub mod style;
 pub mod table;
 pub mod timeline;
+pub mod validate;
 pub mod words;
 pub mod wrap;
 pub mod yaml;

@@ -1,9 +1,11 @@
 //! The outcomes of all steps as text, JSON and Markdown.
 
 use anstyle::Style;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::plan::{PlanJson, fields as plan_fields};
 use super::style::{self, paint};
 use super::table::{Cell, table};
 use super::{document, progress, words};
@@ -11,6 +13,7 @@ use crate::domain::desired::{Desired, DesiredPool};
 use crate::domain::name::PoolName;
 use crate::domain::text::{self, LISTED_MAX};
 use crate::event::{StepOutcome, StepResult};
+use crate::monitor::compliance::RequirementVerdict;
 use crate::plan::{Action, Plan, Resource, Step};
 
 /// A table of all outcomes, at most `width` columns wide, each help once, and a line with counts.
@@ -106,29 +109,46 @@ pub fn summary(outcomes: &[StepOutcome]) -> String {
     format!("{}: {}", words::count(outcomes.len(), "step"), counts.join(", "))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct OutcomeJson<'a> {
     /// Null for GARM's own settings and for credentials, which have `credential`.
     pool: Option<&'a str>,
+    #[schemars(extend("enum" = Action::ALL.map(Action::word)))]
     action: &'static str,
+    #[schemars(extend("enum" = StepResult::ALL.map(StepResult::word)))]
     outcome: &'static str,
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     credential: Option<&'a str>,
 }
 
-/// The list `outcomes` of `apply`'s document.
-pub fn json(outcomes: &[StepOutcome]) -> Value {
-    let one = |outcome: &StepOutcome| {
-        document::value(&OutcomeJson {
-            pool: outcome.about.pool().map(PoolName::as_str),
-            action: outcome.action.word(),
-            outcome: outcome.kind.word(),
-            detail: detail(outcome),
-            credential: outcome.about.credential(),
-        })
-    };
-    outcomes.iter().map(one).collect()
+/// The fields of `apply`'s document beside `format_version` and `command`: the plan and what became
+/// of its steps.
+#[derive(Serialize, JsonSchema)]
+struct ApplyJson<'a> {
+    #[serde(flatten)]
+    plan: PlanJson<'a>,
+    outcomes: Vec<OutcomeJson<'a>>,
+}
+
+/// The fields of `apply`'s document.
+pub fn json(plan: &Plan, verdicts: &[RequirementVerdict], outcomes: &[StepOutcome]) -> Value {
+    document::value(&ApplyJson { plan: plan_fields(plan, verdicts), outcomes: rows(outcomes) })
+}
+
+pub fn schema() -> Value {
+    document::schema::<ApplyJson<'_>>("apply", Some("apply"))
+}
+
+fn rows(outcomes: &[StepOutcome]) -> Vec<OutcomeJson<'_>> {
+    let rows = outcomes.iter().map(|outcome| OutcomeJson {
+        pool: outcome.about.pool().map(PoolName::as_str),
+        action: outcome.action.word(),
+        outcome: outcome.kind.word(),
+        detail: detail(outcome),
+        credential: outcome.about.credential(),
+    });
+    rows.collect()
 }
 
 /// The sentence, followed by the help in formats without a separate place for it.
@@ -210,7 +230,12 @@ mod tests {
 
     #[test]
     fn json_has_the_four_keys_of_the_design() {
-        insta::assert_snapshot!(serde_json::to_string_pretty(&json(&outcomes())).unwrap());
+        let outcomes = outcomes();
+        let rows = document::value(&rows(&outcomes));
+        insta::assert_snapshot!(serde_json::to_string_pretty(&rows).unwrap());
+        let desired = build::desired([]);
+        let plan = plan(&desired, &build::fleet(), &PlanOptions::default());
+        document::check(&schema(), &json(&plan, &[], &outcomes));
     }
 
     #[test]

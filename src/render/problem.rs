@@ -4,6 +4,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -38,9 +39,10 @@ pub fn summary(problems: &[Problem], files: usize) -> String {
     format!("{} in {}", counts.join(", "), count(files, "file"))
 }
 
-#[derive(Serialize)]
-struct ProblemJson<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ProblemJson<'a> {
     code: &'static str,
+    #[schemars(extend("enum" = ["error", "warning"]))]
     severity: &'static str,
     file: &'a str,
     /// Null if the problem concerns a whole file.
@@ -53,11 +55,11 @@ struct ProblemJson<'a> {
 
 /// The list `problems` of a document, in the order of the problems.
 pub fn json(problems: &[Problem]) -> Value {
-    problems.iter().map(one).collect()
+    document::value(&rows(problems))
 }
 
-fn one(problem: &Problem) -> Value {
-    document::value(&ProblemJson {
+pub(super) fn rows(problems: &[Problem]) -> Vec<ProblemJson<'_>> {
+    let rows = problems.iter().map(|problem| ProblemJson {
         code: problem.code.text(),
         severity: problem.severity.word(),
         file: &problem.place.file,
@@ -65,7 +67,8 @@ fn one(problem: &Problem) -> Value {
         column: problem.place.spot.map(|spot| spot.column),
         message: &problem.message,
         help: problem.help.as_deref(),
-    })
+    });
+    rows.collect()
 }
 
 /// The problems as a Markdown list below `heading`, for the summary page of a workflow run.

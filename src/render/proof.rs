@@ -1,9 +1,8 @@
 //! The result of the mTLS probes as text and JSON.
 
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 
-use super::document;
 use super::style::{GOOD, WARNING, paint};
 use super::words::count;
 use crate::domain::proof::{Attempt, Probe, Proof};
@@ -46,23 +45,30 @@ pub fn sentence(probes: &[Probe]) -> String {
     }
 }
 
-#[derive(Serialize)]
-struct ProofJson<'a> {
+/// The possible results.
+fn words() -> [&'static str; 4] {
+    [Proof::Enforced, Proof::Unreachable, Proof::CannotTell, Proof::NotEnforced].map(Proof::word)
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ProofJson<'a> {
+    #[schemars(extend("enum" = words()))]
     result: &'static str,
     probes: Vec<ProbeJson<'a>>,
 }
 
-#[derive(Serialize)]
-struct ProbeJson<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ProbeJson<'a> {
     place: &'a str,
     url: &'a str,
     attempt: &'static str,
+    #[schemars(extend("enum" = words()))]
     result: &'static str,
     evidence: &'a str,
 }
 
 /// The object `mtls` of `validate --online`.
-pub fn json(probes: &[Probe]) -> Value {
+pub(super) fn fields(probes: &[Probe]) -> ProofJson<'_> {
     let rows = probes.iter().map(|probe| ProbeJson {
         place: probe.place,
         url: &probe.url,
@@ -70,7 +76,7 @@ pub fn json(probes: &[Probe]) -> Value {
         result: probe.proof.word(),
         evidence: &probe.evidence,
     });
-    document::value(&ProofJson { result: Proof::of(probes).word(), probes: rows.collect() })
+    ProofJson { result: Proof::of(probes).word(), probes: rows.collect() }
 }
 
 fn summary(proof: Proof, probes: &[Probe]) -> String {

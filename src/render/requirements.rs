@@ -1,9 +1,8 @@
 //! The report on the requirements as text, Markdown and JSON.
 
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 
-use super::document;
 use super::style::{GOOD, NAME, QUIET, WARNING, paint};
 use super::wrap::hanging;
 use crate::domain::text::escape;
@@ -54,10 +53,11 @@ fn sentence(verdict: &RequirementVerdict) -> String {
     sentence
 }
 
-#[derive(Serialize)]
-struct RequirementJson<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct RequirementJson<'a> {
     id: &'static str,
     title: &'static str,
+    #[schemars(extend("enum" = ["met", "not met", "cannot tell"]))]
     answer: &'static str,
     evidence: &'a str,
     /// The command that can tell, if this one cannot.
@@ -66,24 +66,23 @@ struct RequirementJson<'a> {
 }
 
 /// The list `requirements` of a document.
-pub fn json(verdicts: &[RequirementVerdict]) -> Value {
-    let one = |verdict: &RequirementVerdict| {
-        document::value(&RequirementJson {
-            id: verdict.requirement.id(),
-            title: verdict.requirement.title(),
-            answer: verdict.answer.word(),
-            evidence: &verdict.evidence,
-            command: verdict.teller,
-            accepted: verdict.is_accepted,
-        })
-    };
-    verdicts.iter().map(one).collect()
+pub(super) fn rows(verdicts: &[RequirementVerdict]) -> Vec<RequirementJson<'_>> {
+    let rows = verdicts.iter().map(|verdict| RequirementJson {
+        id: verdict.requirement.id(),
+        title: verdict.requirement.title(),
+        answer: verdict.answer.word(),
+        evidence: &verdict.evidence,
+        command: verdict.teller,
+        accepted: verdict.is_accepted,
+    });
+    rows.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::monitor::compliance::{ComplianceFacts, MtlsFact, NetworkFacts, report};
+    use crate::render::document;
 
     fn some() -> Vec<RequirementVerdict> {
         let networks = NetworkFacts {
@@ -117,6 +116,8 @@ mod tests {
 
     #[test]
     fn the_report_as_json() {
-        insta::assert_snapshot!(serde_json::to_string_pretty(&json(&some())).unwrap());
+        let some = some();
+        let rows = document::value(&rows(&some));
+        insta::assert_snapshot!(serde_json::to_string_pretty(&rows).unwrap());
     }
 }

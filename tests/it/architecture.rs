@@ -87,6 +87,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("clap_mangen", &["src/cli/"]),
     ("indicatif", &["src/cli/"]),
     ("comfy_table", &["src/render/"]),
+    ("schemars", &["src/cli/", "src/render/"]),
     ("annotate_snippets", &["src/render/"]),
     ("prometheus", &["src/metrics/"]),
     ("axum", &["src/metrics/", "src/sim/"]),

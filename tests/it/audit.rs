@@ -187,13 +187,13 @@ fn json_is_one_document() {
     let path = folder.path().join("audit.jsonl");
     append(&audit_file(&path, None), "1");
     let (code, stdout, _) = run(folder.path(), &["audit.jsonl", "-o", "json"]);
-    let document: Value = serde_json::from_str(&stdout).unwrap();
+    let document = crate::cli::bench::document(&stdout);
     assert_eq!((code, &document["whole"], &document["records"]), (0, &true.into(), &1.into()));
     assert_eq!((&document["command"], &document["break"]), (&"audit".into(), &Value::Null));
     let text = fs::read_to_string(&path).unwrap().replace("ada", "eve");
     fs::write(&path, text).unwrap();
     let (code, stdout, _) = run(folder.path(), &["audit.jsonl", "-o", "json"]);
-    let document: Value = serde_json::from_str(&stdout).unwrap();
+    let document = crate::cli::bench::document(&stdout);
     assert_eq!((code, &document["break"]["line"]), (1, &1.into()));
 }
 

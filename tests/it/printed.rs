@@ -7,6 +7,7 @@
 pub(crate) mod blocks;
 mod deploy;
 mod docs;
+mod json;
 mod links;
 mod operations;
 mod providers;

@@ -101,7 +101,7 @@ fn a_fleet_file_that_is_named_must_be_there_and_its_absence_makes_no_other_probl
     let folder = folder(&[("a.yaml", "pools: [{ name: a }]")]);
     let line = ["validate", "--config", "rc.yaml", "-o", "json", "a.yaml"];
     let (code, stdout, _) = run(runnerctl(folder.path()).args(line));
-    let document: Value = serde_json::from_str(&stdout).unwrap();
+    let document = crate::cli::bench::document(&stdout);
     let files: Vec<&str> = document["problems"]
         .as_array()
         .unwrap()

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use url::Url;
 
 use super::init::InitArgs;
+use super::schema::SchemaArgs;
 use super::{AuditArgs, Output};
 use crate::domain::duration;
 use crate::domain::name::PoolName;
@@ -38,7 +39,7 @@ pub enum Command {
     Sandbox(SandboxArgs),
     /// Explain a pool field or a key of the fleet file
     Explain(ExplainArgs),
-    /// Print the JSON Schema of the files
+    /// Print the JSON Schema of a file or of a JSON output
     Schema(SchemaArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
@@ -110,21 +111,6 @@ pub struct ExplainArgs {
     /// `pool` or `fleet` for all of them
     #[arg(value_name = "KEY")]
     pub key: String,
-}
-
-#[derive(Debug, Args)]
-pub struct SchemaArgs {
-    /// Kind of file [default: one schema that accepts all of them]
-    #[arg(long, value_enum, value_name = "KIND")]
-    pub kind: Option<SchemaKind>,
-}
-
-/// The kinds of files that have a schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum SchemaKind {
-    Pool,
-    Fleet,
-    Policy,
 }
 
 #[derive(Debug, Args)]

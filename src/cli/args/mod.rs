@@ -4,6 +4,7 @@ mod audit;
 mod commands;
 mod help;
 mod init;
+mod schema;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,10 +16,11 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 pub use audit::{AuditArgs, AuditCommand, ShowArgs, Since, VerifyArgs};
 pub use commands::{
     AllowDestroy, ApplyArgs, Command, CompletionsArgs, ExplainArgs, HealthcheckArgs, PlanArgs,
-    ReferenceArgs, ReferenceFile, SandboxArgs, SchemaArgs, SchemaKind, StatusArgs, ValidateArgs,
+    ReferenceArgs, ReferenceFile, SandboxArgs, StatusArgs, ValidateArgs,
     WatchArgs,
 };
 pub use init::InitArgs;
+pub use schema::{SchemaArgs, SchemaKind};
 
 /// Declare, plan, apply and scale a fleet of self-hosted GitHub Actions runners run by GARM.
 #[derive(Debug, Parser)]

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use secrecy::SecretString;
-use serde_json::json;
 use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::log::LogLine;
+use crate::cli::log::{LogFields, LogLine};
 use crate::domain::poison::IgnorePoison;
 use tracing::Level;
 
@@ -289,7 +288,11 @@ fn line(transition: &AlertTransition) -> LogLine {
     let text = format!("alert {} {word}: {}", code(&transition.rule), transition.summary);
     let line = LogLine::new(level, "alert", text);
     let line = transition.pool.as_ref().map_or(line.clone(), |pool| line.of(pool));
-    line.with(json!({ "rule": transition.rule, "firing": level == Level::WARN, "value": transition.value }))
+    line.with(&LogFields::Alert {
+        rule: transition.rule.clone(),
+        firing: level == Level::WARN,
+        value: transition.value,
+    })
 }
 
 /// Counts each delivery attempt and logs failures.
@@ -305,7 +308,11 @@ fn report(metrics: Arc<MetricsState>) -> Arc<dyn Fn(&Delivery) + Send + Sync> {
         };
         let text = format!("alerts to {} {outcome}: {}", code(&delivery.receiver), delivery.detail);
         LogLine::new(level, "delivery", text)
-            .with(json!({ "receiver": delivery.receiver, "outcome": outcome, "alerts": delivery.alerts }))
+            .with(&LogFields::Delivery {
+                receiver: delivery.receiver.clone(),
+                outcome,
+                alerts: delivery.alerts,
+            })
             .emit();
     })
 }

@@ -2,14 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
-use serde_json::json;
 use tokio::sync::mpsc;
 use tracing::Level;
 
 use super::alerting::AlertInputs;
 use crate::audit::lifecycle::Lifecycle;
 use crate::audit::{Damage, Head, Kind};
-use crate::cli::log::LogLine;
+use crate::cli::log::{LogFields, LogLine};
 use crate::domain::poison::IgnorePoison;
 use crate::host::audit_sink::{RecordPolicy, SinkEvent};
 use crate::host::clock::Clock;
@@ -69,10 +68,10 @@ impl AuditListener {
             "run `runnerctl audit verify`, and compare the file with a copy on another machine";
         LogLine::error("audit", damage.sentence())
             .help(help)
-            .with(json!({
-                "known": damage.known.to_string(),
-                "found": damage.found.as_ref().map(Head::to_string),
-            }))
+            .with(&LogFields::Audit {
+                known: damage.known.to_string(),
+                found: damage.found.as_ref().map(Head::to_string),
+            })
             .emit();
     }
 

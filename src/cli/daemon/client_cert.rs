@@ -3,13 +3,11 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
-
 use super::alerting::AlertInputs;
 use super::setup::DaemonConfig;
 use super::startup::{DaemonParts, client_cert};
 use crate::cli::connect::{RENEW, RENEW_LISTS, expiry, lists, tls_files};
-use crate::cli::log::LogLine;
+use crate::cli::log::{LogFields, LogLine};
 use crate::garm::{GarmError, Http};
 use crate::host::clock::Clock;
 use crate::metrics::MetricsState;
@@ -75,7 +73,7 @@ impl ClientCertReloader {
         if !is_known {
             let text = format!("{why}: the previous certificate stays in use");
             let line = LogLine::error("reload", text);
-            let line = line.with(json!({ "outcome": "refused" }));
+            let line = line.with(&LogFields::Reload { outcome: "refused" });
             error.help.map_or(line.clone(), |help| line.help(help)).emit();
         }
         self.refused = Some(why);
@@ -105,7 +103,7 @@ impl ClientCertReloader {
             format!("; the client certificate is valid until {expiry}")
         });
         let text = format!("reloaded the certificate files for GARM{validity}");
-        LogLine::info("reload", text).with(json!({ "outcome": "done" })).emit();
+        LogLine::info("reload", text).with(&LogFields::Reload { outcome: "done" }).emit();
         if let Some(expiry) = expiry(&setup.file, Clock::Real.now()) {
             LogLine::warn("reload", expiry).help(RENEW).emit();
         }

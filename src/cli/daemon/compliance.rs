@@ -4,9 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use serde_json::{Value, json};
-
-use crate::cli::log::LogLine;
+use crate::cli::log::{LogFields, LogLine};
 use crate::domain::poison::IgnorePoison;
 use tracing::Level;
 
@@ -122,8 +120,8 @@ impl ComplianceReport {
     }
 
     /// The report on the current facts.
-    pub(super) fn json(&self) -> Value {
-        render::json(&self.state().report())
+    pub(super) fn report(&self) -> Vec<RequirementVerdict> {
+        self.state().report()
     }
 
     /// Logs the requirements whose answer has changed, once a round of probes has ended.
@@ -141,9 +139,10 @@ impl ComplianceReport {
 
     fn tell(&self, verdict: &RequirementVerdict) {
         let level = if verdict.is_warning() { Level::WARN } else { Level::INFO };
-        let fields = json!({ "id": verdict.requirement.id(), "answer": verdict.answer.word() });
-        let line = LogLine::new(level, "requirement", render::log_line(verdict)).with(fields);
-        line.emit();
+        let (id, answer) = (verdict.requirement.id(), verdict.answer.word());
+        LogLine::new(level, "requirement", render::log_line(verdict))
+            .with(&LogFields::Requirement { id, answer })
+            .emit();
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::domain::name::{FleetName, PoolId, PoolName};
+use crate::monitor::compliance::RequirementVerdict;
 use crate::reconcile::watch::{LoopSnapshot, Writes};
 use crate::render::decision::{self, DecisionEffect, DecisionsDocument, Stall};
 use crate::render::page::PoolScaling;
@@ -70,11 +71,11 @@ impl DecisionsPage {
         Self { report, decisions: kept.collect() }
     }
 
-    pub(super) fn value(&self) -> Value {
+    pub(super) fn value(&self, verdicts: Option<&[RequirementVerdict]>) -> Value {
         let pools = self.decisions.iter().map(|(name, pool)| {
             decision::json(name, &pool.decision, self.effect(pool), pool.stall.as_ref())
         });
-        self.report.value(&pools.collect::<Vec<_>>())
+        self.report.value(&pools.collect::<Vec<_>>(), verdicts)
     }
 
     /// The decision about a pool, for the status page.

@@ -3,11 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
-use jiff::Timestamp;
-use serde_json::json;
-
 use super::setup::DaemonConfig;
-use crate::cli::log::LogLine;
+use crate::cli::log::{LogFields, LogLine};
 use crate::cli::runner_kit;
 use crate::domain::desired::DesiredPool;
 use crate::domain::name::{FleetName, PoolName};
@@ -15,6 +12,7 @@ use crate::domain::poison::IgnorePoison;
 use crate::domain::pool::{Pool, PoolDetail};
 use crate::domain::text::code;
 use crate::plan::{RunnerKit, drifts};
+use jiff::Timestamp;
 
 /// Compares pools in GARM with the declared ones, which a reload replaces.
 #[derive(Clone)]
@@ -127,7 +125,8 @@ fn differs(pool: &PoolName, fields: &DifferingFields) -> LogLine {
     let names: Vec<String> = fields.iter().map(code).collect();
     let text = format!("the pool in GARM differs from its file in {}", names.join(", "));
     let line = LogLine::info("drift", text).of(pool);
-    line.help("run `runnerctl apply` to change it").with(json!({ "fields": &fields[..] }))
+    line.help("run `runnerctl apply` to change it")
+        .with(&LogFields::Drift { fields: fields.to_vec() })
 }
 
 #[cfg(test)]

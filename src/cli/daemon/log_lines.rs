@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use serde_json::json;
 use tracing::Level;
 
-use crate::cli::log::LogLine;
+use crate::cli::log::{LogFields, LogLine};
 use crate::domain::entity::EntityKey;
 use crate::domain::name::{PoolName, RunnerName};
 use crate::domain::text::{code, quote, said};
@@ -31,12 +30,14 @@ pub(in crate::cli) fn decided(pool: &PoolName, decision: &Decision, applied: Wri
         Writes::Sent => Mood::Does,
         Writes::Withheld => Mood::Would,
     };
-    LogLine::new(level, "decision", decision::sentence(decision, mood)).of(pool).with(json!({
-        "direction": decision.direction.word(),
-        "reason": decision.reason.word(),
-        "pool_level": decision.level,
-        "applied": applied == Writes::Sent,
-    }))
+    LogLine::new(level, "decision", decision::sentence(decision, mood)).of(pool).with(
+        &LogFields::Decision {
+            direction: decision.direction.word(),
+            reason: decision.reason.word(),
+            pool_level: decision.level,
+            applied: applied == Writes::Sent,
+        },
+    )
 }
 
 /// The line of a write and its outcome.
@@ -66,12 +67,12 @@ pub(super) fn acted(act: &WriteReport) -> LogLine {
             Some(runner),
         ),
     };
-    LogLine::new(level, "action", text).of(&act.pool).with(json!({
-        "action": act.action.word(),
-        "outcome": outcome(&act.outcome),
-        "reason": act.reason.map(Reason::word),
-        "runner": runner.map(|name| quote(name.as_str())),
-    }))
+    LogLine::new(level, "action", text).of(&act.pool).with(&LogFields::Action {
+        action: act.action.word(),
+        outcome: outcome(&act.outcome),
+        reason: act.reason.map(Reason::word),
+        runner: runner.map(|name| quote(name.as_str())),
+    })
 }
 
 /// The text for `writes` writes that together moved the level, or for one that did not.
@@ -148,10 +149,10 @@ pub(in crate::cli) fn found(finding: &IsolationFinding) -> LogLine {
         Some(runner) => format!("runner {}: {}", code(runner.as_str()), finding.evidence),
         None => finding.evidence.clone(),
     };
-    LogLine::warn("finding", text).of(&finding.pool).with(json!({
-        "finding": finding.kind.word(),
-        "runner": finding.runner.as_ref().map(|name| quote(name.as_str())),
-    }))
+    LogLine::warn("finding", text).of(&finding.pool).with(&LogFields::Finding {
+        finding: finding.kind.word(),
+        runner: finding.runner.as_ref().map(|name| quote(name.as_str())),
+    })
 }
 
 /// The line of an incident or of its end.

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
 use tracing::Level;
 
 use super::compliance::audited;
 use super::mtls_schedule::{MtlsRound, ProbeRound};
 use super::startup::DaemonParts;
-use crate::cli::log::LogLine;
+use crate::cli::log::{LogFields, LogLine};
 use crate::cli::requirements;
 use crate::domain::fleet::Controller;
 use crate::domain::proof::Proof;
@@ -54,7 +53,7 @@ pub(super) fn result_reporter(opened: &DaemonParts) -> impl Fn(&MtlsRound) + Sen
             records.proven(round);
         }
         let line = LogLine::new(level, "mtls", round.sentence.clone())
-            .with(json!({ "result": round.word.word() }));
+            .with(&LogFields::Mtls { result: round.word.word() });
         let help = "run `runnerctl validate --online` to see every probe";
         let is_open = round.word != Proof::Enforced;
         if is_open { line.help(help) } else { line }.emit();

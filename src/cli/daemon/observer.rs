@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::json;
 use tokio::sync::{Notify, watch};
 use tracing::trace;
 
@@ -24,7 +23,7 @@ use super::recent::EntryTopic;
 use super::status_page::StatusPages;
 use super::timings::{TimedEvent, Timings};
 use super::undeletable::UndeletableRunners;
-use crate::cli::log::LogLine;
+use crate::cli::log::{LogFields, LogLine};
 use crate::cli::policies::PolicySet;
 use crate::domain::fleet::{Controller, Fleet};
 use crate::domain::name::{PoolId, PoolName};
@@ -152,7 +151,8 @@ impl LoopObserver {
         for violation in &news.begun {
             let text = format!("the pool in GARM violates the policy: {}", violation.message);
             let line = LogLine::warn("policy", text).of(&violation.pool);
-            line.help(violation.help.clone()).with(json!({ "field": violation.field })).emit();
+            let fields = LogFields::Policy { field: violation.field };
+            line.help(violation.help.clone()).with(&fields).emit();
             self.records.violation(violation, ViolationChange::Begins);
         }
         for violation in &news.ended {

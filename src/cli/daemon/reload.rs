@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
 use tokio::sync::watch::Sender;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -17,7 +16,7 @@ use super::server_cert::ServerCertReloader;
 use super::setup::{ConfigError, DaemonConfig, digest, read};
 use crate::cli::connect::expect;
 use crate::cli::context::RunSettings;
-use crate::cli::log::LogLine;
+use crate::cli::log::{LogFields, LogLine};
 use crate::cli::policies::PolicySet;
 use crate::garm::GarmClient;
 use crate::host::systemd::{self, Notice};
@@ -134,7 +133,7 @@ impl Reloader {
     fn refuse(&self, refused: &ConfigError) {
         self.metrics.config(ReloadResult::Rejected);
         let text = format!("{}: the previous configuration stays in use", refused.message);
-        let line = LogLine::error("reload", text).with(json!({ "outcome": "refused" }));
+        let line = LogLine::error("reload", text).with(&LogFields::Reload { outcome: "refused" });
         let line = match refused.help.as_str() {
             "" => line,
             help => line.help(help),
@@ -162,7 +161,7 @@ impl Reloader {
         });
         let pools = count(fresh.pools.len(), "pool");
         let text = format!("{said}: {pools}");
-        LogLine::info("reload", text).with(json!({ "outcome": "done" })).emit();
+        LogLine::info("reload", text).with(&LogFields::Reload { outcome: "done" }).emit();
         for name in self.started.needs_restart(fresh) {
             let text = format!("`{name}` has changed: restart `watch` to apply the change");
             LogLine::warn("reload", text).emit();

@@ -3,9 +3,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
-
-use crate::cli::log::LogLine;
+use crate::cli::log::{LogFields, LogLine};
 use crate::config::ListenerTls;
 use crate::garm::GarmError;
 use crate::garm::tls::GarmTlsFiles;
@@ -45,7 +43,7 @@ impl ServerCertReloader {
                 self.refused = None;
                 let text = "reloaded the certificate of the listener";
                 let line = LogLine::info("reload", text);
-                line.with(json!({ "outcome": "done" })).emit();
+                line.with(&LogFields::Reload { outcome: "done" }).emit();
             }
             Some(Err(error)) => self.refuse(error),
         }
@@ -56,7 +54,7 @@ impl ServerCertReloader {
         if self.refused.as_ref() != Some(&why) {
             let text = format!("{why}: the previous certificate stays in use");
             let line = LogLine::error("reload", text);
-            let line = line.with(json!({ "outcome": "refused" }));
+            let line = line.with(&LogFields::Reload { outcome: "refused" });
             error.help.map_or(line.clone(), |help| line.help(help)).emit();
         }
         self.refused = Some(why);

@@ -149,11 +149,7 @@ impl StatusPages {
         let compliance = Arc::downgrade(&self.compliance);
         Arc::new(move || {
             let last = Arc::clone(&decisions.lock().ignoring_poison());
-            let mut page = last.value();
-            if let Some(compliance) = compliance.upgrade() {
-                page["requirements"] = compliance.json();
-            }
-            page
+            last.value(compliance.upgrade().map(|compliance| compliance.report()).as_deref())
         })
     }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing::Level;
 
+use super::fields::LineHead;
 use super::record::LogRecord;
 use crate::cli::print::Printer;
 use crate::domain::text::escape;
@@ -102,24 +103,21 @@ fn text(record: &LogRecord) -> String {
 /// A record for programs: these keys in this order, then the fields.
 #[derive(Serialize)]
 struct JsonRecord<'a> {
-    ts: String,
-    level: &'static str,
-    msg: &'a str,
-    format_version: &'static str,
-    command: &'static str,
+    #[serde(flatten)]
+    head: LineHead<'a>,
     #[serde(flatten)]
     fields: &'a Map<String, Value>,
 }
 
 fn json(record: &LogRecord) -> String {
-    let record = JsonRecord {
+    let head = LineHead {
         ts: record.at.to_string(),
         level: word(record.level),
         msg: &record.message,
         format_version: "1",
         command: "watch",
-        fields: &record.fields,
     };
+    let record = JsonRecord { head, fields: &record.fields };
     serde_json::to_string(&record).expect("texts, numbers and JSON values have a JSON form")
 }
 

@@ -4,7 +4,9 @@
 use serde_json::{Map, Value};
 use tracing::Level;
 
+use super::fields::LogFields;
 use crate::domain::name::PoolName;
+use crate::render::document;
 
 /// One line of the log.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,11 +50,11 @@ impl LogLine {
         Self { help: Some(help.into()), ..self }
     }
 
-    /// The members of an object, for programs.
     #[must_use]
-    pub(in crate::cli) fn with(mut self, fields: Value) -> Self {
-        if let Value::Object(fields) = fields {
-            self.fields.extend(fields);
+    pub(in crate::cli) fn with(mut self, fields: &LogFields) -> Self {
+        if let Value::Object(fields) = document::value(fields) {
+            debug_assert_eq!(fields["event"], self.event);
+            self.fields.extend(fields.into_iter().filter(|(key, _)| key != "event"));
         }
         self
     }

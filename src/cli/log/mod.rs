@@ -4,6 +4,7 @@
 //! work without a flag; there `-v` adds the details of that work. stderr takes the lines, except
 //! under `watch -o json`, whose result is the log: one object per line on stdout.
 
+mod fields;
 mod format;
 mod layer;
 mod line;
@@ -20,6 +21,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::failure::Failure;
 use super::print::Printer;
 use super::runtime::not_started;
+pub(in crate::cli) use fields::{LogFields, schema};
 use format::{LogFormat, LogWriter};
 use layer::LogLayer;
 pub(in crate::cli) use line::LogLine;

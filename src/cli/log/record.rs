@@ -109,9 +109,10 @@ mod tests {
     #[test]
     fn a_line_becomes_one_event_with_its_further_fields() {
         let pool = PoolName::new("web").unwrap();
-        let line = LogLine::warn("finding", "a b").of(&pool).help("look").with(json!({
-            "runner": "r-1", "count": 3, "absent": null,
-        }));
+        let mut line = LogLine::warn("finding", "a b").of(&pool).help("look");
+        line.fields.insert("runner".into(), "r-1".into());
+        line.fields.insert("count".into(), 3.into());
+        line.fields.insert("absent".into(), Value::Null);
         let record = logged(|| line.emit());
         assert_eq!((record.level, record.message.as_str()), (Level::WARN, "a b"));
         let fields = json!({

@@ -2,6 +2,7 @@
 //! the decision, and what would change it.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -12,8 +13,12 @@ use super::words::{Mood, between, freeze, sentence, short, untaken};
 use crate::domain::desired::ScalePolicy;
 use crate::domain::name::{PoolName, RunnerName};
 use crate::domain::text;
+use crate::monitor::compliance::RequirementVerdict;
 use crate::render::document;
-use crate::scaling::{Decision, DecisionInputs, Freeze, RuleResults, RunnerCounts};
+use crate::render::requirements::{self, RequirementJson};
+use crate::scaling::{
+    Decision, DecisionInputs, Direction, Freeze, Reason, RuleResults, RunnerCounts,
+};
 
 /// Whether a decision is applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,12 +49,15 @@ impl DecisionEffect<'_> {
 
 /// One decision, in `/decisions` and in `status`. Seconds are whole. `docs/glossary.md` defines
 /// every key.
-#[derive(Serialize)]
-struct DecisionJson<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(in crate::render) struct DecisionJson<'a> {
     pool: &'a str,
     pool_id: String,
+    #[schemars(extend("format" = "date-time"))]
     at: String,
+    #[schemars(extend("enum" = Direction::ALL.map(Direction::word)))]
     direction: &'static str,
+    #[schemars(extend("enum" = Reason::ALL.map(Reason::word)))]
     reason: &'static str,
     short: String,
     sentence: String,
@@ -65,6 +73,7 @@ struct DecisionJson<'a> {
     level_not_followed: Option<StallJson<'a>>,
     jobs_not_handed_out: Option<String>,
     limited_by: Option<LimitJson>,
+    #[schemars(extend("format" = "date-time"))]
     earliest_change_at: Option<String>,
     next_change: String,
     rules: Vec<RuleJson>,
@@ -72,20 +81,20 @@ struct DecisionJson<'a> {
     inputs: InputsJson,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct LimitJson {
     name: &'static str,
     value: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct RuleJson {
     rule: &'static str,
     verdict: &'static str,
     explanation: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ResultsJson {
     jobs_not_handed_out: u32,
     given_up_jobs: u32,
@@ -106,7 +115,7 @@ struct ResultsJson {
     idle_held: u32,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct InputsJson {
     policy: PolicyJson,
     garm: GarmJson,
@@ -114,7 +123,7 @@ struct InputsJson {
     jobs: JobsJson,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct PolicyJson {
     min_runners: u32,
     max_runners: u32,
@@ -129,14 +138,14 @@ struct PolicyJson {
     stale_job_age_seconds: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct GarmJson {
     max_runners: u32,
     level: u32,
     minimum_job_age_backoff_seconds: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct RunnersJson {
     active: u32,
     idle: u32,
@@ -151,15 +160,18 @@ struct RunnersJson {
     job_ended: u32,
     live: u32,
     counted_idle_by_garm: u32,
+    #[schemars(extend("format" = "date-time"))]
     deleting_since: Option<String>,
     longest_idle_seconds: Option<u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct JobsJson {
     queued: u32,
     oldest_wait_seconds: Option<u64>,
+    #[schemars(extend("format" = "date-time"))]
     oldest_queued_at: Option<String>,
+    #[schemars(extend("format" = "date-time"))]
     oldest_stuck_at: Option<String>,
     fitting: u32,
     fitting_older_than_delay: u32,
@@ -229,7 +241,7 @@ pub struct DecisionsDocument {
     pub not_scaled: Vec<(String, String)>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct DocumentJson<'a> {
     format_version: &'static str,
     command: &'static str,
@@ -237,21 +249,31 @@ struct DocumentJson<'a> {
     fleet: &'a str,
     garm: &'a str,
     controller_id: Option<&'a str>,
+    #[schemars(extend("format" = "date-time"))]
     at: String,
     applied: bool,
+    #[schemars(with = "Vec<DecisionJson<'a>>")]
     pools: &'a [Value],
     not_scaled: Vec<NotScaledJson<'a>>,
+    /// Absent while `watch` stops.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<RequirementJson<'a>>")]
+    requirements: Option<Vec<RequirementJson<'a>>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct NotScaledJson<'a> {
     pool: &'a str,
     why: &'a str,
 }
 
+pub fn schema() -> Value {
+    document::schema::<DocumentJson<'_>>("decisions", Some("watch"))
+}
+
 impl DecisionsDocument {
     /// The page, with `pools` as objects of [`json`].
-    pub fn value(&self, pools: &[Value]) -> Value {
+    pub fn value(&self, pools: &[Value], verdicts: Option<&[RequirementVerdict]>) -> Value {
         let not_scaled = self.not_scaled.iter().map(|(pool, why)| NotScaledJson { pool, why });
         document::value(&DocumentJson {
             format_version: "1",
@@ -264,6 +286,7 @@ impl DecisionsDocument {
             applied: self.is_applied,
             pools,
             not_scaled: not_scaled.collect(),
+            requirements: verdicts.map(requirements::rows),
         })
     }
 }

@@ -10,7 +10,8 @@ mod view;
 mod words;
 
 pub use binding::{Binding, binding, next};
-pub use json::{DecisionEffect, DecisionsDocument, json};
+pub(super) use json::DecisionJson;
+pub use json::{DecisionEffect, DecisionsDocument, json, schema};
 pub use occupancy::{Occupancy, occupied};
 pub use rules::{RuleVerdict, rule_verdicts};
 pub use stall::Stall;

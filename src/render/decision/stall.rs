@@ -1,6 +1,7 @@
 //! A GARM that does not create the runners that a pool's level asks for.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::words::{clock, count_of};
@@ -77,8 +78,9 @@ impl Stall {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct StallJson<'a> {
+    #[schemars(extend("format" = "date-time"))]
     since: String,
     level: u32,
     /// The number of runners that GARM counts as idle.
@@ -88,10 +90,11 @@ pub(super) struct StallJson<'a> {
     sentence: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct RateLimitJson {
     limit: u64,
     remaining: u64,
+    #[schemars(extend("format" = "date-time"))]
     resets_at: Option<String>,
 }
 

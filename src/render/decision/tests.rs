@@ -128,6 +128,8 @@ fn the_object_holds_every_input_and_every_verdict() {
     let name = PoolName::new("default").unwrap();
     let value = json(&name, &decision, DecisionEffect::Frozen(&frozen), None);
     insta::assert_snapshot!(format!("{value:#}"));
+    let page = DecisionsDocument::default().value(&[value], Some(&[]));
+    crate::render::document::check(&schema(), &page);
 }
 
 #[test]
@@ -170,7 +172,7 @@ fn the_document_names_its_fleet_and_the_pools_that_are_not_scaled() {
         "at": "1970-01-01T00:00:00Z", "applied": true,
         "pools": [], "not_scaled": [{ "pool": "new", "why": "not in GARM" }],
     });
-    assert_eq!(report.value(&[]), expected);
+    assert_eq!(report.value(&[], None), expected);
 }
 
 /// The same decisions where they are carried out and where they are not.
@@ -273,7 +275,7 @@ fn the_glossary_defines_every_word_of_a_decision() {
     let document =
         DecisionsDocument { not_scaled: vec![("a".into(), "b".into())], ..Default::default() };
     let mut words = std::collections::BTreeSet::new();
-    keys(&document.value(&[value]), &mut words);
+    keys(&document.value(&[value], None), &mut words);
     assert!(words.len() > 70, "{words:?}");
     words.extend(LifeState::ALL.map(|it| it.word().to_owned()));
     words.extend(Reason::ALL.map(|it| it.word().to_owned()));

@@ -1,25 +1,30 @@
 //! The document of `plan -o json` (DESIGN §2).
 
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::domain::name::PoolName;
-use crate::plan::{FieldChange, Note, NoteSeverity, Plan, ShownValue, Step};
+use crate::monitor::compliance::RequirementVerdict;
+use crate::plan::{Action, FieldChange, Note, NoteSeverity, Plan, ShownValue, Step};
 use crate::render::document;
+use crate::render::requirements::{self, RequirementJson};
 
 /// The fields of `plan`'s document beside `format_version` and `command`.
-#[derive(Serialize)]
-struct PlanJson<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(in crate::render) struct PlanJson<'a> {
     fleet: &'a str,
     controller_id: &'a str,
+    #[schemars(extend("format" = "date-time"))]
     observed_at: String,
     summary: SummaryJson,
     steps: Vec<StepJson<'a>>,
     notes: Vec<NoteJson<'a>>,
+    requirements: Vec<RequirementJson<'a>>,
 }
 
 /// The number of steps per action.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct SummaryJson {
     create: usize,
     update: usize,
@@ -29,8 +34,9 @@ struct SummaryJson {
     blocked: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct StepJson<'a> {
+    #[schemars(extend("enum" = Action::ALL.map(Action::word)))]
     action: &'static str,
     /// Null for GARM's own settings and for credentials, which have `credential`.
     pool: Option<&'a str>,
@@ -42,15 +48,36 @@ struct StepJson<'a> {
     credential: Option<&'a str>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ChangeJson<'a> {
     field: &'a str,
-    before: Value,
-    after: Value,
+    /// The value in GARM.
+    before: SideJson<'a>,
+    /// The value after the step.
+    after: SideJson<'a>,
 }
 
-#[derive(Serialize)]
+/// One side of a change; null if the field is absent.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+enum SideJson<'a> {
+    Absent,
+    Level(u32),
+    /// The size in bytes of a value that is not shown.
+    Hidden {
+        hidden: bool,
+        bytes: usize,
+    },
+    /// The digest of the runner kit.
+    Kit {
+        kit: String,
+    },
+    Value(&'a Value),
+}
+
+#[derive(Serialize, JsonSchema)]
 struct NoteJson<'a> {
+    #[schemars(extend("enum" = ["warning", "note"]))]
     severity: &'static str,
     pool: Option<&'a str>,
     text: &'a str,
@@ -58,9 +85,20 @@ struct NoteJson<'a> {
 }
 
 /// The fields of `plan`'s document, beside `format_version` and `command`.
-pub fn json(plan: &Plan) -> Value {
+pub fn json(plan: &Plan, verdicts: &[RequirementVerdict]) -> Value {
+    document::value(&fields(plan, verdicts))
+}
+
+pub fn schema() -> Value {
+    document::schema::<PlanJson<'_>>("plan", Some("plan"))
+}
+
+pub(in crate::render) fn fields<'a>(
+    plan: &'a Plan,
+    verdicts: &'a [RequirementVerdict],
+) -> PlanJson<'a> {
     let summary = plan.summary();
-    document::value(&PlanJson {
+    PlanJson {
         fleet: plan.fleet.as_str(),
         controller_id: &plan.controller_id,
         observed_at: plan.observed_at.to_string(),
@@ -74,7 +112,8 @@ pub fn json(plan: &Plan) -> Value {
         },
         steps: plan.steps.iter().map(step).collect(),
         notes: plan.notes.iter().map(note).collect(),
-    })
+        requirements: requirements::rows(verdicts),
+    }
 }
 
 fn step(step: &Step) -> StepJson<'_> {
@@ -94,13 +133,13 @@ fn change(change: &FieldChange) -> ChangeJson<'_> {
 }
 
 /// Only the size of a hidden value: a digest would allow guessing a short secret.
-fn side(shown: &ShownValue) -> Value {
+fn side(shown: &ShownValue) -> SideJson<'_> {
     match shown {
-        ShownValue::Absent => Value::Null,
-        ShownValue::Value(value) => value.clone(),
-        ShownValue::Level(level) => json!(level),
-        ShownValue::Hidden { bytes, .. } => json!({ "hidden": true, "bytes": bytes }),
-        ShownValue::Kit { digest } => json!({ "kit": format!("sha256:{digest}") }),
+        ShownValue::Absent => SideJson::Absent,
+        ShownValue::Value(value) => SideJson::Value(value),
+        ShownValue::Level(level) => SideJson::Level(*level),
+        ShownValue::Hidden { bytes, .. } => SideJson::Hidden { hidden: true, bytes: *bytes },
+        ShownValue::Kit { digest } => SideJson::Kit { kit: format!("sha256:{digest}") },
     }
 }
 

@@ -12,7 +12,8 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use self::json::json;
+pub(in crate::render) use self::json::{PlanJson, fields};
+pub use self::json::{json, schema};
 pub use self::markdown::{MARKDOWN_MAX, markdown};
 pub use self::next::next;
 pub use self::text::text;

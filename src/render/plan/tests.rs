@@ -15,6 +15,7 @@ use crate::plan::tests::build::{
 };
 use crate::plan::tests::some::{SECRET, some_case};
 use crate::plan::{PlanOptions, plan, saved};
+use crate::render::document;
 
 fn heading() -> Heading {
     Heading {
@@ -105,7 +106,9 @@ fn narrow_text_is_wrapped_without_loss() {
 
 #[test]
 fn json_has_the_shape_of_the_design() {
-    insta::assert_snapshot!(format!("{:#}", json(&rich())));
+    let json = json(&rich(), &[]);
+    insta::assert_snapshot!(format!("{json:#}"));
+    document::check(&schema(), &json);
 }
 
 #[test]
@@ -117,7 +120,7 @@ fn markdown_keeps_every_value_in_a_code_span() {
 fn no_format_shows_a_hidden_value_or_moves_the_cursor() {
     let forms = [
         strip_str(&text(&rich(), &heading(), 90)).to_string(),
-        format!("{:#}", json(&rich())),
+        format!("{:#}", json(&rich(), &[])),
         markdown(&rich(), &heading()),
     ];
     for form in forms {
@@ -132,7 +135,7 @@ proptest! {
         let plan = plan(&wanted, &read, &PlanOptions::default());
         let forms = [
             text(&plan, &heading(), 90),
-            json(&plan).to_string(),
+            json(&plan, &[]).to_string(),
             markdown(&plan, &heading()),
             saved::write(&plan, "https://garm.example.com", &saved::SavedInputs::default(), "salt"),
         ];

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::fleet_status::{FleetStatus, PoolStatus};
@@ -329,7 +330,7 @@ fn cells(job: &QueuedJobRow) -> Vec<Cell> {
 }
 
 /// One element of `jobs` in `status -o json`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct JobJson<'a> {
     id: i64,
     run_id: i64,

@@ -1,20 +1,24 @@
 //! The document of `status -o json`.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::Detail;
-use super::fleet_status::{DecisionSource, FleetStatus, PoolStatus};
+use super::fleet_status::{DecisionSource, FleetStatus, PoolStanding, PoolStatus};
 use super::jobs::{self, JobJson};
 use super::runners::RunnerRow;
 use crate::domain::name::PoolId;
+use crate::render::decision::DecisionJson;
 use crate::render::document;
+use crate::scaling::LifeState;
 
 /// The fields of `status`' document beside `format_version` and `command`. Seconds are whole.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct StatusJson<'a> {
     fleet: &'a str,
     controller_id: &'a str,
+    #[schemars(extend("format" = "date-time"))]
     observed_at: String,
     watch: Option<WatchJson<'a>>,
     pools: Vec<PoolJson<'a>>,
@@ -23,20 +27,22 @@ struct StatusJson<'a> {
 }
 
 /// The source of the decisions.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct WatchJson<'a> {
     address: &'a str,
     /// Null if unknown.
     running: Option<bool>,
     why: Option<&'a str>,
+    #[schemars(extend("format" = "date-time"))]
     at: Option<String>,
     applied: Option<bool>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct PoolJson<'a> {
     name: &'a str,
     pool_id: Option<&'a str>,
+    #[schemars(extend("enum" = PoolStanding::ALL.map(PoolStanding::word)))]
     standing: &'static str,
     enabled: bool,
     active: u32,
@@ -51,15 +57,20 @@ struct PoolJson<'a> {
     queue_depth: u32,
     oldest_wait_seconds: Option<u64>,
     stuck_jobs: Option<u32>,
+    /// The object of this pool in `/decisions`.
+    #[schemars(with = "Option<DecisionJson<'a>>")]
     decision: Option<&'a Value>,
     remarks: Vec<&'a str>,
+    /// Only with `--runners`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<RunnerJson<'a>>")]
     runners: Option<Vec<RunnerJson<'a>>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct RunnerJson<'a> {
     name: &'a str,
+    #[schemars(extend("enum" = LifeState::ALL.map(LifeState::word)))]
     state: &'static str,
     status: &'a str,
     runner_status: &'a str,
@@ -79,6 +90,10 @@ pub fn json(status: &FleetStatus, detail: Detail) -> Value {
         pools: status.pools.iter().map(|line| pool(line, detail)).collect(),
         jobs: status.jobs.as_ref().map(|jobs| jobs.iter().map(jobs::json).collect()),
     })
+}
+
+pub fn schema() -> Value {
+    document::schema::<StatusJson<'_>>("status", Some("status"))
 }
 
 fn source(source: &DecisionSource) -> WatchJson<'_> {

@@ -17,7 +17,7 @@ pub use fleet_status::{
 };
 pub use health::{Remark, RemarkSeverity};
 pub use jobs::{JobReason, QueuedJobRow, job_rows};
-pub use json::json;
+pub use json::{json, schema};
 pub use runners::RunnerRow;
 
 use super::style::{ADDED, ERROR, GOOD, NAME, QUIET, REMOVED, WARNING, paint};

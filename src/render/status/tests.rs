@@ -12,6 +12,7 @@ use crate::domain::fleet::Fleet;
 use crate::domain::name::{FleetName, PoolName};
 use crate::domain::runner::Runner;
 use crate::render::decision::{DecisionEffect, DecisionView};
+use crate::render::document;
 use crate::scaling::testing::{entity, fleet, job, pool, runner, settings};
 use crate::scaling::{ScaledPool, forecast, queued_jobs};
 
@@ -169,6 +170,8 @@ fn the_document_has_the_keys_of_the_design() {
         }],
     });
     let mut got = json(&healthy, Detail::Pools);
+    document::check(&schema(), &got);
+    document::check(&schema(), &json(&healthy, Detail::Runners));
     let decision = got["pools"][0].as_object_mut().unwrap().remove("decision").unwrap();
     assert_eq!(got, expected);
     let is_of = |key: &str| decision[key].as_str().unwrap();

@@ -8,6 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use assert_cmd::cargo::cargo_bin;
+use clap::ValueEnum;
+use runnerctl::cli::args::SchemaKind;
+use runnerctl::cli::schema;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -23,9 +26,10 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    /// The document on stdout.
+    /// The document on stdout, which its schema accepts.
+    #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+        document(&self.out)
     }
 
     /// Asserts the exit code; a failure prints all output.
@@ -33,6 +37,38 @@ impl Said {
     pub(crate) fn ends(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{}\n{}", self.out, self.err);
         self
+    }
+}
+
+/// Reads a document, or a line of the log, and asserts that the schema of its output accepts it.
+#[track_caller]
+pub(crate) fn document(text: &str) -> Value {
+    let document: Value =
+        serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text:?}"));
+    let kind = output_of(&document);
+    let validator = jsonschema::validator_for(&schema::of(kind)).unwrap();
+    let errors: Vec<String> = validator
+        .iter_errors(&document)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{kind:?}: {errors:#?}\n{document:#}");
+    document
+}
+
+/// The output that a document is.
+#[track_caller]
+pub(crate) fn output_of(document: &Value) -> SchemaKind {
+    let is_named = |kind: &SchemaKind| {
+        kind.to_possible_value().is_some_and(|name| document["command"] == name.get_name())
+    };
+    match document["command"].as_str() {
+        _ if document.get("ts").is_some() => SchemaKind::LogLine,
+        _ if document.get("error").is_some() => SchemaKind::Error,
+        Some("watch") => SchemaKind::Decisions,
+        _ => SchemaKind::OUTPUTS
+            .into_iter()
+            .find(is_named)
+            .unwrap_or_else(|| panic!("no schema for {document}")),
     }
 }
 

@@ -28,7 +28,8 @@ fn each_kind_of_file_has_a_schema_of_its_own() {
         ),
         ("policy", json!({ "policy": {} }), json!({ "pools": [] })),
     ] {
-        let schema = bench.run(&["schema", "--kind", kind]).ends(0).json();
+        let said = bench.run(&["schema", "--kind", kind]).ends(0);
+        let schema: serde_json::Value = serde_json::from_str(&said.out).unwrap();
         let id = schema["$id"].as_str().unwrap();
         assert_eq!(id, format!("urn:runnerctl:schema:{kind}-file"));
         let validator = validator_for(&schema).unwrap();

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use super::bench::{Bench, eventually, signal};
+use super::bench::{Bench, document, eventually, signal};
 
 /// The lines of stderr without their time, with `N` for numbers that differ from run to run.
 fn lines(err: &str) -> Vec<String> {
@@ -54,8 +54,7 @@ fn each_logged_request_has_method_path_status_milliseconds_and_bytes() {
     let bench = Bench::new();
     bench.declare(&["a"]);
     let line = ["watch", "--config", "rc.yaml", "-vv", "-o", "json", "--once", "--dry-run"];
-    let objects: Vec<Value> =
-        bench.run(&line).ends(0).out.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
+    let objects: Vec<Value> = bench.run(&line).ends(0).out.lines().map(document).collect();
     let requests: Vec<&Value> = objects.iter().filter(|it| it["event"] == "request").collect();
     let read = requests.iter().find(|it| it["path"] == "/api/v1/instances").unwrap();
     assert_eq!((&read["level"], &read["method"]), (&"debug".into(), &"GET".into()));
@@ -91,7 +90,7 @@ fn watch_logs_one_object_per_line_with_ts_level_and_msg_first() {
         .out
         .lines()
         .map(|it| {
-            let object: Value = serde_json::from_str(it).unwrap();
+            let object = document(it);
             assert!(object["msg"].is_string() && object["event"].is_string(), "{it}");
             assert_eq!(
                 (&object["format_version"], &object["command"]),

@@ -69,7 +69,7 @@ fn under_json_output_every_line_of_stdout_is_an_object() {
     let events: Vec<String> = out
         .lines()
         .map(|line| {
-            let object: serde_json::Value = serde_json::from_str(line).unwrap();
+            let object = crate::cli::bench::document(line);
             assert_eq!(
                 (&object["format_version"], &object["command"]),
                 (&"1".into(), &"watch".into())

@@ -37,7 +37,7 @@ fn watch_reports_a_policy_violation_of_a_live_pool_and_its_end_once() {
     let record = r#""act":"policy violation""#;
     eventually("the record", || stage.read("audit.jsonl").contains(record).then_some(()));
     let page = get(stage.watch, "/decisions").unwrap().1;
-    let page: serde_json::Value = serde_json::from_str(&page).unwrap();
+    let page = crate::cli::bench::document(&page);
     assert_eq!(page["requirements"][2]["id"], "R8");
 
     let applied = stage.run(&["apply", "--auto-approve", "--no-audit"]);
@@ -84,7 +84,7 @@ fn validate_online_checks_live_pools_against_the_policy() {
     let applied = stage.run(&["apply", "--auto-approve", "--no-audit"]);
     assert!(applied.status.success(), "{applied:?}");
     let output = stage.run(&["validate", "--online", "-o", "json"]);
-    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let said = crate::cli::bench::document(str::from_utf8(&output.stdout).unwrap());
     assert_eq!(output.status.code(), Some(0), "{said}");
     let is_about_policy = |it: &serde_json::Value| it["code"].as_str().unwrap().starts_with("RC08");
     assert!(!said["problems"].as_array().unwrap().iter().any(is_about_policy), "{said}");

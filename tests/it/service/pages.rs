@@ -42,7 +42,7 @@ fn decisions_and_status_use_the_same_words() {
     let up = "runnerctl_scaling_decisions_total{pool=\"default\",direction=\"up\",reason=\"pressure\"} 1";
     stage.metrics_with(up);
     let (status, page) = get(stage.watch, "/decisions").unwrap();
-    let report: Value = serde_json::from_str(&page).unwrap();
+    let report = crate::cli::bench::document(&page);
     let decision = &report["pools"][0];
     assert_eq!((status, &report["fleet"]), (200, &Value::from("sandbox")));
     assert_eq!((&decision["direction"], &decision["reason"]), (&"up".into(), &"pressure".into()));

@@ -227,7 +227,7 @@ impl Stage {
     /// The pool in the JSON of `status`.
     pub(crate) fn status(&self) -> Value {
         let output = self.run(&["status", "-o", "json"]);
-        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let document = crate::cli::bench::document(str::from_utf8(&output.stdout).unwrap());
         document["pools"][0].clone()
     }
 }

@@ -7,7 +7,7 @@ use super::stage::{Stage, eventually, get};
 fn document(stage: &Stage) -> Value {
     let output = stage.run(&["status", "-o", "json"]);
     assert!(output.status.success(), "{output:?}");
-    serde_json::from_slice(&output.stdout).unwrap()
+    crate::cli::bench::document(str::from_utf8(&output.stdout).unwrap())
 }
 
 fn text(stage: &Stage) -> String {

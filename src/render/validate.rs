@@ -1,0 +1,48 @@
+//! The document of `validate -o json`.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::document;
+use super::problem::{self, ProblemJson};
+use super::proof::{self, ProofJson};
+use super::requirements::{self, RequirementJson};
+use crate::config::Problem;
+use crate::domain::proof::Probe;
+use crate::monitor::compliance::RequirementVerdict;
+
+/// The fields of `validate`'s document beside `format_version` and `command`.
+#[derive(Serialize, JsonSchema)]
+struct ValidateJson<'a> {
+    problems: Vec<ProblemJson<'a>>,
+    /// Files below the folder of pool files that are not read; absent if there are none.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    unread: &'a [String],
+    /// What the mTLS probes prove; only with `--online`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ProofJson<'a>")]
+    mtls: Option<ProofJson<'a>>,
+    /// Only with `--online`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<RequirementJson<'a>>")]
+    requirements: Option<Vec<RequirementJson<'a>>>,
+}
+
+/// The fields of `validate`'s document. `online` holds the results of the checks against GARM.
+pub fn json(
+    problems: &[Problem],
+    unread: &[String],
+    online: Option<(&[Probe], &[RequirementVerdict])>,
+) -> Value {
+    document::value(&ValidateJson {
+        problems: problem::rows(problems),
+        unread,
+        mtls: online.map(|(probes, _)| proof::fields(probes)),
+        requirements: online.map(|(_, verdicts)| requirements::rows(verdicts)),
+    })
+}
+
+pub fn schema() -> Value {
+    document::schema::<ValidateJson<'_>>("validate", Some("validate"))
+}
