@@ -150,7 +150,7 @@ fn dispatch(command: &Command, cx: Context<'_>) -> Result<Exit, Failure> {
 fn version(cx: Context<'_>) -> Result<Exit, Failure> {
     let version = env!("CARGO_PKG_VERSION");
     match cx.settings.output {
-        Output::Json => cx.print.document("version", json!({ "version": version }))?,
+        Output::Json => cx.print.document("version", serde_json::json!({ "version": version }))?,
         Output::Text | Output::Markdown => cx.print.result(&format!("runnerctl {version}\n"))?,
     }
     Ok(Exit::Done)

@@ -16,8 +16,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 pub use audit::{AuditArgs, AuditCommand, ShowArgs, Since, VerifyArgs};
 pub use commands::{
     AllowDestroy, ApplyArgs, Command, CompletionsArgs, ExplainArgs, HealthcheckArgs, PlanArgs,
-    ReferenceArgs, ReferenceFile, SandboxArgs, StatusArgs, ValidateArgs,
-    WatchArgs,
+    ReferenceArgs, ReferenceFile, SandboxArgs, StatusArgs, ValidateArgs, WatchArgs,
 };
 pub use init::InitArgs;
 pub use schema::{SchemaArgs, SchemaKind};
