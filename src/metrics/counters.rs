@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::catalog::{MetricDef, MetricKind};
+use super::metric_def::{MetricDef, MetricKind};
 use crate::domain::name::PoolName;
 
 /// A value of a label from a fixed set, so that no series grows with runners, jobs or what GARM

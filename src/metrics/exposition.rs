@@ -8,9 +8,9 @@ use prometheus::proto::{
     Metric, MetricFamily, MetricType,
 };
 
-use super::catalog::{MetricDef, MetricKind};
 use super::counters::{Counter, Histogram, Timing, Totals};
 use super::gauges::{GAUGES, ProcessFacts};
+use super::metric_def::{MetricDef, MetricKind};
 use crate::domain::name::PoolName;
 use crate::domain::text;
 use crate::monitor::PoolGauges;

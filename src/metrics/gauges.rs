@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::catalog::{MetricDef, MetricKind};
-use super::snapshot::{ProcessGauges, Snapshot};
-use super::state::ReloadResult;
+use super::metric_def::{MetricDef, MetricKind};
+use super::snapshot::{ProcessGauges, ReloadResult, Snapshot};
 use crate::domain::name::PoolName;
 use crate::monitor::PoolGauges;
 

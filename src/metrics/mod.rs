@@ -14,6 +14,7 @@ pub mod counters;
 mod exposition;
 mod gauges;
 pub mod instrumented_transport;
+mod metric_def;
 pub mod routes;
 pub mod serve;
 pub mod snapshot;
@@ -26,8 +27,7 @@ pub use certificates::Certificates;
 pub use counters::{Counter, Timing};
 pub use instrumented_transport::InstrumentedTransport;
 pub use serve::{MetricsServer, serve};
-pub use snapshot::{ProcessGauges, Snapshot};
+pub use snapshot::{ProcessGauges, ReloadResult, Snapshot};
 pub use state::{
     DecisionsRenderer, HealthLimits, HtmlPage, MetricsState, PageRenderer, PageRequest, PageSource,
-    ReloadResult,
 };

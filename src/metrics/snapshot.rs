@@ -34,3 +34,11 @@ pub struct ProcessGauges {
     /// When the last signed statement about the audit log had reached every configured place.
     pub audit_anchored_at: Option<Timestamp>,
 }
+
+/// The result of the last reading of the files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReloadResult {
+    Applied,
+    /// They are invalid; an older state of them is in force.
+    Rejected,
+}

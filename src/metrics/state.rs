@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::counters::{Counter, Timing, Totals};
 use super::exposition;
 use super::gauges::ProcessFacts;
-use super::snapshot::{ProcessGauges, Snapshot};
+use super::snapshot::{ProcessGauges, ReloadResult, Snapshot};
 use crate::domain::poison::IgnorePoison;
 use crate::render::words;
 
@@ -83,14 +83,6 @@ pub struct MetricsState {
     /// Separate from `now`, because collecting thousands of series takes a few milliseconds, for
     /// which only counting may have to wait.
     tallies: Mutex<Totals>,
-}
-
-/// The result of the last reading of the files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReloadResult {
-    Applied,
-    /// They are invalid; an older state of them is in force.
-    Rejected,
 }
 
 struct CurrentState {

@@ -7,66 +7,21 @@ use jiff::Timestamp;
 use super::circuit_breaker::{CircuitInputs, CircuitStatus, RunnerProbe};
 use super::deadline::EvaluationClock;
 use super::decision::{Decision, DecisionInputs, Direction, Reason, RuleResults};
-use super::entity_index::EntityIndex;
 use super::handout::{HandOutState, WaitingJobs, given_up};
 use super::level::levels;
+use super::observation::{Observation, count};
 use super::one_shot::floor;
 use super::pool_index::PoolIndex;
 use super::pressure::{Pressure, PressureInputs};
 use super::queue::PICK_UP;
 use super::removal::{overdue, retire, suspects};
-use super::routing::Routing;
-use super::runner_state::RunnerState;
 use super::slow_boot;
 use super::state::PoolState;
-use crate::domain::desired::{ScalePolicy, leaves_scaling_to_us};
+use crate::domain::desired::leaves_scaling_to_us;
 use crate::domain::name::RunnerName;
 
 /// The grace period after GARM's own backoff before the loop scales for a job.
 pub const BACKOFF_GRACE: Duration = Duration::from_secs(15);
-
-/// One scaled pool of an entity, after the jobs were assigned.
-#[derive(Debug, Clone, Copy)]
-pub struct Observation<'a> {
-    index: &'a EntityIndex,
-    routing: &'a Routing,
-    place: usize,
-    pub(super) pool: &'a PoolIndex,
-    pub(super) policy: &'a ScalePolicy,
-    backoff: Duration,
-}
-
-impl<'a> Observation<'a> {
-    /// The pool at this index of the routing order, if the loop scales it. `backoff` is GARM's
-    /// `minimum_job_age_backoff`.
-    pub fn new(
-        index: &'a EntityIndex,
-        routing: &'a Routing,
-        place: usize,
-        backoff: Duration,
-    ) -> Option<Self> {
-        let pool = index.pools.get(place).filter(|pool| pool.is_scaled())?;
-        let policy = pool.policy.as_ref()?;
-        Some(Self { index, routing, place, pool, policy, backoff })
-    }
-
-    /// Whether everything except the jobs is as it was for this decision.
-    pub(super) fn is_as_in(&self, decision: &Decision) -> bool {
-        let inputs = &decision.inputs;
-        inputs.counts == self.pool.counts
-            && inputs.garm_max == self.pool.garm_max
-            && inputs.garm_level == self.pool.garm_level
-            && inputs.backoff == self.backoff
-            && inputs.policy == *self.policy
-    }
-
-    /// The idle runners, ordered by name. GARM may link a job to a runner shortly before it marks
-    /// the runner active; such a runner is left out.
-    pub(super) fn idle_without_job(&self, now: Timestamp) -> Vec<&'a RunnerState> {
-        let idle = self.pool.idle_runners(now).map(|(runner, _)| runner);
-        idle.filter(|runner| runner.job.is_none()).collect()
-    }
-}
 
 /// Makes the decision about one pool at `now`, on GARM's clock, and returns the pool's new state.
 pub fn decide(seen: &Observation<'_>, state: PoolState, now: Timestamp) -> (Decision, PoolState) {
@@ -325,9 +280,4 @@ fn at_rest(inputs: &DecisionInputs, rules: &RuleResults) -> Reason {
         (0, 1..) => Reason::Hold,
         (0, 0) => Reason::Steady,
     }
-}
-
-/// Converts a count; memory never holds 2^32 of anything counted here.
-pub(super) fn count(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
 }

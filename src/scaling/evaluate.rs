@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::decide::{Observation, decide};
+use super::decide::decide;
 use super::decision::Decision;
 use super::entity_index::EntityIndex;
 use super::fleet_index::FleetIndex;
+use super::observation::Observation;
 use super::route::{RoutingContext, route};
 use super::state::{EntityState, LastEvaluation, ScalingState, SharedJobs};
 use crate::domain::entity::EntityKey;

@@ -1,8 +1,8 @@
 //! Selects the runners of a pool that are removed: idle, suspect and overdue ones.
 
 use super::deadline::EvaluationClock;
-use super::decide::{Observation, count};
 use super::decision::RuleResults;
+use super::observation::{Observation, count};
 use super::runner_counts::RunnerClass;
 use super::runner_state::{IdleSource, RunnerState};
 use crate::domain::name::RunnerName;
