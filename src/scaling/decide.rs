@@ -47,9 +47,10 @@ pub fn decide(seen: &Observation<'_>, state: PoolState, now: Timestamp) -> (Deci
     rules.dead_idle = inputs.counts.suspect.saturating_sub(count(dismiss.len()));
     let failed = inputs.counts.failed.saturating_sub(count(remove.len()));
     let short = rules.places_short(&inputs.counts).saturating_sub(count(dismiss.len()));
-    let overdue = overdue(seen, short, &mut clock);
+    let overdue = overdue(seen, &rules, short, &mut clock);
     rules.overdue_removed = count(overdue.len());
-    rules.dead = failed + inputs.counts.overdue - rules.overdue_removed + rules.dead_idle;
+    rules.dead =
+        failed + inputs.counts.overdue.saturating_sub(rules.overdue_removed) + rules.dead_idle;
     remove.extend(overdue);
     let (retire, reserve, ask) = retire(seen, &mut rules, &mut clock);
     rules.keep = inputs.counts.idle.saturating_sub(rules.covered + count(retire.len()));

@@ -116,7 +116,7 @@ pub struct RuleResults {
     pub dead: u32,
     /// The suspect ones among `dead`, which GARM would remove like any idle runner.
     pub dead_idle: u32,
-    /// Runners in `remove` that have not failed: they boot for too long, and jobs need their places.
+    /// Runners in `remove` that have not failed: they boot for too long, and the pool is full.
     pub overdue_removed: u32,
     /// Idle runners beyond the floor and beyond those about to pick up a job.
     pub surplus: u32,
@@ -137,7 +137,8 @@ impl RuleResults {
     /// How many places the jobs need beyond those that are free or become free.
     pub(super) fn places_short(&self, counts: &RunnerCounts) -> u32 {
         let places = self.room + counts.leaving + counts.ended;
-        self.wanted.max(self.hand_out.tried).saturating_sub(places)
+        let asked = self.wanted.max(self.hand_out.tried).max(self.boot_probe.into());
+        asked.saturating_sub(places)
     }
 }
 

@@ -23,8 +23,7 @@ pub(super) const AT_LEAST: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Arrival {
     created_at: Timestamp,
-    /// From its creation until it was idle.
-    pub(super) boot: Duration,
+    boot: Duration,
 }
 
 impl Arrival {

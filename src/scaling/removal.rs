@@ -44,21 +44,28 @@ pub(super) fn suspects(
     suspects
 }
 
-/// Of the runners that boot for too long, the `short` oldest: jobs need their places.
+/// Of the runners that boot for far longer than a younger one, the `short` oldest: jobs need their
+/// places. If there is none and another is to be tried because all boot for too long, the oldest of
+/// those.
 pub(super) fn overdue(
     seen: &Observation<'_>,
+    rules: &RuleResults,
     short: u32,
     clock: &mut EvaluationClock,
 ) -> Vec<RunnerName> {
-    if short == 0 || seen.pool.counts.overdue == 0 {
+    let (wanted, most) = match (seen.pool.counts.overdue, rules.boot_probe) {
+        (1.., _) => (RunnerClass::Overdue, short),
+        (0, true) => (RunnerClass::Booting, short.min(1)),
+        (0, false) => return Vec::new(),
+    };
+    if most == 0 {
         return Vec::new();
     }
     let grace = seen.policy.boot_grace;
-    let mut overdue: Vec<&RunnerState> = (seen.pool.runners.iter())
-        .filter(|runner| runner.class(grace, clock) == RunnerClass::Overdue)
-        .collect();
+    let mut overdue: Vec<&RunnerState> =
+        (seen.pool.runners.iter()).filter(|runner| runner.class(grace, clock) == wanted).collect();
     overdue.sort_unstable_by(|a, b| (a.created_at, &a.name).cmp(&(b.created_at, &b.name)));
-    overdue.into_iter().take(short as usize).map(|runner| runner.name.clone()).collect()
+    overdue.into_iter().take(most as usize).map(|runner| runner.name.clone()).collect()
 }
 
 /// The runners to remove, the next candidates, and those whose history is to be read.

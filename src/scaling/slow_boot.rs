@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::deadline::EvaluationClock;
-use super::overtaken::{AT_LEAST, Arrival};
+use super::overtaken::AT_LEAST;
 use super::pool_index::PoolIndex;
 use super::runner_counts::RunnerClass;
 use super::runner_state::RunnerState;
@@ -37,8 +37,17 @@ pub(super) fn is_probe_due(
     let (Some(first), Some(last)) = (created.iter().min(), created.iter().max()) else {
         return false;
     };
-    let known = pool.runners.iter().filter_map(Arrival::of).map(|arrival| arrival.boot * 2).max();
+    let known = pool.runners.iter().filter_map(boot).map(|boot| boot * 2).max();
     let apart = EvaluationClock::new(*last).age(*first);
     let step = apart.clamp(AT_LEAST, PROBE_MAX).max(known.unwrap_or_default());
     clock.passed(*last, step)
+}
+
+/// How long the runner booted, if its arrival was observed. A runner that was first observed with a
+/// job may have been idle for long before.
+fn boot(runner: &RunnerState) -> Option<Duration> {
+    let idle = runner.idle.map(|idle| idle.since);
+    let since = idle.or_else(|| Some(runner.pick_up?.idle_since))?;
+    let boot = Duration::try_from(since.duration_since(runner.created_at)).ok()?;
+    (!boot.is_zero()).then_some(boot)
 }

@@ -141,14 +141,14 @@ pub(super) fn untaken(it: &Decision) -> String {
 fn failed(it: &Decision, mood: Mood) -> String {
     if it.rules.overdue_removed > 0 {
         return format!(
-            "{} {} for far longer than a younger one: {}",
+            "{} {} for too long: {}",
             mood.verb("remove"),
             has(
                 it.rules.overdue_removed,
                 "runner that has been booting",
                 "runners that have been booting"
             ),
-            has(it.rules.wanted, "job needs its place", "jobs need places")
+            has(it.rules.wanted.max(1), "job needs its place", "jobs need places")
         );
     }
     format!(

@@ -237,9 +237,8 @@ fn no_runner_is_tried_before_twice_the_boot_of_another_runner_of_the_pool() {
     scene.set("a01", "running/active", 101);
     scene.queue(1, 101);
     scene.add(1, "creating/pending", 110);
-    // It was seen to be up by the job that it took at 101.
-    assert!(!scene.look(311).rules.boot_probe);
-    assert!(scene.look(312).rules.boot_probe);
+    assert!(!scene.look(309).rules.boot_probe);
+    assert!(scene.look(310).rules.boot_probe);
 }
 
 #[test]
@@ -277,6 +276,41 @@ fn in_a_full_pool_a_runner_that_boots_for_too_long_makes_room_for_a_waiting_job(
     // Its place is about to become free: nothing more is removed.
     scene.set("a02", "pending_delete/installing", 32);
     assert_eq!(names(&scene.look(32).remove), Vec::<&str>::new());
+}
+
+/// A real GARM with four hung VMs and two idle runners in a full pool let a job wait for 313 s.
+#[test]
+fn in_a_full_pool_where_all_boot_for_too_long_the_oldest_makes_room_for_another() {
+    let mut scene = Scene::without_floor();
+    scene.policy().max_runners = 2;
+    scene.policy().max_queue_wait = Some(secs(30));
+    scene.add(2, "creating/pending", 0);
+    scene.queue(1, 5);
+    assert_eq!(names(&scene.look(34).remove), Vec::<&str>::new());
+    let decision = scene.look(35);
+    assert_eq!((decision.direction, decision.reason), (Direction::Down, Reason::Failed));
+    assert_eq!((names(&decision.remove), decision.rules.need), (vec!["a01"], 0));
+    scene.set("a01", "pending_delete/pending", 36);
+    assert_eq!(names(&scene.look(36).remove), Vec::<&str>::new());
+    scene.remove("a01");
+    let decision = scene.look(40);
+    assert_eq!((decision.reason, decision.rules.need), (Reason::BootProbe, 1));
+}
+
+/// The time that a runner had been idle before it took its job is not part of its boot.
+#[test]
+fn a_runner_that_was_idle_for_long_does_not_hold_off_another() {
+    let mut scene = Scene::without_floor();
+    scene.policy().max_queue_wait = Some(secs(30));
+    scene.add(1, "creating/pending", 0);
+    scene.look(0);
+    scene.set("a01", "running/idle", 10);
+    scene.look(10);
+    scene.set("a01", "running/active", 500);
+    scene.queue(1, 500);
+    scene.add(1, "creating/pending", 505);
+    assert!(!scene.look(534).rules.boot_probe);
+    assert!(scene.look(535).rules.boot_probe);
 }
 
 #[test]
