@@ -73,6 +73,9 @@ _runnerctl() {
             runnerctl,watch)
                 cmd="runnerctl__subcmd__watch"
                 ;;
+            runnerctl__subcmd__audit,help)
+                cmd="runnerctl__subcmd__audit__subcmd__help"
+                ;;
             runnerctl__subcmd__audit,show)
                 cmd="runnerctl__subcmd__audit__subcmd__show"
                 ;;
@@ -81,6 +84,9 @@ _runnerctl() {
                 ;;
             runnerctl__subcmd__audit__subcmd__help,help)
                 cmd="runnerctl__subcmd__audit__subcmd__help__subcmd__help"
+                ;;
+            runnerctl__subcmd__audit__subcmd__help,show)
+                cmd="runnerctl__subcmd__audit__subcmd__help__subcmd__show"
                 ;;
             runnerctl__subcmd__audit__subcmd__help,verify)
                 cmd="runnerctl__subcmd__audit__subcmd__help__subcmd__verify"
@@ -141,6 +147,9 @@ _runnerctl() {
                 ;;
             runnerctl__subcmd__help,watch)
                 cmd="runnerctl__subcmd__help__subcmd__watch"
+                ;;
+            runnerctl__subcmd__help__subcmd__audit,show)
+                cmd="runnerctl__subcmd__help__subcmd__audit__subcmd__show"
                 ;;
             runnerctl__subcmd__help__subcmd__audit,verify)
                 cmd="runnerctl__subcmd__help__subcmd__audit__subcmd__verify"
@@ -256,7 +265,7 @@ _runnerctl() {
             return 0
             ;;
         runnerctl__subcmd__audit)
-            opts="-f -o -v -h --config --pools --policy --allow-exec --output --color --verbose --help show verify"
+            opts="-f -o -v -h --config --pools --policy --allow-exec --output --color --verbose --help show verify help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -290,6 +299,62 @@ _runnerctl() {
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        runnerctl__subcmd__audit__subcmd__help)
+            opts="show verify help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        runnerctl__subcmd__audit__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        runnerctl__subcmd__audit__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        runnerctl__subcmd__audit__subcmd__help__subcmd__verify)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
@@ -656,8 +721,22 @@ _runnerctl() {
             return 0
             ;;
         runnerctl__subcmd__help__subcmd__audit)
-            opts="verify"
+            opts="show verify"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        runnerctl__subcmd__help__subcmd__audit__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

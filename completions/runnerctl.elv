@@ -239,8 +239,11 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
             cand --help 'Print help'
         }
         &'runnerctl;audit;help'= {
+            cand show 'Print records: who did what and when, or the life of one runner; verifies nothing'
             cand verify 'Verify the hash chain over rotated files; report the first bad record and missing parts'
             cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'runnerctl;audit;help;show'= {
         }
         &'runnerctl;audit;help;verify'= {
         }
@@ -399,12 +402,12 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
             cand status 'Show the state of the pools'
             cand watch 'Scale the pools until stopped; serve metrics, send alerts, keep the audit log'
             cand healthcheck 'Ask a running `watch` whether it is healthy, for a container or a script'
-            cand audit 'Verify the audit log'
+            cand audit 'Show or verify the audit log'
             cand import 'Print unmanaged pools as YAML with `adopt`'
             cand demo 'Run a demonstration on a simulated GARM, in seconds'
             cand sandbox 'Serve a simulated GARM on this machine, to try the commands on'
             cand explain 'Explain a pool field or a key of the fleet file'
-            cand schema 'Print the JSON Schema of the files'
+            cand schema 'Print the JSON Schema of a file or of a JSON output'
             cand completions 'Print a completion script for a shell'
             cand version 'Print the version'
             cand exit-codes 'List the exit codes'
@@ -427,7 +430,10 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
         &'runnerctl;help;healthcheck'= {
         }
         &'runnerctl;help;audit'= {
+            cand show 'Print records: who did what and when, or the life of one runner; verifies nothing'
             cand verify 'Verify the hash chain over rotated files; report the first bad record and missing parts'
+        }
+        &'runnerctl;help;audit;show'= {
         }
         &'runnerctl;help;audit;verify'= {
         }
