@@ -1332,7 +1332,7 @@ _runnerctl() {
             fi
             case "${prev}" in
                 --kind)
-                    COMPREPLY=($(compgen -W "pool fleet policy plan apply status validate audit explain decisions error log-line" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "pool fleet policy plan apply status validate audit explain version decisions error log-line" -- "${cur}"))
                     return 0
                     ;;
                 --config)

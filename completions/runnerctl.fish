@@ -287,6 +287,7 @@ status\t'`status -o json`'
 validate\t'`validate -o json`'
 audit\t'`audit verify -o json`'
 explain\t'`explain -o json`'
+version\t'`version -o json`'
 decisions\t'The page `/decisions` of `watch`'
 error\t'Any command that fails under `-o json`'
 log-line\t'One line of `watch -o json`'"

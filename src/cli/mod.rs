@@ -47,6 +47,7 @@ mod spinner;
 pub mod status;
 pub mod step_summary;
 pub mod validate;
+pub mod version;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -136,7 +137,7 @@ fn dispatch(command: &Command, cx: Context<'_>) -> Result<Exit, Failure> {
         Command::Explain(args) => explain::run(args, cx),
         Command::Schema(args) => schema::run(args, cx),
         Command::Completions(args) => completions::run(args.shell, cx),
-        Command::Version => version(cx),
+        Command::Version => version::run(cx),
         Command::ExitCodes => {
             cx.print.result(&format!("{}\n", Exit::help_table()))?;
             Ok(Exit::Done)
@@ -144,16 +145,6 @@ fn dispatch(command: &Command, cx: Context<'_>) -> Result<Exit, Failure> {
         Command::Man => manual::run(cx),
         Command::Reference(args) => reference::run(args.file, cx),
     }
-}
-
-/// Prints what `--version` prints, or a document.
-fn version(cx: Context<'_>) -> Result<Exit, Failure> {
-    let version = env!("CARGO_PKG_VERSION");
-    match cx.settings.output {
-        Output::Json => cx.print.document("version", serde_json::json!({ "version": version }))?,
-        Output::Text | Output::Markdown => cx.print.result(&format!("runnerctl {version}\n"))?,
-    }
-    Ok(Exit::Done)
 }
 
 /// Runs work that only reads, and so may stop anywhere: the first signal stops it with the code of

@@ -8,6 +8,7 @@ use super::exit::Exit;
 use super::explain::ExplainJson;
 use super::failure::{Failure, FailureJson};
 use super::log;
+use super::version::VersionJson;
 use crate::config::{SchemaRoot, schema, schema_of};
 use crate::render::{audit, decision, document, outcome, plan, status, validate};
 
@@ -30,6 +31,7 @@ pub fn of(kind: SchemaKind) -> Value {
         SchemaKind::Validate => validate::schema(),
         SchemaKind::Audit => audit::schema(),
         SchemaKind::Explain => document::schema::<ExplainJson>("explain", Some("explain")),
+        SchemaKind::Version => document::schema::<VersionJson>("version", Some("version")),
         SchemaKind::Decisions => decision::schema(),
         SchemaKind::Error => document::schema::<FailureJson<'_>>("error", None),
         SchemaKind::LogLine => log::schema(),

@@ -30,6 +30,8 @@ pub enum SchemaKind {
     Audit,
     /// `explain -o json`
     Explain,
+    /// `version -o json`
+    Version,
     /// The page `/decisions` of `watch`
     Decisions,
     /// Any command that fails under `-o json`
@@ -40,13 +42,14 @@ pub enum SchemaKind {
 
 impl SchemaKind {
     /// The outputs.
-    pub const OUTPUTS: [Self; 9] = [
+    pub const OUTPUTS: [Self; 10] = [
         Self::Plan,
         Self::Apply,
         Self::Status,
         Self::Validate,
         Self::Audit,
         Self::Explain,
+        Self::Version,
         Self::Decisions,
         Self::Error,
         Self::LogLine,
