@@ -15,7 +15,7 @@ use runnerctl::domain::job::JobStatus;
 use runnerctl::domain::runner::RunnerStatus;
 use runnerctl::garm::{GarmClient, GarmLogin, Request, Response, ResponseFuture, Transport};
 use runnerctl::host::clock::Clock;
-use runnerctl::reconcile::read_fleet::{FleetRequest, SpecsRequest, read_fleet};
+use runnerctl::reconcile::read_fleet::{FleetRequest, read_fleet};
 use runnerctl::scaling::{
     FleetIndex, RoutingContext, RowChange, ScalePolicies, ScalingState, evaluate_entity,
     evaluate_fleet,
@@ -62,14 +62,7 @@ fn client(load: InitialLoad) -> GarmClient {
 }
 
 async fn read(client: &GarmClient) -> Fleet {
-    let ask = FleetRequest {
-        credentials: false,
-        kinds: Vec::new(),
-        templates: false,
-        proxies: false,
-        specs: SpecsRequest::Unwanted,
-    };
-    read_fleet(client, &ask, &Clock::Real).await.unwrap()
+    read_fleet(client, &FleetRequest::default(), &Clock::Real).await.unwrap()
 }
 
 /// The specification's policy for every pool.

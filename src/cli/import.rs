@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use crate::config::{self, DeclaredPool, FleetFile, Manifest, Severity, SourceFile};
 use crate::domain::entity::{EntityKey, EntityKind};
-use crate::domain::fleet::{Fleet, ReleaseLine};
+use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolId;
 use crate::domain::text::{self, LISTED_MAX, code};
 use crate::garm::{GarmClient, UnknownPoolData};
 use crate::host::clock::Clock;
 use crate::host::files;
-use crate::reconcile::read_fleet::{FleetRequest, SpecsRequest, read_fleet};
+use crate::reconcile::read_fleet::{FleetRequest, SpecsRequest, TemplatesRequest, read_fleet};
 use crate::render::import::{ORDER, PoolDraft, drafts, file, left_out};
 use crate::render::style::{HELP, WARNING, paint};
 use crate::render::words::count;
@@ -77,17 +77,13 @@ fn parts(probed: &Manifest) -> Result<(&FleetFile, &DeclaredPool), Failure> {
 /// Reads the pools, the entities of every kind, and the templates if GARM has any.
 async fn read(client: &GarmClient) -> Result<Fleet, Failure> {
     let ask = FleetRequest {
-        credentials: false,
         kinds: EntityKind::ALL.to_vec(),
-        templates: false,
+        templates: TemplatesRequest::IfSupported,
         proxies: true,
         specs: SpecsRequest::Unowned,
+        ..FleetRequest::default()
     };
-    let mut fleet = read_fleet(client, &ask, &Clock::Real).await?;
-    if fleet.line() == ReleaseLine::Current {
-        fleet.templates = client.templates().await?;
-    }
-    Ok(fleet)
+    Ok(read_fleet(client, &ask, &Clock::Real).await?)
 }
 
 /// Settings of pools in GARM that a pool file cannot declare. Each is left as it is, with a
@@ -422,13 +418,13 @@ mod tests {
         };
         let ask = FleetRequest {
             kinds: EntityKind::ALL.to_vec(),
-            templates: true,
+            templates: TemplatesRequest::Named,
             proxies: true,
-            credentials: false,
             specs: SpecsRequest::Declared {
                 fleet: desired.fleet.clone(),
                 pools: manifest.pools.iter().map(claim).collect(),
             },
+            ..FleetRequest::default()
         };
         let fleet = read_fleet(&client, &ask, &Clock::Real).await.unwrap();
         let made = plan(&desired, &fleet, &PlanOptions::default());

@@ -22,9 +22,8 @@ use crate::domain::address::is_unencrypted;
 use crate::domain::entity::{Entity, EntityKind, EntityRef};
 use crate::domain::fleet::Fleet;
 use crate::domain::text::{self, code, count};
-use crate::garm::GarmError;
 use crate::host::clock::Clock;
-use crate::reconcile::read_fleet::{FleetRequest, SpecsRequest, read_fleet};
+use crate::reconcile::read_fleet::{FleetRequest, read_fleet};
 use crate::render::init::{FLEET_FILE, IfPresent, NewFile, NewFleet, NewGarm, files};
 use crate::render::style::{HELP, paint};
 
@@ -172,18 +171,11 @@ async fn read(garm: &NewGarm, dir: &Path, cx: Context<'_>) -> Result<Fleet, Fail
     };
     let client = connect(file, dir.to_owned(), cx)?;
     let request = FleetRequest {
-        credentials: false,
         kinds: EntityKind::ALL.to_vec(),
-        templates: false,
-        proxies: false,
-        specs: SpecsRequest::Unwanted,
+        providers: true,
+        ..FleetRequest::default()
     };
-    let read = async {
-        let mut fleet = read_fleet(&client, &request, &Clock::Real).await?;
-        let providers = client.providers().await?;
-        fleet.providers = Some(providers.into_iter().map(|provider| provider.name).collect());
-        Ok::<Fleet, GarmError>(fleet)
-    };
+    let read = read_fleet(&client, &request, &Clock::Real);
     Ok(reading(&client.address(), read, cx).await?)
 }
 

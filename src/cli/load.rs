@@ -1,14 +1,15 @@
 //! Reads the files of a run and stops if they have errors.
 
-use crate::config::{self, DeclaredPool, FleetFile, Manifest, Problem, Severity, has_error};
+use crate::config::{self, FleetFile, Manifest, Problem, Severity, has_error};
 use crate::domain::desired::{Desired, Scope};
-use crate::domain::entity::EntityKind;
 use crate::domain::name::PoolName;
 use crate::domain::text::{code, list};
 use crate::host::files::{self, Pools, Start};
 use crate::plan::{self, RunnerKit};
 use crate::policy::UndeclaredPools;
-use crate::reconcile::read_fleet::{DeclaredIdentity, FleetRequest, SpecsRequest};
+use crate::reconcile::read_fleet::{
+    DeclaredIdentity, FleetRequest, SpecsRequest, TemplatesRequest,
+};
 use crate::render::problem;
 use crate::render::words::count;
 
@@ -187,22 +188,15 @@ impl Loaded {
 
     /// The parts of GARM that these files make it necessary to read.
     pub fn ask(&self) -> FleetRequest {
-        let is_used = |kind: &EntityKind| {
-            self.manifest
-                .pools
-                .iter()
-                .any(|pool| pool.entity.as_ref().is_some_and(|entity| entity.kind == *kind))
-        };
-        let has_template = self.manifest.pools.iter().any(|pool| pool.template.is_some());
-        let names_proxy =
-            |pool: &DeclaredPool| pool.proxy.as_ref().is_some_and(|proxy| !proxy.is_empty());
-        let has_proxy = self.manifest.pools.iter().any(names_proxy);
         FleetRequest {
-            credentials: false,
-            kinds: EntityKind::ALL.into_iter().filter(is_used).collect(),
-            templates: has_template,
-            proxies: has_proxy,
+            kinds: self.manifest.entity_kinds(),
+            templates: match self.manifest.names_template() {
+                true => TemplatesRequest::Named,
+                false => TemplatesRequest::IfMoved,
+            },
+            proxies: self.manifest.names_proxy(),
             specs: self.specs(),
+            ..FleetRequest::default()
         }
     }
 }

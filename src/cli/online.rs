@@ -6,50 +6,22 @@ use std::collections::BTreeSet;
 use crate::config::{
     Code, CredentialSettings, DeclaredPool, FieldProblem, Manifest, Problem, Severity,
 };
-use crate::domain::entity::{Entity, EntityKind, EntityRef};
-use crate::domain::fleet::{Provider, Proxy, Template};
+use crate::domain::entity::{Entity, EntityRef};
+use crate::domain::fleet::Template;
 use crate::domain::text::{self, list, quote};
-use crate::garm::{self, GarmClient};
+use crate::reconcile::read_fleet::names::{GarmNames, NamesRequest};
 use crate::render::words::nearest;
 
-/// What GARM has of the kinds of things that pools name.
-#[derive(Debug, Clone, Default)]
-pub struct GarmNames {
-    providers: Vec<Provider>,
-    /// Entities of the kinds that pools use.
-    entities: Vec<Entity>,
-    templates: Vec<Template>,
-    proxies: Vec<Proxy>,
-    /// Names of the GitHub endpoints; read only if the fleet file has credentials.
-    endpoints: Vec<String>,
-}
-
-impl GarmNames {
-    /// The entities of the kinds that pools use.
-    pub fn entities(&self) -> &[Entity] {
-        &self.entities
+/// What to read of GARM to check these files.
+pub fn request(manifest: &Manifest) -> NamesRequest {
+    let has_credentials =
+        manifest.fleet_file.as_ref().is_some_and(|file| !file.credentials.is_empty());
+    NamesRequest {
+        kinds: manifest.entity_kinds(),
+        templates: manifest.names_template(),
+        proxies: manifest.names_proxy(),
+        endpoints: has_credentials,
     }
-}
-
-/// Reads from GARM only what the files refer to.
-pub async fn ask(client: &GarmClient, manifest: &Manifest) -> Result<GarmNames, garm::GarmError> {
-    let pools = &manifest.pools;
-    let mut known = GarmNames { providers: client.providers().await?, ..GarmNames::default() };
-    for kind in EntityKind::ALL {
-        if pools.iter().filter_map(|pool| pool.entity.as_ref()).any(|entity| entity.kind == kind) {
-            known.entities.extend(client.entities(kind).await?);
-        }
-    }
-    if pools.iter().any(|pool| pool.template.is_some()) {
-        known.templates = client.templates().await?;
-    }
-    if pools.iter().any(|pool| proxy_of(pool).is_some()) {
-        known.proxies = client.proxies().await?;
-    }
-    if manifest.fleet_file.as_ref().is_some_and(|file| !file.credentials.is_empty()) {
-        known.endpoints = client.endpoints().await?;
-    }
-    Ok(known)
 }
 
 /// A problem with one field of a pool.
@@ -135,12 +107,8 @@ fn forge<'k>(pool: &DeclaredPool, known: &'k GarmNames) -> &'k str {
     found.map_or("", |entity| &entity.forge)
 }
 
-fn proxy_of(pool: &DeclaredPool) -> Option<&str> {
-    pool.proxy.as_deref().filter(|proxy| !proxy.is_empty())
-}
-
 fn proxy(pool: &DeclaredPool, known: &GarmNames) -> FieldFinding {
-    let wanted = proxy_of(pool)?;
+    let wanted = pool.named_proxy()?;
     if known.proxies.iter().any(|proxy| proxy.is_named(wanted)) {
         return None;
     }
@@ -218,7 +186,8 @@ const OFFERED_MAX: usize = 8;
 mod tests {
     use super::*;
     use crate::config::{SourceFile, load};
-    use crate::domain::entity::{EntityKey, PoolManager};
+    use crate::domain::entity::{EntityKey, EntityKind, PoolManager};
+    use crate::domain::fleet::{Provider, Proxy};
     use crate::domain::name::EntityId;
 
     fn known() -> GarmNames {

@@ -18,6 +18,7 @@ use crate::garm::probe::{self, ProbeTargets};
 use crate::host::files::Start;
 use crate::monitor::compliance::{ComplianceFacts, RequirementVerdict, report};
 use crate::policy::Violation;
+use crate::reconcile::read_fleet::names::read_names;
 use crate::reconcile::read_fleet::read_owned;
 use crate::render::words::count;
 use crate::render::{self, problem, proof};
@@ -47,7 +48,7 @@ pub async fn run_online(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Fa
     let client = connect(fleet_file, places.base(), cx)?;
     expect(&client, &files.manifest.pools);
     let asked = async {
-        let known = online::ask(&client, &files.manifest).await?;
+        let known = read_names(&client, &online::request(&files.manifest)).await?;
         let (controller, _) = client.controller().await?;
         let credentials = client.credentials().await?;
         let live = read_owned(&client, &fleet_file.fleet).await?;
@@ -69,7 +70,7 @@ pub async fn run_online(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Fa
     };
     let verdicts = report(&facts, &fleet_file.policy.accept);
     files.problems.extend(online::problems(&files.manifest, &known));
-    files.problems.extend(agents(&files.manifest, known.entities()));
+    files.problems.extend(agents(&files.manifest, &known.entities));
     if !live.is_empty() {
         files.files.push(client.address());
         files.problems.extend(live.iter().map(|problem| as_it_stands(problem, client.address())));

@@ -37,6 +37,11 @@ impl DeclaredPool {
         fields.into_iter().filter(|(_, is_missing)| *is_missing).map(|(key, _)| key).collect()
     }
 
+    /// The proxy that the file names, if it names one.
+    pub fn named_proxy(&self) -> Option<&str> {
+        self.proxy.as_deref().filter(|proxy| !proxy.is_empty())
+    }
+
     /// The pool as `plan` uses it; `None` while a field is [`Self::missing`].
     pub fn complete(&self) -> Option<DesiredPool> {
         Some(DesiredPool {

@@ -18,6 +18,7 @@ use super::text::{FileText, ParseState};
 use super::value::{LocatedValue, Mapping, Value};
 use super::{decode, fleet, yaml};
 use crate::domain::desired::{Desired, Scope};
+use crate::domain::entity::EntityKind;
 use crate::domain::name::PoolName;
 
 /// The contents of a fleet's files, as read by [`load`].
@@ -291,6 +292,23 @@ fn watched(fleet: &Mapping, pools: &[DeclaredPool], diagnostics: &mut Diagnostic
 }
 
 impl Manifest {
+    /// The kinds of entities that pools name.
+    pub fn entity_kinds(&self) -> Vec<EntityKind> {
+        let entities = || self.pools.iter().filter_map(|pool| pool.entity.as_ref());
+        let is_named = |kind: &EntityKind| entities().any(|entity| entity.kind == *kind);
+        EntityKind::ALL.into_iter().filter(is_named).collect()
+    }
+
+    /// Whether a pool names an install template.
+    pub fn names_template(&self) -> bool {
+        self.pools.iter().any(|pool| pool.template.is_some())
+    }
+
+    /// Whether a pool names a proxy.
+    pub fn names_proxy(&self) -> bool {
+        self.pools.iter().any(|pool| pool.named_proxy().is_some())
+    }
+
     /// The complete desired state, with pools sorted by name, or the problems that `plan` cannot
     /// work with. The caller first checks [`Self::problems`] for other errors.
     pub fn complete(&self, scope: Scope) -> Result<Desired, Vec<Problem>> {

@@ -137,14 +137,21 @@ impl Fleet {
         self.entities.iter().filter(|entity| entity.is(wanted)).collect()
     }
 
+    /// The release line of this GARM.
+    pub fn line(&self) -> ReleaseLine {
+        ReleaseLine::of(&self.controller, &self.pools)
+    }
+}
+
+impl ReleaseLine {
     /// The release line: a pool without `generation` shows the old one; if there are no pools, the
     /// version decides.
-    pub fn line(&self) -> ReleaseLine {
-        let old_version = self.controller.version.trim_start_matches('v').starts_with("0.1.");
-        let is_old = match self.pools.first() {
-            Some(_) => self.pools.iter().any(|pool| pool.generation.is_none()),
+    pub fn of(controller: &Controller, pools: &[Pool]) -> Self {
+        let old_version = controller.version.trim_start_matches('v').starts_with("0.1.");
+        let is_old = match pools.first() {
+            Some(_) => pools.iter().any(|pool| pool.generation.is_none()),
             None => old_version,
         };
-        if is_old { ReleaseLine::Old } else { ReleaseLine::Current }
+        if is_old { Self::Old } else { Self::Current }
     }
 }

@@ -47,7 +47,12 @@ pub(super) async fn pool(
     client: &GarmClient,
     id: &PoolId,
 ) -> Result<Option<(Pool, Vec<Runner>)>, GarmError> {
-    match with_retries(|| client.pool(id)).await {
+    if_there(with_retries(|| client.pool(id)).await)
+}
+
+/// Returns nothing for an object that was deleted meanwhile.
+pub(super) fn if_there<T>(answer: Result<T, GarmError>) -> Result<Option<T>, GarmError> {
+    match answer {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

@@ -80,6 +80,20 @@ const WRITES: &[&str] = &[
     ".update_credential(",
 ];
 
+/// The methods of the client that read lists of GARM's, as they are called.
+const LIST_READS: &[&str] = &[
+    "client.entities(",
+    "client.entity(",
+    "client.providers(",
+    "client.templates(",
+    "client.proxies(",
+    "client.endpoints(",
+    "client.pools(",
+    "client.pools_and_date(",
+    "client.runners(",
+    "client.jobs(",
+];
+
 /// Where each library lives: paths that may name it.
 const LIBRARIES: &[(&str, &[&str])] = &[
     ("clap", &["src/cli/"]),
@@ -109,7 +123,7 @@ const FILE_MAX: usize = 400;
 
 /// Every finding in one source.
 fn findings(source: &Source) -> Vec<String> {
-    let rules = [floors, purity, clocks, threads, writers, libraries, shapes];
+    let rules = [floors, purity, clocks, threads, writers, readers, libraries, shapes];
     rules.iter().flat_map(|rule| rule(source)).collect()
 }
 
@@ -241,6 +255,17 @@ fn writers(source: &Source) -> Vec<String> {
         Some("garm" | "sim") | None => Vec::new(),
         Some(_) if is_writer => Vec::new(),
         Some(_) => named(source, WRITES, "writes to GARM outside `reconcile/writer.rs`"),
+    }
+}
+
+/// The fleet is read in one place; `reread` shares the list of pools among the steps of an apply.
+fn readers(source: &Source) -> Vec<String> {
+    let is_reader = source.path.starts_with("src/reconcile/read_fleet")
+        || source.path == "src/reconcile/reread.rs";
+    match source.room() {
+        Some("garm" | "sim") | None => Vec::new(),
+        Some(_) if is_reader => Vec::new(),
+        Some(_) => named(source, LIST_READS, "reads the fleet outside `reconcile/read_fleet`"),
     }
 }
 
@@ -445,6 +470,12 @@ fn pure_rooms_writers_libraries_and_shapes_are_held() {
         &["src/reconcile/apply.rs:1: `.delete_pool(` writes to GARM outside `reconcile/writer.rs`"],
     );
     check("src/reconcile/writer.rs", "client.delete_pool(&id).await?;\n", &[]);
+    check(
+        "src/cli/status.rs",
+        "let pools = client.pools().await?;\n",
+        &["src/cli/status.rs:1: `client.pools(` reads the fleet outside `reconcile/read_fleet`"],
+    );
+    check("src/reconcile/read_fleet/resync.rs", "client.pools().await?;\n", &[]);
     check("src/reconcile/writer.rs", "let now = tokio::time::Instant::now();\n", &[]);
     check(
         "src/reconcile/writer.rs",

@@ -16,7 +16,7 @@ use runnerctl::garm::{GarmClient, GarmLogin, Request, Response, ResponseFuture, 
 use runnerctl::host::clock::Clock;
 use runnerctl::host::files::{self, Pools, Start};
 use runnerctl::plan::{Plan, PlanOptions, plan};
-use runnerctl::reconcile::read_fleet::{FleetRequest, SpecsRequest, read_fleet};
+use runnerctl::reconcile::read_fleet::{FleetRequest, TemplatesRequest, read_fleet};
 use runnerctl::render::plan::{Heading, json, markdown, text};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -70,11 +70,10 @@ fn read(folder: &Path) -> Fleet {
     let login = GarmLogin::new("admin", SecretString::from("password"));
     let client = GarmClient::new(Arc::new(Answers(answers)), login);
     let ask = FleetRequest {
-        credentials: false,
         kinds: EntityKind::ALL.to_vec(),
-        templates: true,
+        templates: TemplatesRequest::Named,
         proxies: true,
-        specs: SpecsRequest::Unwanted,
+        ..FleetRequest::default()
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(read_fleet(&client, &ask, &Clock::Real)).unwrap()

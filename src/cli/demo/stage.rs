@@ -24,7 +24,7 @@ use crate::plan::{self, Plan};
 use crate::reconcile::apply::apply;
 use crate::reconcile::audit_trail::AuditContext;
 use crate::reconcile::options::ApplyOptions;
-use crate::reconcile::read_fleet::{FleetRequest, SpecsRequest, read_fleet};
+use crate::reconcile::read_fleet::{FleetRequest, read_fleet};
 use crate::reconcile::writer::Writer;
 use crate::render;
 use crate::render::plan::Heading;
@@ -84,13 +84,7 @@ pub(super) fn config() -> SimConfig {
 
 /// The parts of GARM that the demo reads.
 pub(super) fn ask() -> FleetRequest {
-    FleetRequest {
-        credentials: false,
-        kinds: vec![EntityKind::Organization],
-        templates: false,
-        proxies: false,
-        specs: SpecsRequest::Unwanted,
-    }
+    FleetRequest { kinds: vec![EntityKind::Organization], ..FleetRequest::default() }
 }
 
 /// The audit context of the demo's writes.

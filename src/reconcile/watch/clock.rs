@@ -5,6 +5,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
+use crate::reconcile::read_fleet::resync::RequestSpan;
+
 /// The resolution of the `Date` header: whole seconds.
 const GRAIN: Duration = Duration::from_secs(1);
 
@@ -14,13 +16,6 @@ const GRAIN: Duration = Duration::from_secs(1);
 pub(super) struct GarmClock {
     at: Timestamp,
     since: Instant,
-}
-
-/// When a request was sent and when it was answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct RequestSpan {
-    pub(super) sent: Instant,
-    pub(super) answered: Instant,
 }
 
 impl GarmClock {

@@ -11,7 +11,6 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::command::{LoopSettings, WatchCommand};
-use super::full_read::full_read;
 use super::input::{Answered, Effect, Input, PoolWrite, ReadRequest};
 use super::machine::ScalingLoop;
 use super::managed_pools::DeclaredPools;
@@ -22,6 +21,7 @@ use crate::garm::events::{Feed, StreamSignal};
 use crate::garm::{GarmClient, GarmError};
 use crate::host::clock::Clock;
 use crate::reconcile::preconditions::Precondition;
+use crate::reconcile::read_fleet::resync::full_read;
 use crate::reconcile::write_outcome::WriteError;
 use crate::reconcile::writer::{LevelOrder, ResendLabels, Writer};
 use crate::scaling::Reason;

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::clock::GarmClock;
 use super::command::{LoopSettings, RunMode, WatchCommand, Writes};
-use super::input::{Effect, Health, Input, KnownState, RateLimitRead, ReadScope};
+use super::input::{Effect, Input};
 use super::level_release::LevelRelease;
 use super::managed_pools::{DeclaredPools, ResolvedPools};
 use super::observer::{Incident, Observer, StreamStatus};
@@ -22,6 +22,7 @@ use crate::garm::events::StreamSignal;
 use crate::garm::{ErrorKind, GarmError, TransportError};
 use crate::host::clock::Clock;
 use crate::monitor::IsolationAuditor;
+use crate::reconcile::read_fleet::resync::{Health, KnownState, RateLimitRead, ReadScope};
 use crate::scaling::{FleetIndex, ScalingState};
 
 /// How long `--once` waits for the levels that it raised to be lowered.

@@ -14,7 +14,6 @@ mod driver;
 mod evaluation;
 mod explained;
 mod first_decisions;
-mod full_read;
 mod input;
 mod level_lease;
 mod level_release;

@@ -6,7 +6,6 @@ use jiff::SignedDuration;
 use tokio::time::Instant;
 
 use super::clock::GarmClock;
-use super::input::{FullRead, Health, ReadScope};
 use super::machine::{LoopPhase, ScalingLoop};
 use super::managed_pools::ResolvedPools;
 use super::observer::Incident;
@@ -16,6 +15,7 @@ use crate::domain::fleet::{Fleet, ReleaseLine};
 use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::runner::Runner;
 use crate::garm::{ErrorKind, GarmError};
+use crate::reconcile::read_fleet::resync::{FullRead, Health, ReadScope};
 use crate::scaling::{FleetIndex, RowChange};
 
 /// A larger difference between the clocks leads to a warning.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::input::ReadScope;
 use crate::domain::backoff::Backoff;
 use crate::garm::{ErrorKind, GarmError, TransportError};
+use crate::reconcile::read_fleet::resync::ReadScope;
 use crate::scaling::RowChange;
 
 /// The shortest and the longest wait after a failed full read; never longer than a resync.

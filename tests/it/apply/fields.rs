@@ -61,13 +61,11 @@ async fn read(rig: &ApplyRig, manifest: &Manifest) -> Fleet {
     };
     let ask = FleetRequest {
         kinds: vec![rig.entity.kind],
-        templates: false,
-        proxies: false,
-        credentials: false,
         specs: SpecsRequest::Declared {
             fleet: FleetName::new("acme").unwrap(),
             pools: manifest.pools.iter().map(claim).collect(),
         },
+        ..FleetRequest::default()
     };
     read_fleet(&rig.client, &ask, &Clock::Real).await.unwrap()
 }

@@ -35,11 +35,9 @@ fn organization() -> String {
 
 async fn read(rig: &ApplyRig, claims: Vec<DeclaredIdentity>) -> Fleet {
     let ask = FleetRequest {
-        credentials: false,
         kinds: vec![EntityKind::Organization],
-        templates: false,
-        proxies: false,
         specs: SpecsRequest::Declared { fleet: fleet(), pools: claims },
+        ..FleetRequest::default()
     };
     rig.forget();
     read_fleet(&rig.client, &ask, &Clock::Real).await.unwrap()

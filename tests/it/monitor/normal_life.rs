@@ -14,7 +14,7 @@ use runnerctl::domain::runner::Runner;
 use runnerctl::garm::GarmClient;
 use runnerctl::host::clock::Clock;
 use runnerctl::monitor::{IsolationAuditor, IsolationFinding};
-use runnerctl::reconcile::read_fleet::{FleetRequest, SpecsRequest, read_fleet};
+use runnerctl::reconcile::read_fleet::{FleetRequest, read_fleet};
 use runnerctl::scaling::{FleetIndex, RowChange, ScalePolicies};
 use runnerctl::sim::in_memory::InMemoryWorld;
 use runnerctl::sim::{JobBatch, Knobs, SimConfig, World};
@@ -119,19 +119,7 @@ impl Bench {
 
     async fn step(&mut self, second: u64) {
         self.happen(second).await;
-        let fleet = read_fleet(
-            &self.client,
-            &FleetRequest {
-                credentials: false,
-                kinds: Vec::new(),
-                templates: false,
-                proxies: false,
-                specs: SpecsRequest::Unwanted,
-            },
-            &Clock::Real,
-        )
-        .await
-        .unwrap();
+        let fleet = read_fleet(&self.client, &FleetRequest::default(), &Clock::Real).await.unwrap();
         self.send_events(&fleet, second);
         if second >= self.away_until {
             let is_due = second.is_multiple_of(RESYNC) || self.fleet_index.is_none();

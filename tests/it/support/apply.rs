@@ -18,7 +18,7 @@ use runnerctl::plan::{Action, Consent, Creation, Operation, Plan, Resource, Step
 use runnerctl::reconcile::apply::apply;
 use runnerctl::reconcile::audit_trail::AuditContext;
 use runnerctl::reconcile::options::ApplyOptions;
-use runnerctl::reconcile::read_fleet::{FleetRequest, SpecsRequest, read_fleet};
+use runnerctl::reconcile::read_fleet::{FleetRequest, read_fleet};
 use runnerctl::reconcile::writer::Writer;
 use runnerctl::sim::in_memory::InMemoryWorld;
 use runnerctl::sim::{SimConfig, World};
@@ -157,13 +157,7 @@ impl ApplyRig {
     }
 
     pub(crate) async fn fleet(&self) -> Fleet {
-        let ask = FleetRequest {
-            credentials: false,
-            kinds: EntityKind::ALL.to_vec(),
-            templates: false,
-            proxies: false,
-            specs: SpecsRequest::Unwanted,
-        };
+        let ask = FleetRequest { kinds: EntityKind::ALL.to_vec(), ..FleetRequest::default() };
         read_fleet(&self.client, &ask, &Clock::Real).await.unwrap()
     }
 

@@ -2,26 +2,88 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::pin::pin;
+use std::time::Duration;
 
 use futures_util::stream::StreamExt;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::clock::RequestSpan;
-use super::input::{FullRead, KnownState, RateLimitRead, ReadScope};
+use super::read_instances_and_jobs;
+use super::specs::{fill, read_entities_by_id};
+use crate::domain::credential::RateLimit;
 use crate::domain::entity::{Entity, EntityKey, EntityKind};
-use crate::domain::fleet::Fleet;
+use crate::domain::fleet::{Controller, Fleet};
 use crate::domain::name::{FleetName, PoolId};
 use crate::domain::pool::{Pool, PoolDetail, SpecsVersion};
 use crate::garm::{GarmClient, GarmError};
-use crate::reconcile::read_fleet::{fill, read_entities_by_id, read_instances_and_jobs};
 
 /// The number of entities read by id in one full read, for the `extra_specs` of their pools. They
 /// are read at the start and after changes without an event; an idle fleet needs none.
 const ASKED_MAX: usize = 64;
 
+/// The result of one full read.
+pub(in crate::reconcile) struct FullRead {
+    /// The fleet; GARM's settings and entities may be those of an earlier read.
+    pub(in crate::reconcile) fleet: Fleet,
+    /// Whether settings and entities were read this time.
+    pub(in crate::reconcile) scope: ReadScope,
+    /// GitHub's rate limits; empty if they were not read this time.
+    pub(in crate::reconcile) limits: BTreeMap<String, RateLimit>,
+    /// The time on GARM's clock, if the answer with the pools contained it.
+    pub(in crate::reconcile) date: Option<Timestamp>,
+    /// When the pools were requested and received.
+    pub(in crate::reconcile) span: RequestSpan,
+    /// The duration of the whole read.
+    pub(in crate::reconcile) took: Duration,
+}
+
+/// What a full read covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::reconcile) enum ReadScope {
+    /// Pools, instances and jobs: three requests.
+    Lists,
+    /// In addition, GARM's settings, the entities of our pools, and those `extra_specs` of our
+    /// pools that are not known yet.
+    Health,
+}
+
+/// What is known already and need not be read again.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::reconcile) enum KnownState {
+    /// GARM's settings and entities, for [`ReadScope::Lists`].
+    Health(Health),
+    /// The edition of each pool whose `extra_specs` are known, for [`ReadScope::Health`].
+    Specs(HashMap<PoolId, SpecsVersion>, RateLimitRead),
+}
+
+/// Whether GitHub's rate limits are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::reconcile) enum RateLimitRead {
+    /// GARM creates no runners somewhere, and the limits may explain it.
+    Wanted,
+    /// No pool needs the explanation.
+    Unwanted,
+}
+
+/// The state of GARM itself as it was last read.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::reconcile) struct Health {
+    pub(in crate::reconcile) controller: Controller,
+    pub(in crate::reconcile) entities: Vec<Entity>,
+    pub(in crate::reconcile) kinds: Vec<EntityKind>,
+    /// GitHub's rate limit for each of GARM's credentials, by name, where it was read.
+    pub(in crate::reconcile) limits: BTreeMap<String, RateLimit>,
+}
+
+/// When a request was sent and when it was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::reconcile) struct RequestSpan {
+    pub(in crate::reconcile) sent: Instant,
+    pub(in crate::reconcile) answered: Instant,
+}
+
 /// Reads pools, instances and jobs, and what is not known yet before or after them.
-pub(super) async fn full_read(
+pub(in crate::reconcile) async fn full_read(
     client: &GarmClient,
     owner: &FleetName,
     known: KnownState,
