@@ -44,6 +44,7 @@ mod stuck_jobs;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub mod transition;
 
 pub use deadline::EvaluationClock;
 pub use decide::decide;
@@ -62,3 +63,4 @@ pub use routing::{JobExceptions, Routing};
 pub use runner_counts::{ERROR_FINAL, ERROR_QUIET, RunnerClass, RunnerCounts, classify};
 pub use runner_states::{LifeState, RunnerStateCounts};
 pub use state::{EntityState, PoolState, ScalingState};
+pub use transition::RunnerTransition;

@@ -36,7 +36,7 @@ use crate::reconcile::watch::{
     WriteReport, Writes,
 };
 use crate::render::decision::{Mood, freeze, sentence};
-use crate::scaling::{Decision, Direction, RowChange};
+use crate::scaling::{Decision, Direction, RowChange, RunnerTransition};
 
 /// Receives the reports of the loop.
 pub(super) struct LoopObserver {
@@ -175,12 +175,21 @@ impl LoopObserver {
 }
 
 impl Observer for LoopObserver {
+    fn runner_changed(&self, transition: &RunnerTransition<'_>) {
+        let mut state = self.state();
+        let times = state.timings.runner_changed(transition);
+        self.time(&state, times);
+        let ObserverState { leaving, names, .. } = &mut *state;
+        if let Some(line) = leaving.runner_changed(transition, names) {
+            self.log_problem(&line, EntryTopic::Other);
+        }
+    }
+
     fn read(&self, fleet: &Fleet, took: Duration) {
         let mut state = self.state();
         self.metrics.observe(Timing::Reconcile, took);
         self.tell_remarks(&mut state);
-        let times = state.timings.read(fleet);
-        self.time(&state, times);
+        state.timings.read(fleet);
         state.outdated = gauges::outdated(fleet);
         let news = state.guardrails.read(&self.policies.borrow(), &self.pages.origin.fleet, fleet);
         self.compliance.networks(state.guardrails.in_wrong_networks());
@@ -204,12 +213,8 @@ impl Observer for LoopObserver {
     }
 
     fn changed(&self, change: &RowChange, _now: Timestamp) {
-        let mut state = self.state();
-        let times = state.timings.changed(change);
-        self.time(&state, times);
-        let ObserverState { leaving, names, .. } = &mut *state;
-        if let Some(line) = leaving.changed(change, names) {
-            self.log_problem(&line, EntryTopic::Other);
+        if let RowChange::Job(job) = change {
+            self.state().timings.see_job(job);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Measures how long jobs wait and runners take to start, from changed rows: GARM keeps no history
 //! of either (GARM.md §f).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,8 +9,7 @@ use jiff::Timestamp;
 use crate::domain::fleet::Fleet;
 use crate::domain::job::{Job, JobStatus};
 use crate::domain::name::PoolId;
-use crate::domain::runner::{Runner, RunnerStatus};
-use crate::scaling::{EvaluationClock, RowChange};
+use crate::scaling::{EvaluationClock, RunnerTransition};
 
 /// A measured duration, with its pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,28 +20,16 @@ pub(super) enum TimedEvent {
     Startup(PoolId, Duration),
 }
 
-/// The jobs that wait and the runners that boot. A full read forgets those that GARM no longer
-/// lists, which bounds both.
+/// The jobs that wait. A full read forgets those that GARM no longer lists, which bounds them.
 #[derive(Debug, Default)]
 pub(super) struct Timings {
     /// When each waiting job was created, by `workflow_job_id`.
     waiting: HashMap<i64, Timestamp>,
-    /// The runners that have not been idle yet, by GARM's id.
-    booting: HashSet<String>,
-    /// Whether a full read has been seen: what had begun before it is not measured.
-    has_read: bool,
 }
 
 impl Timings {
-    /// Takes in a full read.
-    pub(super) fn read(&mut self, fleet: &Fleet) -> Vec<TimedEvent> {
-        let mut took = Vec::new();
-        if self.has_read {
-            for runner in &fleet.runners {
-                self.see_runner(runner, &mut took);
-            }
-        }
-        self.has_read = true;
+    /// Takes in a full read, after the changes of runners that it shows.
+    pub(super) fn read(&mut self, fleet: &Fleet) {
         let before = std::mem::take(&mut self.waiting);
         // The row of a job shows its start before the row of its runner does.
         let waits = |job: &&Job| match job.status {
@@ -56,25 +43,11 @@ impl Timings {
             .filter(waits)
             .map(|job| (job.workflow_job_id, job.created_at))
             .collect();
-        let boots = |runner: &&Runner| is_booting(runner);
-        self.booting = fleet.runners.iter().filter(boots).map(|runner| runner.id.clone()).collect();
-        took
     }
 
-    /// Takes in one changed row.
-    pub(super) fn changed(&mut self, change: &RowChange) -> Vec<TimedEvent> {
-        let mut took = Vec::new();
-        match change {
-            RowChange::Runner(runner) => self.see_runner(runner, &mut took),
-            RowChange::RunnerGone(id) => drop(self.booting.remove(id)),
-            RowChange::Job(job) => self.see_job(job),
-            // A job whose record GARM deletes may still start; the row of its runner shows it.
-            RowChange::JobGone(_) | RowChange::Pool(_) | RowChange::PoolGone(_) => {}
-        }
-        took
-    }
-
-    fn see_job(&mut self, job: &Job) {
+    /// Takes in a changed row of a job. A job whose row GARM deletes may still start: the row of its
+    /// runner shows that.
+    pub(super) fn see_job(&mut self, job: &Job) {
         match job.status {
             JobStatus::Queued => {
                 self.waiting.insert(job.workflow_job_id, job.created_at);
@@ -87,29 +60,25 @@ impl Timings {
         }
     }
 
-    fn see_runner(&mut self, runner: &Runner, took: &mut Vec<TimedEvent>) {
-        let Some(pool) = &runner.pool else { return };
+    /// Measures what the change of a runner ends: the wait of a job, or its own start. The index
+    /// reports no changes at the first read, so what ended before it is not measured.
+    pub(super) fn runner_changed(&mut self, transition: &RunnerTransition<'_>) -> Vec<TimedEvent> {
+        let Some(runner) = transition.after else { return Vec::new() };
+        let Some(pool) = &runner.pool else { return Vec::new() };
         let since = |start: Timestamp| EvaluationClock::new(runner.updated_at).age(start);
         let waited_since = runner.job.and_then(|job| self.waiting.remove(&job));
-        if let Some(start) = waited_since {
-            took.push(TimedEvent::Queue(pool.clone(), since(start)));
-        }
-        if is_booting(runner) {
-            self.booting.insert(runner.id.clone());
-        } else if self.booting.remove(&runner.id) && runner.runner_status == RunnerStatus::Idle {
-            took.push(TimedEvent::Startup(pool.clone(), since(runner.created_at)));
-        }
+        let queue = waited_since.map(|start| TimedEvent::Queue(pool.clone(), since(start)));
+        let startup = transition
+            .became_idle()
+            .map(|runner| TimedEvent::Startup(pool.clone(), since(runner.created_at)));
+        queue.into_iter().chain(startup).collect()
     }
-}
-
-fn is_booting(runner: &Runner) -> bool {
-    matches!(runner.runner_status, RunnerStatus::Pending | RunnerStatus::Installing)
-        && !runner.status.is_leaving()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::runner::Runner;
     use crate::scaling::testing::{fleet, job, pool, runner, secs};
 
     fn at(name: &str, state: &str, created: i64, updated: i64) -> Runner {
@@ -125,45 +94,37 @@ mod tests {
         TimedEvent::Startup(PoolId::new("a"), secs(seconds))
     }
 
+    fn seen(timings: &mut Timings, before: Option<&Runner>, after: &Runner) -> Vec<TimedEvent> {
+        timings.runner_changed(&RunnerTransition { before, after: Some(after) })
+    }
+
     #[test]
     fn a_job_is_measured_once_when_the_row_of_a_runner_names_it() {
         let mut timings = Timings::default();
-        let read = fleet(0, vec![pool("a", &["x"])], vec![], vec![job(1, &["x"], -30)]);
-        assert_eq!(timings.read(&read), []);
+        timings.read(&fleet(0, vec![pool("a", &["x"])], vec![], vec![job(1, &["x"], -30)]));
         let carrier = Runner { job: Some(1_001), ..at("r", "running/active", -20, 15) };
-        assert_eq!(timings.changed(&RowChange::Runner(carrier.clone())), [queue(45)]);
-        assert_eq!(timings.changed(&RowChange::Runner(carrier)), []);
+        assert_eq!(seen(&mut timings, None, &carrier), [queue(45)]);
+        assert_eq!(seen(&mut timings, Some(&carrier), &carrier), []);
     }
 
     #[test]
-    fn a_runner_is_measured_when_an_event_or_a_read_shows_it_idle() {
+    fn a_runner_is_measured_when_it_was_seen_booting_and_is_idle() {
         let mut timings = Timings::default();
-        let boots = || vec![at("r", "running/pending", 0, 5), at("s", "running/pending", 0, 5)];
-        timings.read(&fleet(5, vec![pool("a", &["x"])], boots(), vec![]));
+        let boots = at("r", "running/pending", 0, 5);
         let idle = at("r", "running/idle", 0, 20);
-        assert_eq!(timings.changed(&RowChange::Runner(idle.clone())), [startup(20)]);
-        let later = vec![idle, at("s", "running/idle", 0, 33)];
-        let read = fleet(40, vec![pool("a", &["x"])], later, vec![]);
-        assert_eq!(timings.read(&read), [startup(33)]);
-    }
-
-    #[test]
-    fn what_began_before_the_first_read_is_not_measured() {
-        let mut timings = Timings::default();
-        let busy = Runner { job: Some(1_001), ..at("r", "running/active", -90, -60) };
-        let read = fleet(0, vec![pool("a", &["x"])], vec![busy.clone()], vec![]);
-        assert_eq!(timings.read(&read), []);
-        assert_eq!(timings.changed(&RowChange::Runner(busy)), []);
+        assert_eq!(seen(&mut timings, None, &boots), []);
+        assert_eq!(seen(&mut timings, Some(&boots), &idle), [startup(20)]);
+        assert_eq!(seen(&mut timings, Some(&idle), &at("r", "running/idle", 0, 40)), []);
+        assert_eq!(seen(&mut timings, None, &idle), [], "its boot was not observed");
     }
 
     #[test]
     fn cancelled_jobs_and_failed_runners_are_not_measured() {
         let mut timings = Timings::default();
-        let boots = vec![at("r", "running/pending", 0, 5)];
-        timings.read(&fleet(5, vec![pool("a", &["x"])], boots, vec![job(1, &["x"], 0)]));
-        let ended = Job { status: JobStatus::Completed, ..job(1, &["x"], 0) };
-        assert_eq!(timings.changed(&RowChange::Job(ended)), []);
+        timings.read(&fleet(5, vec![pool("a", &["x"])], vec![], vec![job(1, &["x"], 0)]));
+        timings.see_job(&Job { status: JobStatus::Completed, ..job(1, &["x"], 0) });
+        let boots = at("r", "running/pending", 0, 5);
         let carrier = Runner { job: Some(1_001), ..at("r", "running/failed", 0, 30) };
-        assert_eq!(timings.changed(&RowChange::Runner(carrier)), []);
+        assert_eq!(seen(&mut timings, Some(&boots), &carrier), []);
     }
 }

@@ -8,7 +8,7 @@ use crate::cli::log::LogLine;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{FleetName, PoolId, PoolName};
 use crate::domain::runner::Runner;
-use crate::scaling::RowChange;
+use crate::scaling::RunnerTransition;
 
 /// The last logged message about each existing runner, by GARM's id.
 #[derive(Debug, Default)]
@@ -22,33 +22,24 @@ impl UndeletableRunners {
         let pools =
             || fleet.pools.iter().filter_map(|pool| Some((&pool.id, pool.owned_name(owner)?)));
         let failing = || fleet.runners.iter().filter(|runner| runner.deletion_fault().is_some());
-        if failing().next().is_none() && self.told.is_empty() {
+        if failing().next().is_none() {
             return Vec::new();
         }
         let names: BTreeMap<&PoolId, PoolName> = pools().collect();
-        let there: BTreeMap<&str, &Runner> =
-            fleet.runners.iter().map(|runner| (runner.id.as_str(), runner)).collect();
-        self.told.retain(|id, _| there.contains_key(id.as_str()));
         failing().filter_map(|runner| self.see(runner, names.get(runner.pool.as_ref()?)?)).collect()
     }
 
-    /// Takes in one changed row. `names` are the managed pools.
-    pub(super) fn changed(
+    /// Takes in the change of one runner. `names` are the managed pools.
+    pub(super) fn runner_changed(
         &mut self,
-        change: &RowChange,
+        transition: &RunnerTransition<'_>,
         names: &BTreeMap<PoolId, PoolName>,
     ) -> Option<LogLine> {
-        match change {
-            RowChange::Runner(runner) => self.see(runner, names.get(runner.pool.as_ref()?)?),
-            RowChange::RunnerGone(id) => {
-                self.told.remove(id);
-                None
-            }
-            RowChange::Job(_)
-            | RowChange::JobGone(_)
-            | RowChange::Pool(_)
-            | RowChange::PoolGone(_) => None,
+        if let Some(runner) = transition.gone() {
+            self.told.remove(&runner.id);
         }
+        let runner = transition.after?;
+        self.see(runner, names.get(runner.pool.as_ref()?)?)
     }
 
     fn see(&mut self, runner: &Runner, pool: &PoolName) -> Option<LogLine> {
@@ -74,8 +65,9 @@ mod tests {
         let names = [(PoolId::new("web"), PoolName::new("web").unwrap())].into();
         let mut told = UndeletableRunners::default();
         let mut hear = |state: &str, fault| {
-            let change = RowChange::Runner(leaving(state, fault));
-            told.changed(&change, &names).map(|line| line.text)
+            let runner = leaving(state, fault);
+            let change = RunnerTransition { before: None, after: Some(&runner) };
+            told.runner_changed(&change, &names).map(|line| line.text)
         };
         // GARM forgets the words at each attempt.
         assert_eq!(hear("pending_delete/idle", None), None);
@@ -94,9 +86,10 @@ mod tests {
         };
         let still = || vec![leaving("pending_delete/idle", Some("quota"))];
         assert_eq!(read(&mut told, still()), 0, "told by the event");
-        assert_eq!(read(&mut told, vec![]), 0);
-        assert_eq!(read(&mut told, still()), 1, "another one of that id, or a restart");
-        assert_eq!(told.changed(&RowChange::RunnerGone(leaving("x/y", None).id), &names), None);
+        let last = leaving("x/y", None);
+        let gone = RunnerTransition { before: Some(&last), after: None };
+        assert_eq!(told.runner_changed(&gone, &names), None);
         assert!(told.told.is_empty());
+        assert_eq!(read(&mut told, still()), 1, "another one of that id, or a restart");
     }
 }

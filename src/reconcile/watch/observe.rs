@@ -16,7 +16,7 @@ use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::runner::Runner;
 use crate::garm::{ErrorKind, GarmError};
 use crate::reconcile::read_fleet::resync::{FullRead, Health, ReadScope};
-use crate::scaling::{FleetIndex, RowChange};
+use crate::scaling::{FleetIndex, RowChange, RunnerTransition};
 
 /// A larger difference between the clocks leads to a warning.
 const SKEW_MAX: SignedDuration = SignedDuration::from_secs(30);
@@ -54,14 +54,15 @@ impl ScalingLoop<'_> {
         if let Some(fleet_index) = &mut self.fleet_index {
             fleet_index.hand_over_specs(&mut fleet.pools);
         }
+        if let Some(fleet_index) = &self.fleet_index {
+            for transition in fleet_index.transitions(&fleet) {
+                self.observer.runner_changed(&transition);
+                pool_controller::meet(&mut self.controllers, fleet_index, &transition, now);
+            }
+        }
         self.observer.read(&fleet, took);
         let findings = self.auditor.read(&fleet, at);
         self.tell_findings(&findings);
-        if let Some(fleet_index) = &self.fleet_index {
-            for runner in &fleet.runners {
-                pool_controller::meet(&mut self.controllers, fleet_index, runner, now);
-            }
-        }
         let found = self.declared.find(fleet.pools.iter(), |id| fleet.runners_of(id).count());
         let policies = self.declared.policies(&found);
         match &mut self.fleet_index {
@@ -164,9 +165,6 @@ impl ScalingLoop<'_> {
         self.observer.heard(&change);
         let (Some(fleet_index), Some(clock)) = (&mut self.fleet_index, &self.clock) else { return };
         let at = clock.now(now);
-        if let RowChange::Runner(runner) = &change {
-            pool_controller::meet(&mut self.controllers, fleet_index, runner, now);
-        }
         let moves_marks = match &change {
             RowChange::Pool(pool) => {
                 let known = fleet_index.pools().get(&pool.id);
@@ -182,10 +180,17 @@ impl ScalingLoop<'_> {
             | RowChange::JobGone(_) => false,
         };
         let was_known = is_known(fleet_index, &change);
+        let before = fleet_index.runner_of(&change).cloned();
         let told = change.clone();
         let touched = fleet_index.apply(change, at);
         let is_news = !touched.is_empty() || (!was_known && is_known(fleet_index, &told));
         if is_news {
+            let (before, after) = (before.as_ref(), fleet_index.runner_of(&told));
+            if before.is_some() || after.is_some() {
+                let transition = RunnerTransition { before, after };
+                self.observer.runner_changed(&transition);
+                pool_controller::meet(&mut self.controllers, fleet_index, &transition, now);
+            }
             self.observer.changed(&told, at);
             let findings = self.auditor.changed(&told, at);
             findings.iter().for_each(|finding| self.observer.found(finding));

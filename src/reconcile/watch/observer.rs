@@ -14,11 +14,18 @@ use crate::garm::GarmError;
 use crate::monitor::{IsolationFinding, IsolationSummary};
 use crate::reconcile::write_outcome::WriteOutcome;
 use crate::render::decision::{DecisionEffect, Stall};
-use crate::scaling::{Decision, FleetIndex, Freeze, Reason, RowChange, ScalingState};
+use crate::scaling::{
+    Decision, FleetIndex, Freeze, Reason, RowChange, RunnerTransition, ScalingState,
+};
 
 /// Receives what the loop observes, decides and does. The loop itself makes the calls, so every
 /// implementation is cheap and does not block. All times are on GARM's clock.
 pub trait Observer: Send + Sync {
+    /// A runner has changed, appeared or gone. Called for each one that a full read shows, before
+    /// [`Self::read`], but not for the first read; and for each event that has changed the index,
+    /// before [`Self::changed`].
+    fn runner_changed(&self, _transition: &RunnerTransition<'_>) {}
+
     /// The whole fleet was read in this time; no decision has been made from it yet.
     fn read(&self, fleet: &Fleet, took: Duration);
 

@@ -13,10 +13,10 @@ use super::stale_cache::StaleCacheDetector;
 use crate::domain::backoff::Backoff;
 use crate::domain::entity::EntityKey;
 use crate::domain::name::{PoolId, RunnerName};
-use crate::domain::runner::Runner;
+
 use crate::reconcile::write_outcome::WriteOutcome;
 use crate::reconcile::writer::{PoolRef, WRITE_GAP};
-use crate::scaling::{Decision, FleetIndex};
+use crate::scaling::{Decision, FleetIndex, RunnerTransition};
 
 /// The shortest and the longest wait after a failed write.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -261,10 +261,10 @@ pub(super) enum WriteCertainty {
 pub(super) fn meet(
     controllers: &mut BTreeMap<PoolId, PoolController>,
     fleet_index: &FleetIndex,
-    runner: &Runner,
+    transition: &RunnerTransition<'_>,
     now: Instant,
 ) {
-    if fleet_index.runner(&runner.id).is_none()
+    if let Some(runner) = transition.appeared()
         && let Some(id) = &runner.pool
         && let (Some(controller), Some(pool)) =
             (controllers.get_mut(id), fleet_index.pools().get(id))
