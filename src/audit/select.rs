@@ -129,7 +129,7 @@ impl Selection {
     fn is_about(&self, members: &Value) -> bool {
         let subject = &members["subject"];
         let is = |wanted: &Option<String>, values: [&Value; 2]| {
-            wanted.as_ref().is_none_or(|name| values.iter().any(|it| *it == name))
+            wanted.as_ref().is_none_or(|name| values.iter().any(|value| *value == name))
         };
         is(&self.filter.runner, [&subject["runner"], &members["after"]["runner"]])
             && is(&self.filter.pool, [&subject["pool"], &subject["pool_id"]])

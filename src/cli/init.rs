@@ -156,7 +156,7 @@ fn fleet_name(entity: &EntityRef) -> String {
         .name
         .to_lowercase()
         .chars()
-        .map(|it| if it.is_ascii_alphanumeric() { it } else { '-' })
+        .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' })
         .take(28)
         .collect();
     name.trim_matches('-').to_owned()
@@ -265,7 +265,7 @@ impl Asker<'_> {
             });
         }
         let shown = proposal.as_ref();
-        let shown = shown.map_or_else(String::new, |it| format!(" [{}]", text::escape(it)));
+        let shown = shown.map_or_else(String::new, |shown| format!(" [{}]", text::escape(shown)));
         let answer = ask(&format!("{what}{shown}: "), self.cx).await?;
         match (answer.is_empty(), proposal) {
             (false, _) => Ok(answer),
@@ -298,7 +298,8 @@ impl Asker<'_> {
         }
         loop {
             let answer = self.text(option, question, None, None).await?;
-            let by_number = answer.parse().ok().and_then(|it: usize| names.get(it.checked_sub(1)?));
+            let by_number =
+                answer.parse().ok().and_then(|number: usize| names.get(number.checked_sub(1)?));
             let by_name = names.iter().find(|name| **name == answer);
             match by_name.or(by_number) {
                 Some(name) => return Ok(name.clone()),
@@ -311,7 +312,7 @@ impl Asker<'_> {
 /// Stops at errors in the fleet file, which is the first, and in the pool files.
 fn check(sources: &[SourceFile], cx: Context<'_>) -> Result<Manifest, Failure> {
     let manifest = config::load(sources.first(), sources.get(1..).unwrap_or_default());
-    let errors = manifest.problems.iter().filter(|it| it.severity == Severity::Error);
+    let errors = manifest.problems.iter().filter(|problem| problem.severity == Severity::Error);
     stop_at(&errors.cloned().collect::<Vec<_>>(), cx).map_err(|failure| {
         failure.help("nothing was written: correct the option or the answer with this value")
     })?;

@@ -64,8 +64,8 @@ pub(super) fn list_ends(der: &[u8]) -> Option<Option<Timestamp>> {
     let time = |field: &AnyRef<'_>| Time::from_der(&field.to_der().ok()?).ok().map(timestamp);
     let _this_update = time(fields.next()?)?;
     match fields.next() {
-        Some(it) if matches!(it.tag(), Tag::UtcTime | Tag::GeneralizedTime) => {
-            Some(Some(time(it)?))
+        Some(value) if matches!(value.tag(), Tag::UtcTime | Tag::GeneralizedTime) => {
+            Some(Some(time(value)?))
         }
         Some(_) | None => Some(None),
     }

@@ -164,9 +164,11 @@ impl OpenConnections {
         address: IpAddr,
         yields_after: Duration,
     ) -> Result<(), NoSlot> {
-        let matching =
-            self.by_age.iter().filter(|(_, it)| it.phase == phase && it.address == address);
-        let oldest = matching.min_by_key(|(_, it)| it.since).ok_or(NoSlot)?;
+        let matching = self
+            .by_age
+            .iter()
+            .filter(|(_, connection)| connection.phase == phase && connection.address == address);
+        let oldest = matching.min_by_key(|(_, connection)| connection.since).ok_or(NoSlot)?;
         if oldest.1.since.elapsed() < yields_after {
             return Err(NoSlot);
         }

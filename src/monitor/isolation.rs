@@ -166,8 +166,8 @@ impl IsolationAuditor {
     /// A runner stays in this list until it is gone, so that a failed removal is repeated.
     pub fn to_remove(&self) -> Vec<(PoolId, RunnerName)> {
         let doomed = self.tracks.iter().filter(|track| track.1.is_to_go());
-        let named = doomed.filter_map(|(name, it)| {
-            let pool = it.pool.as_ref().filter(|pool| self.ours(pool).is_some())?;
+        let named = doomed.filter_map(|(name, track)| {
+            let pool = track.pool.as_ref().filter(|pool| self.ours(pool).is_some())?;
             Some((pool.clone(), name.clone()))
         });
         let mut all: Vec<_> = named.collect();

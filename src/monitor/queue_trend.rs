@@ -115,7 +115,7 @@ impl QueueTrends {
             samples[newest] = Some(samples[newest].map_or(sample, |before| before.max(sample)));
         }
         if passed > 0 {
-            self.pools.retain(|_, it| it.0[newest].is_some());
+            self.pools.retain(|_, trend| trend.0[newest].is_some());
         }
     }
 

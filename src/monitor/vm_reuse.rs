@@ -42,7 +42,7 @@ impl VmHistory {
             vms.insert(vm.into(), vec![holder.clone()]);
             return None;
         };
-        if holders.iter().any(|it| it.id == holder.id) || holders.len() >= HOLDERS_MAX {
+        if holders.iter().any(|known| known.id == holder.id) || holders.len() >= HOLDERS_MAX {
             return None;
         }
         let before = holders.last().cloned();
@@ -56,8 +56,8 @@ impl VmHistory {
         // Shares the strings of the map if it still contains the VM.
         let known = self.holders.get_key_value(provider);
         let known_vm = known.and_then(|(_, vms)| vms.get_key_value(vm));
-        let provider = known.map_or_else(|| provider.into(), |(it, _)| Arc::clone(it));
-        let vm = known_vm.map_or_else(|| vm.into(), |(it, _)| Arc::clone(it));
+        let provider = known.map_or_else(|| provider.into(), |(name, _)| Arc::clone(name));
+        let vm = known_vm.map_or_else(|| vm.into(), |(id, _)| Arc::clone(id));
         self.gone.push_back((provider, vm));
         if self.gone.len() <= GONE_MAX {
             return;

@@ -19,7 +19,7 @@ pub(super) fn body(notifications: &[Notification], enclosed: Option<&str>) -> Va
 
 fn alert(notification: &Notification, enclosed: Option<&str>) -> Value {
     let mut labels: Map<String, Value> =
-        notification.labels.iter().map(|(name, it)| (name.clone(), json!(it))).collect();
+        notification.labels.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     labels.entry(SEVERITY.0).or_insert(json!(SEVERITY.1));
     labels.insert("alertname".into(), json!(notification.rule));
     let mut alert = json!({

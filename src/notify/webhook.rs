@@ -40,7 +40,7 @@ fn alert(notification: &Notification) -> Value {
         "summary": notification.summary,
         "description": notification.description,
         "runbook_url": notification.runbook,
-        "generator_url": Some(&notification.source).filter(|it| !it.is_empty()),
+        "generator_url": Some(&notification.source).filter(|url| !url.is_empty()),
         "value": notification.value,
     })
 }
@@ -49,7 +49,7 @@ fn message(notifications: &[Notification]) -> String {
     let mut lines: Vec<String> = notifications.iter().take(LINES_MAX).map(line).collect();
     if let [one] = notifications {
         let more = [one.description.clone(), format!("runbook: {}", one.runbook)];
-        lines.extend(more.iter().filter(|it| !it.is_empty()).map(|it| plain(it)));
+        lines.extend(more.iter().filter(|line| !line.is_empty()).map(|line| plain(line)));
     }
     if let Some(rest @ 1..) = notifications.len().checked_sub(LINES_MAX) {
         lines.push(format!("and {rest} more"));

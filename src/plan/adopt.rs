@@ -35,8 +35,8 @@ impl<'a> Adoptions<'a> {
                 Some(by_id) => with_twins(by_id, &desired.fleet, owners),
                 None => owned_as(text, owners),
             };
-            for it in &found {
-                all.wanted_by.entry(&it.id).or_default().push(&pool.name);
+            for found_pool in &found {
+                all.wanted_by.entry(&found_pool.id).or_default().push(&pool.name);
             }
             all.targets.insert(&pool.name, found);
         }

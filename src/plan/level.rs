@@ -27,7 +27,7 @@ pub(super) fn floors<'a>(
         })
         .collect();
     let glances = scaling::snapshot(fleet, &managed);
-    managed.iter().zip(glances).map(|(it, glance)| (&it.pool.id, glance.floor)).collect()
+    managed.iter().zip(glances).map(|(managed, glance)| (&managed.pool.id, glance.floor)).collect()
 }
 
 /// Whether `watch` controls the level of such a pool.

@@ -65,20 +65,20 @@ fn managers(context: &PlanContext<'_>) -> Vec<Note> {
             PoolManager::Running => None,
             PoolManager::Stopped { reason } => Some((entity, reason)),
         })
-        .filter(|(it, _)| used.contains(&name(it.key.kind, &it.name)))
+        .filter(|(entity, _)| used.contains(&name(entity.key.kind, &entity.name)))
         .collect();
-    stopped.sort_by_key(|(it, _)| &it.key);
+    stopped.sort_by_key(|(entity, _)| &entity.key);
     stopped
         .into_iter()
-        .map(|(it, reason)| {
+        .map(|(entity, reason)| {
             let why = if reason.is_empty() { String::new() } else { format!(": {}", code(reason)) };
             Note::warning(
                 format!(
                     "GARM's pool manager for {} {} has stopped{why}: it creates and removes no runners",
-                    it.key.kind.word(),
-                    code(&it.name)
+                    entity.key.kind.word(),
+                    code(&entity.name)
                 ),
-                format!("check the GitHub credentials {} in GARM", code(&it.credentials)),
+                format!("check the GitHub credentials {} in GARM", code(&entity.credentials)),
             )
         })
         .collect()

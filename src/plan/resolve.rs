@@ -82,9 +82,9 @@ impl ResolvedPool<'_> {
     pub(super) fn uses(&self, retired: &Pool) -> bool {
         match &self.case {
             Resolution::Keep { pool, .. } => pool.id == retired.id,
-            Resolution::Replace(it) => {
-                it.old.id == retired.id
-                    || it.successor.is_some_and(|successor| successor.id == retired.id)
+            Resolution::Replace(replacement) => {
+                replacement.old.id == retired.id
+                    || replacement.successor.is_some_and(|successor| successor.id == retired.id)
             }
             Resolution::Create { .. } | Resolution::Blocked(_) => false,
         }

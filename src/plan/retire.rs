@@ -50,7 +50,9 @@ pub(super) fn leaving(context: &PlanContext<'_>) -> Vec<Step> {
 /// put in force by this plan.
 fn consent_to_outlived(resolved: &ResolvedPool<'_>) -> Consent {
     match &resolved.case {
-        Resolution::Replace(it) if it.begun == ReplaceProgress::SuccessorMissing => {
+        Resolution::Replace(replacement)
+            if replacement.begun == ReplaceProgress::SuccessorMissing =>
+        {
             Consent::Destroy
         }
         Resolution::Replace(_)

@@ -26,7 +26,8 @@ pub(super) fn add_consequences(steps: &mut [Step], fleet: &Fleet) {
         return;
     }
     let supply = supply(steps, fleet);
-    let losing = LabelIndex::new(losers.iter().map(|(at, it)| (&it.entity, &it.spec.labels, *at)));
+    let losing =
+        LabelIndex::new(losers.iter().map(|(at, pool)| (&pool.entity, &pool.spec.labels, *at)));
     let mut stranded: BTreeMap<usize, Vec<&Job>> = BTreeMap::new();
     for ((entities, labels), jobs) in queued(fleet) {
         if entities.iter().any(|entity| supply.fitting((entity, labels)).next().is_some()) {
@@ -91,7 +92,7 @@ fn supply<'a>(steps: &'a [Step], fleet: &'a Fleet) -> LabelIndex<'a> {
         )),
     });
     let stays =
-        stays.filter(|(_, enabled, _)| *enabled).map(|(it, _, labels)| (&it.entity, labels));
+        stays.filter(|(_, enabled, _)| *enabled).map(|(pool, _, labels)| (&pool.entity, labels));
     let comes = new
         .iter()
         .filter(|creation| creation.spec.enabled)

@@ -100,7 +100,7 @@ pub(super) async fn remove(
 /// The pool, if it bears a label of this name and another pool is in force or none is to be.
 async fn find(context: &StepContext<'_>, left: &PoolRef) -> Result<Option<Pool>, WriteError> {
     let in_force = bearing(context, &context.mark(&left.name)).await?;
-    match in_force.into_iter().enumerate().find(|(_, it)| it.id == left.id) {
+    match in_force.into_iter().enumerate().find(|(_, pool)| pool.id == left.id) {
         Some((0, pool)) if is_switched_off(&pool) => {
             Err(WriteError::Changed("it is the pool in force now".into()))
         }

@@ -65,7 +65,7 @@ enum WriteResponse<T> {
 impl<T> From<Result<T, GarmError>> for WriteResponse<T> {
     fn from(result: Result<T, GarmError>) -> Self {
         match result {
-            Ok(it) => Self::Good(it),
+            Ok(answer) => Self::Good(answer),
             Err(error) if error.is_certain() => Self::No(error),
             Err(error) => Self::Lost(error),
         }

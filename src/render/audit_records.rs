@@ -39,7 +39,7 @@ pub fn line(kind: SelectedKind, members: &Value) -> String {
 
 fn plain(time: &str, act: &str, members: &Value) -> String {
     let subject = &members["subject"];
-    let pool = [&subject["pool"], &subject["pool_id"]].into_iter().find(|it| it.is_string());
+    let pool = [&subject["pool"], &subject["pool_id"]].into_iter().find(|value| value.is_string());
     let pool = pool.map_or_else(|| "–".to_owned(), word);
     let runner =
         if subject["runner"].is_string() { word(&subject["runner"]) } else { "–".into() };

@@ -114,7 +114,8 @@ pub fn files(fleet: &NewFleet, pool_schema: &str, fleet_schema: &str) -> Vec<New
 fn fleet_file(fleet: &NewFleet) -> String {
     let entity = &fleet.entity;
     let endpoint = entity.endpoint.as_ref();
-    let endpoint = endpoint.map_or_else(String::new, |it| format!("  endpoint: {}\n", scalar(it)));
+    let endpoint =
+        endpoint.map_or_else(String::new, |name| format!("  endpoint: {}\n", scalar(name)));
     format!(
         "\
 # yaml-language-server: $schema=.schema/fleet.json

@@ -56,9 +56,9 @@ pub struct Scale {
 impl Scale {
     /// The scale that all of these samples need.
     pub fn of<'a>(samples: impl IntoIterator<Item = &'a Sample>) -> Self {
-        samples.into_iter().fold(Self::default(), |scale, it| Self {
-            queued: scale.queued.max(it.queued),
-            runners: scale.runners.max(it.active + it.idle + it.booting),
+        samples.into_iter().fold(Self::default(), |scale, sample| Self {
+            queued: scale.queued.max(sample.queued),
+            runners: scale.runners.max(sample.active + sample.idle + sample.booting),
         })
     }
 }
@@ -72,11 +72,11 @@ enum Block {
     Nothing,
 }
 
-fn block(it: &Sample, low: u32) -> Block {
+fn block(sample: &Sample, low: u32) -> Block {
     match low {
-        n if n < it.active => Block::Active,
-        n if n < it.active + it.idle => Block::Idle,
-        n if n < it.active + it.idle + it.booting => Block::Booting,
+        n if n < sample.active => Block::Active,
+        n if n < sample.active + sample.idle => Block::Idle,
+        n if n < sample.active + sample.idle + sample.booting => Block::Booting,
         _ => Block::Nothing,
     }
 }

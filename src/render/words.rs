@@ -29,7 +29,7 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|candidate| (strsim::osa_distance(name, candidate), candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min()
-        .map(|(_, it)| it)
+        .map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]

@@ -123,8 +123,8 @@ fn look(pool: &PoolIndex, policy: &ScalePolicy, jobs: (usize, Option<Duration>))
 }
 
 /// The snapshot of a pool that GARM does not list.
-fn absent(it: ScaledPool<'_>) -> PoolSnapshot {
-    look(&PoolIndex::new(it.pool, Some(it.policy)), it.policy, (0, None))
+fn absent(scaled: ScaledPool<'_>) -> PoolSnapshot {
+    look(&PoolIndex::new(scaled.pool, Some(scaled.policy)), scaled.policy, (0, None))
 }
 
 /// The level below which a pool must not fall: `min_idle_runners`, or the runners missing from

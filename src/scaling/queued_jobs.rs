@@ -102,7 +102,8 @@ fn assigned(
     for (entity, index) in entities {
         let mut supplies: Vec<Supply> =
             index.pools.iter().map(|pool| Supply::of(pool, now)).collect();
-        for (created_at, id, place) in state.get(entity).into_iter().flat_map(|it| &it.former) {
+        for (created_at, id, place) in state.get(entity).into_iter().flat_map(|state| &state.former)
+        {
             let place = *place as usize;
             let wait = supplies[place].next(*created_at);
             assigned.insert(*id, (index.pools[place].id().clone(), wait));

@@ -91,7 +91,7 @@ impl EntityState {
         }
         self.last = None;
         let old: HashMap<&PoolId, usize> =
-            self.places.iter().enumerate().map(|(at, it)| (&it.id, at)).collect();
+            self.places.iter().enumerate().map(|(at, pool)| (&pool.id, at)).collect();
         let was: Vec<Option<usize>> =
             index.places.iter().map(|place| old.get(&place.id).copied()).collect();
         let mut moved = vec![NO_POOL; self.places.len()];

@@ -74,31 +74,31 @@ impl Meter {
 /// Memory that a change takes, in bytes.
 pub(super) fn weight(change: &RowChange) -> usize {
     ROW + match change {
-        RowChange::Runner(it) => runner(it),
-        RowChange::Job(it) => job(it),
-        RowChange::Pool(it) => POOL + pool(it),
+        RowChange::Runner(row) => runner(row),
+        RowChange::Job(row) => job(row),
+        RowChange::Pool(row) => POOL + pool(row),
         RowChange::RunnerGone(_) | RowChange::JobGone(_) | RowChange::PoolGone(_) => 0,
     }
 }
 
-fn runner(it: &Runner) -> usize {
-    let texts = [&it.id, &it.provider].map(String::len);
-    let optional = [&it.provider_id, &it.provider_fault];
+fn runner(runner: &Runner) -> usize {
+    let texts = [&runner.id, &runner.provider].map(String::len);
+    let optional = [&runner.provider_id, &runner.provider_fault];
     let messages: usize =
-        it.messages.iter().map(|message| message.text.len() + message.level.len() + 64).sum();
-    it.name.as_str().len()
+        runner.messages.iter().map(|message| message.text.len() + message.level.len() + 64).sum();
+    runner.name.as_str().len()
         + texts.iter().sum::<usize>()
         + optional.iter().map(|text| text.as_ref().map_or(0, String::len)).sum::<usize>()
         + messages
 }
 
-fn job(it: &Job) -> usize {
-    let labels: usize = it.labels.iter().map(|label| label.len() + 48).sum();
-    it.name.len() + it.repository.len() + it.conclusion.len() + labels
+fn job(job: &Job) -> usize {
+    let labels: usize = job.labels.iter().map(|label| label.len() + 48).sum();
+    job.name.len() + job.repository.len() + job.conclusion.len() + labels
 }
 
-fn pool(it: &Pool) -> usize {
-    let spec = &it.spec;
+fn pool(pool: &Pool) -> usize {
+    let spec = &pool.spec;
     let labels: usize = spec.labels.iter().map(|label| label.len() + 48).sum();
     // A JSON tree takes up to ten times the memory of its text.
     let specs = serde_json::to_vec(&spec.extra_specs).map_or(0, |text| text.len());

@@ -149,7 +149,7 @@ impl ProbeClients {
             |key: Option<CertifiedKey>| Ok(ProbeClient { tls: Some(Tls::showing(ca, key)?) });
         let file = |files: &Option<CertFiles>, setting| match files {
             None => Ok(None),
-            Some(it) => showing(Some(certificates::from_files(it, setting)?)).map(Some),
+            Some(files) => showing(Some(certificates::from_files(files, setting)?)).map(Some),
         };
         Ok(Self {
             plain: ProbeClient { tls: None },

@@ -42,12 +42,12 @@ pub fn script(parts: &KitParts, place: &KitTarget) -> Zeroizing<String> {
         text.push_str(&lean(REACH).replace("@PLACES@", &places.join(" ")));
     }
     let (ca, certificate, fill) = match (&parts.identity, &parts.signer) {
-        (Some(it), _) => (
-            &it.ca,
+        (Some(identity), _) => (
+            &identity.ca,
             SHARED,
-            vec![("@CERT@", word(&it.cert)), ("@KEY@", word(it.key.expose_secret()))],
+            vec![("@CERT@", word(&identity.cert)), ("@KEY@", word(identity.key.expose_secret()))],
         ),
-        (None, Some(it)) => (&it.ca, SIGNED, vec![("@SIGNER@", word(&it.url))]),
+        (None, Some(signer)) => (&signer.ca, SIGNED, vec![("@SIGNER@", word(&signer.url))]),
         (None, None) => {
             text.push_str(&lean(END));
             return text;

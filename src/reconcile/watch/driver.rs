@@ -69,8 +69,8 @@ pub async fn watch(
     loop {
         for effect in machine.handle(input, Instant::now()) {
             works.push(match effect {
-                Effect::Write(it) => write(writer, &fleet, it),
-                Effect::Read(it) => read(&client, it, &machine),
+                Effect::Write(wanted) => write(writer, &fleet, wanted),
+                Effect::Read(wanted) => read(&client, wanted, &machine),
             });
         }
         // Writes are started before observers are told, which takes longer than the decision in a
@@ -145,7 +145,7 @@ fn apart<'a, T: Send + 'static>(
     let task = AbortOnDropHandle::new(tokio::spawn(task));
     Box::pin(async move {
         match task.await {
-            Ok(it) => wrap(it),
+            Ok(result) => wrap(result),
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 // The task was cancelled: the runtime is shutting down, and so is this future.
@@ -179,8 +179,8 @@ async fn send(
         WriteAction::Raise { to, .. } | WriteAction::Lower { to, .. } => {
             return set_level(writer, guard, write, &level(*to, ResendLabels::Nothing)).await;
         }
-        WriteAction::Resend { level: it } => {
-            return set_level(writer, guard, write, &level(*it, ResendLabels::Labels)).await;
+        WriteAction::Resend { level: resent } => {
+            return set_level(writer, guard, write, &level(*resent, ResendLabels::Labels)).await;
         }
         WriteAction::Retire { runner } | WriteAction::Dismiss { runner } => {
             (runner, Runner::is_idle)

@@ -82,7 +82,7 @@ impl ScalingLoop<'_> {
         let Some(entity_index) = fleet_index.entity_mut(entity) else {
             self.scaling_state.remove(entity);
             self.due.remove(entity);
-            self.controllers.retain(|_, it| it.entity != *entity);
+            self.controllers.retain(|_, controller| controller.entity != *entity);
             return;
         };
         let memory = self.scaling_state.remove(entity).unwrap_or_default();
@@ -96,7 +96,10 @@ impl ScalingLoop<'_> {
         }
         let in_force: HashSet<&PoolId> =
             memory.decisions().map(|decision| &decision.pool).collect();
-        self.let_go_unless(|id, it| it.entity != *entity || in_force.contains(id), now);
+        self.let_go_unless(
+            |id, controller| controller.entity != *entity || in_force.contains(id),
+            now,
+        );
         for decision in memory.decisions() {
             self.follow(decision, now);
         }

@@ -17,8 +17,8 @@ pub fn first_decisions(
     let found = declared.find(fleet.pools.iter(), |id| fleet.runners_of(id).count());
     let policies = declared.policies(&found);
     let decisions = forecast(fleet, &scaled(fleet, &policies));
-    let of = |(name, it): (&PoolName, &super::managed_pools::ManagedPool)| {
-        Some((name.clone(), Arc::clone(decisions.get(&it.id)?)))
+    let of = |(name, managed): (&PoolName, &super::managed_pools::ManagedPool)| {
+        Some((name.clone(), Arc::clone(decisions.get(&managed.id)?)))
     };
     found.managed.iter().filter_map(of).collect()
 }

@@ -144,12 +144,13 @@ impl ScalingLoop<'_> {
                 self.observer.trouble(&Incident::Managed(pool.clone()));
             }
         }
-        let name = |(name, it): (&_, &super::managed_pools::ManagedPool)| {
-            (it.id.clone(), (Clone::clone(name), it.entity.clone()))
+        let name = |(name, managed): (&_, &super::managed_pools::ManagedPool)| {
+            (managed.id.clone(), (Clone::clone(name), managed.entity.clone()))
         };
         let names: HashMap<PoolId, _> = found.managed.iter().map(name).collect();
-        let is_named =
-            |id: &_, it: &PoolController| names.get(id).is_some_and(|at| at.0 == it.target.name);
+        let is_named = |id: &_, controller: &PoolController| {
+            names.get(id).is_some_and(|at| at.0 == controller.target.name)
+        };
         self.let_go_unless(is_named, now);
         self.names = names;
         self.found = found;
@@ -251,11 +252,11 @@ impl ScalingLoop<'_> {
 /// Whether the index holds exactly what the change says.
 fn is_known(fleet_index: &FleetIndex, change: &RowChange) -> bool {
     match change {
-        RowChange::Runner(it) => fleet_index.runner(&it.id) == Some(it),
+        RowChange::Runner(row) => fleet_index.runner(&row.id) == Some(row),
         RowChange::RunnerGone(id) => fleet_index.runner(id).is_none(),
-        RowChange::Job(it) => fleet_index.job(it.id) == Some(it),
+        RowChange::Job(row) => fleet_index.job(row.id) == Some(row),
         RowChange::JobGone(id) => fleet_index.job(*id).is_none(),
-        RowChange::Pool(it) => fleet_index.pools().get(&it.id) == Some(it),
+        RowChange::Pool(row) => fleet_index.pools().get(&row.id) == Some(row),
         RowChange::PoolGone(id) => !fleet_index.pools().contains_key(id),
     }
 }

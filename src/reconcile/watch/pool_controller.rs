@@ -164,7 +164,8 @@ impl PoolController {
         }
         let resend = self.stale_cache.due().filter(|_| aim == LevelTarget::Decided);
         let resend = resend.map(|next| (next.0, WriteAction::Resend { level: to }));
-        let exit = self.scale_down.next(&self.decision).map(|(at, it, why)| (at, why.action(it)));
+        let exit =
+            self.scale_down.next(&self.decision).map(|(at, runner, why)| (at, why.action(runner)));
         let (at, next) = [resend, exit].into_iter().flatten().min_by_key(|next| next.0)?;
         Some((at.max(self.write_at(now)), next))
     }

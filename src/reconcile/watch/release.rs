@@ -63,9 +63,10 @@ impl ScalingLoop<'_> {
         };
         let floor =
             |name: &PoolName, is_owned: bool, pool: &Pool| match self.declared.pools.get(name) {
-                Some(it) if is_owned => {
-                    let is_scaled = it.enabled && it.policy.autoscale && pool.spec.enabled;
-                    let plain = it.policy.min_runners.max(it.policy.min_idle_runners);
+                Some(declared) if is_owned => {
+                    let is_scaled =
+                        declared.enabled && declared.policy.autoscale && pool.spec.enabled;
+                    let plain = declared.policy.min_runners.max(declared.policy.min_idle_runners);
                     Some(plain).filter(|_| !is_scaled)
                 }
                 Some(_) => Some(0),
@@ -89,7 +90,9 @@ impl ScalingLoop<'_> {
     /// Forgets the pools whose level has been lowered, by any process, and those that are gone.
     pub(super) fn forget_releases(&mut self) {
         let done: Vec<PoolId> = (self.releases.iter())
-            .filter(|(id, it)| !it.is_writing && self.level_of(id).is_none_or(|at| at <= it.floor))
+            .filter(|(id, release)| {
+                !release.is_writing && self.level_of(id).is_none_or(|at| at <= release.floor)
+            })
             .map(|entry| entry.0.clone())
             .collect();
         for id in done {
@@ -109,11 +112,11 @@ impl ScalingLoop<'_> {
         };
         self.releases
             .iter()
-            .filter(move |(id, it)| {
-                let is_raised = self.level_of(id).is_some_and(|at| at > it.floor);
-                writes && is_raised && !it.is_writing && gate(it) == WriteGate::Open
+            .filter(move |(id, release)| {
+                let is_raised = self.level_of(id).is_some_and(|at| at > release.floor);
+                writes && is_raised && !release.is_writing && gate(release) == WriteGate::Open
             })
-            .map(move |(id, it)| (id, it.not_before))
+            .map(move |(id, release)| (id, release.not_before))
     }
 
     /// Prepares the write that lowers a level.
@@ -131,10 +134,9 @@ impl ScalingLoop<'_> {
 
     /// Pools that are no longer scaled and whose level is still to be lowered.
     pub(super) fn unreleased(&self) -> impl Iterator<Item = &PoolName> {
-        let raised = self
-            .releases
-            .iter()
-            .filter(|(id, it)| it.is_writing || self.level_of(id).is_some_and(|at| at > it.floor));
+        let raised = self.releases.iter().filter(|(id, release)| {
+            release.is_writing || self.level_of(id).is_some_and(|at| at > release.floor)
+        });
         raised.map(|entry| &entry.1.target.name)
     }
 }

@@ -69,7 +69,7 @@ impl ScaleDownQueue {
     /// Takes over the candidates of a new decision.
     pub(super) fn follow(&mut self, decision: &Decision, admission: QueueAdmission, now: Instant) {
         self.admission = admission;
-        self.asked.retain(|_, it| it.0 > now);
+        self.asked.retain(|_, entry| entry.0 > now);
         let before = std::mem::take(&mut self.due);
         // A runner that was refused a moment ago must not block the others.
         let stays = |name: &&RunnerName| {
@@ -100,7 +100,7 @@ impl ScaleDownQueue {
     /// Replaces the set of runners that still exist after their job, as found by the isolation
     /// auditor.
     pub(super) fn outlive(&mut self, names: Vec<RunnerName>, now: Instant) {
-        self.due.retain(|name, it| it.1 != RemovalReason::Outlived || names.contains(name));
+        self.due.retain(|name, entry| entry.1 != RemovalReason::Outlived || names.contains(name));
         for name in &names {
             self.due.entry(name.clone()).or_insert((now, RemovalReason::Outlived));
         }

@@ -15,41 +15,41 @@ pub struct Binding {
 }
 
 /// What limits the decision, if anything does.
-pub fn binding(it: &Decision) -> Option<Binding> {
-    let policy = &it.inputs.policy;
+pub fn binding(decision: &Decision) -> Option<Binding> {
+    let policy = &decision.inputs.policy;
     let bound = |name, value: String| Some(Binding { name, value });
-    match it.reason {
-        Reason::Pressure | Reason::Late if it.rules.need < it.rules.wanted => {
-            bound("max_runners", limit(it).to_string())
+    match decision.reason {
+        Reason::Pressure | Reason::Late if decision.rules.need < decision.rules.wanted => {
+            bound("max_runners", limit(decision).to_string())
         }
         Reason::Pressure
         | Reason::Late
         | Reason::HandOutProbe
         | Reason::BootProbe
         | Reason::NotHandedOut => None,
-        Reason::MaxRunners => bound("max_runners", limit(it).to_string()),
-        Reason::Floor => floor_setting(it),
+        Reason::MaxRunners => bound("max_runners", limit(decision).to_string()),
+        Reason::Floor => floor_setting(decision),
         Reason::Probe | Reason::CircuitOpen => {
-            bound("circuit", count_of(it.rules.circuit.failures, "failure"))
+            bound("circuit", count_of(decision.rules.circuit.failures, "failure"))
         }
-        Reason::NativeBackoff => bound("minimum_job_age_backoff", span(it.inputs.backoff)),
+        Reason::NativeBackoff => bound("minimum_job_age_backoff", span(decision.inputs.backoff)),
         Reason::Target => bound("scale_up_target", policy.scale_up_target.to_string()),
-        Reason::Threshold if it.inputs.fits > policy.scale_up_threshold => {
+        Reason::Threshold if decision.inputs.fits > policy.scale_up_threshold => {
             bound("scale_up_delay", span(policy.scale_up_delay))
         }
         Reason::Threshold => bound("scale_up_threshold", policy.scale_up_threshold.to_string()),
         Reason::Hold => bound("scale_down_delay", span(policy.scale_down_delay)),
-        Reason::Idle if it.rules.surplus > number(it.retire.len()) => {
-            bound("a quarter at a time, at most 5", it.retire.len().to_string())
+        Reason::Idle if decision.rules.surplus > number(decision.retire.len()) => {
+            bound("a quarter at a time, at most 5", decision.retire.len().to_string())
         }
         Reason::Idle | Reason::Served | Reason::Failed | Reason::Suspect | Reason::Steady => None,
     }
 }
 
 /// What would change the decision, in one sentence: a time, an event, or both.
-pub fn next(it: &Decision) -> String {
-    let policy = &it.inputs.policy;
-    let news = match it.reason {
+pub fn next(decision: &Decision) -> String {
+    let policy = &decision.inputs.policy;
+    let news = match decision.reason {
         Reason::Threshold => {
             let late =
                 policy.max_queue_wait.map(|wait| format!(", or a job older than {}", span(wait)));
@@ -66,7 +66,7 @@ pub fn next(it: &Decision) -> String {
         Reason::NativeBackoff => "a larger `controller.minimum_job_age_backoff`, or time".into(),
         Reason::Target => "more waiting jobs, or a job that is late".into(),
         Reason::NotHandedOut => "a job that starts, or time: one more runner is tried then".into(),
-        Reason::HandOutProbe if it.direction == Direction::Down => "the removal".into(),
+        Reason::HandOutProbe if decision.direction == Direction::Down => "the removal".into(),
         Reason::HandOutProbe
         | Reason::BootProbe
         | Reason::Pressure
@@ -76,15 +76,15 @@ pub fn next(it: &Decision) -> String {
         Reason::Idle | Reason::Failed | Reason::Suspect => "the removal".into(),
         Reason::Steady => "a job".into(),
     };
-    match it.until {
+    match decision.until {
         Some(until) => format!("{news}; by time alone not before {}", clock(until)),
         None => news,
     }
 }
 
-fn floor_setting(it: &Decision) -> Option<Binding> {
-    let policy = &it.inputs.policy;
-    let (name, value) = if policy.min_idle_runners >= it.rules.floor {
+fn floor_setting(decision: &Decision) -> Option<Binding> {
+    let policy = &decision.inputs.policy;
+    let (name, value) = if policy.min_idle_runners >= decision.rules.floor {
         ("min_idle_runners", policy.min_idle_runners)
     } else {
         ("min_runners", policy.min_runners)

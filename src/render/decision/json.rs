@@ -183,7 +183,7 @@ struct JobsJson {
 /// The object of one pool. `stall` is present if GARM does not follow the level.
 pub fn json(
     pool: &PoolName,
-    it: &Decision,
+    decision: &Decision,
     fate: DecisionEffect<'_>,
     stall: Option<&Stall>,
 ) -> Value {
@@ -197,30 +197,30 @@ pub fn json(
     };
     document::value(&DecisionJson {
         pool: pool.as_str(),
-        pool_id: text::escape(it.pool.as_str()).into_owned(),
-        at: it.at.to_string(),
-        direction: it.direction.word(),
-        reason: it.reason.word(),
-        short: short(it),
-        sentence: sentence(it, fate.mood()),
+        pool_id: text::escape(decision.pool.as_str()).into_owned(),
+        at: decision.at.to_string(),
+        direction: decision.direction.word(),
+        reason: decision.reason.word(),
+        short: short(decision),
+        sentence: sentence(decision, fate.mood()),
         applied: fate == DecisionEffect::Applied,
-        level: it.level,
-        resting_level: it.resting_level,
-        runners_to_start: it.rules.need,
-        scale_down: names(&it.retire),
-        remove_failed: names(&it.remove),
-        remove_suspect: names(&it.dismiss),
-        suspect_runners: names(&it.suspects),
+        level: decision.level,
+        resting_level: decision.resting_level,
+        runners_to_start: decision.rules.need,
+        scale_down: names(&decision.retire),
+        remove_failed: names(&decision.remove),
+        remove_suspect: names(&decision.dismiss),
+        suspect_runners: names(&decision.suspects),
         frozen: fate.freeze().map(freeze),
         level_not_followed: stall.map(Stall::json),
-        jobs_not_handed_out: (it.rules.hand_out.untaken > 0).then(|| untaken(it)),
-        limited_by: binding(it)
+        jobs_not_handed_out: (decision.rules.hand_out.untaken > 0).then(|| untaken(decision)),
+        limited_by: binding(decision)
             .map(|binding| LimitJson { name: binding.name, value: binding.value }),
-        earliest_change_at: it.until.map(|at| at.to_string()),
-        next_change: next(it),
-        rules: rule_verdicts(it).into_iter().map(rule).collect(),
-        results: results(&it.rules),
-        inputs: inputs(&it.inputs, it.at),
+        earliest_change_at: decision.until.map(|at| at.to_string()),
+        next_change: next(decision),
+        rules: rule_verdicts(decision).into_iter().map(rule).collect(),
+        results: results(&decision.rules),
+        inputs: inputs(&decision.inputs, decision.at),
     })
 }
 

@@ -20,33 +20,33 @@ pub struct Occupancy {
 }
 
 /// That the limit is reached, and how many of the runners are being deleted.
-pub fn occupied(it: &Occupancy, now: Timestamp) -> String {
-    let all = match it.limit {
+pub fn occupied(occupancy: &Occupancy, now: Timestamp) -> String {
+    let all = match occupancy.limit {
         1 => "the one that `max_runners` allows is there".to_owned(),
         several => format!("all {several} that `max_runners` allows are there"),
     };
-    let Some(since) = it.leaving_since.filter(|_| it.leaving > 0) else { return all };
+    let Some(since) = occupancy.leaving_since.filter(|_| occupancy.leaving > 0) else { return all };
     let longest = span(between(since, now));
-    match it.leaving {
-        1 if it.live == 1 => format!("{all}, and has been leaving for {longest}"),
+    match occupancy.leaving {
+        1 if occupancy.live == 1 => format!("{all}, and has been leaving for {longest}"),
         1 => format!("{all}, 1 of them leaving for {longest}"),
-        several if several >= it.live => {
+        several if several >= occupancy.live => {
             format!("{all}, each of them leaving, for up to {longest}")
         }
         several => format!("{all}, {several} of them leaving, for up to {longest}"),
     }
 }
 
-pub(super) fn occupancy(it: &Decision) -> Occupancy {
-    let counts = &it.inputs.counts;
+pub(super) fn occupancy(decision: &Decision) -> Occupancy {
+    let counts = &decision.inputs.counts;
     Occupancy {
-        limit: limit(it),
+        limit: limit(decision),
         live: counts.live,
         leaving: counts.leaving + counts.ended,
         leaving_since: counts.leaving_since,
     }
 }
 
-pub(super) fn limit(it: &Decision) -> u32 {
-    it.inputs.policy.max_runners.min(it.inputs.garm_max)
+pub(super) fn limit(decision: &Decision) -> u32 {
+    decision.inputs.policy.max_runners.min(decision.inputs.garm_max)
 }

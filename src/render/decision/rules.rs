@@ -13,28 +13,31 @@ pub struct RuleVerdict {
 }
 
 /// The verdicts of all rules, in the order of evaluation.
-pub fn rule_verdicts(it: &Decision) -> Vec<RuleVerdict> {
+pub fn rule_verdicts(decision: &Decision) -> Vec<RuleVerdict> {
     vec![
-        pressure(it),
-        late(it),
-        native(it),
-        circuit(it),
-        room(it),
-        floor(it),
-        idle(it),
-        failed(it),
-        suspect(it),
-        hand_out(it),
-        slow_boot(it),
-        apart(it),
+        pressure(decision),
+        late(decision),
+        native(decision),
+        circuit(decision),
+        room(decision),
+        floor(decision),
+        idle(decision),
+        failed(decision),
+        suspect(decision),
+        hand_out(decision),
+        slow_boot(decision),
+        apart(decision),
     ]
 }
 
-fn pressure(it: &Decision) -> RuleVerdict {
-    let (inputs, policy, pressure) = (&it.inputs, &it.inputs.policy, &it.rules.pressure);
+fn pressure(decision: &Decision) -> RuleVerdict {
+    let (inputs, policy, pressure) =
+        (&decision.inputs, &decision.inputs.policy, &decision.rules.pressure);
     let since = match (pressure.on, pressure.crowded) {
-        (Some(on), _) => format!("; on for {}", span(between(on, it.at))),
-        (None, Some(crowded)) => format!("; more than that for {}", span(between(crowded, it.at))),
+        (Some(on), _) => format!("; on for {}", span(between(on, decision.at))),
+        (None, Some(crowded)) => {
+            format!("; more than that for {}", span(between(crowded, decision.at)))
+        }
         (None, None) => String::new(),
     };
     let says = format!(
@@ -48,22 +51,22 @@ fn pressure(it: &Decision) -> RuleVerdict {
     RuleVerdict { rule: "pressure", verdict, says }
 }
 
-fn late(it: &Decision) -> RuleVerdict {
-    let says = match it.inputs.policy.max_queue_wait {
+fn late(decision: &Decision) -> RuleVerdict {
+    let says = match decision.inputs.policy.max_queue_wait {
         None => "`max_queue_wait` is off".into(),
         Some(most) => format!(
             "{} longer than {}",
-            has(it.rules.late, "job has waited", "jobs have waited"),
+            has(decision.rules.late, "job has waited", "jobs have waited"),
             span(most)
         ),
     };
-    let verdict = if it.rules.late > 0 { "late" } else { "none" };
+    let verdict = if decision.rules.late > 0 { "late" } else { "none" };
     RuleVerdict { rule: "max_queue_wait", verdict, says }
 }
 
-fn native(it: &Decision) -> RuleVerdict {
-    let theirs = it.rules.asking.saturating_sub(it.rules.ours);
-    let backoff = span(it.inputs.backoff);
+fn native(decision: &Decision) -> RuleVerdict {
+    let theirs = decision.rules.asking.saturating_sub(decision.rules.ours);
+    let backoff = span(decision.inputs.backoff);
     let (verdict, says) = match theirs {
         0 => (
             "this policy",
@@ -74,8 +77,8 @@ fn native(it: &Decision) -> RuleVerdict {
     RuleVerdict { rule: "minimum_job_age_backoff", verdict, says }
 }
 
-fn circuit(it: &Decision) -> RuleVerdict {
-    let circuit = &it.rules.circuit;
+fn circuit(decision: &Decision) -> RuleVerdict {
+    let circuit = &decision.rules.circuit;
     let failures = count_of(circuit.failures, "failure");
     match (circuit.open, circuit.probe) {
         (None, _) => {
@@ -90,7 +93,7 @@ fn circuit(it: &Decision) -> RuleVerdict {
         (Some(open), RunnerProbe::No) => {
             let says = format!(
                 "open for {}, {failures}; the next probe is due at {}",
-                span(between(open.since, it.at)),
+                span(between(open.since, decision.at)),
                 clock(open.probe_at)
             );
             RuleVerdict { rule: "circuit", verdict: "open", says }
@@ -98,8 +101,8 @@ fn circuit(it: &Decision) -> RuleVerdict {
     }
 }
 
-fn room(it: &Decision) -> RuleVerdict {
-    let (inputs, rules) = (&it.inputs, &it.rules);
+fn room(decision: &Decision) -> RuleVerdict {
+    let (inputs, rules) = (&decision.inputs, &decision.rules);
     let says = format!(
         "{} live, {} allowed: room for {}, {} wanted",
         inputs.counts.live,
@@ -111,8 +114,9 @@ fn room(it: &Decision) -> RuleVerdict {
     RuleVerdict { rule: "max_runners", verdict, says }
 }
 
-fn floor(it: &Decision) -> RuleVerdict {
-    let (counts, policy, rules) = (&it.inputs.counts, &it.inputs.policy, &it.rules);
+fn floor(decision: &Decision) -> RuleVerdict {
+    let (counts, policy, rules) =
+        (&decision.inputs.counts, &decision.inputs.policy, &decision.rules);
     let says = format!(
         "{} to be idle at least: `min_runners` {}, `min_idle_runners` {}, {} active, {} about to be",
         rules.floor, policy.min_runners, policy.min_idle_runners, counts.active, rules.covered
@@ -121,13 +125,13 @@ fn floor(it: &Decision) -> RuleVerdict {
     RuleVerdict { rule: "floor", verdict: if is_met { "met" } else { "below" }, says }
 }
 
-fn idle(it: &Decision) -> RuleVerdict {
-    let rules = &it.rules;
+fn idle(decision: &Decision) -> RuleVerdict {
+    let rules = &decision.rules;
     let says = format!(
         "{} beyond the floor, {} of them for {}; {} held",
         count_of(rules.surplus, "idle runner"),
         rules.due,
-        span(it.inputs.policy.scale_down_delay),
+        span(decision.inputs.policy.scale_down_delay),
         rules.keep
     );
     let verdict = match (rules.surplus, rules.due) {
@@ -138,13 +142,13 @@ fn idle(it: &Decision) -> RuleVerdict {
     RuleVerdict { rule: "scale_down_delay", verdict, says }
 }
 
-fn failed(it: &Decision) -> RuleVerdict {
+fn failed(decision: &Decision) -> RuleVerdict {
     let says = format!(
         "{}, {} to be removed now",
-        count_of(it.inputs.counts.failed, "failed runner"),
-        it.remove.len()
+        count_of(decision.inputs.counts.failed, "failed runner"),
+        decision.remove.len()
     );
-    let verdict = match (it.inputs.counts.failed, it.remove.len()) {
+    let verdict = match (decision.inputs.counts.failed, decision.remove.len()) {
         (0, _) => "none",
         (_, 0) => "wait",
         (_, _) => "remove",
@@ -152,13 +156,13 @@ fn failed(it: &Decision) -> RuleVerdict {
     RuleVerdict { rule: "failed_runner_grace", verdict, says }
 }
 
-fn suspect(it: &Decision) -> RuleVerdict {
+fn suspect(decision: &Decision) -> RuleVerdict {
     let says = format!(
         "{}, {} to be removed now",
-        count_of(it.inputs.counts.suspect, "suspect runner"),
-        it.dismiss.len()
+        count_of(decision.inputs.counts.suspect, "suspect runner"),
+        decision.dismiss.len()
     );
-    let verdict = match (it.inputs.counts.suspect, it.dismiss.len()) {
+    let verdict = match (decision.inputs.counts.suspect, decision.dismiss.len()) {
         (0, _) => "none",
         (_, 0) => "wait",
         (_, _) => "remove",
@@ -166,8 +170,8 @@ fn suspect(it: &Decision) -> RuleVerdict {
     RuleVerdict { rule: "suspect_runners", verdict, says }
 }
 
-fn hand_out(it: &Decision) -> RuleVerdict {
-    let hand_out = &it.rules.hand_out;
+fn hand_out(decision: &Decision) -> RuleVerdict {
+    let hand_out = &decision.rules.hand_out;
     let says = format!(
         "{} beside an idle runner for a minute or more; {} given up, which hold one runner together",
         has(hand_out.untaken, "job waits", "jobs wait"),
@@ -181,14 +185,14 @@ fn hand_out(it: &Decision) -> RuleVerdict {
     RuleVerdict { rule: "jobs_not_handed_out", verdict, says }
 }
 
-fn slow_boot(it: &Decision) -> RuleVerdict {
-    let coming = has(it.inputs.counts.coming(), "runner is booting", "runners are booting");
-    let verdict = if it.rules.boot_probe { "probe" } else { "none" };
+fn slow_boot(decision: &Decision) -> RuleVerdict {
+    let coming = has(decision.inputs.counts.coming(), "runner is booting", "runners are booting");
+    let verdict = if decision.rules.boot_probe { "probe" } else { "none" };
     RuleVerdict { rule: "slow_boot", verdict, says: format!("{coming} or being created") }
 }
 
-fn apart(it: &Decision) -> RuleVerdict {
-    let exceptions = &it.inputs.exceptions;
+fn apart(decision: &Decision) -> RuleVerdict {
+    let exceptions = &decision.inputs.exceptions;
     let says = format!(
         "{} stuck and {} stale are not counted, {} that GARM has forgotten are",
         exceptions.stuck, exceptions.stale, exceptions.forgotten

@@ -31,22 +31,25 @@ impl Mood {
 
 /// What is done now, or would be done, and why: one sentence without a full stop, to follow the
 /// pool's name.
-pub fn sentence(it: &Decision, mood: Mood) -> String {
-    let (inputs, rules) = (&it.inputs, &it.rules);
+pub fn sentence(decision: &Decision, mood: Mood) -> String {
+    let (inputs, rules) = (&decision.inputs, &decision.rules);
     let start = mood.verb("start");
-    match it.reason {
-        Reason::Pressure => format!("{start} {}", pressure(it)),
-        Reason::Late => format!("{start} {}", late(it)),
-        Reason::Floor => format!("{start} {}: {}", runners(lacking(it)), floor(it)),
+    match decision.reason {
+        Reason::Pressure => format!("{start} {}", pressure(decision)),
+        Reason::Late => format!("{start} {}", late(decision)),
+        Reason::Floor => format!("{start} {}: {}", runners(lacking(decision)), floor(decision)),
         Reason::Probe => format!(
             "{start} 1 runner to see whether the provider works again, after {}",
             count_of(rules.circuit.failures, "failure")
         ),
-        Reason::HandOutProbe if it.direction == Direction::Down => {
+        Reason::HandOutProbe if decision.direction == Direction::Down => {
             let remove = mood.verb("remove");
-            format!("{remove} 1 idle runner of a full pool, to try another: {}", not_taken(it))
+            format!(
+                "{remove} 1 idle runner of a full pool, to try another: {}",
+                not_taken(decision)
+            )
         }
-        Reason::HandOutProbe => format!("{start} {}", hand_out_probe(it)),
+        Reason::HandOutProbe => format!("{start} {}", hand_out_probe(decision)),
         Reason::BootProbe => format!(
             "{start} {} more than its jobs need: {} for long, and may hang",
             runners(rules.need),
@@ -55,9 +58,9 @@ pub fn sentence(it: &Decision, mood: Mood) -> String {
         Reason::CircuitOpen => format!(
             "{start} none, because runners keep failing; {} one {}",
             mood.verb("try"),
-            at(it, rules.circuit.open.map(|circuit| circuit.probe_at))
+            at(decision, rules.circuit.open.map(|circuit| circuit.probe_at))
         ),
-        Reason::MaxRunners => format!("{start} none: {}", full(it)),
+        Reason::MaxRunners => format!("{start} none: {}", full(decision)),
         Reason::NativeBackoff => format!(
             "{} {} to GARM, which itself starts a runner for each job older than {}",
             mood.verb("leave"),
@@ -69,66 +72,66 @@ pub fn sentence(it: &Decision, mood: Mood) -> String {
             has(rules.unserved, "job is", "jobs are"),
             inputs.policy.scale_up_target
         ),
-        Reason::Threshold => format!("{start} none yet: {}", threshold(it)),
-        Reason::NotHandedOut => format!("{start} none: {}", not_handed_out(it)),
+        Reason::Threshold => format!("{start} none yet: {}", threshold(decision)),
+        Reason::NotHandedOut => format!("{start} none: {}", not_handed_out(decision)),
         Reason::Served => {
             format!("{start} none: {}, each with an idle or booting runner", waiting(inputs.queued))
         }
         Reason::Idle => format!(
             "{} {}: idle for {} and more than the floor of {}",
             mood.verb("remove"),
-            count_of(number(it.retire.len()), "idle runner"),
+            count_of(number(decision.retire.len()), "idle runner"),
             span(inputs.policy.scale_down_delay),
             rules.floor
         ),
-        Reason::Failed => failed(it, mood),
-        Reason::Suspect => format!("{} {}", mood.verb("remove"), suspect(it)),
-        Reason::Hold => hold(it, mood),
+        Reason::Failed => failed(decision, mood),
+        Reason::Suspect => format!("{} {}", mood.verb("remove"), suspect(decision)),
+        Reason::Hold => hold(decision, mood),
         Reason::Steady => format!("nothing to do: no job waits, {} idle", inputs.counts.idle),
     }
 }
 
-fn hand_out_probe(it: &Decision) -> String {
+fn hand_out_probe(decision: &Decision) -> String {
     format!(
         "{} more than its jobs need, to see whether GitHub hands them out to {}: {}",
-        runners(it.rules.need),
-        if it.rules.need == 1 { "a new one" } else { "new ones" },
-        not_taken(it)
+        runners(decision.rules.need),
+        if decision.rules.need == 1 { "a new one" } else { "new ones" },
+        not_taken(decision)
     )
 }
 
 /// The jobs that a probe is for; they may have waited for less than a minute.
-fn not_taken(it: &Decision) -> String {
-    match (it.rules.hand_out.untaken, it.inputs.queued) {
+fn not_taken(decision: &Decision) -> String {
+    match (decision.rules.hand_out.untaken, decision.inputs.queued) {
         (0, n @ 1..) => format!("{} beside idle runners", waiting(n)),
-        _ => untaken(it),
+        _ => untaken(decision),
     }
 }
 
-fn not_handed_out(it: &Decision) -> String {
+fn not_handed_out(decision: &Decision) -> String {
     format!(
         "{}; a webhook was lost, the runner group or its visibility excludes their \
          repository, or GitHub is down",
-        untaken(it)
+        untaken(decision)
     )
 }
 
-fn suspect(it: &Decision) -> String {
+fn suspect(decision: &Decision) -> String {
     format!(
         "{}: idle by GARM's row, while younger ones took jobs that had waited beside {}",
-        count_of(number(it.dismiss.len()), "suspect runner"),
-        if it.dismiss.len() == 1 { "it" } else { "them" }
+        count_of(number(decision.dismiss.len()), "suspect runner"),
+        if decision.dismiss.len() == 1 { "it" } else { "them" }
     )
 }
 
 /// The jobs that idle runners do not get, and since when.
-pub(super) fn untaken(it: &Decision) -> String {
-    let hand_out = &it.rules.hand_out;
-    let waited = span(hand_out.since.map_or(Duration::ZERO, |since| between(since, it.at)));
-    let idle = if it.inputs.counts.idle == 1 { "an idle runner" } else { "idle runners" };
+pub(super) fn untaken(decision: &Decision) -> String {
+    let hand_out = &decision.rules.hand_out;
+    let waited = span(hand_out.since.map_or(Duration::ZERO, |since| between(since, decision.at)));
+    let idle = if decision.inputs.counts.idle == 1 { "an idle runner" } else { "idle runners" };
     match hand_out.untaken {
         0 => {
-            let stuck = has(it.inputs.exceptions.stuck, "job is", "jobs are");
+            let stuck = has(decision.inputs.exceptions.stuck, "job is", "jobs are");
             format!("{stuck} stuck beside {idle}")
         }
         1 => format!("1 job has waited beside {idle} for {waited} and is not handed out"),
@@ -138,83 +141,83 @@ pub(super) fn untaken(it: &Decision) -> String {
     }
 }
 
-fn failed(it: &Decision, mood: Mood) -> String {
-    if it.rules.overdue_removed > 0 {
+fn failed(decision: &Decision, mood: Mood) -> String {
+    if decision.rules.overdue_removed > 0 {
         return format!(
             "{} {} for too long: {}",
             mood.verb("remove"),
             has(
-                it.rules.overdue_removed,
+                decision.rules.overdue_removed,
                 "runner that has been booting",
                 "runners that have been booting"
             ),
-            has(it.rules.wanted.max(1), "job needs its place", "jobs need places")
+            has(decision.rules.wanted.max(1), "job needs its place", "jobs need places")
         );
     }
     format!(
         "{} {}, {} after the failure",
         mood.verb("remove"),
-        count_of(number(it.remove.len()), "failed runner"),
-        span(it.inputs.policy.failed_runner_grace)
+        count_of(number(decision.remove.len()), "failed runner"),
+        span(decision.inputs.policy.failed_runner_grace)
     )
 }
 
-fn hold(it: &Decision, mood: Mood) -> String {
+fn hold(decision: &Decision, mood: Mood) -> String {
     format!(
         "{} {} beyond the floor of {}, until idle for {}",
         mood.verb("hold"),
-        count_of(it.rules.surplus, "idle runner"),
-        it.rules.floor,
-        span(it.inputs.policy.scale_down_delay)
+        count_of(decision.rules.surplus, "idle runner"),
+        decision.rules.floor,
+        span(decision.inputs.policy.scale_down_delay)
     )
 }
 
-fn pressure(it: &Decision) -> String {
-    let (need, queued) = (runners(it.rules.need), waiting(it.inputs.queued));
-    format!("{need}: {queued} and {}{}", supply(it), cut(it))
+fn pressure(decision: &Decision) -> String {
+    let (need, queued) = (runners(decision.rules.need), waiting(decision.inputs.queued));
+    format!("{need}: {queued} and {}{}", supply(decision), cut(decision))
 }
 
-fn late(it: &Decision) -> String {
+fn late(decision: &Decision) -> String {
     format!(
         "{}: {} longer than `max_queue_wait` ({}){}",
-        runners(it.rules.need),
-        has(it.rules.late, "job has waited", "jobs have waited"),
-        span(it.inputs.policy.max_queue_wait.unwrap_or_default()),
-        cut(it)
+        runners(decision.rules.need),
+        has(decision.rules.late, "job has waited", "jobs have waited"),
+        span(decision.inputs.policy.max_queue_wait.unwrap_or_default()),
+        cut(decision)
     )
 }
 
 /// That the pool is full, and of what.
-fn full(it: &Decision) -> String {
+fn full(decision: &Decision) -> String {
     format!(
         "{} wanted, and {}",
-        has(it.rules.wanted.max(lacking(it)), "more is", "more are"),
-        occupied(&occupancy(it), it.at)
+        has(decision.rules.wanted.max(lacking(decision)), "more is", "more are"),
+        occupied(&occupancy(decision), decision.at)
     )
 }
 
 /// The decision in one to three words, for a column.
-pub fn short(it: &Decision) -> String {
-    match (it.direction, it.reason) {
-        (Direction::Up, Reason::Floor) => format!("start {}", lacking(it)),
-        (Direction::Up, _) => format!("start {}", it.rules.need),
-        (Direction::Down, Reason::Suspect) => format!("remove {} suspect", it.dismiss.len()),
-        (Direction::Down, Reason::Failed) => format!("remove {} failed", it.remove.len()),
-        (Direction::Down, _) => format!("remove {}", it.retire.len()),
+pub fn short(decision: &Decision) -> String {
+    match (decision.direction, decision.reason) {
+        (Direction::Up, Reason::Floor) => format!("start {}", lacking(decision)),
+        (Direction::Up, _) => format!("start {}", decision.rules.need),
+        (Direction::Down, Reason::Suspect) => format!("remove {} suspect", decision.dismiss.len()),
+        (Direction::Down, Reason::Failed) => format!("remove {} failed", decision.remove.len()),
+        (Direction::Down, _) => format!("remove {}", decision.retire.len()),
         (Direction::Stay, Reason::CircuitOpen) => "suspended".into(),
         (Direction::Stay, Reason::MaxRunners) => "full".into(),
         (Direction::Stay, Reason::NativeBackoff) => "left to GARM".into(),
         (Direction::Stay, Reason::Target | Reason::Threshold) => "wait".into(),
         (Direction::Stay, Reason::NotHandedOut) => "not handed out".into(),
         (Direction::Stay, Reason::Served) => "served".into(),
-        (Direction::Stay, Reason::Hold) => format!("hold {}", it.rules.surplus),
+        (Direction::Stay, Reason::Hold) => format!("hold {}", decision.rules.surplus),
         (Direction::Stay, _) => "steady".into(),
     }
 }
 
 /// Why no decision is applied.
-pub fn freeze(it: &Freeze) -> String {
-    match it {
+pub fn freeze(freeze: &Freeze) -> String {
+    match freeze {
         Freeze::Stale(age) => format!("GARM was last read {} ago", span(*age)),
         Freeze::Unread => "GARM has not been read yet".into(),
         Freeze::Unreachable => "GARM does not answer".into(),
@@ -235,9 +238,9 @@ pub fn freeze(it: &Freeze) -> String {
     }
 }
 
-fn threshold(it: &Decision) -> String {
-    let (inputs, policy) = (&it.inputs, &it.inputs.policy);
-    let few = has(it.rules.unserved, "job has no runner", "jobs have no runner");
+fn threshold(decision: &Decision) -> String {
+    let (inputs, policy) = (&decision.inputs, &decision.inputs.policy);
+    let few = has(decision.rules.unserved, "job has no runner", "jobs have no runner");
     if inputs.fits > policy.scale_up_threshold {
         return format!(
             "{few}; more than {} wait, and not for {} yet",
@@ -249,9 +252,9 @@ fn threshold(it: &Decision) -> String {
 }
 
 /// The reason for the floor.
-fn floor(it: &Decision) -> String {
-    let (policy, counts) = (&it.inputs.policy, &it.inputs.counts);
-    if policy.min_idle_runners >= it.rules.floor {
+fn floor(decision: &Decision) -> String {
+    let (policy, counts) = (&decision.inputs.policy, &decision.inputs.counts);
+    if policy.min_idle_runners >= decision.rules.floor {
         return format!("`min_idle_runners` keeps {} idle", policy.min_idle_runners);
     }
     let there = match counts.active + counts.idle + counts.booting {
@@ -263,26 +266,26 @@ fn floor(it: &Decision) -> String {
 }
 
 /// Number of runners by which the level exceeds those that GARM counts.
-fn lacking(it: &Decision) -> u32 {
-    (it.rules.floor + it.rules.dead)
-        .max(it.level)
-        .saturating_sub(it.inputs.counts.garm_idle)
-        .min(it.rules.room.max(1))
+fn lacking(decision: &Decision) -> u32 {
+    (decision.rules.floor + decision.rules.dead)
+        .max(decision.level)
+        .saturating_sub(decision.inputs.counts.garm_idle)
+        .min(decision.rules.room.max(1))
 }
 
-fn cut(it: &Decision) -> String {
-    if it.rules.need < it.rules.wanted {
+fn cut(decision: &Decision) -> String {
+    if decision.rules.need < decision.rules.wanted {
         return format!(
             "; {} wanted, `max_runners` is {}",
-            has(it.rules.wanted, "is", "are"),
-            limit(it)
+            has(decision.rules.wanted, "is", "are"),
+            limit(decision)
         );
     }
     String::new()
 }
 
-fn supply(it: &Decision) -> String {
-    let supply = it.inputs.counts.supply();
+fn supply(decision: &Decision) -> String {
+    let supply = decision.inputs.counts.supply();
     match supply {
         0 => "no runner is idle or booting".into(),
         n => has(n, "runner is idle or booting", "runners are idle or booting"),
@@ -297,9 +300,9 @@ fn waiting(n: u32) -> String {
 }
 
 /// The time until something is due, from the time of the decision on.
-fn at(it: &Decision, when: Option<Timestamp>) -> String {
+fn at(decision: &Decision, when: Option<Timestamp>) -> String {
     match when {
-        Some(when) if when > it.at => format!("in {}", span(between(it.at, when))),
+        Some(when) if when > decision.at => format!("in {}", span(between(decision.at, when))),
         Some(_) | None => "as soon as none is booting".into(),
     }
 }

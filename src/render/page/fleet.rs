@@ -63,9 +63,9 @@ pub(super) fn tile(html: &mut Html, name: &'static str, value: &str, tone: Tone)
 fn glance(html: &mut Html, page: &FleetPage<'_>) {
     let mut all = PoolGauges::default();
     let mut queue = QueueTrend::default();
-    for it in &page.pools {
-        add(&mut all, it.gauges);
-        queue.add(&it.trend);
+    for pool in &page.pools {
+        add(&mut all, pool.gauges);
+        queue.add(&pool.trend);
     }
     html.markup("<section aria-labelledby=\"glance\"><h2 id=\"glance\">At a glance</h2>");
     html.markup("<dl class=\"tiles\">");
@@ -104,12 +104,12 @@ pub(super) fn wait(oldest: Duration) -> String {
     if oldest.is_zero() { "–".into() } else { span(oldest) }
 }
 
-fn add(all: &mut PoolGauges, it: &PoolGauges) {
-    all.max_runners += it.max_runners;
-    all.queue_depth += it.queue_depth;
-    all.unserved_jobs += it.unserved_jobs;
-    all.oldest_wait = all.oldest_wait.max(it.oldest_wait);
-    all.runners = all.runners.plus(it.runners);
+fn add(all: &mut PoolGauges, gauges: &PoolGauges) {
+    all.max_runners += gauges.max_runners;
+    all.queue_depth += gauges.queue_depth;
+    all.unserved_jobs += gauges.unserved_jobs;
+    all.oldest_wait = all.oldest_wait.max(gauges.oldest_wait);
+    all.runners = all.runners.plus(gauges.runners);
 }
 
 fn checks(html: &mut Html, checks: &[HealthCheck]) {
@@ -117,9 +117,12 @@ fn checks(html: &mut Html, checks: &[HealthCheck]) {
         "<section aria-labelledby=\"checks\"><h2 id=\"checks\">Connections and safety</h2>",
     );
     html.markup("<dl class=\"checks\">");
-    for it in checks {
-        html.markup("<div class=\"").markup(it.tone.class()).markup("\"><dt>").markup(it.name);
-        html.markup("</dt><dd>").prose(&it.text).markup("</dd></div>");
+    for check in checks {
+        html.markup("<div class=\"")
+            .markup(check.tone.class())
+            .markup("\"><dt>")
+            .markup(check.name);
+        html.markup("</dt><dd>").prose(&check.text).markup("</dd></div>");
     }
     html.markup("</dl></section>\n");
 }
@@ -150,27 +153,27 @@ fn pools(html: &mut Html, rows: &[RatedPool<'_>]) {
 }
 
 fn row(html: &mut Html, row: &RatedPool<'_>) {
-    let it = row.pool.gauges;
+    let gauges = row.pool.gauges;
     html.markup("<tr role=\"row\"><th scope=\"row\" role=\"rowheader\" class=\"name\">");
     html.markup("<span class=\"dot ").markup(row.tone.class()).markup("\">");
     frame::pool_link(html, row.pool.name);
     html.markup("</span></th>\n<td role=\"cell\" class=\"runners\">");
-    bar(html, it);
-    html.markup("<small>").text(runners_in_words(it)).markup("</small></td>");
+    bar(html, gauges);
+    html.markup("<small>").text(runners_in_words(gauges)).markup("</small></td>");
     html.markup("<td role=\"cell\" class=\"number\" data-label=\"Queue\">");
-    html.text(it.queue_depth);
-    if !it.oldest_wait.is_zero() {
-        html.markup("<small>oldest ").text(span(it.oldest_wait)).markup("</small>");
+    html.text(gauges.queue_depth);
+    if !gauges.oldest_wait.is_zero() {
+        html.markup("<small>oldest ").text(span(gauges.oldest_wait)).markup("</small>");
     }
     html.markup("</td><td role=\"cell\" class=\"trend-cell\">");
     trend(html, &row.pool.trend);
     html.markup("<small>").text(trend_in_words(&row.pool.trend)).markup("</small></td>");
     html.markup("<td role=\"cell\" class=\"number\" data-label=\"Level\">");
-    match it.level {
+    match gauges.level {
         Some(level) => html.text(level),
         None => html.markup("–"),
     };
-    html.markup("<small>").text(it.min_runners).markup("–").text(it.max_runners);
+    html.markup("<small>").text(gauges.min_runners).markup("–").text(gauges.max_runners);
     html.markup("</small></td><td role=\"cell\" class=\"words\">");
     html.markup("<p>");
     scaling(html, &row.pool.scaling);

@@ -67,9 +67,9 @@ pub(super) fn origin(html: &mut Html, frame: &PageFrame<'_>, path: &str) {
     html.markup("<p>GARM ").text(frame.garm).markup(", ");
     match &frame.observation {
         None => html.markup("not read yet"),
-        Some(it) => {
-            html.markup("read <time datetime=\"").text(it.at).markup("\" title=\"").text(it.at);
-            html.markup("\">").text(span(it.age)).markup(" ago</time>")
+        Some(read) => {
+            html.markup("read <time datetime=\"").text(read.at).markup("\" title=\"").text(read.at);
+            html.markup("\">").text(span(read.age)).markup(" ago</time>")
         }
     };
     if frame.is_refreshed {
@@ -89,9 +89,9 @@ pub(super) fn verdict(html: &mut Html, findings: &[Finding]) {
     html.markup("</strong></p>");
     if !rest.is_empty() {
         html.markup("<ul>");
-        for it in rest {
-            html.markup("<li class=\"dot ").markup(it.tone.class()).markup("\">");
-            html.prose(&it.text).markup("</li>");
+        for finding in rest {
+            html.markup("<li class=\"dot ").markup(finding.tone.class()).markup("\">");
+            html.prose(&finding.text).markup("</li>");
         }
         html.markup("</ul>");
     }
@@ -104,9 +104,9 @@ pub(super) fn marks(html: &mut Html, findings: &[Finding]) {
         return;
     }
     html.markup("<ul class=\"marks\">");
-    for it in findings {
-        html.markup("<li class=\"").markup(it.tone.class()).markup("\">");
-        html.prose(&it.text).markup("</li>");
+    for finding in findings {
+        html.markup("<li class=\"").markup(finding.tone.class()).markup("\">");
+        html.prose(&finding.text).markup("</li>");
     }
     html.markup("</ul>");
 }
@@ -128,21 +128,21 @@ pub(super) fn alerts<'a>(
     }
     html.markup("<section aria-labelledby=\"alerts\"><h2 id=\"alerts\">Firing alerts</h2>");
     html.markup("<ul class=\"entries\">");
-    for it in alerts {
+    for alert in alerts {
         html.markup("<li class=\"bad\"><p class=\"about\"><b>")
-            .text(&it.transition.rule)
+            .text(&alert.transition.rule)
             .markup("</b>");
-        if let Some(pool) = &it.transition.pool {
+        if let Some(pool) = &alert.transition.pool {
             html.markup("<span>");
             pool_link(html, pool.as_str());
             html.markup("</span>");
         }
         html.markup("<span>for ");
-        moment(html, frame, it.lasting, "");
+        moment(html, frame, alert.lasting, "");
         html.markup("</span></p><p>")
-            .prose(&it.transition.summary)
+            .prose(&alert.transition.summary)
             .markup("</p><p class=\"soft\">");
-        html.prose(&it.transition.description).markup("</p></li>");
+        html.prose(&alert.transition.description).markup("</p></li>");
     }
     html.markup("</ul></section>\n");
 }
@@ -161,17 +161,17 @@ pub(super) fn entries(
         return;
     }
     html.markup("<ul class=\"entries\">");
-    for it in entries {
-        html.markup("<li class=\"").markup(it.tone.class()).markup("\"><p class=\"about\">");
-        if let Some(word) = severity(it.tone) {
+    for entry in entries {
+        html.markup("<li class=\"").markup(entry.tone.class()).markup("\"><p class=\"about\">");
+        if let Some(word) = severity(entry.tone) {
             html.markup("<b>").markup(word).markup("</b>");
         }
-        moment(html, frame, it.age, " ago");
-        if let Some(pool) = &it.pool {
+        moment(html, frame, entry.age, " ago");
+        if let Some(pool) = &entry.pool {
             pool_link(html, pool);
         }
-        html.markup("</p><p>").prose(&it.text).markup("</p>");
-        if let Some(help) = &it.help {
+        html.markup("</p><p>").prose(&entry.text).markup("</p>");
+        if let Some(help) = &entry.help {
             html.markup("<p class=\"soft\">help: ").prose(help).markup("</p>");
         }
         html.markup("</li>");

@@ -91,24 +91,24 @@ fn decided(html: &mut Html, pool: &PoolOverview<'_>, marks: impl FnOnce(&mut Htm
     html.markup("</section>\n");
 }
 
-fn facts_of(html: &mut Html, it: &Decision, stall: Option<&Stall>) {
+fn facts_of(html: &mut Html, decision: &Decision, stall: Option<&Stall>) {
     html.markup("<dl class=\"facts\">");
     if let Some(stall) = stall {
         fact(html, "Level not followed", |html| html.prose(&stall.sentence()));
     }
     fact(html, "Reason", |html| {
-        html.markup("<code>").markup(it.reason.word()).markup("</code>, direction <code>");
-        html.markup(it.direction.word()).markup("</code>")
+        html.markup("<code>").markup(decision.reason.word()).markup("</code>, direction <code>");
+        html.markup(decision.direction.word()).markup("</code>")
     });
-    if let Some(limit) = binding(it) {
+    if let Some(limit) = binding(decision) {
         fact(html, "Limited by", |html| html.text(limit.name).markup(": ").text(&limit.value));
     }
-    fact(html, "Changed by", |html| html.prose(&next(it)));
+    fact(html, "Changed by", |html| html.prose(&next(decision)));
     fact(html, "Level", |html| {
-        html.text(it.level).markup(" asked for, ").text(it.resting_level);
-        html.markup(" at rest, ").text(it.inputs.garm_level).markup(" in GARM")
+        html.text(decision.level).markup(" asked for, ").text(decision.resting_level);
+        html.markup(" at rest, ").text(decision.inputs.garm_level).markup(" in GARM")
     });
-    fact(html, "Decided at", |html| html.markup("<time>").text(it.at).markup("</time>"));
+    fact(html, "Decided at", |html| html.markup("<time>").text(decision.at).markup("</time>"));
     html.markup("</dl>");
 }
 
@@ -119,18 +119,18 @@ fn fact(html: &mut Html, name: &'static str, value: impl FnOnce(&mut Html) -> &m
 }
 
 fn queue(html: &mut Html, pool: &PoolOverview<'_>) {
-    let it = pool.gauges;
+    let gauges = pool.gauges;
     html.markup("<section aria-labelledby=\"queue\"><h2 id=\"queue\">Queue</h2>");
     html.markup("<dl class=\"tiles\">");
     for (name, n, tone) in [
-        ("Waiting", it.queue_depth, Tone::Busy),
-        ("Unserved", it.unserved_jobs, Tone::Busy),
-        ("Stuck", it.stuck_jobs, Tone::Bad),
-        ("Stale", it.stale_jobs, Tone::Bad),
+        ("Waiting", gauges.queue_depth, Tone::Busy),
+        ("Unserved", gauges.unserved_jobs, Tone::Busy),
+        ("Stuck", gauges.stuck_jobs, Tone::Bad),
+        ("Stale", gauges.stale_jobs, Tone::Bad),
     ] {
         tile(html, name, &n.to_string(), tone);
     }
-    tile(html, "Oldest wait", &wait(it.oldest_wait), Tone::Busy);
+    tile(html, "Oldest wait", &wait(gauges.oldest_wait), Tone::Busy);
     html.markup("</dl><figure class=\"tall\">");
     trend(html, &pool.trend);
     html.markup(
@@ -141,17 +141,17 @@ fn queue(html: &mut Html, pool: &PoolOverview<'_>) {
 }
 
 fn runners(html: &mut Html, pool: &PoolOverview<'_>) {
-    let it = pool.gauges;
+    let gauges = pool.gauges;
     html.markup("<section aria-labelledby=\"runners\"><h2 id=\"runners\">Runners</h2>");
     html.markup("<dl class=\"tiles\">");
-    for (name, n) in it.runners.by_state() {
+    for (name, n) in gauges.runners.by_state() {
         let tone = if matches!(name, "failed" | "suspect") { Tone::Bad } else { Tone::Quiet };
         tile(html, name, &n.to_string(), tone);
     }
     html.markup("</dl>");
-    bar(html, it);
-    keys(html, it);
-    html.markup("<p class=\"soft\"><code>min_runners</code> is ").text(it.min_runners);
+    bar(html, gauges);
+    keys(html, gauges);
+    html.markup("<p class=\"soft\"><code>min_runners</code> is ").text(gauges.min_runners);
     html.markup("; <code>runnerctl status --runners ").text(pool.name);
     html.markup("</code> lists them</p></section>\n");
 }
@@ -161,23 +161,26 @@ fn rules(html: &mut Html, scaling: &PoolScaling<'_>) {
     html.markup("<section aria-labelledby=\"rules\"><h2 id=\"rules\">What each rule says</h2>");
     html.markup("<table class=\"rules\"><thead><tr><th scope=\"col\">Rule</th>");
     html.markup("<th scope=\"col\">Verdict</th><th scope=\"col\">Why</th></tr></thead><tbody>\n");
-    for it in rule_verdicts(decision) {
-        html.markup("<tr><th scope=\"row\"><code>").markup(it.rule).markup("</code></th><td>");
-        html.markup(it.verdict).markup("</td><td>").prose(&it.says).markup("</td></tr>\n");
+    for verdict in rule_verdicts(decision) {
+        html.markup("<tr><th scope=\"row\"><code>").markup(verdict.rule).markup("</code></th><td>");
+        html.markup(verdict.verdict)
+            .markup("</td><td>")
+            .prose(&verdict.says)
+            .markup("</td></tr>\n");
     }
     html.markup("</tbody></table></section>\n");
 }
 
 /// The declaration of the pool.
-fn file(html: &mut Html, it: &DesiredPool) {
+fn file(html: &mut Html, pool: &DesiredPool) {
     html.markup("<section aria-labelledby=\"file\"><h2 id=\"file\">Declaration</h2>");
     html.markup("<dl class=\"facts\">");
-    let labels: Vec<&str> = it.labels.iter().collect();
+    let labels: Vec<&str> = pool.labels.iter().collect();
     let rows = [
-        ("Entity", it.entity.to_string()),
-        ("Provider", it.provider.clone()),
-        ("Image", it.image.clone()),
-        ("Instance type", it.instance_type.clone()),
+        ("Entity", pool.entity.to_string()),
+        ("Provider", pool.provider.clone()),
+        ("Image", pool.image.clone()),
+        ("Instance type", pool.instance_type.clone()),
         ("Labels", labels.join(", ")),
     ];
     for (name, value) in rows {

@@ -114,7 +114,7 @@ pub(super) fn of_fleet(page: &FleetPage<'_>, pools: &[(Tone, &str)]) -> Vec<Find
 
 /// The conclusions about a pool, gravest first, in a few words each; may be empty.
 pub(super) fn of_pool(pool: &PoolOverview<'_>) -> Vec<Finding> {
-    let it = pool.gauges;
+    let gauges = pool.gauges;
     let mut all: Vec<Finding> = pool
         .alerts
         .iter()
@@ -126,17 +126,17 @@ pub(super) fn of_pool(pool: &PoolOverview<'_>) -> Vec<Finding> {
         }
     };
     let some = |n: u32, noun: &str| count(n as usize, noun);
-    add(it.is_stalled, Tone::Bad, "GARM does not follow the level".into());
-    add(it.is_circuit_open, Tone::Bad, "circuit breaker open".into());
-    add(it.runners.failed > 0, Tone::Bad, some(it.runners.failed, "failed runner"));
-    add(it.stuck_jobs > 0, Tone::Warning, some(it.stuck_jobs, "stuck job"));
-    add(it.stale_jobs > 0, Tone::Warning, some(it.stale_jobs, "stale job"));
-    add(it.is_below_min, Tone::Warning, "below `min_runners`".into());
-    add(it.runners.suspect > 0, Tone::Warning, some(it.runners.suspect, "suspect runner"));
-    let violations = it.policy_violations.unwrap_or(0);
+    add(gauges.is_stalled, Tone::Bad, "GARM does not follow the level".into());
+    add(gauges.is_circuit_open, Tone::Bad, "circuit breaker open".into());
+    add(gauges.runners.failed > 0, Tone::Bad, some(gauges.runners.failed, "failed runner"));
+    add(gauges.stuck_jobs > 0, Tone::Warning, some(gauges.stuck_jobs, "stuck job"));
+    add(gauges.stale_jobs > 0, Tone::Warning, some(gauges.stale_jobs, "stale job"));
+    add(gauges.is_below_min, Tone::Warning, "below `min_runners`".into());
+    add(gauges.runners.suspect > 0, Tone::Warning, some(gauges.runners.suspect, "suspect runner"));
+    let violations = gauges.policy_violations.unwrap_or(0);
     add(violations > 0, Tone::Warning, format!("breaks {}", some(violations, "policy rule")));
-    add(it.has_drift == Some(true), Tone::Warning, "differs from its file".into());
-    let outdated = it.outdated_runners.unwrap_or(0);
+    add(gauges.has_drift == Some(true), Tone::Warning, "differs from its file".into());
+    let outdated = gauges.outdated_runners.unwrap_or(0);
     add(outdated > 0, Tone::Quiet, some(outdated, "outdated runner"));
     all.extend(of_scaling(pool));
     all.sort_by_key(|finding| finding.tone);
@@ -207,6 +207,6 @@ pub(super) fn tone(pool: &PoolOverview<'_>, findings: &[Finding]) -> Tone {
 }
 
 /// Runners that are not ready yet.
-pub(super) fn booting(it: &PoolGauges) -> u32 {
-    it.runners.pending + it.runners.creating + it.runners.installing
+pub(super) fn booting(gauges: &PoolGauges) -> u32 {
+    gauges.runners.pending + gauges.runners.creating + gauges.runners.installing
 }

@@ -153,8 +153,10 @@ fn row(line: &PoolStatus) -> Vec<Cell> {
 fn scaler(line: &PoolStatus) -> Cell {
     match &line.decision {
         None => Cell::text("–").styled(QUIET),
-        Some(it) if it.frozen.is_some() => Cell::text("frozen").styled(WARNING),
-        Some(it) => Cell::text(it.short.clone()).styled(style_of_direction(it.direction)),
+        Some(decision) if decision.frozen.is_some() => Cell::text("frozen").styled(WARNING),
+        Some(decision) => {
+            Cell::text(decision.short.clone()).styled(style_of_direction(decision.direction))
+        }
     }
 }
 
@@ -203,14 +205,16 @@ fn remarks(status: &FleetStatus, width: usize) -> String {
 fn scaling(status: &FleetStatus, width: usize) -> String {
     let mut told = String::new();
     for line in &status.pools {
-        let Some(it) = &line.decision else { continue };
-        if it.is_steady && it.frozen.is_none() {
+        let Some(decision) = &line.decision else { continue };
+        if decision.is_steady && decision.frozen.is_none() {
             continue;
         }
-        let frozen =
-            it.frozen.as_ref().map_or_else(String::new, |reason| format!("; frozen: {reason}"));
-        let sign = ("→", style_of_direction(it.direction));
-        told.push_str(&about(sign, &line.name, &format!("{}{frozen}", it.sentence), width));
+        let frozen = decision
+            .frozen
+            .as_ref()
+            .map_or_else(String::new, |reason| format!("; frozen: {reason}"));
+        let sign = ("→", style_of_direction(decision.direction));
+        told.push_str(&about(sign, &line.name, &format!("{}{frozen}", decision.sentence), width));
     }
     let Some(source) = &status.source else { return told };
     let (style, mut text) = who_decides(source, status.observed_at);

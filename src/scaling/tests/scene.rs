@@ -48,10 +48,10 @@ impl Scene {
     }
 
     /// Adds a pool of ours with the same policy.
-    pub(super) fn add_pool(&mut self, it: Pool) {
+    pub(super) fn add_pool(&mut self, pool: Pool) {
         let policy = self.policy().clone();
-        self.policies.insert(it.id.clone(), policy);
-        self.pools.push(it);
+        self.policies.insert(pool.id.clone(), policy);
+        self.pools.push(pool);
     }
 
     /// Queues `count` more jobs for `x` since `since`.

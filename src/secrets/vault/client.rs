@@ -206,7 +206,7 @@ impl VaultClient {
 
     /// The text with every secret that this client has sent masked, in any form.
     fn clean(&self, text: &str) -> String {
-        self.hidden.iter().fold(text.to_owned(), |text, it| without(&text, it).into_owned())
+        self.hidden.iter().fold(text.to_owned(), |text, secret| without(&text, secret).into_owned())
     }
 }
 

@@ -271,13 +271,13 @@ fn absent(client: &VaultClient, answer: &VaultResponse, spot: &MountPath<'_>) ->
     let metadata = read.and_then(|read| read.data).and_then(|version| version.metadata);
     let whole = format!("{}/{}", quote(&spot.mount), quote(spot.rest));
     match metadata {
-        Some(it) if it.destroyed => client
+        Some(metadata) if metadata.destroyed => client
             .about("the newest version of the secret was destroyed")
             .help(format!("write it again: `vault kv put {whole} …`")),
-        Some(it) if !it.deletion_time.is_empty() => client
+        Some(metadata) if !metadata.deletion_time.is_empty() => client
             .about(&format!(
                 "the newest version of the secret was deleted at {}",
-                quote(&it.deletion_time)
+                quote(&metadata.deletion_time)
             ))
             .help(format!("restore it with `vault kv undelete -versions=N {whole}`")),
         Some(_) | None => {
