@@ -154,7 +154,7 @@ def once(fleet, situation, moment):
 
 
 def undisturbed(fleet, situation):
-    """How long an apply takes that nobody kills."""
+    """How long an apply takes that is not killed."""
     first, second = fleet.site.it["providers"][:2]
     if situation in ("creates", "together"):
         fleet.declare(CREATED, first)

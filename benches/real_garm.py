@@ -59,7 +59,7 @@ SITUATIONS = {
                 FAST + "    min_idle_runners: 4\n", 10, 4, 320),
     "equal": ("3 jobs, two pools with equal labels, the preferred fails every create", FAST, 20, 0, 420),
     "hooks": ("8 jobs of a repository's pool, told of by its organization's hook, too", SPEC, 20, 0, 420),
-    "unsteered": ("8 jobs that fit a pool which nobody steers, too", SPEC, 20, 0, 420),
+    "unsteered": ("8 jobs that also fit a pool that is not scaled", SPEC, 20, 0, 420),
     "group": ("3 jobs, the pool's runner group unknown to GitHub for 150 s", FAST + "    runner_group: nope\n", 20, 0, 300),
     "refused": ("3 jobs, GitHub answers GARM 403 for 150 s", FAST, 20, 0, 300),
     "revoked": ("3 jobs, GARM's token revoked for 150 s", FAST, 20, 0, 300),

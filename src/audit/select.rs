@@ -205,7 +205,7 @@ mod tests {
         };
         let life = ["runner created", "stream lost", "audit key changed", "runner gone"];
         assert_eq!(of("a-1"), life);
-        assert_eq!(of("nobody"), [""; 0]);
+        assert_eq!(of("no-such-runner"), [""; 0]);
         assert_eq!(shown(&RecordFilter::default(), &lines).len(), lines.len());
     }
 

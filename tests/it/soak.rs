@@ -177,7 +177,7 @@ impl Run {
             assert_eq!(live, *rest, "seed {seed}: runners of `{name}`");
             assert_eq!(look.pools[id].0, *rest as u64, "seed {seed}: level of `{name}`");
         }
-        assert_eq!(self.rig.jobs_left(), 0, "seed {seed}: jobs that nobody has run");
+        assert_eq!(self.rig.jobs_left(), 0, "seed {seed}: jobs that no runner has taken");
         assert_eq!(self.rig.stop().await.left_raised, [], "seed {seed}");
     }
 }

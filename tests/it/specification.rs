@@ -210,7 +210,7 @@ async fn first_alert(depth: usize, seconds: u64) -> Option<u64> {
         let readings = SeriesValues::from([(AlertSeries::QueueDepth, SeriesValue::Pools(depths))]);
         if let Some(it) = rules.evaluate(&readings, now).first() {
             assert_eq!(it.pool, Some(name("default")));
-            assert_eq!(it.receivers, [""; 0], "nobody is left out: every receiver is told");
+            assert_eq!(it.receivers, [""; 0], "every receiver is notified");
             assert!(matches!(it.status, AlertStatus::Firing { .. }), "{it:?}");
             return Some(second);
         }

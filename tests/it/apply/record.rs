@@ -46,7 +46,7 @@ async fn a_write_that_cannot_be_recorded_is_not_made() {
     let path = temporary.path().join("audit.jsonl");
     let mut rig = ApplyRig::new().await;
     rig.book = audit_file(&path);
-    std::fs::write(&path, "somebody else's\n").unwrap();
+    std::fs::write(&path, "another program's\n").unwrap();
     let told = rig.apply(vec![rig.create("default")]).await;
     assert_eq!(told.len(), 1);
     assert!(told[0].starts_with("default create failed: not sent, because `"), "{told:?}");

@@ -1,4 +1,4 @@
-//! Saved plans in the hands of somebody else: a plan is consent to steps, and nothing that it says
+//! Saved plans that an attacker has written: a plan is consent to steps, and nothing in it
 //! is believed or carried out.
 
 use std::os::unix::fs::PermissionsExt;
@@ -28,7 +28,7 @@ fn a_plan_that_was_carried_out_is_stale_from_then_on() {
     assert_eq!(bench.read(".local/state/runnerctl/audit.jsonl"), records, "nothing was done");
 }
 
-/// Somebody else may have written what others can write: what was consented to is not known.
+/// A file that others can write may have been replaced, so it proves no consent.
 #[test]
 fn a_plan_file_that_others_can_write_is_refused() {
     let bench = planned();

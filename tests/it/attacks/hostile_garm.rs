@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::reading::{PAYLOAD, calls_nobody, is_harmless};
+use super::reading::{PAYLOAD, mentions_no_user, is_harmless};
 use crate::cli::bench::Bench;
 
 /// How many texts of an answer are hostile.
@@ -69,7 +69,7 @@ fn serve_text(answers: impl Fn(&str) -> (u16, String) + Send + 'static) -> Strin
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            // Whoever leaves before the answer has had enough.
+            // A client that disconnects before the answer has read enough.
             let _ = stream.and_then(|it| answer(it, &answers));
         }
     });
@@ -195,13 +195,13 @@ fn texts_of_a_hostile_garm_do_nothing_to_terminal_workflow_or_page() {
                     is_harmless(&format!("{line:?}"), &said);
                 }
                 if line.ends_with(&["markdown"]) {
-                    calls_nobody("plan", &said.out);
+                    mentions_no_user("plan", &said.out);
                 }
                 shown += usize::from(said.out.contains("pwned"));
                 if page.exists() {
                     let text = bench.read("page.md");
                     super::reading::moves_no_cursor("the page of the step", &text);
-                    calls_nobody("the page of the step", &text);
+                    mentions_no_user("the page of the step", &text);
                     bench.remove("page.md");
                 }
             }

@@ -1,5 +1,5 @@
-//! Whose a pool is: the reserved labels cannot be claimed by a pool file, and one that somebody
-//! put on a pool by hand leads to no guess.
+//! The owner of a pool: a pool file cannot claim reserved labels, and a label that was put on a pool
+//! by hand leads to no guess.
 
 use crate::cli::bench::{Bench, Said};
 
@@ -33,7 +33,7 @@ fn a_pool_file_cannot_bear_a_mark() {
 #[test]
 fn a_pool_of_another_fleet_is_never_touched_and_not_to_be_adopted() {
     let bench = Bench::new();
-    // The controller's settings are everybody's: with another fleet there they would be blocked.
+    // All fleets share the controller's settings: with another fleet there, they would be blocked.
     let fleet_file = bench.read("rc.yaml");
     let settings = "controller:\n  minimum_job_age_backoff: 5m\n";
     assert!(fleet_file.contains(settings));
@@ -60,8 +60,8 @@ fn a_pool_of_another_fleet_is_never_touched_and_not_to_be_adopted() {
     }
 }
 
-/// Somebody with access to GARM marks a pool of his as ours: it becomes a twin, and nothing is
-/// done to either until a person has looked.
+/// A user with access to GARM marks another pool as ours. It becomes a twin, and neither is changed
+/// until an operator decides.
 #[test]
 fn a_second_pool_with_our_mark_blocks_instead_of_being_taken_for_ours() {
     let bench = Bench::new();

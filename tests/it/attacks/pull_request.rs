@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::symlink;
 
-use super::reading::{PAYLOAD, calls_nobody, is_harmless, moves_no_cursor};
+use super::reading::{PAYLOAD, mentions_no_user, is_harmless, moves_no_cursor};
 use crate::cli::bench::Bench;
 
 const LINES: &[&[&str]] = &[
@@ -26,12 +26,12 @@ fn read_all(bench: &Bench) -> usize {
         is_harmless(&format!("{line:?}"), &said);
         quoted += usize::from(said.out.contains("pwned") || said.err.contains("pwned"));
         if line.ends_with(&["markdown"]) {
-            calls_nobody("plan", &said.out);
+            mentions_no_user("plan", &said.out);
         }
         if page.exists() {
             let text = bench.read("page.md");
             moves_no_cursor("the page of the step", &text);
-            calls_nobody("the page of the step", &text);
+            mentions_no_user("the page of the step", &text);
             bench.remove("page.md");
         }
     }

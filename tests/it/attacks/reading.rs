@@ -1,9 +1,9 @@
-//! Whether what was printed does anything to whoever reads it: a terminal, GitHub Actions, GitHub.
+//! Checks that printed text has no effect on its reader: a terminal, GitHub Actions or GitHub.
 
 use crate::cli::bench::Said;
 
 /// What an attacker would have us print: colours and reading order for a terminal, commands for
-/// GitHub Actions, calls to everybody and markup for GitHub and chats, an end for our quotation.
+/// GitHub Actions, mentions and markup for GitHub and chats, and the end of a quotation.
 pub(super) const PAYLOAD: &str = "x\u{1b}[2J\u{1b}]8;;http://evil\u{7}\u{9b}31m\u{202e}\r\n::error::pwned\n::set-output name=a::b\n\
      ::add-mask::a\n##[error]pwned`\u{200b}`` @everyone <!channel> <img src=x> [a](http://evil) | x";
 
@@ -42,9 +42,9 @@ pub(super) fn gives_no_command(what: &str, text: &str) {
     assert_eq!(token, None, "{what}: the commands stay stopped after\n{text}");
 }
 
-/// Outside of code spans nothing calls anybody, leads anywhere or is markup of its own.
+/// Text outside of code spans contains no mention, no link and no markup of its own.
 #[track_caller]
-pub(super) fn calls_nobody(what: &str, markdown: &str) {
+pub(super) fn mentions_no_user(what: &str, markdown: &str) {
     for line in markdown.lines() {
         let outside = without_code(line);
         for bad in ["@everyone", "<!", "<img", "](", "http://evil"] {

@@ -52,14 +52,14 @@ fn edit(path: &Path, change: impl Fn(&str) -> String) {
 }
 
 #[test]
-fn an_edited_record_is_found_by_everybody() {
+fn an_edited_record_is_found_without_a_key() {
     let broken = (1, "audit.jsonl:2: record 2: its hash does not match its bytes");
     let found = Found { plain: broken, keyed: broken, headed: broken };
     check(Some("secret"), |it| edit(it, |text| text.replace("by eve", "by bob")), &found);
 }
 
 #[test]
-fn a_record_that_was_cut_out_is_found_by_everybody() {
+fn a_record_that_was_cut_out_is_found_without_a_key() {
     let broken = (1, "audit.jsonl:2: record 2: records 2 to 2 are missing");
     let found = Found { plain: broken, keyed: broken, headed: broken };
     let cut = |text: &str| {
@@ -79,7 +79,7 @@ fn a_cut_end_is_found_by_the_remembered_head_alone() {
     check(Some("secret"), |it| edit(it, cut), &found);
 }
 
-/// Whoever may write the file can write a whole new one. Without a key nothing in it tells.
+/// A process that may write the file can write a whole new one. Without a key this is not detected.
 #[test]
 fn a_log_written_anew_is_found_by_the_remembered_head_and_without_a_key_by_nothing_else() {
     let anew = |path: &Path| {

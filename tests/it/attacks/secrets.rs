@@ -8,7 +8,7 @@ use crate::cli::bench::Bench;
 const CANARY: &str = "canary-of-the-attacks";
 
 #[test]
-fn a_secret_file_that_everybody_can_read_is_refused_before_garm_is_asked() {
+fn a_secret_file_that_others_can_read_is_refused_before_garm_is_asked() {
     let bench = Bench::new();
     bench.declare(&["a"]);
     let fleet_file = bench.read("rc.yaml");
@@ -43,7 +43,7 @@ fn a_secret_in_yaml_is_a_problem_with_its_line_and_is_not_shown() {
     assert_eq!(bench.owned(), Vec::<String>::new());
 }
 
-/// A pool file is anybody's: it reaches no variable, no file and no program of this machine.
+/// Anyone may write a pool file: it cannot refer to a variable, a file or a program of this machine.
 #[test]
 fn a_reference_in_a_pool_file_is_plain_text() {
     let bench = Bench::new();

@@ -65,7 +65,7 @@ async fn entities_can_be_looked_up_by_name() {
         let all = garm.get("/organizations").await;
         let name = all[0]["name"].as_str().unwrap();
         assert_eq!(garm.get(&format!("/organizations?name={name}")).await, all);
-        assert_eq!(garm.get("/organizations?name=nobody-has-it").await, json!([]));
+        assert_eq!(garm.get("/organizations?name=no-such-name").await, json!([]));
         // No other list has filters or pages.
         let whole = garm.get("/templates").await;
         assert_eq!(garm.get("/templates?page=7&pageSize=1").await, whole);

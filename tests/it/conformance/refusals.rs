@@ -6,7 +6,7 @@ use super::garm::{id, merged};
 use super::on_each;
 
 /// A valid id that does not exist.
-const NOBODY: &str = "3f2504e0-4f89-11d3-9a0c-0305e82c3301";
+const NO_SUCH_ID: &str = "3f2504e0-4f89-11d3-9a0c-0305e82c3301";
 
 const BAD: &str = "Bad Request";
 const INVALID: (u16, &str, &str) = (400, BAD, "invalid request");
@@ -130,30 +130,30 @@ async fn an_unknown_id_is_404_and_a_bad_one_400() {
         let unknown = "error fetching pool: error fetching pool by ID: not found";
         let bad = "error fetching pool: error fetching pool by ID: error parsing id: invalid request";
         for (method, body) in [("GET", None), ("PUT", Some(json!({})))] {
-            let answer = garm.ask(method, &format!("/pools/{NOBODY}"), body.as_ref()).await;
+            let answer = garm.ask(method, &format!("/pools/{NO_SUCH_ID}"), body.as_ref()).await;
             garm.assert_refused(&answer, (404, "Not Found", unknown), method);
             let answer = garm.ask(method, "/pools/bad", body.as_ref()).await;
             garm.assert_refused(&answer, (400, BAD, bad), method);
         }
-        let draft = garm.draft("nobody");
+        let draft = garm.draft("unknown");
         let no_instance = "error fetching instance: error fetching instance: error fetching instance by name: not found";
         let no_owner =
             "failed to get repo: error failed to get entity from db: error fetching org: not found";
         let no_entity = "error fetching organization: error fetching org: not found";
-        let entity = format!("/organizations/{NOBODY}");
+        let entity = format!("/organizations/{NO_SUCH_ID}");
         let expect = async |method: &str, path: &str, expected: (u16, &str, &str)| {
             let body = (method == "POST").then_some(&draft);
             let answer = garm.ask(method, path, body).await;
             garm.assert_refused(&answer, expected, &format!("{method} {path}"));
         };
         expect("DELETE", "/pools/bad", (400, BAD, bad)).await;
-        expect("GET", "/instances/nobody", (404, "Not Found", no_instance)).await;
+        expect("GET", "/instances/unknown", (404, "Not Found", no_instance)).await;
         expect("GET", &entity, (404, "Not Found", no_entity)).await;
         expect("POST", &format!("{entity}/pools"), (404, "Not Found", no_owner)).await;
         expect("GET", "/nowhere", (404, "Not found", "Resource not found")).await;
         expect("DELETE", "/jobs", (404, "Not found", "Resource not found")).await;
         // A list that hangs on an unknown pool is empty, not an error.
-        assert_eq!(garm.get(&format!("/pools/{NOBODY}/instances")).await, json!([]));
+        assert_eq!(garm.get(&format!("/pools/{NO_SUCH_ID}/instances")).await, json!([]));
         // GARM's router answers this one before it asks for a token.
         let answer = garm.ask_raw("PATCH", "/pools", String::new(), None).await;
         assert_eq!((answer.status, answer.text.as_str()), (405, ""));
@@ -198,7 +198,7 @@ async fn the_two_meanings_of_401_differ_in_their_word() {
             json!({}),
             json!({ "username": user }),
             json!({ "username": user, "password": "wrong" }),
-            json!({ "username": "nobody", "password": password }),
+            json!({ "username": "unknown", "password": password }),
         ] {
             let answer = garm.ask("POST", "/auth/login", Some(&body)).await;
             garm.assert_refused(&answer, (401, "Not Authorized", ""), "login");

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::garm::{Garm, id, merged};
 use super::on_each;
 
-const NOBODY: &str = "3f2504e0-4f89-11d3-9a0c-0305e82c3301";
+const NO_SUCH_ID: &str = "3f2504e0-4f89-11d3-9a0c-0305e82c3301";
 const BAD: &str = "Bad Request";
 
 /// Asks, and asserts a refusal.
@@ -56,7 +56,7 @@ async fn every_entity_has_a_list_of_scale_sets() {
         refused(garm, ("GET", &path("bad"), Value::Null), (400, BAD, &bad)).await;
         let none =
             format!("{what}error checking entity existence: error entity not found: not found");
-        refused(garm, ("GET", &path(NOBODY), Value::Null), (404, "Not Found", &none)).await;
+        refused(garm, ("GET", &path(NO_SUCH_ID), Value::Null), (404, "Not Found", &none)).await;
     })
     .await;
 }
@@ -72,7 +72,7 @@ async fn a_pool_is_not_found_under_another_entity() {
         {
             refused(garm, (method, &path, body), (404, "Not Found", none)).await;
         }
-        let path = format!("/organizations/{NOBODY}/pools/{}", id(&pool));
+        let path = format!("/organizations/{NO_SUCH_ID}/pools/{}", id(&pool));
         let none =
             "failed to get repo: error failed to get entity from db: error fetching org: not found";
         refused(garm, ("PUT", &path, json!({ "priority": 1 })), (404, "Not Found", none)).await;
@@ -108,7 +108,7 @@ async fn an_organization_is_changed_by_what_is_named() {
         let asked = ("PUT", path.as_str(), json!({ "credentials_name": "nope" }));
         refused(garm, asked, (404, "Not Found", none)).await;
         let none = "error updating org: error saving org: error fetching org: not found";
-        let path = format!("/organizations/{NOBODY}");
+        let path = format!("/organizations/{NO_SUCH_ID}");
         refused(garm, ("PUT", &path, json!({})), (404, "Not Found", none)).await;
         let bad = "error updating repo: error saving repo: error fetching repo: error parsing id: \
                    invalid UUID length: 3";

@@ -436,9 +436,9 @@ async fn each_kind_of_certificate_is_accepted_only_at_its_own_urls() {
             ("POST", "/webhooks/../api/v1/auth/login", false, false),
             ("POST", "/webhooks/%2e%2e/api/v1/callbacks/status", false, true),
         ];
-        for (method, path, for_nobody, for_runner) in for_runners {
+        for (method, path, for_no_certificate, for_runner) in for_runners {
             for (who, certificate, is_open) in [
-                ("nobody", None, for_nobody),
+                ("no certificate", None, for_no_certificate),
                 ("operator", Some(&operator), false),
                 ("runner", Some(&runner), for_runner),
                 ("stranger", Some(&foreign), false),
@@ -461,7 +461,7 @@ async fn each_kind_of_certificate_is_accepted_only_at_its_own_urls() {
         ];
         for (method, path, for_operator) in for_operators {
             for (who, certificate, is_open) in [
-                ("nobody", None, false),
+                ("no certificate", None, false),
                 ("operator", Some(&operator), for_operator),
                 ("runner", Some(&runner), false),
                 ("stranger", Some(&foreign), false),

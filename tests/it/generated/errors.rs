@@ -132,7 +132,7 @@ const ONLINE: &[(Code, &str)] = &[
     ),
     (
         Code::UnknownEntity,
-        "echo '    organization: nobody' >> pools/web.yaml; runnerctl validate --online",
+        "echo '    organization: unknown' >> pools/web.yaml; runnerctl validate --online",
     ),
     (
         Code::UnknownTemplate,

@@ -1,4 +1,4 @@
-//! A real Alertmanager with the configuration that is shipped, between our alerts and somebody who
+//! A real Alertmanager with the configuration that is shipped, between our alerts and a receiver that
 //! is on call. Only times and addresses are other ones.
 
 use std::collections::BTreeSet;

@@ -61,7 +61,7 @@ fn the_life_of_a_runner_is_shown_line_by_line() {
     let (_, json, _) = show(&stage, &["--runner", &runner, "-o", "json"]);
     let log = stage.read("audit.jsonl");
     assert!(json.lines().count() >= 2 && json.lines().all(|line| log.contains(line)), "{json}");
-    let (code, none, err) = show(&stage, &["--runner", "nobody"]);
+    let (code, none, err) = show(&stage, &["--runner", "no-such-runner"]);
     assert_eq!((code, none.as_str()), (Some(0), ""), "{err}");
     assert!(err.contains("no record matches"), "{err}");
     let (_, recent, _) = show(&stage, &["--since", "1h", "-o", "json"]);

@@ -49,7 +49,7 @@ impl Machine {
 
     /// Gives it a token that GARM does not know.
     pub(super) fn spoil_token(&self) {
-        let text = self.read("install_runner.sh").replace(TOKEN, "of-nobody");
+        let text = self.read("install_runner.sh").replace(TOKEN, "invalid-token");
         self.write("install_runner.sh", &text);
     }
 
