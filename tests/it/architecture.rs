@@ -1,5 +1,5 @@
-//! The walls of the house: which room may use which, what is pure, who writes to GARM, where each
-//! library lives. A finding names file, line and rule.
+//! The rules of the code's structure: which room may import which, what is pure, where GARM is
+//! written to, and where each library is used. A finding names file, line and rule.
 
 mod picture;
 mod source;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use source::Source;
 
-/// The floors, lowest first. Imports go down only, and none between rooms of one floor.
+/// The floors, lowest first. A room imports only from floors below its own.
 const FLOORS: &[&[&str]] = &[
     &["domain"],
     &["config", "scaling"],
@@ -25,11 +25,11 @@ const FLOORS: &[&[&str]] = &[
     &["cli"],
 ];
 
-/// Rooms that are values in, values out.
+/// The rooms that compute values from values only.
 const PURE: &[&str] =
     &["domain", "config", "scaling", "policy", "plan", "monitor", "event", "audit", "render"];
 
-/// What no pure room says.
+/// Words that a pure room must not contain.
 const IMPURE_WORDS: &[&str] = &[
     "SystemTime",
     "Instant",
@@ -55,12 +55,12 @@ const IMPURE_WORDS: &[&str] = &[
     "reqwest",
 ];
 
-/// Reading a clock, which only `host` does. Tokio's own clock is the one that tests pause, so it
-/// is no clock in this sense.
+/// Calls that read a clock, which only `host` does. Tokio's clock is not among them, because tests
+/// pause it.
 const CLOCK_WORDS: &[&str] =
     &["SystemTime::now", "std::time::Instant", "Timestamp::now", "Zoned::now"];
 
-/// What panics where the system refuses a thread. `thread::Builder` and the runtimes of
+/// Calls that panic if the system refuses a thread. `thread::Builder` and the runtimes of
 /// `cli/runtime.rs` do not.
 const UNSAFE_THREADS: &[&str] = &[
     "thread::spawn",
@@ -94,7 +94,7 @@ const LIST_READS: &[&str] = &[
     "client.jobs(",
 ];
 
-/// Where each library lives: paths that may name it.
+/// The paths that may name each library.
 const LIBRARIES: &[(&str, &[&str])] = &[
     ("clap", &["src/cli/"]),
     ("clap_complete", &["src/cli/"]),
@@ -115,10 +115,11 @@ const LIBRARIES: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that must not be in the graph: unsound or archived YAML, a second TLS stack. `ring` is
-/// not here: optional features put it into the lock file, and only `deny.toml` sees the graph.
+/// not in the list: optional features put it into the lock file, and only `deny.toml` considers the
+/// graph.
 const BANNED: &[&str] = &["serde_yml", "unsafe-libyaml", "openssl-sys", "native-tls", "protobuf"];
 
-/// Longest file before its tests, in lines.
+/// The largest number of lines of a file before its tests.
 const FILE_MAX: usize = 400;
 
 /// Every finding in one source.
@@ -131,7 +132,7 @@ fn floor_of(room: &str) -> Option<usize> {
     FLOORS.iter().position(|it| it.contains(&room))
 }
 
-/// Rooms that a line of code names through `crate::`, groups included.
+/// The rooms that a line of code names through `crate::`, groups included.
 fn rooms_named(line: &str) -> Vec<&str> {
     let word = |text: &'_ str| -> usize {
         text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len())
@@ -173,7 +174,7 @@ fn floors(source: &Source) -> Vec<String> {
     let Some(mine) = floor_of(room) else {
         return vec![format!("{}: `{room}` stands on no floor", source.path)];
     };
-    // A `use` may go over several lines; statements do not.
+    // A `use` may span several lines; statements do not.
     let mut found = Vec::new();
     for (number, line) in statements(&source.code) {
         for other in rooms_named(&line) {
@@ -204,7 +205,7 @@ fn statements(code: &str) -> Vec<(usize, String)> {
     all
 }
 
-/// A finding for each of `words` that stands in the code as a word of its own.
+/// A finding for each of `words` that the code contains as a word of its own.
 fn named(source: &Source, words: &[&str], rule: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (i, line) in source.code.lines().enumerate() {
@@ -251,7 +252,7 @@ fn writers(source: &Source) -> Vec<String> {
     let is_writer = source.path == "src/reconcile/writer.rs"
         || source.path.starts_with("src/reconcile/writer/");
     match source.room() {
-        // The client itself, and the simulator, whose world has calls of the same names.
+        // The client itself, and the simulator, whose world has methods of the same names.
         Some("garm" | "sim") | None => Vec::new(),
         Some(_) if is_writer => Vec::new(),
         Some(_) => named(source, WRITES, "writes to GARM outside `reconcile/writer.rs`"),
@@ -304,7 +305,7 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every Rust file below a folder, in path order, those for tests only left out.
+/// Every Rust file below a folder, in the order of the paths, without the files of tests.
 fn sources(folder: &str) -> Vec<Source> {
     let mut paths = Vec::new();
     walk(&root().join(folder), &mut paths);
@@ -360,7 +361,7 @@ fn types(source: &Source) -> impl Iterator<Item = &str> {
     })
 }
 
-/// One word stands for one idea: a reader who has seen a type anywhere knows it everywhere.
+/// One type name has one meaning in the whole product.
 #[test]
 fn a_type_name_is_declared_once() {
     let all = sources("src");
@@ -409,7 +410,7 @@ fn every_room_of_the_library_stands_on_a_floor() {
     }
 }
 
-/// The checker itself: what it must find and what it must leave alone.
+/// The checker itself: what it must find, and what it must not report.
 #[track_caller]
 fn check(path: &str, text: &str, expected: &[&str]) {
     assert_eq!(findings(&Source::new(path, text)), expected, "{path}\n{text}");

@@ -1,10 +1,10 @@
-//! What the documents name exists: tests, keys, metrics and files.
+//! Checks that the tests, keys, metrics and files that the documents name exist.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The documents that are checked. `CHANGELOG.md` names things that are gone.
+/// The documents that are checked. `CHANGELOG.md` names things that no longer exist.
 fn documents() -> Vec<PathBuf> {
     let names = ["ARCHITECTURE.md", "BENCHMARKS.md", "README.md", "tests/README.md"];
     let mut documents: Vec<PathBuf> = names.iter().map(|name| root().join(name)).collect();
@@ -88,7 +88,7 @@ fn is_long_name(word: &str) -> bool {
 fn documents_name_tests_keys_and_metrics_that_exist() {
     let all = Definitions::read();
     let mut missing = Vec::new();
-    // The keys of providers are theirs; `tests/it/printed/providers.rs` checks them.
+    // The keys of providers are not ours; `tests/it/printed/providers.rs` checks them.
     for document in documents().into_iter().filter(|path| !path.ends_with("docs/providers.md")) {
         let text = fs::read_to_string(&document).unwrap();
         for (span, line) in spans(&text) {

@@ -1,5 +1,5 @@
-//! Documents that are made from the code and from what it prints. `.ci/generate` writes them anew,
-//! with `RUNNERCTL_GENERATE` set; without it they are held against what would be written.
+//! Documents that are generated from the code and its output. With `RUNNERCTL_GENERATE` set,
+//! `.ci/generate` writes them; otherwise they are compared with the generated text.
 
 mod alerts;
 mod errors;
@@ -12,7 +12,7 @@ use std::fs;
 
 use crate::cli::bench::root;
 
-/// Holds a document against the text that it should have, or writes it.
+/// Compares a document with its generated text, or writes it.
 #[track_caller]
 fn keep(file: &str, text: &str) {
     let path = root().join(file);
@@ -24,8 +24,8 @@ fn keep(file: &str, text: &str) {
     assert!(there == text, "{file} is stale: run `.ci/generate` and commit what it writes");
 }
 
-/// Holds the part of a document between two comments with this name against the text that it should
-/// have, or writes it.
+/// Compares the part of a document between two comments with this name with its generated text, or
+/// writes it.
 #[track_caller]
 fn keep_part(file: &str, name: &str, text: &str) {
     let page = fs::read_to_string(root().join(file)).unwrap();
@@ -52,7 +52,7 @@ fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String
     text
 }
 
-/// The line that says how a document is made.
+/// The line that says how a document is generated.
 fn origin(from: &str) -> String {
     format!("<!-- Made by `.ci/generate` from {from}. -->\n")
 }

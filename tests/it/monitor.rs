@@ -1,3 +1,3 @@
-//! What watches over the fleet, beside a GARM that lives.
+//! Monitoring beside a simulated GARM.
 
 mod normal_life;

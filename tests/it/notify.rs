@@ -1,4 +1,4 @@
-//! Alerts on their way to webhooks, over real sockets.
+//! Delivers alerts to webhooks over real sockets.
 
 pub(crate) mod hook;
 
@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-/// As `watch` would send it: the specification's rule about the specification's pool.
+/// A notification as `watch` sends it: the specification's rule about the specification's pool.
 pub(crate) fn firing(pool: &str) -> Notification {
     Notification {
         rule: "QueueDepthHigh".into(),
@@ -47,7 +47,7 @@ fn webhook(name: &str, hook: &Hook) -> ReceiverEndpoint {
     target(name, ReceiverApi::Webhook, &hook.url())
 }
 
-/// What became of the attempts, in order.
+/// The results of the attempts, in order.
 #[derive(Clone, Default)]
 pub(crate) struct Deliveries(Arc<Mutex<Vec<Delivery>>>);
 
@@ -173,7 +173,7 @@ async fn no_report_contains_the_address_of_a_webhook() {
     assert!(!format!("{all:?}").contains("canary"), "{all:?}");
 }
 
-/// A proxy before it may take a token in the path, and its error page may repeat that.
+/// A proxy in front may take a token in the path, and its error page may repeat the token.
 #[tokio::test]
 async fn the_path_of_an_alertmanager_is_masked_in_its_responses() {
     for form in crate::secrets::vault::quoted_forms("/canary-path") {

@@ -1,6 +1,6 @@
-//! Scenarios: a directory holds what people write (`runnerctl.yaml` and `pools/`, or `pools.yaml`
-//! for a part of the fleet) and what GARM answers (`garm.json`: path → body). The plan between
-//! them is a snapshot beside it, as text and as JSON.
+//! Scenarios: a directory contains the files (`runnerctl.yaml` and `pools/`, or `pools.yaml` for a
+//! part of the fleet) and GARM's answers (`garm.json`: path → body). The resulting plan is a
+//! snapshot beside them, as text and as JSON.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use runnerctl::render::plan::{Heading, json, markdown, text};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-/// GARM's answers, from a file. What the file does not name is an empty list.
+/// GARM's answers, from a file. A path that is not in the file returns an empty list.
 struct Answers(Value);
 
 impl Transport for Answers {

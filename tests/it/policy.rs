@@ -73,7 +73,7 @@ fn said(output: &Output) -> String {
     format!("{}{}", text(&output.stdout), text(&output.stderr))
 }
 
-/// What else a pool file chooses, each with the line that chooses it.
+/// Other values that a pool file chooses, each with its line.
 #[test]
 fn image_labels_entity_group_and_template_are_restricted_by_lists() {
     let policy = "policy:\n  allowed_images: ['ami-*']\n  allowed_labels: [ci-*, big]\n  \
@@ -176,7 +176,7 @@ fn a_policy_file_can_only_restrict() {
     check("", strict, &all);
     check(strict, lax, &all);
     check(lax, strict, &all);
-    // Both globs have to fit.
+    // Both globs must match.
     check(
         "policy: { allowed_instance_types: ['m5.*'] }\n",
         "policy: { allowed_instance_types: ['*.large'] }\n",

@@ -1,8 +1,9 @@
-//! The commands and files that README, `docs/` and `deploy/` print, run as they are printed.
+//! Runs the commands and checks the files that README, `docs/` and `deploy/` print.
 //!
-//! Every block of README is run by a test or says in [`LEFT`] why it cannot be: a block that is
-//! neither is a failure, and so is a row for a block that is not printed any more. Elsewhere every
-//! line that begins with `runnerctl` must be understood by the program, and what can be run is.
+//! Every block of the README is run by a test or has a reason in [`LEFT`] why it cannot be. A block
+//! with neither is a failure, and so is a row for a block that no longer exists. In other
+//! documents, the program must understand every line that begins with `runnerctl`, and lines that
+//! can be run are run.
 
 pub(crate) mod blocks;
 mod deploy;

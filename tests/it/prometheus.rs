@@ -1,5 +1,5 @@
-//! What is shipped for Prometheus, Alertmanager and Grafana, tried on the real ones. `./test`
-//! installs them.
+//! The files that are shipped for Prometheus, Alertmanager and Grafana, tested with the real
+//! programs. `./test` installs them.
 
 mod alertmanager;
 mod dashboard;

@@ -1,3 +1,3 @@
-//! Secret references that lead out of this machine.
+//! Secret references to other machines.
 
 pub(crate) mod vault;

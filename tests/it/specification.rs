@@ -74,7 +74,7 @@ async fn r1_a_queue_that_is_deep_for_less_than_30_s_is_no_pressure() {
 
 // R2: scale down on idle
 
-/// 10 runners that are idle: jobs were queued, held back by GitHub, and cancelled in the end.
+/// 10 idle runners: jobs were queued, held back by GitHub, and finally cancelled.
 async fn ten_idle() -> Rig {
     let rig = Rig::of_the_specification().await;
     let queued = rig.memory.with(|it| it.queue_jobs(&jobs(10, 1_200).held()));
@@ -120,7 +120,7 @@ async fn r2_a_busy_runner_is_never_terminated() {
 
 // R3: clean environment per job
 
-/// Runs a job to this end, and looks at what became of its VM.
+/// Runs a job to this end, and checks what happened to its VM.
 async fn after_a_job(conclusion: &str) {
     let rig = Rig::of_the_specification().await;
     let order = JobBatch { conclusion: conclusion.into(), ..jobs(1, 60) };
@@ -197,11 +197,12 @@ async fn r5_metrics_tell_active_and_idle_runners_and_the_depth_of_the_queue_of_e
 
 // R6: alerting
 
-/// Looks once a second for so long at so deep a queue; when the alert began, in seconds.
+/// Checks once a second for this long at this depth of the queue; returns when the alert began, in
+/// seconds.
 async fn first_alert(depth: usize, seconds: u64) -> Option<u64> {
     let rig = Rig::of_the_specification().await;
     let mut rules = AlertRules::new(&[]);
-    // GitHub hands none of them out, so the queue stays as deep as it is.
+    // GitHub assigns none of them, so the depth of the queue does not change.
     rig.memory.with(|it| it.queue_jobs(&jobs(depth, 60).held()));
     for second in 0..seconds {
         rig.wait(1).await;

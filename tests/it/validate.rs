@@ -183,7 +183,7 @@ fn what_is_no_file_ends_in_a_problem_and_does_not_hang() {
         let (code, stdout, _) = run(runnerctl(folder.path()).args(["validate", path]));
         assert_eq!((code, stdout.matches("error[RC01").count()), (3, 1), "{path}: {stdout}");
     }
-    // A folder as fleet file.
+    // A folder in place of the fleet file.
     let (code, stdout, _) = run(runnerctl(folder.path()).args(["validate", "--config", "pools"]));
     assert!(code == 3 && stdout.contains("this is a folder, not a file"), "{stdout}");
 }
@@ -202,7 +202,7 @@ fn the_examples_have_no_problems() {
     let line = ["validate", "--strict", "--config", "examples/runnerctl.yaml", "-f", "pools"];
     let (code, stdout, _) = run(runnerctl(root).args(line));
     assert_eq!((code, stdout.as_str()), (0, "4 pools in 3 files, no problems\n"));
-    // The specification's own file, as it stands there.
+    // The specification's own file, unchanged.
     let specified = "# pools/default.yaml
 pools:
   - name: default

@@ -50,7 +50,7 @@ async fn what_is_in_force_already_is_not_written() {
 async fn a_field_that_garm_ignores_is_named() {
     let rig = ApplyRig::new().await;
     let pool = rig.make(&rig.spec("default")).await;
-    // GARM reads an empty text as "unchanged". No plan asks for it.
+    // GARM treats an empty string as "unchanged". No plan requests it.
     let told = rig.apply(vec![change("default", &pool.id, image(""))]).await;
     assert_eq!(told, ["default update failed: GARM answered 200 and did not set `image`"]);
     assert_eq!(rig.records(), ["intent update pool", "outcome update pool ignored"]);

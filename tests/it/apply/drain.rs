@@ -176,7 +176,7 @@ async fn a_job_handed_out_as_its_runner_is_removed_lives() {
     let (rig, id) = idle_pool().await;
     rig.memory.with(|it| it.knobs_mut().webhook_delay = Duration::from_secs(6));
     let memory = rig.memory.clone();
-    // GARM still says idle, but GitHub knows better.
+    // GARM still lists it as idle, but GitHub has given it a job.
     let door = Ambush::new(
         rig.door(),
         |it| it.method.word() == "DELETE" && it.path.starts_with("/instances/"),

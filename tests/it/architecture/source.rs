@@ -1,12 +1,12 @@
-//! A Rust source as the architecture test sees it: without comments, texts and tests.
+//! A Rust source for the architecture test: without comments, strings and tests.
 
 /// One file, by its path below the repository.
 pub(super) struct Source {
     /// `src/plan/mod.rs`
     pub(super) path: String,
-    /// As it is on disk.
+    /// The content of the file.
     pub(super) text: String,
-    /// Comments and the insides of texts blanked, tests cut out. Lines keep their numbers.
+    /// The content with comments and strings blanked and tests removed. Lines keep their numbers.
     pub(super) code: String,
 }
 
@@ -23,7 +23,7 @@ impl Source {
         Some(first.strip_suffix(".rs").unwrap_or(first))
     }
 
-    /// How many modules deep it is: 1 for `src/plan/mod.rs`, 2 for `src/plan/diff.rs`.
+    /// The number of enclosing modules: 1 for `src/plan/mod.rs`, 2 for `src/plan/diff.rs`.
     pub(super) fn depth(&self) -> usize {
         let parts = self.path.split('/').count() - 1;
         if self.path.ends_with("/mod.rs") { parts - 1 } else { parts }
@@ -35,7 +35,7 @@ impl Source {
         self.text.lines().position(|it| it.starts_with("#[cfg(test)]")).unwrap_or(lines)
     }
 
-    /// Modules of this file that are compiled for tests only.
+    /// The modules of this file that are compiled for tests only.
     pub(super) fn test_modules(&self) -> Vec<String> {
         let lines: Vec<&str> = self.text.lines().collect();
         lines
@@ -47,7 +47,7 @@ impl Source {
     }
 }
 
-/// Cuts every item that stands at the left edge under `#[cfg(test)]`.
+/// Removes every unindented item under `#[cfg(test)]`.
 fn without_tests(code: &str) -> String {
     let mut kept = String::with_capacity(code.len());
     let mut is_in_test = false;
@@ -66,7 +66,7 @@ fn without_tests(code: &str) -> String {
     kept
 }
 
-/// Blanks comments and the insides of texts; line breaks stay.
+/// Blanks comments and the contents of strings; line breaks stay.
 fn blanked(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut code = String::with_capacity(text.len());

@@ -41,17 +41,17 @@ fn a_plan_file_that_others_can_write_is_refused() {
     }
 }
 
-/// The fleet file names the GARM that gets the password, and the programs of `exec:`.
+/// The fleet file names the GARM that receives the password, and the programs of `exec:`.
 #[test]
 fn a_plan_file_does_not_choose_another_fleet_file() {
     let bench = planned();
     bench.write("evil.yaml", &bench.read("rc.yaml").replace("watch:", "# evil\nwatch:"));
     let text = bench.read("it.plan");
     bench.write("it.plan", &text.replace("/rc.yaml", "/evil.yaml"));
-    // Named on the line or by the environment: that one is used, whatever the plan says.
+    // If a file is named by a flag or by the environment, that one is used, whatever the plan says.
     bench.run(&["apply", "it.plan", "--auto-approve"]).ends(0);
     assert_eq!(bench.owned(), ["a"]);
-    // Found where fleet files are looked for: no other one is taken instead of it.
+    // If the file is found in the usual folders, no other file replaces it.
     bench.write("runnerctl.yaml", &bench.read("rc.yaml"));
     let command = bench.command(&["apply", "it.plan", "--auto-approve"]);
     let said = ends(command, 6);
@@ -59,7 +59,7 @@ fn a_plan_file_does_not_choose_another_fleet_file() {
     assert!(said.contains("`--config "), "{said}");
 }
 
-/// `RUNNERCTL_POLICY` binds every run, and no plan file takes another in its place.
+/// `RUNNERCTL_POLICY` applies to every run, and a plan file cannot replace it.
 #[test]
 fn a_plan_file_does_not_loosen_the_policy() {
     let bench = planned();
@@ -76,7 +76,7 @@ fn a_plan_file_does_not_loosen_the_policy() {
     nothing_written(&bench);
 }
 
-/// A variable that a broken script has left empty must not take the policy away.
+/// A variable that a broken script left empty must not remove the policy.
 #[test]
 fn an_empty_policy_variable_is_no_run_without_a_policy() {
     let bench = planned();
@@ -87,7 +87,7 @@ fn an_empty_policy_variable_is_no_run_without_a_policy() {
     nothing_written(&bench);
 }
 
-/// Other files may be named; what they ask for is shown, and has to be the same steps.
+/// Other pool files may be named; their changes are shown, and must be the same steps.
 #[test]
 fn a_plan_file_that_names_other_pool_files_consents_to_their_steps_only() {
     let bench = planned();
@@ -101,8 +101,8 @@ fn a_plan_file_that_names_other_pool_files_consents_to_their_steps_only() {
     nothing_written(&bench);
 }
 
-/// What a plan file names is shown where it has problems: it names nothing out of the fleet file's
-/// folder unless the run does, too, and no link.
+/// Names in a plan file are shown if they are refused: it may name no file outside the folder of
+/// the fleet file, unless the run does so, too, and no link.
 #[test]
 fn a_plan_file_that_names_files_of_the_machine_shows_nothing_of_them() {
     let bench = planned();
@@ -144,7 +144,7 @@ fn a_plan_of_files_elsewhere_is_carried_out_where_the_run_names_them_too() {
     assert_eq!(bench.owned(), ["a"]);
 }
 
-/// A pipe would be waited for, and what another user owns may have been written by them.
+/// Reading a pipe would block, and a file of another user may have been written by that user.
 #[test]
 fn a_plan_file_of_another_user_or_a_pipe_is_not_read() {
     let bench = planned();

@@ -1,5 +1,5 @@
-//! A GARM that has fallen into wrong hands, or serves what strangers gave it: every text in its
-//! answers means harm. What has no bound or end is in `garm_http`.
+//! A GARM under an attacker's control, or one that returns strings of strangers: every string in
+//! its answers is hostile. `garm_http` tests answers without a limit or an end.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,20 +7,20 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::reading::{PAYLOAD, mentions_no_user, is_harmless};
+use super::reading::{PAYLOAD, is_harmless, mentions_no_user};
 use crate::cli::bench::Bench;
 
-/// How many texts of an answer are hostile.
+/// Which strings of an answer are hostile.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Harm {
-    /// Those that GARM or a stranger may choose freely. Ids, times and states lead on, so that
-    /// everything behind them is shown, too.
+    /// Those that GARM or a stranger may choose freely. Ids, times and states stay valid, so that
+    /// everything that depends on them is shown, too.
     Free,
     /// All of them.
     All,
 }
 
-/// The recorded answers of a real GARM, their texts poisoned, one of the pools ours.
+/// The recorded answers of a real GARM with hostile strings; one of the pools is ours.
 fn answers(harm: Harm) -> impl Fn(&str) -> (u16, Value) + Send + 'static {
     move |path| {
         let (name, status) = match path {
@@ -51,7 +51,7 @@ fn poison(value: &mut Value, key: &str, harm: Harm) {
     }
 }
 
-/// What the files name, so that the pool of ours is found.
+/// The names in the files, so that our pool is found.
 fn is_known(text: &str) -> bool {
     ["lab-org", "lab"].contains(&text) || text.starts_with("runnerctl=")
 }
@@ -127,7 +127,7 @@ fn with_answer(path: &'static str, body: String) -> String {
     })
 }
 
-/// Runs `plan` with so little address space that neither the answer nor a tree of it fits in.
+/// Runs `plan` with an address space that is too small for the answer or its tree.
 fn plan_in_little_memory(bench: &Bench) -> (Option<i32>, String) {
     let script = "ulimit -v 700000; exec \"$0\" plan";
     let mut command = std::process::Command::new("sh");
@@ -152,7 +152,7 @@ fn lists_without_end_cost_bounded_memory() {
     }
 }
 
-/// What a stranger's row holds is no reason to read none of the others.
+/// A hostile row does not prevent the others from being read.
 #[test]
 fn an_odd_row_costs_that_row_and_is_told_of() {
     let body = r#"[{"name":"a"},{"id":"7f","name":{}},{"name":"b"}]"#.to_owned();

@@ -81,7 +81,7 @@ fn a_second_pool_with_our_mark_blocks_instead_of_being_taken_for_ours() {
     assert_eq!(bench.garm("/pools"), before);
 }
 
-/// One that bears our mark and no file's name would be deleted: never without leave.
+/// A pool with our mark whose name is in no file would be deleted: never without permission.
 #[test]
 fn a_stranger_marked_as_ours_is_not_deleted_without_leave() {
     let bench = Bench::new();

@@ -1,9 +1,9 @@
-//! Pool files come by pull request, and a job on that pull request validates and plans them: what
-//! stands in them, and how they are named, does nothing but be judged.
+//! Pool files come by pull request, and a job on that pull request validates and plans them: their
+//! contents and names have no effect except to be checked.
 
 use std::os::unix::fs::symlink;
 
-use super::reading::{PAYLOAD, mentions_no_user, is_harmless, moves_no_cursor};
+use super::reading::{PAYLOAD, is_harmless, mentions_no_user, moves_no_cursor};
 use crate::cli::bench::Bench;
 
 const LINES: &[&[&str]] = &[
@@ -38,7 +38,7 @@ fn read_all(bench: &Bench) -> usize {
     quoted
 }
 
-/// In the fields that take any text, and in those that do not, as values and as keys.
+/// In the fields that accept any text, and in those that do not, as values and as keys.
 #[test]
 fn commands_mentions_and_escapes_in_a_pool_file_are_only_quoted() {
     let bench = Bench::new();
@@ -107,10 +107,10 @@ fn a_link_out_of_the_folder_is_not_followed_and_shows_nothing() {
     assert_eq!(bench.owned(), Vec::<String>::new());
 }
 
-/// What a file of the machine might hold that pool files are confused with.
+/// Other files of the machine that might be taken for pool files.
 const SHADOW: &str = "root:$6$canary:20228:0:99999:7:::\ncanary-token-4711\n";
 
-/// Every line ends with 3 and shows nothing of what the links lead to.
+/// Every line exits with 3 and shows nothing of the files that the links refer to.
 fn shows_nothing(bench: &Bench, code: &str) {
     for line in LINES {
         let said = bench.run_with(line, &[("GITHUB_ACTIONS", "true")]).ends(3);
@@ -119,7 +119,7 @@ fn shows_nothing(bench: &Bench, code: &str) {
     }
 }
 
-/// Where pool files are looked for, a pull request may put a link to what its job can read.
+/// In the folder of pool files, a pull request may place a link to a file that its job can read.
 #[test]
 fn the_pools_folder_as_a_link_shows_nothing() {
     let bench = Bench::new();
@@ -128,14 +128,15 @@ fn the_pools_folder_as_a_link_shows_nothing() {
     for target in ["elsewhere/shadow", "elsewhere/kube.yaml", "elsewhere", "/etc/shadow", "/"] {
         symlink(target, bench.path("pools")).unwrap();
         shows_nothing(&bench, "RC0105");
-        // Named by the operator, it is followed, and a file is still a pool file by its name.
+        // If the operator names the link, it is followed; the name decides whether it is a pool
+        // file.
         let said = bench.run(&["validate", "-f", "pools"]).ends(3);
         assert!(!format!("{}{}", said.out, said.err).contains("canary"), "{target}: {said:?}");
         bench.remove("pools");
     }
 }
 
-/// Nor where a fleet file is looked for, which no one has named.
+/// Nor where a fleet file is searched that was not named.
 #[test]
 fn the_fleet_file_as_a_link_shows_nothing() {
     let bench = Bench::bare();
@@ -151,7 +152,7 @@ fn the_fleet_file_as_a_link_shows_nothing() {
     }
 }
 
-/// A file in the folder that is not YAML, or not ours: its lines are no keys.
+/// A file in the folder that is not YAML, or not ours: its lines are not taken for keys.
 #[test]
 fn lines_that_are_no_words_are_not_shown() {
     let bench = Bench::new();
@@ -174,8 +175,8 @@ fn lines_that_are_no_words_are_not_shown() {
     assert!(bench.run(&["validate"]).out.contains("unknown key `colour`"));
 }
 
-/// What runnerctl cannot know is whose a pool without a mark is: the plan says that it is taken
-/// over, by its id, and changes nothing about it but the mark.
+/// runnerctl cannot know the owner of a pool without a mark: the plan says that the pool is
+/// adopted, with its id, and changes only its mark.
 #[test]
 fn adopting_a_strangers_pool_is_a_step_that_says_so() {
     let bench = Bench::new();
@@ -187,7 +188,7 @@ fn adopting_a_strangers_pool_is_a_step_that_says_so() {
     assert_eq!((&step["action"], &step["pool_id"]), (&"adopt".into(), &id.into()));
 }
 
-/// What the fleet file says about whom to trust stands in no pool file.
+/// A pool file cannot contain the settings of the fleet file that decide what is trusted.
 #[test]
 fn a_pool_file_says_nothing_but_pools() {
     let bench = Bench::new();
@@ -205,8 +206,7 @@ fn a_pool_file_says_nothing_but_pools() {
     }
 }
 
-/// R8: the keys that choose a network, left out, hidden in another case, in a list or one level
-/// further down.
+/// R8: the keys that choose a network, omitted, in another case, in a list or nested.
 #[test]
 fn a_network_key_left_out_or_hidden_is_a_violation() {
     let bench = Bench::new();

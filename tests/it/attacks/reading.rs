@@ -7,7 +7,7 @@ use crate::cli::bench::Said;
 pub(super) const PAYLOAD: &str = "x\u{1b}[2J\u{1b}]8;;http://evil\u{7}\u{9b}31m\u{202e}\r\n::error::pwned\n::set-output name=a::b\n\
      ::add-mask::a\n##[error]pwned`\u{200b}`` @everyone <!channel> <img src=x> [a](http://evil) | x";
 
-/// No control character but the line end, none that changes the reading order or hides.
+/// No control characters except line ends, and none that change the reading order or are invisible.
 #[track_caller]
 pub(super) fn moves_no_cursor(what: &str, text: &str) {
     let bad = text.chars().find(|&c| {
@@ -87,7 +87,7 @@ fn end_of_span(text: &str, fence: usize) -> Option<usize> {
     None
 }
 
-/// All of it, for what a command printed on GitHub Actions.
+/// The whole output of a command on GitHub Actions.
 #[track_caller]
 pub(super) fn is_harmless(what: &str, said: &Said) {
     for (stream, text) in [("stdout", &said.out), ("stderr", &said.err)] {

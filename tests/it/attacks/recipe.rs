@@ -1,4 +1,4 @@
-//! The workflow that the README recommends is what people run.
+//! Checks the workflow that the README recommends, because users copy it.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 const README: &str = include_str!("../../../README.md");
 const RELEASE: &str = include_str!("../../../.github/workflows/release.yml");
 
-/// What signs a release: an action that has moved since could sign anything.
+/// An action that signs a release and has changed since could sign anything.
 #[test]
 fn release_binaries_are_attested_by_pinned_actions() {
     let workflow: Value = serde_yaml::from_str(RELEASE).unwrap();
@@ -25,7 +25,7 @@ fn release_binaries_are_attested_by_pinned_actions() {
     }
 }
 
-/// The fleet file says which GARM gets the password, and a pull request can change it.
+/// The fleet file decides which GARM receives the password, and a pull request can change it.
 #[test]
 fn no_job_of_a_pull_request_holds_the_password() {
     let block = README.split("```yaml\n# .github/workflows/runners.yaml\n").nth(1).unwrap();

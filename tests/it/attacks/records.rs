@@ -1,5 +1,5 @@
 //! An audit file that was tampered with: what `audit verify` finds by itself, what it finds with a
-//! key or a remembered head, and what it cannot find.
+//! key or a recorded head, and what it cannot find.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +10,7 @@ use runnerctl::audit::Head;
 use crate::audit::{audit_file, entry};
 use crate::cli::bench::Bench;
 
-/// Writes records of these details; the head.
+/// Writes records with these details; returns the head.
 fn write(path: &Path, key: Option<&str>, details: &[&str]) -> Head {
     let audit_file = audit_file(path, key);
     details.iter().map(|it| audit_file.append(&entry(it)).unwrap()).last().unwrap()
@@ -19,8 +19,8 @@ fn write(path: &Path, key: Option<&str>, details: &[&str]) -> Head {
 const TRUE: &[&str] = &["made", "deleted by eve", "made again"];
 const FALSE: &[&str] = &["made", "nothing to see", "made again"];
 
-/// What the attacker leaves, and what three readers say: one with nothing, one with the key, one
-/// with the head that was remembered (`watch` logs it every five minutes).
+/// The file that the attacker leaves, and the results of three checks: without help, with the key,
+/// and with the recorded head (`watch` logs it every five minutes).
 struct Found {
     plain: (i32, &'static str),
     keyed: (i32, &'static str),
@@ -69,7 +69,8 @@ fn a_record_that_was_cut_out_is_found_without_a_key() {
     check(Some("secret"), |it| edit(it, cut), &found);
 }
 
-/// A cut end leaves a whole, shorter log: only who remembers the head can tell.
+/// A log without its last records is a shorter valid log: only a recorded head shows the
+/// difference.
 #[test]
 fn a_cut_end_is_found_by_the_remembered_head_alone() {
     let cut = |text: &str| text.lines().take(1).map(|it| format!("{it}\n")).collect();
@@ -92,7 +93,7 @@ fn a_log_written_anew_is_found_by_the_remembered_head_and_without_a_key_by_nothi
     check(None, anew, &found);
 }
 
-/// With `watch.audit_key` the one who writes anew lacks the key.
+/// With `watch.audit_key`, a process that writes a new log lacks the key.
 #[test]
 fn a_log_written_anew_is_found_by_the_key() {
     let anew = |key: Option<&'static str>| {

@@ -1,4 +1,5 @@
-//! Secrets where others can see them: refused with the place, and not said again.
+//! Secrets in places where others can read them: they are refused with their place, and not
+//! repeated.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

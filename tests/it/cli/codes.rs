@@ -137,7 +137,7 @@ fn a_signal_ends_a_read_only_command_with_its_code() {
     bench.declare(&["a"]);
     for (name, code) in [("-INT", 130), ("-TERM", 143)] {
         let mut child = bench.start(&["status", "--follow"], "status.err");
-        // The first board shows that it is on its way.
+        // The first evaluation is on `/metrics`: the loop runs.
         let mut first = [0];
         std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
         signal(&child, name);

@@ -16,7 +16,7 @@ fn an_unattended_apply_refuses_to_delete_before_its_first_write() {
     bench.declare(&["a", "b"]);
     bench.apply();
     bench.remove("pools/b.yaml");
-    // Something harmless that it would have to do as well.
+    // A harmless step that the plan also contains.
     bench.declare(&["c"]);
     let before = standing(&bench);
     let log = bench.read(".local/state/runnerctl/audit.jsonl");
@@ -127,7 +127,7 @@ fn ctrl_c_stops_a_drain_with_a_summary_and_the_next_run_continues_it() {
     assert_eq!(bench.owned(), ["busy", "stays"]);
     let plan = bench.run(&["plan", "-o", "json"]).ends(0).json();
     assert_eq!(plan["summary"]["delete"], 1, "{plan}");
-    // And when the job may not be waited for, the pool stays, retired, and the run says so.
+    // If the job may not be waited for, the pool stays, retired, and the run reports that.
     let late = bench.run(&[&line[..], &["--drain-timeout", "1s"]].concat()).ends(5);
     assert!(late.out.contains("timed out"), "{}", late.out);
     let active = bench.garm("/instances");

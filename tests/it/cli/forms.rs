@@ -94,7 +94,7 @@ fn on_github_actions_plan_and_apply_write_the_step_summary() {
         written.contains("| `b` | create | done |") && written.contains("`max_runners`"),
         "{written}"
     );
-    // Quoted text stands where GitHub takes no command from it.
+    // Quoted text is placed where GitHub executes no commands.
     assert!(apply.out.starts_with("::stop-commands::"), "{}", apply.out);
     let failed = [here[0], ("GITHUB_STEP_SUMMARY", "/no/such/folder/summary.md")];
     let said = bench.run_with(&["plan"], &failed).ends(0);
@@ -123,7 +123,7 @@ fn on_github_actions_the_step_summary_contains_a_failure_and_its_problems() {
         let failed = format!("### `runnerctl {}` has failed\n\n1 problem in the files\n", line[0]);
         assert!(page.contains(&failed), "{page}");
     }
-    // What is no problem of a file: a refusal, a GARM that is not there.
+    // Failures that are no problem of a file: a refusal, an unreachable GARM.
     bench.write("pools/a.yaml", &super::bench::pool("a"));
     let url = bench.read("rc.yaml").lines().find(|it| it.contains("url:")).unwrap().to_owned();
     bench.write("rc.yaml", &bench.read("rc.yaml").replace(&url, "  url: http://127.0.0.1:1"));

@@ -4,8 +4,8 @@ use super::bench::Bench;
 
 const WARNING: &str = "is not encrypted (`garm.insecure_http`)";
 
-/// A sandbox under an address of this machine that is not loopback by the rule of the fleet file:
-/// the IPv6 form of 127.0.0.1.
+/// A sandbox at an address of this machine that the fleet file does not count as loopback: the IPv6
+/// form of 127.0.0.1.
 fn beyond_loopback() -> Bench {
     let bench = Bench::new();
     let file = bench.read("rc.yaml");
@@ -56,7 +56,7 @@ fn with_insecure_http_every_run_warns_and_r10_is_not_met() {
         assert_eq!(r10["answer"], "not met", "{line:?}: {r10}");
         assert!(r10["evidence"].as_str().unwrap().contains("has no TLS"), "{line:?}: {r10}");
     }
-    // What was proven before by no probe is proven by none now.
+    // A requirement that no probe has proven before is not proven now either.
     let file = bench.read("rc.yaml");
     bench.write("rc.yaml", &format!("{file}policy: {{ require_mtls: true }}\n"));
     bench.declare(&["b"]);

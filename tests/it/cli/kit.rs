@@ -90,7 +90,7 @@ fn adding_renewing_and_removing_the_kit_keeps_the_pools_own_settings() {
     let renewal = bench.run(&["plan", "--detailed-exitcode"]).ends(2);
     let field = "extra_specs.pre_install_scripts.00-runnerctl";
     assert!(renewal.out.contains(&format!("`{field}` differs")), "{}", renewal.out);
-    // What was agreed to was another certificate.
+    // The consent was for another certificate.
     bench.run(&["apply", "it.plan", "--auto-approve"]).ends(6);
     bench.apply();
     let second = specs(&bench);
@@ -146,7 +146,7 @@ fn no_output_record_or_plan_file_contains_the_kits_key() {
     for file in ["it.plan", ".local/state/runnerctl/audit.jsonl"] {
         hidden(file, &bench.read(file));
     }
-    // Who cannot read the key is told the same, and `status` needs none.
+    // A user who cannot read the key gets the same result, and `status` does not need the key.
     bench.write("runner.key", &key.replace(&line, "bm9uc2Vuc2U="));
     let broken = bench.run(&["plan", "-vvv"]).ends(3);
     assert!(broken.err.contains("`runner_mtls.key` (`file:runner.key`)"), "{}", broken.err);
@@ -173,7 +173,7 @@ fn pools_that_exclude_the_kit_are_reported_with_their_line_without_asking_garm()
     assert_eq!(bench.owned(), [""; 0]);
     let allow = "policy: { extra_specs: { allow_keys: [pre_install_scripts] } }\n";
     bench.write("pools/a.yaml", &pool("{ pre_install_scripts: { x: eA== } }"));
-    // Another policy cannot give the leave.
+    // Another policy cannot give the permission.
     bench.write("over.yaml", allow);
     bench.run(&["plan", "--policy", "over.yaml"]).ends(3);
     let fleet_file = bench.read("rc.yaml");

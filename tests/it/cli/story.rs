@@ -59,7 +59,7 @@ fn pools_created_by_hand_are_imported_and_adopted_without_other_changes() {
     let import = bench.run(&["import"]).ends(0);
     assert!(import.err.contains("`runnerctl apply` then adopts 3 pools"), "{}", import.err);
     bench.write("pools/imported.yaml", &import.out);
-    // Taking over shall not touch GARM's own settings, either.
+    // Adoption does not change GARM's own settings either.
     let fleet_file = bench.read("rc.yaml");
     let kept = fleet_file.replace("controller:\n  minimum_job_age_backoff: 5m\n", "");
     assert_ne!(kept, fleet_file);

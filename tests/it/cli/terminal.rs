@@ -50,7 +50,7 @@ impl Terminal {
             Streams::All => command.stdout(theirs()),
         };
         let child = command.spawn().unwrap();
-        // The command holds the terminal's other end, too; it goes with it.
+        // The command has the other end of the terminal, too; it is dropped with the command.
         drop(command);
         let screen = Arc::new(Mutex::new(String::new()));
         let ours = File::from(ours);
@@ -58,7 +58,7 @@ impl Terminal {
         let seen = Arc::clone(&screen);
         let reader = std::thread::spawn(move || {
             let mut bytes = [0; 4096];
-            // An error is the end: the other side has been closed.
+            // An error means the end: the other side was closed.
             while let Ok(count @ 1..) = eyes.read(&mut bytes) {
                 seen.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
             }
@@ -188,7 +188,7 @@ fn a_spinner_shows_that_garm_has_not_answered_yet() {
         terminal.wait_for(&text);
         signal(&child, "-INT");
         let said = terminal.end(child).ends(130);
-        // The line is taken off the screen again.
+        // The line is removed from the screen again.
         assert!(said.err.trim_end().ends_with("\u{1b}[2K"), "{line:?}: {:?}", said.err);
     }
     let mut command = bench.command(&["plan", "--config", "rc.yaml"]);
@@ -207,7 +207,7 @@ fn a_status_longer_than_the_screen_keeps_header_and_summary_visible() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     bench.declare(&names[..39]);
     bench.apply();
-    // The last one is not in GARM yet, which is to be seen.
+    // The last one is not in GARM yet, and the screen must show that.
     bench.declare(&names[39..]);
     let (terminal, child) =
         at_a_terminal(&bench, &["status", "--follow", "--interval", "1s"], Streams::All);

@@ -1,5 +1,5 @@
-//! Files that mean harm, or that were damaged: each ends in a precise problem, none in a panic,
-//! and none is taken for something else.
+//! Hostile and damaged files: each leads to a precise problem, none to a panic, and none is taken
+//! for something else.
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -120,7 +120,7 @@ fn quoted_text_cannot_move_the_cursor() {
     assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
 }
 
-/// Pieces of which YAML and what comes near it is made.
+/// Fragments of YAML and of text that resembles it.
 fn fragment() -> impl Strategy<Value = String> {
     select(vec![
         "pools:",
@@ -175,7 +175,7 @@ fn fragment() -> impl Strategy<Value = String> {
     .prop_map(str::to_owned)
 }
 
-/// Every place lies inside the file, and every mark inside its excerpt.
+/// Every place is inside the file, and every mark inside its excerpt.
 fn holds(text: &str, problems: &[Problem]) -> Result<(), TestCaseError> {
     let is_end = |c: char| c == '\n' || c == '\r';
     let joined = text.replace("\r\n", "\n");
@@ -247,8 +247,9 @@ proptest! {
     fn no_secret_survives_damage_around_it(
         cuts in prop::collection::vec((any::<Index>(), fragment(), 0..3_usize), 0..4),
     ) {
-        // The secret is what its place says it is, so damage may turn it into another value; it
-        // is kept whole and the places that may be shown (`name`, `image`) hold no such thing.
+        // The place of a secret decides that it is one, so damage may turn it into another value.
+        // The secret is kept whole, and the places that may be shown (`name`, `image`) contain
+        // none.
         let fleet = include_str!("../../config/secrets_in_the_fleet_file/runnerctl.yaml");
         let mut text = fleet.to_owned();
         for (at, piece, _) in cuts {

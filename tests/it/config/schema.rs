@@ -1,5 +1,5 @@
-//! The JSON Schema and the decoder say the same: what one takes the other takes, but for the few
-//! rules that a schema cannot hold (`GAPS`).
+//! The JSON Schema and the decoder agree: each accepts what the other accepts, except for the few
+//! rules that a schema cannot express (`GAPS`).
 
 use std::sync::LazyLock;
 
@@ -24,7 +24,7 @@ fn source(document: &Value) -> SourceFile {
     SourceFile { path: "a.yaml".into(), text: document.to_string() }
 }
 
-/// Errors that only show when several values are seen together are not a schema's.
+/// A schema cannot express errors that depend on several values.
 fn is_accepted(manifest: &Manifest) -> bool {
     let is_leaf = |code: &str| !code.starts_with("RC05") || code == "RC0503" || code == "RC0513";
     !manifest.problems.iter().any(|it| it.severity == Severity::Error && is_leaf(it.code.text()))
@@ -50,7 +50,7 @@ fn pool_with(key: &str, value: &Value) -> Value {
     json!({ "pools": [pool] })
 }
 
-/// A fleet file that says everything once.
+/// A fleet file that contains every key once.
 fn fleet() -> Value {
     json!({
         "fleet": "acme",
@@ -93,7 +93,7 @@ fn fleet() -> Value {
     })
 }
 
-/// The same with one section besides what must be there: the less there is, the faster.
+/// The same with one section besides the required ones: less content makes the test faster.
 fn part_of_fleet(section: &str) -> Value {
     let whole = fleet();
     let mut part = json!({
@@ -105,7 +105,7 @@ fn part_of_fleet(section: &str) -> Value {
     part
 }
 
-/// Values of every kind, near and far from what keys take.
+/// Values of every kind, valid and invalid.
 fn probes() -> Vec<Value> {
     let mut probes = vec![
         json!(null),
@@ -317,9 +317,9 @@ const TEXTS: &[&str] = &[
     "hunter2",
 ];
 
-/// What the decoder refuses and a schema cannot: `(pool key or any, value)`.
+/// What the decoder refuses and a schema cannot express: `(pool key or any, value)`.
 fn is_gap(value: &Value) -> bool {
-    // Sums of durations over the bound, and hosts that look right and are not.
+    // Sums of durations beyond the limit, and hosts that are valid in form only.
     matches!(value.as_str(), Some("30d1s" | "http://127.0.0.256" | "https://127.0.0.256"))
 }
 
@@ -353,7 +353,7 @@ fn every_value_of_the_fleet_file_takes_the_same() {
             *changed.pointer_mut(path).expect("the path is the document's own") = value.clone();
             agree(path, &value, fleet_file(&changed));
         }
-        // And without it, and with an unknown key beside it.
+        // And without the key, and with an unknown key beside it.
         let (parent, key) = path.rsplit_once('/').expect("paths begin with a slash");
         let mut changed = document.clone();
         if let Some(Value::Object(map)) = changed.pointer_mut(parent) {

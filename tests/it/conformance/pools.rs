@@ -138,8 +138,8 @@ async fn the_generation_increases_with_changes_that_make_runners_outdated() {
             let changed = garm.put(id(&pool), body.clone()).await;
             assert_eq!(changed["generation"], json!(expected), "after {body}");
             let again = garm.put(id(&pool), body.clone()).await;
-            // PostgreSQL gives JSON back in a spelling of its own, beside which the same one, spelt
-            // as we spell it, is another.
+            // PostgreSQL stores JSON in a form of its own, and compares it with the text that we
+            // send: the same value in our form counts as another one.
             let is_respelt = garm.variant.database == GarmDatabase::Postgresql
                 && body["extra_specs"].as_object().is_some_and(|it| !it.is_empty());
             expected += i32::from(is_respelt);
@@ -173,7 +173,7 @@ async fn extra_specs_are_stored_unchanged() {
         let answer = garm.ask_raw("PUT", &path, body.into(), Some(&token)).await;
         let kept = match garm.variant.database {
             GarmDatabase::Sqlite => r#"{"zz":12345678901234567890123,"b":1.10,"a":1e3}"#,
-            // Keys by length, then by letter; no exponents.
+            // Keys are ordered by length, then alphabetically; there are no exponents.
             GarmDatabase::Postgresql => r#"{"a":1000,"b":1.10,"zz":12345678901234567890123}"#,
         };
         assert!(answer.text.contains(&format!("\"extra_specs\":{kept}")), "{}", answer.text);

@@ -117,7 +117,7 @@ async fn an_inconsistent_change_is_refused() {
             let answer = garm.ask("PUT", &path, Some(&json!({ "template_id": template }))).await;
             garm.assert_refused(&answer, (500, "Server error", ""), "an unknown template");
         }
-        // The lower of the two is accepted: GARM refuses 0 only at the start.
+        // The lower of the two is accepted: GARM refuses 0 only at its start.
         garm.put(id(&pool), json!({ "min_idle_runners": 0, "max_runners": 0 })).await;
         garm.remove(id(&pool)).await;
     })
@@ -152,9 +152,9 @@ async fn an_unknown_id_is_404_and_a_bad_one_400() {
         expect("POST", &format!("{entity}/pools"), (404, "Not Found", no_owner)).await;
         expect("GET", "/nowhere", (404, "Not found", "Resource not found")).await;
         expect("DELETE", "/jobs", (404, "Not found", "Resource not found")).await;
-        // A list that hangs on an unknown pool is empty, not an error.
+        // The list of an unknown pool is empty, not an error.
         assert_eq!(garm.get(&format!("/pools/{NO_SUCH_ID}/instances")).await, json!([]));
-        // GARM's router answers this one before it asks for a token.
+        // GARM's router answers this request before it checks the token.
         let answer = garm.ask_raw("PATCH", "/pools", String::new(), None).await;
         assert_eq!((answer.status, answer.text.as_str()), (405, ""));
     })

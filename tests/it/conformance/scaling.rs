@@ -102,13 +102,13 @@ async fn every_row_counts_against_the_maximum() {
         let fields = json!({ "enabled": true, "min_idle_runners": 3, "max_runners": 3 });
         let pool = garm.pool("maximum", fields).await;
         garm.wait_for(id(&pool), 3, "running", "idle").await;
-        // Jobs that wait keep the minute's scale-down away: there is no surplus.
+        // Jobs that wait prevent the minute's scale-down: there is no surplus.
         let held = garm.queue("maximum", json!({ "count": 2, "hold": true })).await;
         for job in &held {
             garm.eventually("a queued job", async || garm.job(*job).await).await;
         }
         garm.put(id(&pool), json!({ "min_idle_runners": 1, "max_runners": 1 })).await;
-        // Nothing is removed for it, and a deleted one is not replaced.
+        // Nothing is removed for it, and a deleted runner is not replaced.
         let first = garm.instances(id(&pool)).await.remove(0);
         let path = format!("/instances/{}", first["name"].as_str().unwrap());
         assert_eq!(garm.ask("DELETE", &path, None).await.status, 200);
@@ -151,7 +151,7 @@ async fn half_of_the_surplus_goes_each_minute() {
         let pool = garm.pool("surplus", fields).await;
         let idle = garm.wait_for(id(&pool), 3, "running", "idle").await;
         garm.put(id(&pool), json!({ "min_idle_runners": 0 })).await;
-        // ceil(3 / 2) = 2, first in the list first.
+        // ceil(3 / 2) = 2, in the order of the list.
         let left = garm.wait_for(id(&pool), 1, "running", "idle").await;
         assert_eq!(left[0]["name"], idle[2]["name"]);
         garm.remove(id(&pool)).await;
@@ -159,15 +159,15 @@ async fn half_of_the_surplus_goes_each_minute() {
     .await;
 }
 
-/// How often the provider has refused to make this instance.
+/// How often the provider has refused to create this instance.
 async fn refusals(garm: &Garm, name: &Value) -> usize {
     let log = garm.github("GET", "/log", None).await;
     let failed = |it: &&Value| it["ev"] == "vm_create_failed" && it["name"] == *name;
     log.as_array().unwrap().iter().filter(failed).count()
 }
 
-/// A pool whose provider refuses every create, and the row of its one runner once GARM tries no
-/// more.
+/// A pool whose provider refuses every create, and the row of its one runner once GARM has stopped
+/// trying.
 async fn failed_pool(garm: &Garm, label: &str, tries: usize) -> (Value, Value) {
     let specs = json!({ "lab_create_fail_rate": 1.0 });
     let fields = json!({ "enabled": true, "min_idle_runners": 1, "extra_specs": specs });
@@ -191,15 +191,15 @@ async fn a_create_that_fails_is_tried_six_times_by_main_and_once_by_the_release(
         let (pool, failed) = failed_pool(garm, "broken", tries).await;
         assert!(failed["provider_fault"].as_str().is_some_and(|it| it.len() > 20), "{failed}");
         if garm.variant.version == GarmVersion::V0_2_1 {
-            // Another pool's first failure comes two ticks of GARM's loops later at the least;
-            // nothing has been tried again by then, and the row has not been written.
+            // The first failure in another pool comes at least two ticks of GARM's loops later; by
+            // then nothing has been tried again, and the row has not been written.
             let (other, _) = failed_pool(garm, "broken-too", tries).await;
             let still = garm.wait_for(id(&pool), 1, "error", "pending").await.remove(0);
             assert_eq!(still["updated_at"], failed["updated_at"]);
             assert_eq!(refusals(garm, &failed["name"]).await, tries);
             garm.remove(id(&other)).await;
         }
-        // It counts as idle: nothing is made in its place.
+        // It counts as idle: no runner replaces it.
         garm.remove(id(&pool)).await;
         assert_eq!(vms_made(garm, id(&pool)).await, 0);
     })

@@ -1,5 +1,5 @@
-//! Entities, templates, proxies and endpoints: how they are made, changed and removed, and which
-//! paths GARM's router takes (measured).
+//! Entities, templates, proxies and endpoints: how they are created, changed and removed, and which
+//! paths GARM's router accepts (measured).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,14 +12,14 @@ use super::on_each;
 const NO_SUCH_ID: &str = "3f2504e0-4f89-11d3-9a0c-0305e82c3301";
 const BAD: &str = "Bad Request";
 
-/// Asks, and asserts a refusal.
+/// Sends a request, and asserts a refusal.
 async fn refused(garm: &Garm, asked: (&str, &str, Value), expected: (u16, &str, &str)) {
     let (method, path, body) = asked;
     let answer = garm.ask(method, path, Some(&body).filter(|it| !it.is_null())).await;
     garm.assert_refused(&answer, expected, &format!("{method} {path} {body}"));
 }
 
-/// Asks, and asserts a success.
+/// Sends a request, and asserts a success.
 async fn done(garm: &Garm, method: &str, path: &str, body: Value) -> Value {
     let answer = garm.ask(method, path, Some(&body).filter(|it| !it.is_null())).await;
     assert!(answer.status < 300, "{method} {path} {body}: {} {}", answer.status, answer.text);
@@ -205,7 +205,7 @@ async fn a_template_is_made_changed_and_removed() {
             let asked = ("POST", "/templates", merged(whole.clone(), fields));
             refused(garm, asked, (400, BAD, &what)).await;
         }
-        // The release takes any text.
+        // The release accepts any text.
         if garm.variant.version == GarmVersion::Main {
             let asked = merged(whole.clone(), json!({ "data": text("\n{{ broken }}") }));
             refused(garm, ("POST", "/templates", asked), (400, BAD, broken)).await;

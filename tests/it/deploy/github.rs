@@ -18,7 +18,7 @@ fn jobs(workflow: &Value) -> BTreeMap<String, Value> {
     serde_json::from_value(workflow["jobs"].clone()).unwrap()
 }
 
-/// A line is understood if the program has its help.
+/// A line is understood if the program accepts it with `--help`.
 fn assert_understood(line: &str) {
     let line = line.split(" > ").next().unwrap();
     let words: Vec<&str> = line.split(' ').skip(1).chain(["--help"]).collect();
@@ -71,7 +71,7 @@ fn actions_of_others_are_pinned() {
         for action in steps.filter_map(|step| step["uses"].as_str()) {
             let (path, pin) = action.split_once('@').unwrap();
             let is_commit = pin.len() == 40 && pin.bytes().all(|byte| byte.is_ascii_hexdigit());
-            // Ours is named by its release, which stands for the binary, too.
+            // Our own action is named by its release, which also determines the binary.
             let is_ours = path == "OWNER/REPOSITORY/deploy/github/action"
                 && pin == concat!("v", env!("CARGO_PKG_VERSION"));
             assert!(is_commit || is_ours, "{name}: {action}");

@@ -1,4 +1,4 @@
-//! The manifests in `deploy/kubernetes`, held against what the program says.
+//! The manifests in `deploy/kubernetes`, compared with what the program requires.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -121,7 +121,7 @@ fn the_labels_of_the_pod_are_those_that_are_selected() {
     assert_eq!(selected, manifest("service")["metadata"]["labels"]);
 }
 
-/// What the Pod Security Standard `restricted` asks for, which the namespace enforces.
+/// The requirements of the Pod Security Standard `restricted`, which the namespace enforces.
 #[test]
 fn the_pod_has_no_rights() {
     let (pod, container) = (pod(), container());
@@ -140,8 +140,8 @@ fn the_pod_has_no_rights() {
     assert_eq!(enforced["pod-security.kubernetes.io/enforce"], "restricted");
 }
 
-/// The kubelet gives the files of a secret to root and to `fsGroup`; what `file:` asks of such a file
-/// is held by `secrets::file`.
+/// The kubelet makes the files of a secret readable by root and `fsGroup`; `secrets::file` tests
+/// what `file:` requires of such a file.
 #[test]
 fn the_secret_is_where_the_fleet_file_looks_for_it_and_readable_there() {
     let pod = pod();
@@ -152,7 +152,7 @@ fn the_secret_is_where_the_fleet_file_looks_for_it_and_readable_there() {
     let volumes = pod["volumes"].as_array().unwrap();
     let volume = volumes.iter().find(|volume| volume["name"] == "secret").unwrap();
     assert_eq!(volume["secret"]["secretName"], secret["metadata"]["name"]);
-    // As text: YAML 1.1, which Kubernetes reads, takes it for octal.
+    // As text: YAML 1.1, which Kubernetes uses, would read an octal number.
     assert!(text(&format!("{FOLDER}/deployment.yaml")).contains("defaultMode: 0440\n"));
     let variables = container()["env"].as_array().unwrap().clone();
     let set = |name: &str| variables.iter().find(|it| it["name"] == name).unwrap()["value"].clone();

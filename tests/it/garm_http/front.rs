@@ -74,7 +74,7 @@ impl Program {
     }
 }
 
-/// What the front shows the signer.
+/// What the proxy shows to the signer.
 pub(super) const VAULT_TOKEN: &str = "s.of-the-front";
 
 /// Ports that were just free; neither program can choose a port and report it.
@@ -416,7 +416,7 @@ async fn each_kind_of_certificate_is_accepted_only_at_its_own_urls() {
         let runner = front.runners.sign("runner", &CLIENT);
         let stranger = Authority::new();
         let foreign = stranger.sign("stranger", &CLIENT);
-        // At the runners' URLs an operator's certificate is as bad as an unknown one.
+        // At the URLs of runners, an operator's certificate is refused like an unknown one.
         let for_runners = [
             // method, path, without certificate, runner
             ("GET", "/api/v1/controller-info", false, false),
@@ -594,7 +594,7 @@ async fn the_front_is_proven_to_enforce_mtls() {
 #[tokio::test]
 async fn a_front_that_refuses_every_request_is_no_proof_of_mtls() {
     let mut front = Front::open().await;
-    // It never asks for a certificate: an address list, or a filter.
+    // It never requests a certificate: an address list, or a filter.
     front
         .change(|it| it.replace("ssl_verify_client", "deny all; #").replace("if ($ssl", "#"))
         .await;
@@ -604,7 +604,7 @@ async fn a_front_that_refuses_every_request_is_no_proof_of_mtls() {
     assert!(probes.iter().any(|it| it.evidence == unasked), "{probes:#?}");
     front.shut().await;
 
-    // It asks for a certificate and refuses all.
+    // It requests a certificate and refuses every one.
     front.change(|it| it.replace("    server_tokens off;", "    deny all;")).await;
     let probes = front.prove().await;
     assert_eq!(Proof::of(&probes), Proof::CannotTell, "{probes:#?}");

@@ -1,4 +1,4 @@
-//! `docs/alerts.md`: what receivers of alerts get, as a webhook takes it down.
+//! `docs/alerts.md`: what receivers of alerts get, as a webhook records it.
 
 use runnerctl::notify::{Attachment, Notification, Notifier, ReceiverApi};
 use serde_json::Value;
@@ -67,7 +67,7 @@ A receiver that wants another format needs a small program in between, or an Ale
 them.
 ";
 
-/// With the words that `watch` has for it.
+/// With the texts of `watch`.
 fn worded(notification: Notification) -> Notification {
     let description =
         "`runnerctl status` says what each pool does and why; its `/decisions` has every input";

@@ -49,7 +49,7 @@ pools:
     instance_type: m5.large
 ";
 
-/// What brings each code about that no directory of `tests/config` has, as lines of a shell.
+/// For each code that no directory of `tests/config` causes, shell lines that cause it.
 const SCRIPTS: &[(Code, &str)] = &[
     (Code::Missing, "runnerctl validate other.yaml"),
     (Code::NotAFile, "rm pools/web.yaml; mkfifo pools/web.yaml; runnerctl validate"),
@@ -124,7 +124,7 @@ const SCRIPTS: &[(Code, &str)] = &[
     ),
 ];
 
-/// The same for what only GARM can tell, against a sandbox.
+/// The same for codes that need GARM, with a sandbox.
 const ONLINE: &[(Code, &str)] = &[
     (
         Code::UnknownProvider,
@@ -159,13 +159,13 @@ const ONLINE: &[(Code, &str)] = &[
     ),
 ];
 
-/// Codes without an example, and why.
+/// Codes without an example, and the reason.
 const LEFT: [(Code, &str); 2] = [
     (Code::Unreadable, "a file without permission, or a disk that fails"),
     (Code::AmbiguousEntity, "a GARM with two GitHub endpoints that both have the organization"),
 ];
 
-/// The first report of each code in `tests/config`, the shortest of a folder's.
+/// The first report of each code in `tests/config`, the shortest of each folder.
 fn from_scenarios() -> BTreeMap<Code, String> {
     let mut found: BTreeMap<Code, String> = BTreeMap::new();
     let mut cases: Vec<_> =
@@ -190,7 +190,7 @@ fn from_scenarios() -> BTreeMap<Code, String> {
     found
 }
 
-/// The report with this code among all that a script prints.
+/// The report with this code in the output of a script.
 fn report(stage: &Stage, code: Code, script: &str) -> String {
     let said = stage.type_in(script, &[]);
     let all = format!("{}{}", said.out, said.err);

@@ -8,7 +8,7 @@ use crate::printed::stage::Stage;
 
 const SANDBOX: &str = "runnerctl sandbox --write-config runnerctl.yaml --arrivals 20/m &";
 
-/// The sections of a plan; what follows depends on the machine.
+/// The sections of a plan; the rest of the output depends on the machine.
 const END: &str = "Requirements";
 
 #[test]

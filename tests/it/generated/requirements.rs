@@ -1,4 +1,4 @@
-//! `docs/requirements.md`: what is required, and how the report on it is worded.
+//! `docs/requirements.md`: the requirements, and the wording of the report on them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,7 +38,7 @@ unless `policy.accept: [R8]` says that it is known.
 
 ";
 
-/// What one probe of GARM's callback URL has shown.
+/// The result of one probe of GARM's callback URL.
 fn mtls(proof: Proof, evidence: &str) -> MtlsFact {
     let probe = Probe {
         place: "callbacks",
@@ -50,7 +50,7 @@ fn mtls(proof: Proof, evidence: &str) -> MtlsFact {
     MtlsFact::of(proof, sentence(&[probe]))
 }
 
-/// Facts for one line of each answer.
+/// Facts that lead to one line of each result.
 fn facts<'a>(clean: &'a IsolationSummary, used: &'a IsolationSummary) -> [ComplianceFacts<'a>; 2] {
     let names =
         |names: &[&str]| -> BTreeSet<String> { names.iter().map(|it| (*it).to_owned()).collect() };

@@ -1,5 +1,5 @@
-//! The worked example of `docs/scaling.md`: the loop of `runnerctl watch` on the simulated GARM, in
-//! virtual time, as a table of what happened and as a picture.
+//! The worked example of `docs/scaling.md`: the loop of `runnerctl watch` with the simulated GARM,
+//! in virtual time, as a table of events and as a picture.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -14,22 +14,22 @@ use super::{keep, keep_part, table};
 use crate::support::pools;
 use crate::support::scaling_loop::{LoopRig, RunningLoop, steady, wait};
 
-/// Jobs that come at once, and how long each runs.
+/// The number of simultaneous jobs, and the duration of each.
 const JOBS: usize = 14;
 const JOB_S: u64 = 240;
 
-/// So many of them, the youngest, are cancelled while they wait.
+/// The number of jobs, the youngest ones, that are cancelled while they wait.
 const CANCELLED: usize = 4;
 const CANCELLED_AT: u64 = 50;
 
-/// How long a VM takes to boot.
+/// The boot time of a VM.
 const BOOT: Duration = Duration::from_secs(40);
 
-/// How long the example is watched, and how often.
+/// The duration of the example, and the interval between samples.
 const LENGTH_S: u64 = 960;
 const STEP_S: u64 = 1;
 
-/// The pool at one moment.
+/// The state of the pool at one time.
 #[derive(Clone, Copy)]
 struct Sample {
     at: u64,
@@ -40,7 +40,7 @@ struct Sample {
     level: u32,
 }
 
-/// What happened.
+/// The result of the example.
 struct Story {
     samples: Vec<Sample>,
     /// Decisions, by seconds since the jobs came.
@@ -94,7 +94,7 @@ fn clock(seconds: u64) -> String {
     format!("{}:{:02}", seconds / 60, seconds % 60)
 }
 
-/// The first sample after a moment, when what was decided then has been written.
+/// The first sample after the given time, when the decision of that time has been written.
 fn after(story: &Story, seconds: u64) -> Sample {
     *story.samples.iter().find(|it| it.at > seconds).unwrap_or(story.samples.last().unwrap())
 }
@@ -145,7 +145,7 @@ fn y(count: usize) -> f64 {
     count as f64 * UNIT
 }
 
-/// Bars of one colour: from `low` up to `low + height`, of neighbours that are equal one bar.
+/// Bars of one colour, from `low` up to `low + height`; equal neighbours make one bar.
 fn bars(
     svg: &mut String,
     story: &Story,
@@ -247,7 +247,7 @@ fn picture(story: &Story) -> String {
     let mut row = 0.0;
     for (i, (seconds, _)) in story.decisions.iter().enumerate() {
         let left = x(*seconds);
-        // Numbers that would touch go one line up.
+        // Numbers that would overlap are moved up by a line.
         row = if left - last < 16.0 { row + 13.0 } else { 0.0 };
         last = left;
         line(&mut svg, (left, 44.0 - row), (left, RUNNERS_Y), "#b0bec5");

@@ -1,4 +1,4 @@
-//! A running `watch` is asked for its decisions and its health as its settings say that it listens.
+//! Requests the decisions and the health of a running `watch` at the address of its settings.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::door::{Authority, Served};
 use crate::service::stage::free_address;
 
-/// What a `watch` answers that has these certificates, asked by these settings.
+/// The answer of a `watch` that has these certificates to a client with these settings.
 async fn asked(
     served: Option<ListenerTls>,
     asking: Option<ListenerTls>,
@@ -62,7 +62,7 @@ async fn our_client_certificate_is_presented_where_it_is_requested() {
     }
 }
 
-/// Another program, or another machine, has taken the address.
+/// Another program, or another machine, has the address now.
 #[tokio::test]
 async fn a_listener_with_another_certificate_is_not_trusted() {
     let (ours, theirs) = (Authority::new(), Authority::new());
@@ -83,7 +83,7 @@ async fn no_listener_and_another_service_have_different_errors() {
     served.end().await;
 }
 
-/// Asks for the health at `--url`, with these settings beside it.
+/// Requests the health at `--url`, with these settings.
 async fn health_at(url: &str, tls: Option<ListenerTls>) -> Result<(), AskError> {
     let settings = WatchSettings { tls, ..WatchSettings::default() };
     let place = WatchEndpoint::at(&url.parse().unwrap(), &settings, None).unwrap();

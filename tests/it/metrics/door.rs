@@ -1,4 +1,4 @@
-//! The pages over real sockets, in the clear and over TLS.
+//! The pages over real sockets, without and with TLS.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::script;
 
-/// A door that serves until it is told to stop.
+/// A listener that serves until it is stopped.
 pub(crate) struct Served {
     pub(crate) address: SocketAddr,
     pub(crate) metrics: Arc<MetricsState>,
@@ -41,7 +41,7 @@ impl Served {
         Self::start_with(address, certificates, script::metrics()).await
     }
 
-    /// Its loop has not turned for longer than it may.
+    /// The last pass of its loop is older than the limit.
     pub(crate) async fn hung() -> Self {
         let limits = HealthLimits { turn: Duration::ZERO, ..HealthLimits::of(Duration::ZERO) };
         Self::start_with("127.0.0.1:0".parse().unwrap(), None, MetricsState::new(limits)).await
@@ -123,7 +123,7 @@ async fn an_idle_connection_does_not_delay_the_shutdown() {
     assert!(TcpStream::connect(address).await.is_err(), "nothing listens");
 }
 
-/// The status line of an answer in the clear.
+/// The status line of an answer without TLS.
 async fn status_line(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -148,7 +148,7 @@ async fn silent_connections_block_neither_health_nor_pages() {
             }
             silent.push(stream);
         }
-        // Well within the five seconds after which a silent peer is cut off anyway.
+        // Much less than the five seconds after which an idle peer is disconnected anyway.
         let began = Instant::now();
         for path in ["/healthz", "/metrics"] {
             if is_plain {
@@ -164,12 +164,12 @@ async fn silent_connections_block_neither_health_nor_pages() {
     }
 }
 
-/// A large page stays in its place until its peer has read it.
+/// A large page occupies its slot until the peer has read it.
 #[tokio::test]
 async fn slow_readers_of_pages_do_not_block_health_checks() {
     let served = Served::start(None).await;
     script::publish(&served.metrics);
-    // More than the kernel takes for a peer with a small window.
+    // More than the kernel buffers for a peer with a small window.
     let large = "x".repeat(6 << 20);
     served.metrics.explain(Arc::new(move || json!({ "decisions": large })));
     let mut slow = Vec::new();
@@ -195,7 +195,7 @@ async fn slow_readers_of_pages_do_not_block_health_checks() {
     served.end().await;
 }
 
-/// An authority, and what it signs, as files.
+/// A CA and the certificates that it signs, as files.
 pub(super) struct Authority {
     folder: TempDir,
     issuer: Issuer<'static, KeyPair>,
@@ -242,7 +242,7 @@ impl Authority {
         files
     }
 
-    /// A client that trusts this authority, with a certificate that `signer` has signed.
+    /// A client that trusts this CA, with a certificate that `signer` has signed.
     fn client(&self, signer: Option<&Self>) -> Client {
         let root = Certificate::from_pem(self.pem.as_bytes()).unwrap();
         let builder = Client::builder().no_proxy().tls_certs_only([root]);

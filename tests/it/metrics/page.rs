@@ -8,7 +8,7 @@ use runnerctl::render::page::SECURITY_POLICY;
 
 use super::door::Served;
 
-/// Serves pages that contain only the request. No pool is called `none`.
+/// Serves pages that contain only the request. The pool `none` does not exist.
 pub(super) fn serve_names(metrics: &MetricsState) {
     metrics.pages(Arc::new(|_, request| {
         let is_found = request.pool.as_deref() != Some("none");

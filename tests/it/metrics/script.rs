@@ -1,4 +1,4 @@
-//! A board on which everything has happened once, for those who look at the page.
+//! A metrics state in which everything has happened once, for tests that read the page.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub(crate) fn metrics() -> MetricsState {
     MetricsState::new(HealthLimits::of(Duration::from_secs(30)))
 }
 
-/// R5's own numbers: 5 active, 2 idle, 3 waiting.
+/// The numbers of R5: 5 active, 2 idle, 3 waiting.
 pub(crate) fn default_pool() -> PoolGauges {
     PoolGauges {
         active: 5,
@@ -52,7 +52,7 @@ pub(crate) fn default_pool() -> PoolGauges {
     }
 }
 
-/// A picture of these pools, read just now.
+/// A snapshot of these pools, read just now.
 pub(crate) fn snapshot(pools: impl IntoIterator<Item = (PoolName, PoolGauges)>) -> Snapshot {
     Snapshot {
         pools: pools.into_iter().collect::<BTreeMap<_, _>>(),
@@ -62,7 +62,7 @@ pub(crate) fn snapshot(pools: impl IntoIterator<Item = (PoolName, PoolGauges)>) 
     }
 }
 
-/// Two pools, the specification's and one of which nothing is known; every gauge has a source.
+/// Two pools, the specification's and one of which nothing is known; every gauge has a value.
 pub(crate) fn publish(metrics: &MetricsState) {
     metrics.publish(snapshot([
         (pool("default"), default_pool()),
@@ -79,7 +79,7 @@ pub(crate) fn publish(metrics: &MetricsState) {
     });
 }
 
-/// Every counter and every histogram, once or more.
+/// Every counter and every histogram, at least once.
 pub(crate) fn count(metrics: &MetricsState) {
     let default = || pool("default");
     for counter in [

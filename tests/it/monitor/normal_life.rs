@@ -1,5 +1,5 @@
-//! The isolation auditor beside the simulated GARM under random load: whatever happens to a
-//! runner in a normal life, nothing is found.
+//! The isolation auditor beside the simulated GARM under random load: the normal life of runners
+//! causes no finding.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -23,10 +23,10 @@ use crate::support::pools::plain;
 
 const RESYNC: u64 = 30;
 
-/// Seconds between two looks at the world, from which the events are made.
+/// Seconds between two observations of the world, from which the events are made.
 const STEP: u64 = 2;
 
-/// A row of numbers that look random, the same for each seed.
+/// Pseudo-random numbers, equal for equal seeds.
 struct Dice(u64);
 
 impl Dice {
@@ -62,7 +62,7 @@ fn policy(min_runners: u32) -> ScalePolicy {
     }
 }
 
-/// The world, what is seen of it, and the auditor.
+/// The world, its observed state, and the auditor.
 struct Bench {
     memory: std::sync::Arc<InMemoryWorld>,
     client: GarmClient,
@@ -71,10 +71,10 @@ struct Bench {
     auditor: IsolationAuditor,
     fleet_index: Option<FleetIndex>,
     seen: Option<Fleet>,
-    /// Events on their way, by the second at which they arrive.
+    /// Events in flight, by the second at which they arrive.
     underway: BTreeMap<u64, Vec<RowChange>>,
     found: Vec<IsolationFinding>,
-    /// Until when GARM does not answer.
+    /// The end of GARM's present outage.
     away_until: u64,
 }
 
@@ -137,7 +137,7 @@ impl Bench {
         self.seen = Some(fleet);
     }
 
-    /// What may happen in any step.
+    /// What may happen in each step.
     async fn happen(&mut self, second: u64) {
         if self.dice.one_in(6) {
             let label = ["a", "b", "c"][usize::try_from(self.dice.below(3)).unwrap()];
@@ -168,14 +168,14 @@ impl Bench {
             self.away_until = second + self.dice.below(400);
         }
         if self.dice.one_in(300) {
-            // This program is started anew.
+            // runnerctl is restarted.
             self.auditor = auditor();
             self.fleet_index = None;
             self.underway.clear();
         }
     }
 
-    /// As a scaler does with failed ones and idle ones. GARM refuses what is busy.
+    /// Removes failed and idle runners like a scaler. GARM refuses to remove busy ones.
     async fn remove_some_runner(&mut self) {
         let runners = self.client.runners().await.unwrap();
         let Some(n) = u64::try_from(runners.len()).ok().filter(|it| *it > 0) else { return };
@@ -215,7 +215,7 @@ impl Bench {
         }
     }
 
-    /// An event; what the picture discards, the auditor does not hear of.
+    /// An event; the auditor receives only those that change the index.
     fn take(&mut self, change: &RowChange, now: Timestamp) {
         let Some(fleet_index) = &mut self.fleet_index else { return };
         if !fleet_index.apply(change.clone(), now).is_empty() {

@@ -1,4 +1,4 @@
-//! A webhook that keeps what it is sent and answers as it is told.
+//! A webhook that records requests and answers as instructed.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -13,10 +13,10 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
-/// How long a message may take to come; only a broken test waits that long.
+/// Timeout for a message; only a broken test reaches it.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// A status with one header, if any. Once all are used up, the answer is 200.
+/// A status with one header, if any. After the last of them, the answer is 200.
 pub(crate) type Answer = (StatusCode, Option<(&'static str, String)>);
 
 pub(crate) struct Hook {
@@ -51,7 +51,7 @@ impl Hook {
         timeout(DEADLINE, self.received.recv()).await.expect("a message in time").unwrap()
     }
 
-    /// Whether something has come that was not looked at.
+    /// Whether there is a request that was not read.
     pub(crate) fn is_quiet(&mut self) -> bool {
         self.received.try_recv().is_err()
     }

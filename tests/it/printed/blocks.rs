@@ -7,9 +7,9 @@ use crate::cli::bench::root;
 /// One block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Block {
-    /// Where its first line stands.
+    /// The line at which it begins.
     pub(super) line: usize,
-    /// The word behind its fence, `sh` for example; empty where there is none.
+    /// The word after its fence, `sh` for example; empty if there is none.
     pub(super) language: String,
     /// Its text, without indentation and fences.
     pub(super) text: String,
@@ -26,7 +26,7 @@ pub(crate) fn block(name: &str, first: &str) -> String {
     found.unwrap_or_else(|| panic!("{name} has no block that begins with {first}")).text
 }
 
-/// Every block, in order. Lines of an indented one follow an empty line, as CommonMark has it.
+/// Every block, in order. An indented block follows an empty line, as in CommonMark.
 pub(super) fn blocks(markdown: &str) -> Vec<Block> {
     let mut all: Vec<Block> = Vec::new();
     let (mut is_fenced, mut is_indented, mut was_empty) = (false, false, true);
@@ -46,7 +46,7 @@ pub(super) fn blocks(markdown: &str) -> Vec<Block> {
             }
         } else if is_fenced {
             let block = all.last_mut().expect("the fence began one");
-            // A fence in an entry of a list is indented, and so is what it encloses.
+            // In an entry of a list, a fence and its contents are indented.
             let margin = line.len() - line.trim_start().len();
             block.text.push_str(&line[depth.min(margin)..]);
             block.text.push('\n');

@@ -1,4 +1,5 @@
-//! What the files of `deploy/` and `examples/` print at their tops, and what they hold.
+//! The commands at the tops of the files of `deploy/` and `examples/`, and the contents of these
+//! files.
 
 use std::os::unix::fs::symlink;
 
@@ -8,7 +9,7 @@ use super::blocks::{block, document};
 use super::stage::Stage;
 use crate::cli::bench::root;
 
-/// The unit's install lines go from the top of the repository, into another root.
+/// The install lines of the unit are run from the top of the repository, with another root.
 #[test]
 fn the_unit_is_installed_by_the_lines_at_its_top() {
     let stage = Stage::new();
@@ -17,14 +18,14 @@ fn the_unit_is_installed_by_the_lines_at_its_top() {
     let lines: Vec<&str> =
         lines.take_while(|it| it.starts_with("#   ")).map(|it| &it[4..]).collect();
     assert!(lines.len() > 4, "{lines:?}");
-    // As they are in a repository where the program has been built.
+    // Files as in a repository in which the program was built.
     std::fs::create_dir_all(stage.bench.path("target/release")).unwrap();
     symlink(cargo_bin("runnerctl"), stage.bench.path("target/release/runnerctl")).unwrap();
     symlink(root().join("deploy"), stage.bench.path("deploy")).unwrap();
     stage.bench.write("pools/default.yaml", &block("README.md", "# pools/default.yaml"));
     stage.bench.write("runnerctl.yaml", &block("README.md", "fleet: acme"));
     stage.bench.write("typed", "a password\n");
-    // Only a machine that systemd runs has the last one.
+    // The last line works only on a machine that runs systemd.
     stage.tool("systemctl", "#!/bin/sh\necho \"$@\" >> systemctl-calls\n");
     let into = stage.bench.path("root");
     for folder in ["usr/local/bin", "etc/systemd/system"] {

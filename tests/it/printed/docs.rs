@@ -1,4 +1,4 @@
-//! What `docs/` prints.
+//! The commands and examples in `docs/`.
 
 use std::fs;
 
@@ -6,13 +6,13 @@ use super::blocks::{block, blocks, document};
 use super::stage::Stage;
 use crate::cli::bench::root;
 
-/// Documents whose shell blocks a test runs, one by one, with its own list of exceptions.
+/// Documents whose shell blocks a test runs one by one, with a list of exceptions of its own.
 pub(super) const WHOLE: [&str; 3] = ["docs/operations.md", "docs/scaling.md", "docs/garm.md"];
 
 /// The other blocks of commands that a test runs, by document and first words.
 const RUN: [(&str, &str); 1] = [("docs/audit.md", "prev=$(printf")];
 
-/// Those that no test runs, and why.
+/// The blocks that no test runs, with the reason.
 const LEFT: [(&str, &str, &str); 7] = [
     (
         "docs/audit.md",
@@ -45,7 +45,7 @@ fn every_block_of_commands_is_run_or_says_why_it_is_not() {
     let mut fates: Vec<(&str, &str)> = RUN.into_iter().chain(LEFT.map(|it| (it.0, it.1))).collect();
     for name in documents().iter().filter(|it| !WHOLE.contains(&it.as_str())) {
         let all = blocks(&document(name));
-        // An indented block says nothing about its language.
+        // The language of an indented block is unknown.
         for block in all.iter().filter(|it| matches!(it.language.as_str(), "" | "sh")) {
             let found = fates.iter().position(|it| it.0 == name && block.text.starts_with(it.1));
             let why = "needs a test that runs it and a row in `RUN`, or a row in `LEFT`";
@@ -76,9 +76,9 @@ fn every_printed_command_line_is_understood() {
     for name in documents() {
         for block in blocks(&document(&name)) {
             let commands = block.text.lines().map(|it| it.trim_start_matches("- run: ").trim());
-            // A value that is left out cannot be read.
+            // A value that is omitted cannot be read.
             for line in commands.filter(|it| it.starts_with("runnerctl ") && !it.contains('…')) {
-                // An unknown command or flag before it is told of first.
+                // An unknown command or flag is reported before it.
                 let line = line.split(" #").next().unwrap();
                 let said = stage.type_in(&format!("{line} --help"), &[]);
                 assert_eq!(said.code, 0, "{name}:{}: {line}\n{}", block.line, said.err);

@@ -1,4 +1,4 @@
-//! The links of the documentation lead somewhere, and the book has every page.
+//! The links of the documentation have targets, and the book contains every page.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,7 +8,7 @@ use super::blocks::document;
 use super::docs::documents;
 use crate::cli::bench::root;
 
-/// A document without its blocks and code spans, which hold no links. Lines stay lines.
+/// A document without its blocks and code spans, which contain no links. Lines keep their numbers.
 fn prose(markdown: &str) -> String {
     let mut text = String::new();
     let mut is_fenced = false;
@@ -75,7 +75,7 @@ fn within(path: &Path) -> Option<PathBuf> {
     Some(parts)
 }
 
-/// Why a link of a document leads nowhere, if it does not.
+/// Why a link of a document has no target, if it has none.
 fn fault(from: &str, target: &str) -> Option<String> {
     if target.contains("://") || target.starts_with("mailto:") {
         return None;

@@ -1,4 +1,5 @@
-//! `docs/operations.md` and its like: each alert has a runbook, and the commands go as printed.
+//! `docs/operations.md` and similar documents: each alert has a runbook, and the commands work as
+//! printed.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
@@ -16,18 +17,18 @@ use crate::cli::bench::{eventually, finish, root, signal};
 
 const DOCUMENT: &str = "docs/operations.md";
 
-/// Blocks that tests of their own run.
+/// Blocks that have tests of their own.
 const ELSEWHERE: [&str; 3] =
     ["cp -p /usr/local/bin/runnerctl", "install -m 0755 target/", "runnerctl.previous validate"];
 
-/// The blocks of the section about rotation, which a test of its own runs, too.
+/// The blocks of the section about rotation, which also has a test of its own.
 const ROTATION: [&str; 2] = ["install -m 0644 deploy/logrotate", "cd /var/lib/runnerctl"];
 
-/// The blocks that no test runs, and why.
+/// The blocks that no test runs, with the reason.
 const LEFT: [(&str, &str); 1] =
     [("git revert", "reverts a commit of the reader's; the other tests run `plan` and `apply`")];
 
-/// What GARM's own client takes, as v0.2.1 and main say by `--help`.
+/// The arguments of GARM's own client, from `--help` of v0.2.1 and main.
 const GARM_CLI: &str = r#"#!/bin/sh
 case "$*" in
     "organization list" | "github credentials list" | "runner list --long" | "job list") ;;
@@ -37,7 +38,7 @@ case "$*" in
 esac
 "#;
 
-/// The names of the alerts: those of the rules for Prometheus, and those that are built in.
+/// The names of the alerts: those of the rules for Prometheus and the built-in ones.
 fn alerts() -> BTreeSet<String> {
     let rules: Value =
         serde_yaml::from_str(&document("deploy/prometheus/runnerctl.rules.yaml")).unwrap();
@@ -63,7 +64,7 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
     assert_eq!(described, alerts());
 }
 
-/// The rules' links and the built-in alerts' have one form, and each leads to a section.
+/// The links of rules and of built-in alerts have the same form, and each leads to a section.
 #[test]
 fn every_runbook_url_leads_to_a_section() {
     let sections = anchors(&document(DOCUMENT));
@@ -88,7 +89,7 @@ fn every_runbook_url_leads_to_a_section() {
     }
 }
 
-/// A folder with a sandbox, a pool and a `watch` whose files are where the document has them.
+/// A folder with a sandbox, a pool and a `watch` whose files have the paths of the document.
 struct Scene {
     stage: Stage,
     watch: Option<Child>,
@@ -117,7 +118,7 @@ impl Scene {
         stage.bench.write("runnerctl.yaml", &format!("{text}{more}"));
         stage.bench.write("state/empty", "");
         for tool in ["systemctl", "journalctl", "timedatectl", "amtool"] {
-            // Only a machine that systemd runs, or that has Alertmanager, answers them.
+            // They need a machine with systemd or Alertmanager.
             stage.tool(tool, "#!/bin/sh\n");
         }
         stage.tool("garm-cli", GARM_CLI);
@@ -140,7 +141,7 @@ impl Scene {
         finish(watch).ends(0);
     }
 
-    /// The line with this folder's paths and addresses in place of the document's.
+    /// The line with the paths and addresses of this folder instead of the document's.
     fn here(&self, line: &str) -> String {
         let garm = self.stage.bench.read("runnerctl.yaml");
         let garm = garm.lines().find_map(|it| it.strip_prefix("  url: ")).unwrap().to_owned();
@@ -152,7 +153,7 @@ impl Scene {
             .replace("/var/lib/runnerctl", "state")
     }
 
-    /// Types each line of a block. A `grep` may find nothing.
+    /// Runs each line of a block. A `grep` may find nothing.
     fn run(&self, document: &str, block: &Block) {
         let text = block.text.replace("\\\n", " ");
         for line in text.lines().filter(|it| !it.contains('…') && !it.trim().is_empty()) {
@@ -167,7 +168,7 @@ fn begins(block: &Block, firsts: &[&str]) -> bool {
     firsts.iter().any(|it| block.text.starts_with(it))
 }
 
-/// A certificate and a revocation list where the document has them.
+/// A certificate and a revocation list at the paths of the document.
 const TLS: &str = "mkdir tls && touch index.txt && printf '[ca]\\ndefault_ca = d\\n[d]\\n\
     database = index.txt\\ndefault_md = sha256\\n' > ca.cnf && \
     openssl req -x509 -newkey ed25519 -nodes -days 30 -subj /CN=a -keyout tls/key -out tls/client.pem && \
@@ -223,7 +224,8 @@ fn upgrade_and_roll_back_go_as_they_are_printed() {
     }
 }
 
-/// logrotate renames, compresses and keeps; the chain goes on, and the printed commands verify it.
+/// logrotate renames, compresses and keeps files; the chain continues, and the printed commands
+/// verify it.
 #[test]
 fn the_audit_log_is_rotated_by_logrotate_and_verified_as_printed() {
     let scene = Scene::new().watching();
@@ -231,7 +233,8 @@ fn the_audit_log_is_rotated_by_logrotate_and_verified_as_printed() {
     let folder = bench.path("").display().to_string();
     symlink(root().join("deploy"), bench.path("deploy")).unwrap();
     std::fs::create_dir(bench.path("logrotate.d")).unwrap();
-    // Debian keeps it where only root's PATH leads. It takes absolute paths alone.
+    // Debian installs it in a folder that only root's PATH contains. It accepts absolute paths
+    // only.
     let wrapper = format!(
         "#!/bin/sh\nsed -i 's#^/var/lib/runnerctl#{folder}state#' logrotate.d/runnerctl\n\
          PATH=/usr/sbin:/usr/bin:/bin exec logrotate --state {folder}rotated \"$@\"\n"
@@ -245,7 +248,7 @@ fn the_audit_log_is_rotated_by_logrotate_and_verified_as_printed() {
         bench.write(&format!("pools/{turn}.yaml"), &crate::cli::bench::pool(turn));
         scene.stage.type_in("runnerctl apply --auto-approve", &[]).ends(0);
         let before = rotated();
-        // Two rotations of one second would have one name, so logrotate refuses the second.
+        // Two rotations within a second would have the same name, so logrotate refuses the second.
         eventually("a rotated file", || {
             scene.stage.type_in("logrotate --force logrotate.d/runnerctl", &[]);
             (rotated() != before).then_some(())

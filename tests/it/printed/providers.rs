@@ -1,12 +1,12 @@
 //! `docs/providers.md`: each example is a pool file that `validate` accepts, with keys of the
-//! provider's schema, and each policy holds the pool before it.
+//! provider's schema, and each policy accepts the pool before it.
 
 use serde_json::Value;
 
 use super::blocks::{block, blocks, document};
 use super::stage::Stage;
 
-/// What every provider but Kubernetes' takes in `extra_specs`.
+/// The keys of `extra_specs` that every provider except the one for Kubernetes accepts.
 const COMMON: [&str; 5] = [
     "disable_updates",
     "enable_boot_debug",
@@ -15,7 +15,7 @@ const COMMON: [&str; 5] = [
     "extra_context",
 ];
 
-/// What else each takes, by the schemas at the commits that the document names.
+/// The other keys of each provider, from the schemas at the commits that the document names.
 const KEYS: [(&str, &[&str]); 6] = [
     ("incus", &["extra_packages"]),
     (
@@ -133,7 +133,7 @@ fn every_example_is_valid_and_has_keys_of_its_provider() {
     assert_eq!(described, KEYS.map(|it| it.0));
 }
 
-/// The same pool in a network, or of an instance type, that its policy does not allow.
+/// The same pool in a network, or of an instance type, that its policy forbids.
 fn elsewhere(text: &str, provider: &str) -> String {
     let (here, there) = match provider {
         "incus" => ("ci-medium", "production"),

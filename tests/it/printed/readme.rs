@@ -1,4 +1,4 @@
-//! README from top to bottom.
+//! The README from top to bottom.
 
 use std::process::Stdio;
 
@@ -22,7 +22,7 @@ fn with_sandbox(line: &str, more: &[&str]) -> Stage {
     stage
 }
 
-/// Types a line that must succeed; `apply` asks, at a terminal.
+/// Runs a line that must succeed; `apply` asks for confirmation at a terminal.
 fn type_in(stage: &Stage, line: &str) -> Said {
     if !line.starts_with("runnerctl apply ") {
         return stage.type_in(line, &[]).ends(0);
@@ -132,7 +132,7 @@ fn the_steps_of_the_workflow_go_as_they_are_printed() {
     assert_eq!(steps.len(), 3, "{workflow}");
     for step in steps {
         let set = [("GITHUB_ACTIONS", "true"), ("GARM_PASSWORD", password.as_str())];
-        // The job that checks holds no secret.
+        // The job that checks pull requests contains no secret.
         let set = if step.contains("validate") { &set[..1] } else { &set[..] };
         stage.type_in(step, set).ends(0);
     }

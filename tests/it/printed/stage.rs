@@ -8,7 +8,7 @@ use assert_cmd::cargo::cargo_bin;
 
 use crate::cli::bench::{Bench, Said, eventually, finish};
 
-/// Where the lines are typed.
+/// The working folder.
 pub(crate) struct Stage {
     pub(crate) bench: Bench,
     sandbox: Option<Child>,
@@ -49,18 +49,19 @@ impl Stage {
         command
     }
 
-    /// Types `line` and waits for its end.
+    /// Runs `line` and waits for its end.
     pub(crate) fn type_in(&self, line: &str, set: &[(&str, &str)]) -> Said {
         finish(self.shell(line, set).spawn().unwrap())
     }
 
-    /// Types a line that goes on in the background, and whose output is not read.
+    /// Runs a line in the background; its output is not read.
     pub(crate) fn leave(&self, line: &str) -> Child {
         let mut command = self.shell(&format!("exec {line}"), &[]);
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
-    /// Types README's line that starts a sandbox, but for the port, which another test may have.
+    /// Runs the README's line that starts a sandbox, with another port, since a parallel test may
+    /// use the printed one.
     pub(crate) fn start_sandbox(&mut self, line: &str, more: &[&str]) {
         let line = line.trim().strip_suffix('&').unwrap();
         let line = format!("{line} --listen 127.0.0.1:0 {}", more.join(" "));
@@ -72,7 +73,7 @@ impl Stage {
         self.bench.write("runnerctl.yaml", &text);
     }
 
-    /// Another fleet file with the sandbox's address and provider in it.
+    /// Another fleet file with the address and provider of the sandbox.
     pub(crate) fn with_sandbox(&self, fleet_file: &str) -> String {
         let written = self.bench.read("runnerctl.yaml");
         let url = written.lines().find(|it| it.starts_with("  url: ")).unwrap().to_owned();

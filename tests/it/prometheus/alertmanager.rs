@@ -1,5 +1,5 @@
-//! A real Alertmanager with the configuration that is shipped, between our alerts and a receiver that
-//! is on call. Only times and addresses are other ones.
+//! A real Alertmanager with the shipped configuration, between our alerts and the receiver on call.
+//! Only times and addresses differ.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,7 +16,7 @@ use crate::metrics::door::Served;
 use crate::notify::hook::Hook;
 use crate::notify::{Deliveries, firing, resolved, target};
 
-/// Starts Alertmanager with the example, its receivers being `hook`.
+/// Starts Alertmanager with the example configuration and `hook` as its receivers.
 async fn alertmanager(folder: &Path, hook: &Hook) -> (Beside, String) {
     let text = fs::read_to_string(shipped("prometheus/alertmanager.yaml")).unwrap();
     let text = replace(&text, "http://127.0.0.1:9099", &format!("http://{}", hook.address));
@@ -28,7 +28,7 @@ async fn alertmanager(folder: &Path, hook: &Hook) -> (Beside, String) {
         "--config.file=alertmanager.yaml".to_owned(),
         "--storage.path=alerts".to_owned(),
         format!("--web.listen-address={address}"),
-        // Alone: no port for others of its kind.
+        // A single instance: no port for a cluster.
         "--cluster.listen-address=".to_owned(),
     ];
     let mut process = Beside::start(ALERTMANAGER, &arguments, folder);
@@ -37,7 +37,7 @@ async fn alertmanager(folder: &Path, hook: &Hook) -> (Beside, String) {
     (process, address)
 }
 
-/// The specification's alert, now: Alertmanager goes by its own clock, which is this machine's.
+/// The specification's alert, at the present time: Alertmanager uses this machine's clock.
 fn now(state: fn(&str) -> Notification, pool: &str) -> Notification {
     let alert = state(pool);
     let at = Clock::Real.now();
@@ -49,7 +49,7 @@ fn now(state: fn(&str) -> Notification, pool: &str) -> Notification {
     Notification { status, ..alert }
 }
 
-/// The next page about `QueueDepthHigh`: its group, its state, and what each alert in it says.
+/// The next page about `QueueDepthHigh`: its group, its state, and the text of each alert in it.
 async fn page(hook: &mut Hook) -> (Value, Value, Vec<Value>) {
     loop {
         let message = hook.next().await;
@@ -99,7 +99,7 @@ async fn the_engineer_on_call_is_notified_once_per_pool_and_of_the_end() {
     assert!(outcomes.iter().all(|it| *it == DeliveryOutcome::Delivered), "{outcomes:?}");
 }
 
-/// Our own alert and that of Prometheus' rule are one alert: a page is sent once.
+/// Our alert and the one of the Prometheus rule are the same alert: one page is sent.
 #[tokio::test]
 async fn watch_and_prometheus_page_together() {
     let served = Served::start(None).await;
@@ -113,7 +113,7 @@ async fn watch_and_prometheus_page_together() {
     scraper.until("Prometheus' alert fires", fires).await;
     let (of, _, first) = page(&mut hook).await;
     assert_eq!((of, first.len()), (group("default"), 1));
-    // From here on the same alert comes from both.
+    // From here on, both send the same alert.
     let deliveries = Deliveries::default();
     let oncall = target("oncall", ReceiverApi::Alertmanager, &format!("http://{address}"));
     let mut notifier = Notifier::start(vec![oncall], deliveries.report()).unwrap();
@@ -126,7 +126,7 @@ async fn watch_and_prometheus_page_together() {
     assert_eq!(all.as_array().unwrap().len(), 1, "{all}");
     assert_eq!(all[0]["labels"], first[0]["labels"]);
     assert_eq!(all[0]["annotations"]["value"], "25", "ours came last");
-    // The next page is about something else.
+    // The next page is about another alert.
     notifier.tell(&now(firing, "gpu"), &[]);
     assert_eq!(page(&mut hook).await.0, group("gpu"));
     notifier.close(Duration::from_secs(5)).await;

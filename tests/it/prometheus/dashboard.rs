@@ -1,4 +1,4 @@
-//! The dashboard: what it asks for is there.
+//! The dashboard: the series of its queries exist.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::outside::{PROMTOOL, replace, run, shipped};
 use super::query::series_of;
 
-/// A query of a panel, and how its lines are named.
+/// A query of a panel, and the format of its legend.
 pub(super) struct Query {
     pub(super) panel: String,
     pub(super) text: String,
@@ -67,7 +67,7 @@ fn every_query_uses_existing_series_and_labels() {
     assert_eq!(variable, "label_values(queue_depth, pool)");
 }
 
-/// Prometheus itself reads every query.
+/// Prometheus itself parses every query.
 #[test]
 fn every_query_is_valid_promql() {
     let rules: Vec<Value> = queries()
@@ -84,7 +84,7 @@ fn every_query_is_valid_promql() {
     replace(&said, &format!("{count} rules found"), "");
 }
 
-/// Panels do not cover one another, and each has a title of its own.
+/// Panels do not overlap, and each has a unique title.
 #[test]
 fn panels_do_not_overlap() {
     let dashboard = dashboard();

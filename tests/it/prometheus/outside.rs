@@ -1,4 +1,4 @@
-//! Programs that are not ours: found by name, run to their end or beside a test.
+//! External programs: found by name, run to completion or beside a test.
 
 use std::fs::File;
 use std::io::Write;
@@ -9,18 +9,18 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// How long an outside process may take; only a broken test waits that long.
+/// Timeout for an external process; only a broken test reaches it.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Between two looks at an outside process.
+/// The interval at which an external process is polled.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The folder of what is shipped.
+/// The folder of the shipped files.
 pub(super) fn shipped(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(path)
 }
 
-/// The program that goes by one of these names.
+/// The program with one of these names.
 pub(crate) fn program(names: &[&str]) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path)
@@ -35,7 +35,7 @@ pub(super) const PROMETHEUS: &[&str] = &["prometheus"];
 pub(super) const ALERTMANAGER: &[&str] = &["prometheus-alertmanager", "alertmanager"];
 pub(super) const AMTOOL: &[&str] = &["amtool"];
 
-/// Runs a program that is to succeed, with `input` on its stdin; returns all that it said.
+/// Runs a program that must succeed, with `input` on its stdin; returns its whole output.
 #[track_caller]
 pub(super) fn run(names: &[&str], arguments: &[&str], input: &str) -> String {
     let mut child = Command::new(program(names))
@@ -53,14 +53,14 @@ pub(super) fn run(names: &[&str], arguments: &[&str], input: &str) -> String {
     said
 }
 
-/// A program that runs beside the test and ends with it.
+/// A program that runs beside the test and is stopped with it.
 pub(super) struct Beside {
     child: Child,
     log: PathBuf,
 }
 
 impl Beside {
-    /// Starts it in `folder`, where its log goes, too.
+    /// Starts it in `folder`, which also gets its log.
     pub(super) fn start(names: &[&str], arguments: &[String], folder: &Path) -> Self {
         let log = folder.join(format!("{}.log", names[0]));
         let out = File::create(&log).unwrap();
@@ -75,7 +75,7 @@ impl Beside {
         Self { child, log }
     }
 
-    /// Looks until something is there; gives up at the deadline, or when the program has ended.
+    /// Polls until there is a value; fails at the deadline or if the program has ended.
     pub(super) async fn until<T>(
         &mut self,
         what: &str,
@@ -98,26 +98,26 @@ impl Beside {
 
 impl Drop for Beside {
     fn drop(&mut self) {
-        // It may have ended by itself, which the test has noticed.
+        // It may have ended by itself, which the test has reported.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A port on which nothing listens at the moment.
+/// A port on which no process listens at present.
 pub(super) fn free_port() -> u16 {
     let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     socket.local_addr().unwrap().port()
 }
 
-/// The JSON at this address, if it answers.
+/// The JSON at this address, if there is an answer.
 pub(super) async fn json(url: &str) -> Option<Value> {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let answer = client.get(url).send().await.ok()?;
     serde_json::from_slice(&answer.bytes().await.ok()?).ok()
 }
 
-/// Replaces what is there, and nothing that is not.
+/// Replaces text that must exist.
 #[track_caller]
 pub(super) fn replace(text: &str, old: &str, new: &str) -> String {
     assert!(text.contains(old), "`{old}` is not in\n{text}");

@@ -1,5 +1,5 @@
-//! PromQL, as far as names go: every word of a query is a series of ours, a label of such a series,
-//! or a word of the language.
+//! Checks the names in PromQL: every word of a query is one of our series, a label of such a
+//! series, or a word of the language.
 
 use std::collections::BTreeSet;
 
@@ -23,8 +23,8 @@ const LANGUAGE: &[&str] = &[
     "vector",
 ];
 
-/// The names of series in a query, without the suffixes of histograms. Errors with the first word
-/// that is nothing.
+/// The names of series in a query, without the suffixes of histograms. Fails with the first unknown
+/// word.
 pub(super) fn series_of(query: &str) -> Result<BTreeSet<&'static str>, String> {
     let words = words(query);
     let found: Vec<&MetricDef> = words.iter().filter_map(|it| meant(it)).collect();
@@ -44,7 +44,7 @@ pub(super) fn series_of(query: &str) -> Result<BTreeSet<&'static str>, String> {
     Ok(found.iter().map(|it| it.name).collect())
 }
 
-/// The series that a word means: a histogram only by one of its parts.
+/// The series that a word refers to: a histogram only by one of its parts.
 fn meant(word: &str) -> Option<&'static MetricDef> {
     catalog::all().find(|it| match it.kind {
         MetricKind::Gauge | MetricKind::Counter => it.name == word,
@@ -54,7 +54,7 @@ fn meant(word: &str) -> Option<&'static MetricDef> {
     })
 }
 
-/// Words outside quotes, durations and variables aside.
+/// Words outside of quotes, durations and variables.
 fn words(query: &str) -> Vec<String> {
     let unquoted: String = query
         .split('"')

@@ -1,5 +1,4 @@
-//! The rules and configurations that are shipped, judged by Prometheus' and Alertmanager's own
-//! tools.
+//! The shipped rules and configurations, checked by the tools of Prometheus and Alertmanager.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -53,7 +52,8 @@ fn promtool_accepts_rules_and_configuration() {
     run(AMTOOL, &["check-config", config.to_str().unwrap()], "");
 }
 
-/// One file per alert, in which it fires, and in which it does not (the dead man's switch aside).
+/// One file for each alert, in which it fires and in which it does not (except the dead man's
+/// switch).
 #[test]
 fn every_rule_passes_its_tests() {
     let mut files = Vec::new();
@@ -93,7 +93,7 @@ fn every_rule_uses_existing_series_and_says_what_to_do() {
     }
 }
 
-/// Every severity has a route: nothing that fires is lost.
+/// Every severity has a route: no alert is lost.
 #[test]
 fn the_example_routes_every_severity_and_groups_by_alert_and_pool() {
     let config = shipped("prometheus/alertmanager.yaml");
@@ -103,7 +103,7 @@ fn the_example_routes_every_severity_and_groups_by_alert_and_pool() {
         let labels = ["alertname=QueueDepthHigh", "pool=default", &label];
         let flags = ["config", "routes", "test", "--config.file", config];
         let said = run(AMTOOL, &[&flags[..], &labels[..]].concat(), "");
-        // Debian's amtool goes on with a warning about its own flags.
+        // Debian's amtool continues after a warning about its own flags.
         said.lines().next().unwrap().to_owned()
     };
     assert_eq!(["page", "ticket", "none"].map(route), ["oncall", "tickets", "heartbeat"]);
@@ -113,7 +113,7 @@ fn the_example_routes_every_severity_and_groups_by_alert_and_pool() {
     assert!(inner.iter().all(|it| it.get("group_by").is_none()), "the groups of the root hold");
 }
 
-/// The page of a run in which everything has happened.
+/// The page of a run in which every event has occurred.
 #[tokio::test]
 async fn promtool_accepts_the_metrics() {
     let served = crate::metrics::door::Served::start(None).await;

@@ -1,5 +1,5 @@
-//! A real Prometheus that scrapes our listener, with what is shipped for it: the configuration, the
-//! rules and the queries of the dashboard. Only times and addresses are other ones.
+//! A real Prometheus that scrapes our listener, with the shipped configuration, rules and queries
+//! of the dashboard. Only times and addresses differ.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::outside::{Beside, PROMETHEUS, free_port, json, replace, shipped};
 use crate::metrics::door::Served;
 use crate::metrics::script::{self, default_pool, pool, snapshot};
 
-/// `for: 5m` of R6's rule becomes `for: 5s`; nothing else.
+/// `for: 5m` of R6's rule becomes `for: 5s`; nothing else changes.
 fn rules() -> String {
     let text = fs::read_to_string(shipped("prometheus/runnerctl.rules.yaml")).unwrap();
     let rule = "max by (pool) (queue_depth > 20)\n        for: ";
@@ -29,7 +29,7 @@ fn configure(folder: &Path, listener: &str, alertmanager: &str) {
     fs::write(folder.join("runnerctl.rules.yaml"), rules()).unwrap();
 }
 
-/// Starts Prometheus in this folder; returns the base of its API, too.
+/// Starts Prometheus in this folder; also returns the base URL of its API.
 pub(super) fn prometheus(folder: &Path, listener: &str, alertmanager: &str) -> (Beside, String) {
     configure(folder, listener, alertmanager);
     let address = format!("127.0.0.1:{}", free_port());
@@ -41,7 +41,7 @@ pub(super) fn prometheus(folder: &Path, listener: &str, alertmanager: &str) -> (
     (Beside::start(PROMETHEUS, &arguments, folder), format!("http://{address}/api/v1"))
 }
 
-/// So many jobs wait for pool `default`; all else is as in the scripted run.
+/// This number of jobs waits for pool `default`; everything else is as in the scripted run.
 pub(super) fn queue(metrics: &MetricsState, depth: u32) {
     let gauges = PoolGauges { queue_depth: depth, ..default_pool() };
     let pools = [(pool("default"), gauges), (pool("quiet"), PoolGauges::default())];
@@ -61,7 +61,7 @@ pub(super) async fn is_firing(api: &str, alert: &str, pool: &str) -> Option<()> 
     state(api, alert, pool).await.filter(|it| it == "firing").map(drop)
 }
 
-/// R6, end to end: the number on our page becomes an alert, and ceases to be one.
+/// R6, end to end: the number on our page becomes an alert, and the alert ends.
 #[tokio::test]
 async fn a_real_prometheus_fires_and_resolves_r6() {
     let served = Served::start(None).await;
@@ -92,7 +92,8 @@ async fn a_real_prometheus_fires_and_resolves_r6() {
     served.end().await;
 }
 
-/// Every query of the dashboard has a result on the page of a run in which everything has happened.
+/// Every query of the dashboard has a result on the page of a run in which every event has
+/// occurred.
 async fn has_an_answer_to_every_panel(prometheus: &mut Beside, api: &str) {
     for query in queries() {
         let sent: String = url::form_urlencoded::byte_serialize(query.sent().as_bytes()).collect();

@@ -1,5 +1,5 @@
-//! `vault:` against a double of Vault over real sockets, written from the public documentation of
-//! Vault's HTTP API: answers, statuses and texts are those that it shows.
+//! `vault:` with a double of Vault over real sockets, written from the public documentation of
+//! Vault's HTTP API: answers, statuses and texts are those of the documentation.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,14 +13,14 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-/// What must never be seen.
+/// A secret that must never be printed.
 const CANARY: &str = "canary-value";
 const TOKEN: &str = "canary-token";
 
 /// `METHOD /path` to status and body.
 type Answers = BTreeMap<&'static str, (u16, String)>;
 
-/// A double: where it is, and the requests that it got, head and body, names in lower case.
+/// A double: its address, and the requests that it received, head and body, names in lower case.
 struct Double {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
@@ -49,7 +49,7 @@ impl Double {
         let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(tls));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                // A client that does not trust us ends the handshake.
+                // A client that does not trust the certificate ends the handshake.
                 if let Ok(stream) = acceptor.accept(stream).await {
                     answer(stream, &answers, &seen).await;
                 }
@@ -155,7 +155,7 @@ async fn take(double: &Double, access: VaultAuth, path: &str) -> Result<String, 
     }
 }
 
-/// What a store with this answer brings.
+/// The result of a reference to a store with this answer.
 async fn taken(answer: (u16, String)) -> Result<String, (Blame, String)> {
     take(&Double::open(store(answer)).await, token(), "secret/garm").await
 }
@@ -348,7 +348,7 @@ async fn an_unreachable_vault_is_an_error_of_the_manager() {
     }
 }
 
-/// A certificate for 127.0.0.1 by an authority of its own; the authority goes to `ca`.
+/// A certificate for 127.0.0.1 by a CA of its own; the CA is written to `ca`.
 fn tls(ca: &std::path::Path) -> rustls::ServerConfig {
     use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
     let mut params = CertificateParams::default();
@@ -389,6 +389,6 @@ async fn vault_cacert_is_trusted_instead_of_the_systems_authorities() {
         let text = format!("{error} {:?}", error.help);
         assert!(text.contains("certificate") && !text.contains("canary"), "{text}");
     }
-    // Nothing was asked of a server that is not known, the token least of all.
+    // An unknown server received no request, and no token.
     assert_eq!(double.lines().len(), 2);
 }

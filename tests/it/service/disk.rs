@@ -11,8 +11,8 @@ fn lost(stage: &Stage) -> Option<u64> {
     line.rsplit(' ').next()?.parse().ok()
 }
 
-/// Limits the files of the process to 8 KiB until the limit is raised. Without the trap the system
-/// would kill it.
+/// Limits the files of the process to 8 KiB until the limit is raised. Without the trap, the system
+/// would kill the process.
 const BOUND: &str = "trap '' XFSZ; ulimit -S -f 16; exec \"$@\"";
 
 #[test]

@@ -78,7 +78,7 @@ fn under_json_output_every_line_of_stdout_is_an_object() {
         })
         .collect();
     assert_eq!(events.first().map(String::as_str), Some("start"));
-    // Once all is told, where the audit log ends is the last word.
+    // The last line of the log says where the audit log ends.
     assert_eq!(events[events.len() - 2..], ["stop", "audit"], "{events:?}");
     assert_eq!(stage.read("watch.err"), "");
 }

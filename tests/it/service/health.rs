@@ -20,7 +20,7 @@ fn a_watch_that_runs_is_healthy_and_one_that_does_not_is_one() {
     let healthy = (Some(0), format!("the `watch` at {url} is healthy\n"));
     assert_eq!(asked(&stage, &[]), healthy);
     assert_eq!(asked(&stage, &["--url", &url, "--config", "absent.yaml"]), healthy);
-    // `watch` keeps the last good pool files, so a broken one is no illness.
+    // `watch` keeps the last valid pool files, so an invalid one does not make it unhealthy.
     stage.pools("pools: [{ name: UPPER }]");
     assert_eq!(asked(&stage, &[]), healthy);
     assert_eq!(watch.end("-TERM"), Some(0));

@@ -50,7 +50,7 @@ fn watch_without_a_required_mtls_proof_exits_with_6_before_the_first_write() {
             "{said}"
         );
     }
-    // A look writes nothing, and the pool that `apply` would have made is not there.
+    // `plan` writes nothing: the pool that `apply` would have created does not exist.
     let level = &stage.status()["pool_id"];
     assert!(level.is_null(), "{level}");
     assert_eq!(stage.run(&["watch", "--once", "--dry-run"]).status.code(), Some(0));
@@ -92,7 +92,7 @@ async fn a_renewed_certificate_is_taken_over_and_the_stream_goes_on() {
     let mut watch = stage.watch();
     let expiry =
         |seconds: u64| format!("runnerctl_tls_client_cert_expiry_timestamp_seconds {seconds}");
-    // The first day of 2090, and then of 2080.
+    // The first day of 2090, and that of 2080.
     stage.metrics_with(&expiry(3_786_912_000));
     stage.metrics_with("runnerctl_event_stream_connected 1");
     front.renew(2080);
@@ -103,7 +103,7 @@ async fn a_renewed_certificate_is_taken_over_and_the_stream_goes_on() {
     eventually(said, || stage.read("watch.err").contains(said).then_some(()));
     stage.metrics_with("runnerctl_event_stream_connected 1");
     assert_eq!(stage.read("watch.err").matches("connected to GARM's event stream").count(), 1);
-    // One that has expired is refused, named, and leaves the old in force.
+    // An expired certificate is refused by name, and the old one stays in use.
     front.renew(2021);
     watch.signal("-HUP");
     let said =

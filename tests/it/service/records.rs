@@ -121,7 +121,7 @@ fn a_watch_with_only_the_old_key_reports_it_by_log_metric_and_alert() {
     assert_eq!(code, Some(0), "{said}");
 }
 
-/// R11 used to be reported as met for a chain that was made without the key.
+/// R11 was once reported as met for a chain that was made without the key.
 #[test]
 fn a_chain_made_without_the_key_does_not_meet_r11() {
     let stage = Stage::set();
@@ -131,13 +131,13 @@ fn a_chain_made_without_the_key_does_not_meet_r11() {
     set(&stage, &["audit_key: file:audit.key"]);
     let mut watch = stage.start_watch("signed", &[]);
     stage.until_ready(stage.watch);
-    // The key is added by a record, which vouches for what was before.
+    // The key is added by a record, which covers the earlier ones.
     eventually("a record of the key", || {
         stage.read("audit.jsonl").contains("audit key added").then_some(())
     });
     assert_eq!(watch.end("-TERM"), Some(0));
     assert_eq!(verify(&stage, &[]).0, Some(0));
-    // The same log again by one who has no key.
+    // The same log, written anew without the key.
     let plain: String =
         stage.read("audit.jsonl").lines().take(2).map(|it| format!("{it}\n")).collect();
     stage.write("audit.jsonl", &plain);
@@ -162,7 +162,7 @@ fn watch_refuses_a_short_or_wrong_audit_key_at_its_start() {
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(6), "{said}");
     assert!(said.contains("are signed with another key: list it under"), "{said}");
-    // With both of them the log goes on, and so does a check.
+    // With both keys the log continues, and so does a check.
     secret(&stage, "old.key", &"a".repeat(32));
     set(&stage, &["previous_audit_keys: [file:old.key]"]);
     assert_eq!(stage.run(&["watch", "--once"]).status.code(), Some(0));
@@ -250,14 +250,14 @@ fn statements_on_another_machine_prove_that_earlier_records_are_unchanged() {
     eventually("a statement", || {
         std::fs::read_to_string(stage.path("mount/anchor.jsonl")).ok().filter(|it| !it.is_empty())
     });
-    // The last one is made at the end.
+    // The last statement is made at the end.
     assert_eq!(watch.end("-TERM"), Some(0));
     let anchor = ["--anchor", "mount/anchor.jsonl", "--anchor-key", "anchor.pub"];
     let (code, said) = verify(&stage, &anchor);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("0 came later"), "{said}");
 
-    // Cut, and written anew with a chain that verifies: found without any key of the log.
+    // Cut, and written anew with a chain that verifies: detected without any key of the log.
     let whole = stage.read("audit.jsonl");
     let count = whole.lines().count();
     let cut: String = whole.lines().take(count - 1).map(|it| format!("{it}\n")).collect();
@@ -272,7 +272,7 @@ fn statements_on_another_machine_prove_that_earlier_records_are_unchanged() {
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("differs from the record anchored at "), "{said}");
 
-    // Who can check cannot make one.
+    // The key for checking cannot sign a statement.
     let statement = stage.read("mount/anchor.jsonl");
     stage.write("mount/anchor.jsonl", &statement.replace("\"seq\":", "\"seq\":1"));
     let (code, said) = verify(&stage, &anchor);
@@ -329,7 +329,7 @@ fn an_apply_anchors_its_records_or_warns() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("0 came later"), "{said}");
 
-    // The receiver is gone: what was done is done, and the exit code says so.
+    // The receiver is gone: the writes are done, and the exit code says so.
     let config = stage.read("runnerctl.yaml");
     stage.write("runnerctl.yaml", &config.replace(&url, "http://127.0.0.1:1/canary"));
     stage.pools(&POOLS.replace("max_runners: 20", "max_runners: 21"));
@@ -341,7 +341,7 @@ fn an_apply_anchors_its_records_or_warns() {
     assert!(!said.contains("canary"), "{said}");
     assert_eq!(told.lock().unwrap().len(), 1);
 
-    // A log that `--audit` names is another one.
+    // A log that is named by `--audit` is another one.
     stage.write("runnerctl.yaml", &config);
     stage.pools(POOLS);
     let applied = stage.run(&["apply", "--auto-approve", "--audit", "other.jsonl"]);

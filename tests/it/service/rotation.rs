@@ -38,7 +38,7 @@ fn vault(file: PathBuf) -> (SocketAddr, Arc<AtomicUsize>) {
                  Connection: close\r\n\r\n{body}",
                 body.len()
             );
-            // A client that has gone has its answer.
+            // A client that disconnected has read its answer.
             let _ = stream.write_all(answer.as_bytes());
         }
     });

@@ -49,7 +49,7 @@ fn the_life_of_a_runner_is_shown_line_by_line() {
         plain.iter().any(|line| line.contains("runner idle") && line.contains("GARM")),
         "{out}"
     );
-    // By pool also the writes, with their outcome and the decision.
+    // Selected by pool: also the writes, with their outcome and the decision.
     let (_, pool, _) = show(&stage, &["audit.jsonl", "--pool", "default"]);
     let level: Vec<&str> = pool.lines().filter(|line| line.contains("set level")).collect();
     assert!(

@@ -35,7 +35,7 @@ pub(crate) struct Process(Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It has ended already when the test went well.
+        // It has already ended if the test passed.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

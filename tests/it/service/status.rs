@@ -47,7 +47,7 @@ fn with_a_watch_status_shows_its_decisions_and_names_it() {
     let (shown, decision) = eventually("one sight of both", || {
         let document = document(&stage);
         let decision = decided(&get(stage.watch, "/decisions")?.1)?;
-        // A turn of the loop may lie between the two questions.
+        // An evaluation of the loop may lie between the two requests.
         (document["pools"][0]["decision"] == decision).then_some((document, decision))
     });
     assert_eq!(shown["watch"]["running"], true);

@@ -76,7 +76,7 @@ impl Trouble {
         rig.memory.cut_streams();
     }
 
-    /// So many seconds have passed.
+    /// This many seconds have passed.
     pub(super) async fn pass(&mut self, rig: &mut Rig, seconds: u64) {
         self.left = self.left.saturating_sub(seconds);
         if self.left == 0 {
@@ -90,7 +90,7 @@ impl Trouble {
         }
     }
 
-    /// Nothing is wrong any more.
+    /// Ends all faults.
     pub(super) async fn end(&mut self, rig: &mut Rig) {
         heal(rig);
         if self.absent.take().is_some() {

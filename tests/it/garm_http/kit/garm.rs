@@ -1,4 +1,4 @@
-//! What stands for GARM behind the front: it answers a runner with a good token, and remembers.
+//! A double of GARM behind the proxy: it answers a runner with a valid token, and records requests.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -13,10 +13,10 @@ use super::TOKEN;
 
 const INSTALL: &str = include_str!("install.sh");
 
-/// GARM's answer to a bad token (GARM.md §b).
+/// GARM's answer to an invalid token (GARM.md §b).
 const REFUSAL: &str = r#"{"error":"Authentication failed","details":""}"#;
 
-/// Where it listens, and what a runner with its token has asked so far: method, path, body.
+/// Its address, and the requests of a runner with its token so far: method, path, body.
 pub(super) struct Garm {
     pub(super) address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
@@ -29,7 +29,7 @@ struct Known {
 }
 
 impl Garm {
-    /// Its install script sends runners to `url`, and to `github` for the runner itself.
+    /// The install script connects runners to `url`, and to `github` to download the runner.
     pub(super) async fn open(url: &str, github: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -42,7 +42,7 @@ impl Garm {
         Self { address, asked }
     }
 
-    /// What runners have asked since the last time.
+    /// The requests of runners since the last call.
     pub(super) fn heard(&self) -> Vec<String> {
         std::mem::take(&mut self.asked.lock().unwrap())
     }

@@ -1,5 +1,5 @@
-//! A runner's machine, as far as the kit sees one: a folder that stands for `/`, with what
-//! cloud-init and GARM have put there.
+//! A runner's machine as far as the kit uses it: a folder in place of `/`, with the files of
+//! cloud-init and GARM.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -14,10 +14,11 @@ use super::TOKEN;
 
 const WRAPPER: &str = include_str!("wrapper.sh");
 
-/// Stands for `systemctl`: takes over the drop-in at a reload.
+/// A double of `systemctl`: applies the drop-in at a reload.
 const SYSTEMCTL: &str = "#!/bin/sh\n[ \"$1\" = daemon-reload ] && cp -r @ROOT@/etc/systemd/system.conf.d @ROOT@/loaded\n";
 
-/// Stands for `systemd-run`: starts a command with what the manager gives every service.
+/// A double of `systemd-run`: starts a command with the environment that the manager gives every
+/// service.
 const SYSTEMD_RUN: &str = "#!/bin/sh\n\
     while [ \"${1#--}\" != \"$1\" ]; do shift; done\n\
     exec env $(sed -n 's/^DefaultEnvironment=//p' @ROOT@/loaded/*.conf 2>/dev/null) \"$@\"\n";
@@ -29,7 +30,7 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// A fresh one, whose system trusts `system` and whose installer goes to `url`.
+    /// A new machine whose system trusts `system` and whose installer connects to `url`.
     pub(super) fn new(url: &str, system: &Authority) -> Self {
         let run = TempDir::new_in("/dev/shm").unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -47,13 +48,13 @@ impl Machine {
         machine
     }
 
-    /// Gives it a token that GARM does not know.
+    /// Gives it a token that GARM refuses.
     pub(super) fn spoil_token(&self) {
         let text = self.read("install_runner.sh").replace(TOKEN, "invalid-token");
         self.write("install_runner.sh", &text);
     }
 
-    /// Puts a program before those of this machine.
+    /// Puts a program before those of this machine in the path.
     pub(super) fn program(&self, name: &str, text: &str) {
         let path = format!("programs/{name}");
         self.write(&path, &text.replace("@ROOT@", self.folder.path().to_str().unwrap()));
@@ -75,7 +76,7 @@ impl Machine {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// Runs the kit as cloud-init does. What it says, and whether it let the install go on.
+    /// Runs the kit as cloud-init does. Returns its output, and whether the installation continues.
     pub(super) fn prepare(&self, parts: &KitParts) -> (bool, String) {
         let user = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
         let place = KitTarget {
@@ -84,13 +85,13 @@ impl Machine {
         };
         self.write("garm-pre-install/00-runnerctl", &script(parts, &place));
         let output = self.bash("/", &["garm-pre-install/00-runnerctl"]);
-        // GARM's cloud-init removes its folder right after.
+        // GARM's cloud-init removes its folder immediately afterwards.
         fs::remove_dir_all(self.path("garm-pre-install")).unwrap();
         (output.status.success(), String::from_utf8(output.stderr).unwrap())
     }
 
-    /// Runs the installer as `su -l` does for the job's user. Trusting an authority besides the
-    /// system's is what an administrator could have done without any kit.
+    /// Runs the installer as `su -l` does for the user of the jobs. An administrator could also
+    /// trust another authority besides the system's without a kit.
     pub(super) fn install(&self, trusted: Option<&Authority>) -> Output {
         let home = self.path("home/runner");
         let mut command = self.command(home.to_str().unwrap());
@@ -99,7 +100,7 @@ impl Machine {
         command.arg(self.path("install_runner.sh")).env("CURL_CA_BUNDLE", ca).output().unwrap()
     }
 
-    /// Runs the job-started hook that every service is told of.
+    /// Runs the job-started hook that every service has in its environment.
     pub(super) fn start_job(&self) -> Output {
         let conf = self.read("etc/systemd/system.conf.d/50-runnerctl.conf");
         let line = "[Manager]\nDefaultEnvironment=ACTIONS_RUNNER_HOOK_JOB_STARTED=";
@@ -108,7 +109,7 @@ impl Machine {
         self.bash("/nowhere", &[hook])
     }
 
-    /// Every file of the machine whose content holds `text`.
+    /// Every file of the machine that contains `text`.
     pub(super) fn holding(&self, text: &str) -> Vec<String> {
         let mut found = Vec::new();
         let mut folders = vec![self.folder.path().to_owned()];

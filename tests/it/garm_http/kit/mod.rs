@@ -1,5 +1,5 @@
-//! The runner kit at work: its script under bash, then the calls of GARM's own installer, through
-//! the shipped front under a real nginx.
+//! The runner kit in use: its script under bash, then the requests of GARM's own installer, through
+//! the shipped configuration of a real nginx.
 
 mod garm;
 mod machine;
@@ -21,11 +21,11 @@ use super::*;
 /// The token of the runner's machine.
 const TOKEN: &str = "token-of-this-runner";
 
-/// Everything that a runner meets.
+/// Everything that a runner connects to.
 struct Scene {
     garm: Garm,
     front: Front,
-    /// Whom the image trusts: it signed GitHub's certificate, and not the front's.
+    /// The CA that the image trusts: it signed GitHub's certificate, but not the proxy's.
     system: Authority,
 }
 
@@ -49,7 +49,7 @@ impl Scene {
         Machine::new(&self.front.url, &self.system)
     }
 
-    /// The kit with a certificate of the runners' authority.
+    /// The kit with a certificate of the runners' CA.
     fn kit(&self) -> KitParts {
         kit(self.front.runners.sign("runner", &CLIENT), &self.front.servers)
     }
@@ -63,19 +63,19 @@ fn kit((cert, key): (PathBuf, PathBuf), servers: &Authority) -> KitParts {
     KitParts { identity: Some(identity), ..KitParts::default() }
 }
 
-/// A line of the key, which stands nowhere else.
+/// A line of the key, which occurs nowhere else.
 fn key_line(parts: &KitParts) -> String {
     let key = parts.identity.as_ref().unwrap().key.expose_secret();
     key.lines().nth(1).unwrap().to_owned()
 }
 
-/// The front with every demand for a certificate taken out.
+/// The proxy without any request for a certificate.
 fn open_front() -> String {
     let lines = Program::Nginx.configuration().lines().filter(|it| !it.contains("return 496"));
     lines.map(|it| format!("{it}\n")).collect()
 }
 
-/// Asserts that the kit stops the install, says why, and leaves nothing.
+/// Asserts that the kit stops the installation with a reason, and leaves no files.
 #[track_caller]
 fn check_stopped(machine: &Machine, parts: &KitParts, why: &str) {
     let (went_on, said) = machine.prepare(parts);
@@ -90,7 +90,7 @@ fn check_stopped(machine: &Machine, parts: &KitParts, why: &str) {
     assert_eq!(machine.holding("PRIVATE KEY"), [""; 0]);
 }
 
-/// What GARM hears of one install.
+/// The requests of one installation at GARM.
 const EVERY_CALL: [&str; 9] = [
     "GET /metadata/install-script/",
     "POST /callbacks/status {\"status\": \"installing\"",
@@ -114,7 +114,7 @@ async fn with_the_kit_every_call_passes_and_without_it_none_does() {
 #[track_caller]
 fn check_install(scene: &Scene) {
     let bare = scene.machine();
-    // Neither as the image is, nor when it trusts the front.
+    // Neither with the original image, nor with one that trusts the proxy.
     for trusted in [None, Some(&scene.front.servers)] {
         let install = bare.install(trusted);
         assert_eq!(install.status.code(), Some(1), "{install:?}");
@@ -151,7 +151,7 @@ async fn before_a_jobs_first_step_neither_key_nor_curlrc_is_left() {
     let parts = scene.kit();
     for own in [None, Some("silent\n")] {
         let machine = scene.machine();
-        // What cloud-init keeps of the script.
+        // The copies of the script that cloud-init keeps.
         for copy in [
             "var/lib/cloud/instances/i-1/user-data.txt",
             "var/lib/cloud/instances/i-1/user-data.txt.i",
@@ -168,13 +168,13 @@ async fn before_a_jobs_first_step_neither_key_nor_curlrc_is_left() {
         }
         let (went_on, said) = machine.prepare(&parts);
         assert!(went_on, "{said}");
-        // In memory alone, for the installer.
+        // In memory only, for the installer.
         assert_eq!(machine.holding(&key_line(&parts)), ["run/runnerctl/key.pem"]);
-        // A job may come before the installer has ended.
+        // A job may start before the installer has ended.
         let hook = machine.start_job();
         assert!(hook.status.success(), "{hook:?}");
         check_taken_away(&machine, &key_line(&parts), own);
-        // A second time it finds everything done.
+        // A second run finds nothing left to do.
         assert!(machine.start_job().status.success());
         check_taken_away(&machine, &key_line(&parts), own);
     }
@@ -198,7 +198,8 @@ async fn with_the_end_of_the_install_the_key_is_gone_whether_a_job_comes_or_not(
     }
 }
 
-/// A systemd that does not know such a drop-in, or is not told, would leave the key to the job.
+/// A systemd that does not support such a drop-in, or has not loaded it, would leave the key to the
+/// job.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hook_that_is_not_in_force_stops_the_install() {
     let scene = Scene::open().await;
@@ -216,7 +217,7 @@ async fn a_hook_that_is_not_in_force_stops_the_install() {
 async fn a_key_that_would_be_on_a_disk_stops_the_install() {
     let scene = Scene::open().await;
     let machine = scene.machine();
-    // What a machine says whose `/run` is a folder of its disk.
+    // The output of a machine whose `/run` is on its disk.
     machine.program("stat", "#!/bin/sh\necho ext2/ext3\n");
     let why = "/run is not in memory, so that the key would be on a disk";
     check_stopped(&machine, &scene.kit(), why);
@@ -228,7 +229,7 @@ async fn an_install_against_a_front_that_demands_no_certificate_is_stopped() {
     let machine = scene.machine();
     let why = "GARM answers without a certificate (HTTP 401)";
     check_stopped(&machine, &scene.kit(), why);
-    // The machine's owner reads it in GARM.
+    // The owner of the machine reads it in GARM.
     let told = format!(
         "POST /callbacks/status {{\"status\":\"failed\",\"message\":\"runnerctl: {why}\"}}"
     );
@@ -266,7 +267,7 @@ async fn a_certificate_that_the_front_refuses_stops_the_install_with_the_reason(
     assert_eq!(scene.garm.heard(), [""; 0]);
 }
 
-/// Fronts that are not nginx refuse in the handshake, and say nothing.
+/// Proxies other than nginx refuse in the handshake, without a response.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_in_the_handshake_counts_and_plain_http_does_not() {
     let (servers, runners, system) = (Authority::new(), Authority::new(), Authority::new());
@@ -303,7 +304,7 @@ async fn an_image_that_the_kit_cannot_work_in_is_stopped() {
     let why = "the image has no bundle of certificate authorities";
     check_stopped(&machine, &scene.kit(), why);
 
-    // Whatever else goes wrong: without the runner's home nothing can be written.
+    // Other failures: without the home folder of the runner nothing can be written.
     let machine = scene.machine();
     std::fs::remove_dir(machine.path("home/runner")).unwrap();
     let (went_on, said) = machine.prepare(&scene.kit());

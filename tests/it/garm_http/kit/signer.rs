@@ -1,5 +1,5 @@
-//! Certificates for each runner by itself: the shipped `signer.conf` before a double of Vault's
-//! PKI, which signs with openssl, by the documented request and answer of `POST /v1/PKI/sign/ROLE`.
+//! A certificate for each runner: the shipped `signer.conf` in front of a double of Vault's PKI,
+//! which signs with openssl, with the documented request and answer of `POST /v1/PKI/sign/ROLE`.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use super::super::front::VAULT_TOKEN;
 use super::*;
 
-/// The double: the folder of its authority, once that is known, and what it signs instead of the
-/// request, if anything.
+/// The double: the folder of its CA, once that is known, and what it signs in place of the request,
+/// if anything.
 #[derive(Clone, Default)]
 struct Vault {
     authority: Arc<Mutex<PathBuf>>,
