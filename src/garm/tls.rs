@@ -50,7 +50,7 @@ pub fn holds_until(cert: &Path) -> Option<Timestamp> {
 /// A TLS configuration and the client certificate that it presents.
 #[derive(Debug, Clone)]
 pub struct Tls {
-    /// For reqwest and, cloned, for the event stream. Offers only HTTP/1.1: GARM speaks nothing
+    /// For reqwest and, cloned, for the event stream. Offers only HTTP/1.1: GARM supports nothing
     /// else, and a WebSocket requires it.
     pub config: ClientConfig,
     identity: Arc<ClientIdentity>,
@@ -123,7 +123,7 @@ impl Tls {
 }
 
 /// Our certificate, if any, and whether a server asked for it. Under TLS 1.3 a refusal is only a
-/// closed connection; this tells it from a crash.
+/// closed connection; this distinguishes it from a crash.
 #[derive(Debug)]
 struct ClientIdentity {
     key: Option<Arc<CertifiedKey>>,

@@ -185,7 +185,7 @@ pub enum TlsFault {
     /// Anything else that is wrong with the server's certificate.
     #[error("the server's certificate is refused: {0}")]
     BadCertificate(String),
-    /// The other side does not speak TLS.
+    /// The other side does not support TLS.
     #[error("the server does not speak TLS on this port")]
     NotTls,
     /// The server refused our client certificate, or the lack of one.

@@ -1,4 +1,4 @@
-//! The facts of a certificate that messages tell: its validity, whether it can sign others, and
+//! The facts of a certificate that messages contain: its validity, whether it can sign others, and
 //! whether it is meant for clients. rustls checks everything else.
 
 use std::time::Duration;

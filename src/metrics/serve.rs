@@ -37,7 +37,7 @@ pub const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// The lifetime of a connection: a peer that does not read must not occupy it for ever.
 pub const LIFE: Duration = Duration::from_secs(60);
 
-/// How long a response in progress may still take after its connection is told to end.
+/// How long a response in progress may still take after its connection is asked to close.
 pub const GRACE: Duration = Duration::from_secs(5);
 
 /// The pause after the system fails to accept, out of file descriptors for example.
@@ -115,7 +115,7 @@ where
             .keep_alive(false)
             .serve_connection(TokioIo::new(stream), service)
     );
-    // Ignored: the peer has disconnected or does not speak HTTP.
+    // Ignored: the peer has disconnected or sends no HTTP.
     tokio::select! {
         _ = connection.as_mut() => return,
         () = place.closing.cancelled() => return,

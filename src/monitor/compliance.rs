@@ -1,5 +1,5 @@
 //! The report on the safety requirements: each of R3, R4 and R8 to R11 is met, not met, or cannot
-//! be told by the command at hand (DESIGN §1).
+//! be told by the command that reports it (DESIGN §1).
 //!
 //! Each command fills in the facts that it has. A requirement without facts is "cannot tell", with
 //! the command that can.
@@ -71,7 +71,7 @@ impl Requirement {
 pub enum RequirementAnswer {
     Met,
     NotMet,
-    /// The command at hand cannot tell.
+    /// This command cannot tell.
     CannotTell,
 }
 
@@ -106,7 +106,7 @@ impl RequirementVerdict {
     }
 }
 
-/// What the command at hand has found; `None` for what it does not check.
+/// What this command has found; `None` for what it does not check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ComplianceFacts<'a> {
     pub isolation: Option<&'a IsolationSummary>,

@@ -364,7 +364,7 @@ impl IsolationAuditor {
         }
     }
 
-    /// Whether this is still to be told of the runner; it is told then.
+    /// Whether this finding about the runner is new; marks it as reported.
     fn tell(&mut self, name: &RunnerName, kind: FindingKind) -> bool {
         self.tracks.get_mut(name).is_some_and(|track| track.told.insert(kind))
     }

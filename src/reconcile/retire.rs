@@ -147,7 +147,7 @@ async fn look(
         return Ok(Some(Retired::Stopped));
     }
     if live.spec.enabled || live.spec.min_idle_runners > 0 {
-        // The pool was enabled again, for example by a `watch` that has not heard of the change
+        // The pool was enabled again, for example by a `watch` that has not received the change
         // yet.
         context.writer.change(pool, precondition, |_| off()).await?;
         drain.off_at = Instant::now();

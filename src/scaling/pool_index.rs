@@ -243,8 +243,8 @@ impl PoolIndex {
         Some(&self.runners[at])
     }
 
-    /// Counts the runner if it was not up before, and returns its arrival. At first sight the row
-    /// tells: a loop that starts again must find the same runners overdue.
+    /// Counts the runner if it was not up before, and returns its arrival. For a runner that
+    /// was not known, the row decides: a restarted loop must find the same runners overdue.
     fn note_arrival(
         &mut self,
         state: &RunnerState,

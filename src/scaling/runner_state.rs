@@ -139,9 +139,9 @@ fn is_leaving(runner: &Runner) -> bool {
 /// |---|---|---|
 /// | not seen | no heartbeat | last write |
 /// | not seen | heartbeat, with history | last message |
-/// | not seen | heartbeat, without history | last write, and the history would tell more |
+/// | not seen | heartbeat, without history | last write, and the history would show more |
 /// | not idle | any | last write: that was the change |
-/// | idle | any | as before; but a history tells what the row could not |
+/// | idle | any | as before; but a history shows what the row could not |
 fn idle(runner: &Runner, previous: Option<&RunnerState>, now: Timestamp) -> IdleSince {
     let told = runner.messages.iter().map(|message| message.at).max();
     let known = |since: Timestamp| IdleSince { since: since.min(now), source: IdleSource::Known };

@@ -203,7 +203,7 @@ impl ProbeClients {
     }
 }
 
-/// For GARM's own port alone: nothing secret is sent there, and the answer tells who answers.
+/// For GARM's own port alone: nothing secret is sent there, and the answer shows what answers.
 fn accepting_any_server() -> Tls {
     let mut config = client_config(AcceptedServer::Any).with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];

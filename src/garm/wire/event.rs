@@ -34,7 +34,7 @@ struct WireId {
     id: String,
 }
 
-/// What an event tells.
+/// The content of an event.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::garm) enum EventContent {
     /// One row has changed.

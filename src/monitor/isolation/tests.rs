@@ -178,7 +178,7 @@ fn nothing_is_concluded_from_a_period_without_reads() {
     assert_eq!(read(&mut it, 30, row(), done()), []);
     assert_eq!(read(&mut it, 900, row(), done()), []);
     assert_eq!(read(&mut it, 930, row(), done()), []);
-    // An event that comes late tells of the time when its row was written.
+    // A late event is about the time when its row was written.
     let late = RowChange::Runner(runner("p", "r", "running/idle", 40));
     assert_eq!(it.changed(&late, at(1_100)), []);
     // A row that was not read again says nothing about later.

@@ -18,7 +18,7 @@ pub struct LoopSettings {
 /// When the loop ends by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunMode {
-    /// It runs until it is told to stop.
+    /// It runs until it receives a stop command.
     Steady,
     /// One read, one decision and its writes. The loop then stays until the levels that it raised
     /// are lowered again, for at most a minute (`--once`).

@@ -49,7 +49,7 @@ pub struct WatchEnd {
     pub left_raised: Vec<PoolName>,
 }
 
-/// Runs the loop until it is told to stop or has done what its settings ask for.
+/// Runs the loop until it receives a stop command or has done what its settings ask for.
 ///
 /// Waits for a GARM that cannot be reached; with `--once` and `--release` for half a minute.
 /// Returns an error only before the first full read, when that time is over or when waiting does
@@ -73,7 +73,7 @@ pub async fn watch(
                 Effect::Read(wanted) => read(&client, wanted, &machine),
             });
         }
-        // Writes are started before observers are told, which takes longer than the decision in a
+        // Writes are started before observers are notified, which takes longer than the decision in a
         // large fleet. The poll below picks up any wake-up that is missed here.
         let done = works.next().now_or_never().flatten();
         let now = Instant::now();

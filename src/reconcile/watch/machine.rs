@@ -80,7 +80,7 @@ pub(super) struct ScalingLoop<'a> {
     pub(super) writing: usize,
     pub(super) auditor: IsolationAuditor,
     pub(super) beat_at: Instant,
-    /// The observer has not been told of the last evaluation yet.
+    /// The observer has not been notified of the last evaluation yet.
     pub(super) is_untold: bool,
     /// The pools that were reported as stalled.
     pub(super) stalled: BTreeMap<PoolId, PoolName>,
