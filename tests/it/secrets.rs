@@ -1,3 +1,4 @@
 //! Secret references to other machines.
 
+mod cloud;
 pub(crate) mod vault;

@@ -21,13 +21,13 @@ const TOKEN: &str = "canary-token";
 type Answers = BTreeMap<&'static str, (u16, String)>;
 
 /// A double: its address, and the requests that it received, head and body, names in lower case.
-struct Double {
-    address: SocketAddr,
+pub(super) struct Double {
+    pub(super) address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Double {
-    async fn open(answers: Answers) -> Self {
+    pub(super) async fn open(answers: Answers) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let asked = Arc::<Mutex<Vec<String>>>::default();
