@@ -67,9 +67,8 @@ fn find(asked: &str) -> Result<Vec<KeyReference>, Failure> {
 /// One key, each property on a line.
 fn detail(key: &KeyReference) -> String {
     let mut text = format!("{}: {}\n\n  takes        {}\n", key.path, key.help, key.takes);
-    let absent = key.when_absent.trim_matches('*');
-    if !absent.is_empty() {
-        text.push_str(&format!("  when absent  {absent}\n"));
+    if !key.when_absent.is_empty() {
+        text.push_str(&format!("  when absent  {}\n", key.when_absent));
     }
     if !key.change.is_empty() {
         text.push_str(&format!("  a change     {}\n", meaning(key.change)));
@@ -122,6 +121,24 @@ mod tests {
             assert!(find(&key.path).unwrap().contains(&key), "{}", key.path);
             assert!(key.change.is_empty() || meaning(key.change) != key.change, "{}", key.path);
         }
+    }
+
+    #[test]
+    fn no_explanation_contains_markdown() {
+        for key in pool_keys().into_iter().chain(fleet_keys()) {
+            let outside: String = detail(&key).split('`').step_by(2).collect();
+            for markup in ["*", "](", "<", "&", "\\", "|"] {
+                assert!(!outside.contains(markup), "{}: {outside}", key.path);
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_that_must_be_set_says_so() {
+        let absent = |path: &str| find(path).unwrap()[0].when_absent.clone();
+        assert_eq!(absent("max_runners"), "required");
+        assert_eq!(absent("image"), "required by `plan`");
+        assert_eq!(absent("garm.url"), "required");
     }
 
     #[test]

@@ -30,7 +30,10 @@ pub fn page(file: ReferenceFile) -> String {
     }
 }
 
-/// A key of a file, described in Markdown.
+/// The first word of `when_absent` of a key that must be set; bold on the pages.
+const REQUIRED: &str = "required";
+
+/// A key of a file. Its texts are plain, with code in backticks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct KeyReference {
     /// From the root of the fleet file, such as `watch.listen`; of a pool, the field's name.
@@ -58,6 +61,7 @@ pub fn pool_keys() -> Vec<KeyReference> {
 fn pools() -> String {
     let mut page = pools_head();
     for KeyReference { path, takes, when_absent, help, change } in pool_keys() {
+        let when_absent = emphasized(&when_absent);
         page.push_str(&format!("| `{path}` | {takes} | {when_absent} | {help} | {change} |\n"));
     }
     page.push_str(FOOT);
@@ -135,13 +139,20 @@ fn takes(kind: FieldKind) -> String {
 
 fn absent(absent: Absent) -> String {
     match absent {
-        Absent::Required => "**required**".to_owned(),
-        Absent::NeededForPlan => "**required** by `plan`".to_owned(),
+        Absent::Required => REQUIRED.to_owned(),
+        Absent::NeededForPlan => format!("{REQUIRED} by `plan`"),
         Absent::Default(value) => format!("`{value}`"),
         Absent::Derived(words) => words.to_owned(),
         Absent::LeftAlone => "unchanged in GARM".to_owned(),
         Absent::Nothing => "none".to_owned(),
     }
+}
+
+/// `when_absent` in Markdown.
+fn emphasized(when_absent: &str) -> String {
+    when_absent
+        .strip_prefix(REQUIRED)
+        .map_or_else(|| when_absent.to_owned(), |rest| format!("**{REQUIRED}**{rest}"))
 }
 
 fn change(field: &Field) -> &'static str {
@@ -175,6 +186,7 @@ A *reference* says where to get a secret; the secret itself never appears in the
 fn fleet() -> String {
     let mut page = String::from(FLEET_HEAD);
     for KeyReference { path, takes, when_absent, help, .. } in fleet_keys() {
+        let when_absent = emphasized(&when_absent);
         page.push_str(&format!("| `{path}` | {takes} | {when_absent} | {help} |\n"));
     }
     page
@@ -196,7 +208,7 @@ fn add_keys(mapping: &Value, above: &str, keys: &mut Vec<KeyReference>) {
     };
     for (key, value) in mapping["properties"].as_object().into_iter().flatten() {
         let when_absent = match &value["default"] {
-            Value::Null if required(key) => "**required**".to_owned(),
+            Value::Null if required(key) => REQUIRED.to_owned(),
             Value::Null => String::new(),
             Value::String(text) => format!("`{text}`"),
             other => format!("`{other}`"),
