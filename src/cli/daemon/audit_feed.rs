@@ -169,7 +169,6 @@ impl AuditFeed {
             | Incident::Followed(_)
             | Incident::Unmanaged { .. }
             | Incident::Managed(_)
-            | Incident::RunnerFailed { .. }
             | Incident::RunnerSuspect { .. }
             | Incident::HistoryUnread { .. } => return,
         };

@@ -10,7 +10,7 @@ use crate::monitor::compliance::RequirementVerdict;
 use crate::reconcile::watch::{LoopSnapshot, Writes};
 use crate::render::decision::{self, DecisionEffect, DecisionsDocument, Stall};
 use crate::render::page::PoolScaling;
-use crate::scaling::{Decision, EntityState, Freeze};
+use crate::scaling::{Decision, Freeze};
 
 /// The fleet and the GARM that the decisions are about.
 #[derive(Debug, Clone)]
@@ -44,9 +44,7 @@ impl DecisionsPage {
         controller: Option<String>,
         snapshot: &LoopSnapshot<'_>,
     ) -> Self {
-        let all = snapshot.memory.values().flat_map(EntityState::decisions);
-        let by_id: BTreeMap<&PoolId, &Arc<Decision>> =
-            all.map(|decision| (&decision.pool, decision)).collect();
+        let by_id = snapshot.decisions();
         let kept = snapshot.managed.iter().filter_map(|(name, pool)| {
             let held = PoolDecision {
                 decision: Arc::clone(by_id.get(&pool.id)?),

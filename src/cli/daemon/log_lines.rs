@@ -1,5 +1,6 @@
 //! The log lines for the reports of the loop.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tracing::Level;
@@ -14,23 +15,26 @@ use crate::reconcile::watch::{
     Incident, UnresolvedReason, WriteAction, WriteOutcome, WriteReport, Writes,
 };
 use crate::render::decision::{self, Mood};
-use crate::render::progress;
 use crate::render::words::{count, span};
 use crate::scaling::{Decision, Direction, Freeze, Reason};
 
-/// The line of a decision that differs from the previous one.
-pub(in crate::cli) fn decided(pool: &PoolName, decision: &Decision, applied: Writes) -> LogLine {
-    let level = match (decision.direction, decision.reason) {
+/// How important a decision is: a warning, news, or a detail.
+pub(super) fn decision_level(decision: &Decision) -> Level {
+    match (decision.direction, decision.reason) {
         (Direction::Up | Direction::Down, _) => Level::INFO,
         (Direction::Stay, Reason::CircuitOpen | Reason::NotHandedOut) => Level::WARN,
         (Direction::Stay, Reason::MaxRunners | Reason::NativeBackoff) => Level::INFO,
         (Direction::Stay, _) => Level::DEBUG,
-    };
+    }
+}
+
+/// The line of a decision that differs from the previous one, a detail of the pool's own line.
+pub(in crate::cli) fn decided(pool: &PoolName, decision: &Decision, applied: Writes) -> LogLine {
     let mood = match applied {
         Writes::Sent => Mood::Does,
         Writes::Withheld => Mood::Would,
     };
-    LogLine::new(level, "decision", decision::sentence(decision, mood)).of(pool).with(
+    LogLine::new(Level::DEBUG, "decision", decision::sentence(decision, mood)).of(pool).with(
         &LogFields::Decision {
             direction: decision.direction.word(),
             reason: decision.reason.word(),
@@ -49,7 +53,7 @@ pub(super) fn acted(act: &WriteReport) -> LogLine {
     };
     let (text, runner) = match &act.action {
         WriteAction::Raise { from, to } | WriteAction::Lower { from, to } => {
-            (moved((*from, *to), 1, &act.outcome), None)
+            (moved(*from, *to, &act.outcome), None)
         }
         WriteAction::Resend { level } => (resent(*level, &act.outcome), None),
         WriteAction::Retire { runner } => {
@@ -75,21 +79,13 @@ pub(super) fn acted(act: &WriteReport) -> LogLine {
     })
 }
 
-/// The text for `writes` writes that together moved the level, or for one that did not.
-pub(super) fn moved(
-    (from, to): (u32, u32),
-    writes: u32,
-    end: &Result<WriteOutcome, String>,
-) -> String {
+fn moved(from: u32, to: u32, end: &Result<WriteOutcome, String>) -> String {
     let verb = if to > from { "raised" } else { "lowered" };
     match end {
-        Ok(WriteOutcome::Done) if writes > 1 => {
-            format!("level {verb} from {from} to {to} by {writes} writes")
-        }
         Ok(WriteOutcome::Done) => format!("level {verb} from {from} to {to}"),
         Ok(WriteOutcome::AlreadyDone) => format!("level is {to} already"),
         Ok(WriteOutcome::Refused) => format!("level is not {verb} now: the pool is busy"),
-        Err(why) => format!("level could not be {verb} from {from} to {to}: {why}"),
+        Err(why) => format!("level could not be {verb} to {to}: {why}"),
     }
 }
 
@@ -133,9 +129,17 @@ fn why(fault: &Option<String>) -> String {
     )
 }
 
-/// The line of a runner that GARM's provider fails to delete.
-pub(super) fn undeletable(runner: &RunnerName, fault: &str, pool: &PoolName) -> LogLine {
-    LogLine::warn("trouble", progress::undeletable(runner, fault)).of(pool)
+/// Whether the pool's own line covers the write: it has moved the level or removed a runner.
+pub(super) fn is_covered(act: &WriteReport) -> bool {
+    act.outcome == Ok(WriteOutcome::Done)
+        && match act.action {
+            WriteAction::Raise { .. }
+            | WriteAction::Lower { .. }
+            | WriteAction::Retire { .. }
+            | WriteAction::Remove { .. }
+            | WriteAction::Dismiss { .. } => true,
+            WriteAction::Resend { .. } | WriteAction::Clear { .. } => false,
+        }
 }
 
 /// The value of the label `outcome` of `runnerctl_scaling_actions_total`.
@@ -155,8 +159,11 @@ pub(in crate::cli) fn found(finding: &IsolationFinding) -> LogLine {
     })
 }
 
+/// The names of entities, such as `acme`.
+pub(in crate::cli) type EntityNames = BTreeMap<EntityKey, String>;
+
 /// The line of an incident or of its end.
-pub(in crate::cli) fn incident(incident: &Incident) -> LogLine {
+pub(in crate::cli) fn incident(incident: &Incident, names: &EntityNames) -> LogLine {
     let line = |level, text: String| LogLine::new(level, "trouble", text);
     match incident {
         Incident::ReadFailed { error, failures, again_in } => unread(error, *failures, *again_in),
@@ -165,13 +172,15 @@ pub(in crate::cli) fn incident(incident: &Incident) -> LogLine {
             line(Level::INFO, format!("GARM can be read again after {times}"))
         }
         Incident::Frozen { entity, why } => {
-            let text = format!("nothing is written {}: {}", scope(entity), decision::freeze(why));
+            let text = format!("nothing is written {}: {}", scope(entity, names), decision::freeze(why));
             line(Level::ERROR, text)
         }
         Incident::Thawed { entity: Some(entity), .. } => {
-            line(Level::INFO, format!("GARM's worker for {} runs again", named(entity)))
+            line(Level::INFO, format!("GARM's worker for {} runs again", named(entity, names)))
         }
-        Incident::Thawed { entity: None, was, still } => line(Level::INFO, thawed(was, still)),
+        Incident::Thawed { entity: None, was, still } => {
+            line(Level::INFO, thawed(was, still, names))
+        }
         Incident::StreamLost(why) => {
             let text = format!("GARM's event stream is lost, full reads continue: {}", quote(why));
             line(Level::WARN, text)
@@ -197,10 +206,6 @@ pub(in crate::cli) fn incident(incident: &Incident) -> LogLine {
         }
         Incident::Unmanaged { pool, why } => unmanaged(pool, why),
         Incident::Managed(pool) => line(Level::INFO, "is scaled now".into()).of(pool),
-        Incident::RunnerFailed { pool, runner, fault } => {
-            let text = format!("runner {} has failed: {}", code(runner.as_str()), why(fault));
-            line(Level::WARN, text).of(pool)
-        }
         Incident::RunnerSuspect { pool, runner, grace } => suspect(pool, runner, *grace),
         Incident::HistoryUnread { runner, error } => {
             let text = format!("the history of {} cannot be read: {error}", code(runner.as_str()));
@@ -245,15 +250,15 @@ fn unmanaged(pool: &PoolName, why: &UnresolvedReason) -> LogLine {
 }
 
 /// `to any pool`, or the pools of one entity.
-fn scope(entity: &Option<EntityKey>) -> String {
+fn scope(entity: &Option<EntityKey>, names: &EntityNames) -> String {
     match entity {
         None => "to any pool".into(),
-        Some(entity) => format!("to the pools of {}", named(entity)),
+        Some(entity) => format!("to the pools of {}", named(entity, names)),
     }
 }
 
 /// The text for the end of a freeze of the whole fleet, and for the pools that stay frozen.
-fn thawed(was: &Freeze, still: &[EntityKey]) -> String {
+fn thawed(was: &Freeze, still: &[EntityKey], names: &EntityNames) -> String {
     let over = match was {
         Freeze::Unproven(_) => "mTLS is proven to be enforced",
         Freeze::Unrecorded(_) => "writes can be recorded",
@@ -266,12 +271,14 @@ fn thawed(was: &Freeze, still: &[EntityKey]) -> String {
     if still.is_empty() {
         return format!("{over}: no longer frozen");
     }
-    let still: Vec<String> = still.iter().map(named).collect();
+    let still: Vec<String> = still.iter().map(|entity| named(entity, names)).collect();
     format!("{over}: no longer frozen, except for the pools of {}", still.join(", "))
 }
 
-fn named(entity: &EntityKey) -> String {
-    format!("{} {}", entity.kind.word(), code(entity.id.as_str()))
+/// The kind and the name of an entity; its id if the name is not known.
+pub(super) fn named(entity: &EntityKey, names: &EntityNames) -> String {
+    let name = names.get(entity).map_or(entity.id.as_str(), String::as_str);
+    format!("{} {}", entity.kind.word(), code(name))
 }
 
 #[cfg(test)]
@@ -329,7 +336,7 @@ mod tests {
             ],
             [
                 "level raised from 0 to 5",
-                "level could not be raised from 0 to 5: level raised by hand",
+                "level could not be raised to 5: level raised by hand",
                 "level is 0 already",
                 "level 3, which GARM does not follow, could not be sent again: level raised by \
                  hand",
@@ -340,7 +347,9 @@ mod tests {
     #[test]
     fn the_end_of_a_freeze_names_what_is_over_and_what_stays_frozen() {
         let entity = |id: &str| EntityKey { kind: EntityKind::Organization, id: EntityId::new(id) };
-        let over = |entity, was, still| incident(&Incident::Thawed { entity, was, still }).text;
+        let names = [(entity("o-1"), "acme".to_owned())].into();
+        let over =
+            |entity, was, still| incident(&Incident::Thawed { entity, was, still }, &names).text;
         let stopped = || Freeze::ManagerStopped("bad credentials".into());
         assert_eq!(
             [
@@ -352,9 +361,9 @@ mod tests {
             [
                 "GARM can be read again: no longer frozen",
                 "GARM can be read again: no longer frozen, except for the pools of organization \
-                 `o-1`",
+                 `acme`",
                 "mTLS is proven to be enforced: no longer frozen",
-                "GARM's worker for organization `o-1` runs again",
+                "GARM's worker for organization `acme` runs again",
             ]
         );
     }

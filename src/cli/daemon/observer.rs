@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
-use tracing::trace;
+use tracing::{Level, trace};
 
 use super::alerting::AlertInputs;
 use super::audit_feed::{AuditFeed, ViolationChange};
@@ -17,12 +17,13 @@ use super::decisions_page::DecisionsPage;
 use super::drift::{DriftDetector, ReportedDrift};
 use super::gauges::{self, Outdated, ReadCounts};
 use super::guardrails::{Guardrails, ViolationChanges};
-use super::log_lines;
-use super::log_throttle::{LogThrottle, ThrottleMode};
+use super::log_lines::{self, EntityNames};
+use super::pool_log::PoolLog;
+use super::read_failures::ReadFailures;
 use super::recent::EntryTopic;
+use super::runner_faults::RunnerFaults;
 use super::status_page::StatusPages;
 use super::timings::{TimedEvent, Timings};
-use super::undeletable::UndeletableRunners;
 use crate::cli::log::{LogFields, LogLine};
 use crate::cli::policies::PolicySet;
 use crate::domain::fleet::{Controller, Fleet};
@@ -40,7 +41,6 @@ use crate::scaling::{Decision, Direction, RowChange, RunnerTransition};
 
 /// Receives the reports of the loop.
 pub(super) struct LoopObserver {
-    writes: Writes,
     client: Arc<GarmClient>,
     metrics: Arc<MetricsState>,
     records: AuditFeed,
@@ -65,8 +65,12 @@ struct ObserverState {
     timings: Timings,
     outdated: Outdated,
     guardrails: Guardrails,
-    repeats: LogThrottle,
-    leaving: UndeletableRunners,
+    pool_log: PoolLog,
+    read_failures: ReadFailures,
+    runner_faults: RunnerFaults,
+    entities: EntityNames,
+    /// The loss of the event stream was logged.
+    is_stream_lost: bool,
     drifting: ReportedDrift,
     names: BTreeMap<PoolId, PoolName>,
     backoff_warnings: BackoffWarnings,
@@ -90,25 +94,14 @@ pub(super) struct ObserverOutputs {
     pub(super) pages: Arc<StatusPages>,
 }
 
-/// How the reports of the loop are logged.
-#[derive(Clone, Copy)]
-pub(super) struct ObserverSettings {
-    pub(super) writes: Writes,
-    pub(super) throttle_mode: ThrottleMode,
-}
-
 impl LoopObserver {
-    pub(super) fn new(settings: ObserverSettings, outputs: ObserverOutputs) -> Self {
-        let ObserverSettings { writes, throttle_mode } = settings;
+    pub(super) fn new(outputs: ObserverOutputs) -> Self {
         let ObserverOutputs { client, metrics, records, alert_inputs, drifts, .. } = outputs;
         let (controllers, policies) = (outputs.controllers, outputs.policies);
         let (compliance, pages) = (outputs.compliance, outputs.pages);
-        let state =
-            ObserverState { repeats: LogThrottle::new(throttle_mode), ..ObserverState::default() };
-        let state = Mutex::new(state);
+        let state = Mutex::default();
         let read_done = Arc::new(Notify::new());
         Self {
-            writes,
             client,
             metrics,
             records,
@@ -168,6 +161,11 @@ impl LoopObserver {
         self.pages.decided(DecisionsPage::of(&self.pages.origin, controller, loop_snapshot));
     }
 
+    /// Logs what has happened since the last lines, at the end of the loop.
+    pub(super) fn end(&self) {
+        self.state().pool_log.end().iter().for_each(LogLine::emit);
+    }
+
     fn log_problem(&self, line: &LogLine, topic: EntryTopic) {
         self.pages.history.problem(line, topic);
         line.emit();
@@ -179,8 +177,9 @@ impl Observer for LoopObserver {
         let mut state = self.state();
         let times = state.timings.runner_changed(transition);
         self.time(&state, times);
-        let ObserverState { leaving, names, .. } = &mut *state;
-        if let Some(line) = leaving.runner_changed(transition, names) {
+        state.pool_log.runner_changed(transition);
+        let ObserverState { runner_faults, names, .. } = &mut *state;
+        if let Some(line) = runner_faults.runner_changed(transition, names) {
             self.log_problem(&line, EntryTopic::Other);
         }
     }
@@ -194,8 +193,12 @@ impl Observer for LoopObserver {
         let news = state.guardrails.read(&self.policies.borrow(), &self.pages.origin.fleet, fleet);
         self.compliance.networks(state.guardrails.in_wrong_networks());
         self.tell_violations(&news);
-        for line in state.leaving.read(fleet, &self.pages.origin.fleet) {
+        state.read_failures.end();
+        for line in state.runner_faults.read(fleet, &self.pages.origin.fleet) {
             self.log_problem(&line, EntryTopic::Other);
+        }
+        for entity in &fleet.entities {
+            state.entities.insert(entity.key.clone(), entity.name.clone());
         }
         self.records.read(fleet);
         self.controllers.send_if_modified(|known| {
@@ -223,11 +226,11 @@ impl Observer for LoopObserver {
         let names = || loop_snapshot.managed.iter().map(|(name, pool)| (&pool.id, name));
         if !state.names.iter().eq(names()) {
             state.names = names().map(|(id, name)| (id.clone(), name.clone())).collect();
-            state.repeats.keep(|pool| loop_snapshot.managed.contains_key(pool));
+            state.runner_faults.keep(|pool| loop_snapshot.managed.contains_key(pool));
             state.drifting.keep(|pool| loop_snapshot.managed.contains_key(pool));
             self.pages.history.keep(loop_snapshot);
         }
-        self.metrics.frozen(frozen(loop_snapshot));
+        self.metrics.frozen(frozen(loop_snapshot, &state.entities));
         let is_connected = Some(loop_snapshot.stream == StreamStatus::Up);
         self.metrics.process(|process| process.is_stream_connected = is_connected);
         let row = |(name, pool): (_, &ManagedPool)| {
@@ -251,9 +254,9 @@ impl Observer for LoopObserver {
             self.metrics.explain(self.pages.decisions_renderer());
         }
         log_decisions(loop_snapshot);
-        let ObserverState { backoff_warnings, repeats, names, .. } = &mut *state;
+        let ObserverState { backoff_warnings, pool_log, names, .. } = &mut *state;
         let warnings = backoff_warnings.check(loop_snapshot, names);
-        for line in warnings.into_iter().chain(repeats.overdue(loop_snapshot.now)) {
+        for line in warnings.into_iter().chain(pool_log.evaluated(loop_snapshot)) {
             line.emit();
         }
     }
@@ -266,12 +269,7 @@ impl Observer for LoopObserver {
                 reason: decision.reason.word(),
             });
         }
-        let repeats = &mut self.state().repeats;
-        let line = match (applied, self.writes) {
-            (Writes::Sent, _) | (_, Writes::Withheld) => repeats.decided(pool, decision, applied),
-            (Writes::Withheld, Writes::Sent) => repeats.withheld(pool, decision),
-        };
-        line.emit();
+        log_lines::decided(pool, decision, applied).emit();
     }
 
     fn acted(&self, act: &WriteReport) {
@@ -296,8 +294,16 @@ impl Observer for LoopObserver {
             let pool = act.pool.clone();
             self.metrics.count(Counter::ScaledownRefused { pool, reason: "busy" });
         }
-        self.pages.history.acted(&log_lines::acted(act));
-        self.state().repeats.acted(act).emit();
+        let line = log_lines::acted(act);
+        self.pages.history.acted(&line);
+        let mut state = self.state();
+        state.pool_log.acted(act);
+        if let WriteAction::Remove { runner, .. } = &act.action {
+            let fault = state.runner_faults.removed(&act.pool, runner, act.at);
+            fault.iter().for_each(|line| self.log_problem(line, EntryTopic::Other));
+        }
+        let level = if log_lines::is_covered(act) { Level::DEBUG } else { line.level };
+        LogLine { level, ..line }.emit();
     }
 
     fn found(&self, finding: &IsolationFinding) {
@@ -318,18 +324,28 @@ impl Observer for LoopObserver {
             self.metrics.count(Counter::ReconcileError);
             self.read_done.notify_one();
         }
+        let mut state = self.state();
+        let was_lost = state.is_stream_lost;
         if let Incident::StreamLost(_) | Incident::StreamUp = incident {
-            let is_connected = Some(matches!(incident, Incident::StreamUp));
-            self.metrics.process(|process| process.is_stream_connected = is_connected);
+            let is_connected = matches!(incident, Incident::StreamUp);
+            self.metrics.process(|process| process.is_stream_connected = Some(is_connected));
+            state.is_stream_lost = !is_connected;
         }
         self.records.trouble(incident);
-        self.log_problem(&log_lines::incident(incident), topic);
+        let line = log_lines::incident(incident, &state.entities);
+        self.pages.history.problem(&line, topic);
+        let is_due = if let Incident::ReadFailed { error, .. } = incident {
+            state.read_failures.is_due(error)
+        } else {
+            !was_lost || !matches!(incident, Incident::StreamLost(_))
+        };
+        LogLine { level: if is_due { line.level } else { Level::DEBUG }, ..line }.emit();
     }
 }
 
 /// Logs the decision of each pool, including unchanged ones (`-vvv`).
 fn log_decisions(loop_snapshot: &LoopSnapshot<'_>) {
-    if !tracing::enabled!(tracing::Level::TRACE) {
+    if !tracing::enabled!(Level::TRACE) {
         return;
     }
     let decisions = loop_snapshot.decisions();
@@ -347,9 +363,10 @@ fn log_decisions(loop_snapshot: &LoopSnapshot<'_>) {
 }
 
 /// The reasons why nothing is written, one sentence for the fleet and one for each stopped entity.
-fn frozen(loop_snapshot: &LoopSnapshot<'_>) -> Vec<String> {
-    let stopped = loop_snapshot.stopped.iter().map(|(entity, why)| {
-        format!("{} {}: {}", entity.kind.word(), entity.id.as_str(), freeze(why))
-    });
+fn frozen(loop_snapshot: &LoopSnapshot<'_>, names: &EntityNames) -> Vec<String> {
+    let stopped = loop_snapshot
+        .stopped
+        .iter()
+        .map(|(entity, why)| format!("{}: {}", log_lines::named(entity, names), freeze(why)));
     loop_snapshot.freeze.map(freeze).into_iter().chain(stopped).collect()
 }

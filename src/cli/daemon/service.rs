@@ -11,10 +11,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::client_cert::ClientCertReloader;
-use super::log_throttle::ThrottleMode;
 use super::mtls_probe::{result_reporter, round};
 use super::mtls_schedule::{MtlsProber, MtlsRequirement, MtlsRound};
-use super::observer::{LoopObserver, ObserverOutputs, ObserverSettings};
+use super::observer::{LoopObserver, ObserverOutputs};
 use super::reload::{ReloadTrigger, Reloader};
 use super::server_cert::ServerCertReloader;
 use super::startup::DaemonParts;
@@ -76,6 +75,7 @@ pub(super) async fn serve(mut opened: DaemonParts) -> Result<Exit, Failure> {
     };
     let running = RunningLoop { signals, hangups, orders, reload_triggers, refused };
     let ended = running.until_ended(watch(io, *settings, setup.declared_pools())).await;
+    observer.end();
     systemd::tell(&Notice::Stopping);
     drop((observer, writer));
     close(opened, (stop, tasks), ended).await
@@ -116,11 +116,7 @@ fn observer(
         compliance: Arc::clone(&opened.compliance),
         pages: StatusPages::open(opened),
     };
-    let settings = ObserverSettings {
-        writes: opened.settings.writes,
-        throttle_mode: if opened.run.verbose > 0 { ThrottleMode::All } else { ThrottleMode::Usual },
-    };
-    LoopObserver::new(settings, outputs)
+    LoopObserver::new(outputs)
 }
 
 /// The channels between the loop and the tasks beside it.

@@ -332,7 +332,7 @@ impl Observer for BurstObserver<'_> {
 
     fn trouble(&self, incident: &Incident) {
         if !matches!(incident, Incident::StreamUp | Incident::Managed(_)) {
-            self.stage.beat(&log_lines::incident(incident).text);
+            self.stage.beat(&log_lines::incident(incident, &log_lines::EntityNames::new()).text);
         }
     }
 }

@@ -27,7 +27,43 @@ pub(super) struct LineHead<'a> {
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub(in crate::cli) enum LogFields {
-    /// A decision that differs from the previous one.
+    /// A pool and what has happened in it since its previous line, at most every 30 s.
+    Scaling {
+        /// Jobs that wait.
+        waiting: u32,
+        /// Further jobs that idle runners do not get.
+        stuck: u32,
+        /// All runners: the sum of the next six.
+        runners: u32,
+        active: u32,
+        idle: u32,
+        suspect: u32,
+        booting: u32,
+        failed: u32,
+        deleting: u32,
+        /// Runners that GARM has created since the previous line.
+        started: u32,
+        /// Runners that are gone since the previous line.
+        removed: u32,
+        /// The level in the previous line.
+        level_before: u32,
+        pool_level: u32,
+        /// The lowest level since the previous line.
+        level_min: u32,
+        /// The highest level since the previous line.
+        level_max: u32,
+        /// The reason of the decision that moved the level.
+        #[schemars(extend("enum" = causes()))]
+        cause: Option<&'static str>,
+        /// The decision in force.
+        #[schemars(extend("enum" = Direction::ALL.map(Direction::word)))]
+        direction: &'static str,
+        #[schemars(extend("enum" = Reason::ALL.map(Reason::word)))]
+        reason: &'static str,
+        /// False if nothing is written.
+        applied: bool,
+    },
+    /// A decision that differs from the previous one, with `-v`.
     Decision {
         #[schemars(extend("enum" = Direction::ALL.map(Direction::word)))]
         direction: &'static str,
@@ -37,7 +73,7 @@ pub(in crate::cli) enum LogFields {
         /// False if nothing is written.
         applied: bool,
     },
-    /// A write to a pool or to a runner.
+    /// A write to a pool or to a runner; those that succeed with `-v`.
     Action {
         action: &'static str,
         outcome: &'static str,
@@ -79,6 +115,11 @@ pub(in crate::cli) enum LogFields {
     Mtls { result: &'static str },
     /// An audit log that was changed: its last known record and the one that is there.
     Audit { known: String, found: Option<String> },
+}
+
+/// The words of a reason, or none.
+fn causes() -> Vec<Option<&'static str>> {
+    Reason::ALL.iter().map(|reason| Some(reason.word())).chain([None]).collect()
 }
 
 /// A line, as a type for its schema: `tracing` hands over its keys as a map.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::act::fault;
 use super::machine::{LoopPhase, ScalingLoop};
 use super::observer::{Incident, LoopSnapshot};
 use super::pool_controller::PoolController;
@@ -113,10 +112,6 @@ impl ScalingLoop<'_> {
             return;
         }
         let Some((name, entity)) = self.names.get(&decision.pool) else { return };
-        let failed: Vec<RunnerName> = (decision.remove.iter())
-            .filter(|name| before.is_none_or(|old| !old.remove.contains(name)))
-            .cloned()
-            .collect();
         let suspects = decision.suspects.iter();
         let suspects: Vec<RunnerName> = suspects
             .filter(|name| before.is_none_or(|old| !old.suspects.contains(name)))
@@ -133,11 +128,6 @@ impl ScalingLoop<'_> {
         if is_news {
             let applied = self.applies(entity, before.map(Arc::as_ref));
             self.observer.decided(name, decision, applied);
-        }
-        for runner in failed {
-            let fault =
-                self.fleet_index.as_ref().and_then(|index| fault(index, &decision.pool, &runner));
-            self.observer.trouble(&Incident::RunnerFailed { pool: name.clone(), runner, fault });
         }
         let grace = decision.inputs.policy.failed_runner_grace;
         for runner in suspects {

@@ -1,6 +1,7 @@
 //! The interface through which the loop reports to its observer.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -106,9 +107,9 @@ impl<'a> LoopSnapshot<'a> {
     }
 
     /// The current decision about each scaled pool, by id.
-    pub fn decisions(&self) -> BTreeMap<&'a PoolId, &'a Decision> {
+    pub fn decisions(&self) -> BTreeMap<&'a PoolId, &'a Arc<Decision>> {
         let all = self.memory.values().flat_map(crate::scaling::EntityState::decisions);
-        all.map(|decision| (&decision.pool, decision.as_ref())).collect()
+        all.map(|decision| (&decision.pool, decision)).collect()
     }
 }
 
@@ -296,16 +297,6 @@ pub enum Incident {
     },
     /// A declared pool can be scaled again.
     Managed(PoolName),
-    /// A runner has failed and is about to be removed.
-    RunnerFailed {
-        /// The pool of the runner.
-        pool: PoolName,
-        /// The name of the runner.
-        runner: RunnerName,
-        /// Why its provider failed, in GARM's words, bounded in length; absent if GARM does not
-        /// say.
-        fault: Option<String>,
-    },
     /// A runner is suspect: idle according to its row, while a younger runner of the pool took a
     /// job that had waited beside it.
     RunnerSuspect {

@@ -2,6 +2,7 @@
 //! change it. `status`, `/decisions`, the log and the audit log share its words.
 
 mod binding;
+mod interval;
 mod json;
 mod occupancy;
 mod rules;
@@ -10,6 +11,7 @@ mod view;
 mod words;
 
 pub use binding::{Binding, binding, next};
+pub use interval::{PoolInterval, interval};
 pub(super) use json::DecisionJson;
 pub use json::{DecisionEffect, DecisionsDocument, json, schema};
 pub use occupancy::{Occupancy, occupied};

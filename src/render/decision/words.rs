@@ -292,7 +292,7 @@ fn supply(decision: &Decision) -> String {
     }
 }
 
-fn waiting(n: u32) -> String {
+pub(super) fn waiting(n: u32) -> String {
     match n {
         0 => "no job waits".into(),
         n => has(n, "job waits", "jobs wait"),
