@@ -144,10 +144,10 @@ pub fn in_state_folder(help: &str) -> Result<PathBuf, Failure> {
     Ok(folder.join(AUDIT_FILE))
 }
 
-/// The SHA-256 of the plan, saved without a salt so that equal plans have equal digests. Each
+/// The SHA-256 of the plan, without a salt so that equal plans have equal digests. Each
 /// record of an `apply` carries it.
 fn digest(survey: &PreparedPlan, args: &ApplyArgs) -> String {
     let inputs = inputs(&survey.loaded.places, &args.targets);
-    let text = saved::write(&survey.plan, &survey.heading.garm_url, &inputs, "");
+    let text = saved::identity(&survey.plan, &survey.heading.garm_url, &inputs);
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

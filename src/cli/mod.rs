@@ -31,7 +31,9 @@ pub mod online;
 pub mod paths;
 pub mod plan;
 pub mod policies;
+mod plan_report;
 pub mod prepare;
+mod policy_since;
 pub mod print;
 pub mod progress;
 pub mod prompt;
@@ -44,6 +46,7 @@ pub mod sandbox;
 pub mod saved_plan;
 pub mod schema;
 mod spinner;
+pub mod show;
 pub mod status;
 pub mod step_summary;
 pub mod validate;
@@ -135,6 +138,7 @@ fn dispatch(command: &Command, cx: Context<'_>) -> Result<Exit, Failure> {
         Command::Demo => wait_in_virtual_time(until_stopped(demo::run(cx))),
         Command::Sandbox(args) => wait(sandbox::run(args, cx)),
         Command::Explain(args) => explain::run(args, cx),
+        Command::Show(args) => show::run(args, cx),
         Command::Schema(args) => schema::run(args, cx),
         Command::Completions(args) => completions::run(args.shell, cx),
         Command::Version => version::run(cx),

@@ -4,17 +4,18 @@ use std::path::Path;
 
 use crate::domain::text::escape;
 use crate::host::atomic_write::replace;
-use crate::monitor::compliance::RequirementVerdict;
-use crate::plan::saved;
-use crate::render;
+use crate::plan::saved::{self, SavedTexts};
+use crate::render::plan::Heading;
 use crate::render::style::{WARNING, paint};
 use crate::render::words::count;
 use anyhow::Context as _;
 
-use super::args::{Output, PlanArgs};
+use super::args::PlanArgs;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::plan_report::PlanReport;
+use super::policy_since;
 use super::prepare::{PreparedPlan, inputs, survey};
 use super::print::token;
 use super::require_mtls;
@@ -23,13 +24,19 @@ use super::step_summary;
 /// Makes the plan, prints it and saves it if `--out` is given.
 pub async fn run(args: &PlanArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let places = cx.settings.paths.clone();
+    let earlier = match &args.policy_since {
+        Some(since) => Some(policy_since::read(since, &places, cx).await?),
+        None => None,
+    };
     let survey = survey(places, &args.targets, cx).await?;
+    let policy_changes = earlier.map(|earlier| earlier.changes(&survey.loaded));
+    let report = PlanReport { requirements: survey.requirements()?, policy_changes };
     if let Some(path) = &args.out {
-        save(path, &survey, args)?;
+        save(path, (&survey, &report), args)?;
     }
-    let requirements = survey.requirements()?;
-    show(&survey, &requirements, args, cx)?;
-    step_summary::write(|| markdown(&survey, &requirements), cx);
+    let PreparedPlan { plan, heading, .. } = &survey;
+    report.print((plan, heading), &apply_line(args, cx), cx)?;
+    step_summary::write(|| report.markdown(plan, heading), cx);
     let warnings = survey.loaded.warnings;
     if warnings > 0 {
         let warnings = count(warnings, "warning");
@@ -41,28 +48,6 @@ pub async fn run(args: &PlanArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     }
     let is_pending = args.detailed_exitcode && !survey.plan.is_empty();
     Ok(if is_pending { Exit::Pending } else { Exit::Done })
-}
-
-/// Prints the plan to stdout in the selected format.
-fn show(
-    survey: &PreparedPlan,
-    requirements: &[RequirementVerdict],
-    args: &PlanArgs,
-    cx: Context<'_>,
-) -> Result<(), Failure> {
-    let PreparedPlan { plan, heading, .. } = survey;
-    let width = cx.print.width();
-    match cx.settings.output {
-        Output::Text => {
-            let report = render::requirements::text(requirements, width);
-            let next = render::plan::next(plan, &apply_line(args, cx), width);
-            let next = next.map_or_else(String::new, |next| format!("\n{next}"));
-            let text = render::plan::text(plan, heading, width);
-            cx.print.result(&format!("{text}\n{report}{next}"))
-        }
-        Output::Json => cx.print.document("plan", render::plan::json(plan, requirements)),
-        Output::Markdown => cx.print.result(&markdown(survey, requirements)),
-    }
 }
 
 /// The command line that applies the plan. A saved plan contains the options that select pools.
@@ -80,15 +65,16 @@ fn apply_line(args: &PlanArgs, cx: Context<'_>) -> String {
     format!("`runnerctl apply`{same}")
 }
 
-fn markdown(survey: &PreparedPlan, requirements: &[RequirementVerdict]) -> String {
-    let plan = render::plan::markdown(&survey.plan, &survey.heading);
-    plan + &render::requirements::markdown(requirements)
-}
-
 /// Writes the plan file atomically, readable by its owner only.
-fn save(path: &Path, survey: &PreparedPlan, args: &PlanArgs) -> Result<(), Failure> {
+fn save(
+    path: &Path,
+    (survey, report): (&PreparedPlan, &PlanReport),
+    args: &PlanArgs,
+) -> Result<(), Failure> {
     let inputs = inputs(&survey.loaded.places, &args.targets);
-    let text = saved::write(&survey.plan, &survey.heading.garm_url, &inputs, &token());
+    let Heading { garm_url, fleet_file } = &survey.heading;
+    let texts = SavedTexts { fleet_file, report: report.to_json() };
+    let text = saved::write(&survey.plan, (garm_url, &texts), &inputs, &token());
     replace(path, &text, 0o600)
         .with_context(|| format!("cannot write the plan to `{}`", path.display()))?;
     Ok(())

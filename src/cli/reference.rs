@@ -74,7 +74,8 @@ most 30d: `30s`, `1h30m`.
 
 The effect of a change on an existing pool:
 
-- **policy**: GARM does not store the field; `watch` uses it.
+- **policy**: GARM does not store the field; `watch` uses it. `plan --policy-since REV` shows what has
+  changed since a git revision. Other plans do not: nothing remembers the policy of the last apply.
 - **in place**: the pool is updated; existing runners stay unchanged.
 - **in place, outdates**: the pool is updated; existing idle runners keep the old setting until they
   have run a job, or `apply --rotate` replaces them.

@@ -26,6 +26,12 @@ pub fn read(path: &Path, args: &ApplyArgs, cx: Context<'_>) -> Result<SavedPlan,
     if !args.targets.is_empty() || cx.settings.policy_is_on_the_line {
         return Err(brings_its_own());
     }
+    open(path)
+}
+
+/// Reads the file. Fails with 3 if it is not a saved plan, and with 6 if another user may have
+/// written it.
+pub fn open(path: &Path) -> Result<SavedPlan, Failure> {
     let shown = path.display();
     let unreadable = |why: String| {
         Failure::input(format!("cannot read the saved plan `{shown}`: {why}"))

@@ -13,6 +13,7 @@ pub mod clock;
 mod crash;
 mod disk;
 pub mod files;
+pub mod git;
 mod log_end;
 pub mod logs;
 pub mod malloc_tuning;

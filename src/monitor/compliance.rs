@@ -57,7 +57,7 @@ impl Requirement {
     }
 
     /// The command that can tell whether it is met.
-    const fn teller(self) -> &'static str {
+    pub const fn teller(self) -> &'static str {
         match self {
             Self::R3 | Self::R4 | Self::R11 => "runnerctl watch",
             Self::R8 => "runnerctl plan",

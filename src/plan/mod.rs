@@ -19,11 +19,13 @@ mod make;
 mod note;
 mod notes;
 mod options;
+pub mod policy_changes;
 mod policy_text;
 mod resolve;
 mod retire;
 mod runner_kit;
 pub mod saved;
+mod shown;
 mod specs;
 mod step;
 mod stranded;
@@ -36,7 +38,9 @@ pub use self::drift::drifts;
 pub use self::make::plan;
 pub use self::note::{Note, NoteSeverity};
 pub use self::options::{PlanOptions, RunnerKit};
+pub use self::policy_changes::{PolicyChanges, PoolPolicyChange, SettingChange};
 pub use self::resolve::has_create_in_flight;
+pub use self::shown::ShownPlan;
 pub use self::specs::are_same as are_same_specs;
 pub use self::step::{
     Action, Consent, Creation, FieldChange, Operation, Plan, Promotion, Resource, ShownValue, Step,

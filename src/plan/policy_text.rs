@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use crate::domain::desired::{DesiredPool, ScalePolicy};
+use crate::domain::desired::{PoolSettings, ScalePolicy};
 use crate::domain::duration::format;
 use crate::domain::text::count;
 
 /// One sentence without a full stop: how many runners, when more, when fewer.
-pub(super) fn policy(pool: &DesiredPool) -> String {
+pub(super) fn policy(pool: &PoolSettings) -> String {
     let scale = &pool.scale;
     let said = if pool.scale.autoscale {
         let mut parts = vec![keeps(scale)];

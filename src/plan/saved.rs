@@ -6,13 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use super::shown::{self, ShownPlan};
 use super::specs;
 use super::step::{Action, FieldChange, Plan, Resource, ShownValue, Step};
 use crate::domain::name::PoolName;
 use crate::domain::text::code;
 
-/// The format version that is written, and the only one that is read.
-const FORMAT_VERSION: &str = "1";
+/// The format version that is written.
+const FORMAT_VERSION: &str = "2";
+
+/// The format version before, which `apply` reads, too: it lacks what `show` prints.
+const WITHOUT_TEXTS: &str = "1";
 
 /// The largest saved plan that is read, in bytes: about 20 times the plan of 1,000 pools.
 pub const SAVED_MAX: usize = 32 * 1024 * 1024;
@@ -41,6 +45,16 @@ pub struct SavedPlan {
     /// The salt of the digests in it.
     salt: String,
     steps: BTreeSet<SavedStep>,
+    /// What was printed; `None` in an earlier version.
+    shown: Option<Box<ShownPlan>>,
+}
+
+/// What a plan is saved with, to be shown again.
+#[derive(Debug, Clone)]
+pub struct SavedTexts<'a> {
+    pub fleet_file: &'a str,
+    /// What the command line puts beside the plan.
+    pub report: Value,
 }
 
 /// Why a text is not a saved plan. The message follows "failed to read FILE: ".
@@ -61,8 +75,13 @@ pub enum SavedError {
     #[error("it is not a plan saved by `runnerctl plan --out`")]
     NotAPlan,
     /// Written by another version.
-    #[error("it has format version {0}, and this version reads `{FORMAT_VERSION}`")]
+    #[error(
+        "it has format version {0}, and this version reads `{WITHOUT_TEXTS}` and `{FORMAT_VERSION}`"
+    )]
     Version(String),
+    /// Written by an earlier version, which saved only what `apply` needs.
+    #[error("it has format version `{WITHOUT_TEXTS}`, which lacks what `show` prints")]
+    WithoutTexts,
     /// A field is missing or of the wrong type.
     #[error("{path} is not {expected}")]
     Field {
@@ -85,9 +104,27 @@ struct SavedStep {
 /// The text of a saved plan. The caller makes the file readable only by its owner. `salt` is a new
 /// random text for each plan, so that digests cannot be looked up in a table, nor compared between
 /// plans.
-pub fn write(plan: &Plan, garm_url: &str, inputs: &SavedInputs, salt: &str) -> String {
-    let document = json!({
-        "format_version": FORMAT_VERSION,
+pub fn write(
+    plan: &Plan,
+    (garm_url, texts): (&str, &SavedTexts<'_>),
+    inputs: &SavedInputs,
+    salt: &str,
+) -> String {
+    let mut document = compared(plan, garm_url, inputs, salt);
+    document["format_version"] = FORMAT_VERSION.into();
+    document["shown"] = shown::json(plan, texts.fleet_file, &texts.report);
+    format!("{document:#}\n")
+}
+
+/// The text that identifies a plan: equal for plans of equal steps, files and times.
+pub fn identity(plan: &Plan, garm_url: &str, inputs: &SavedInputs) -> String {
+    format!("{:#}\n", compared(plan, garm_url, inputs, ""))
+}
+
+/// What `apply` compares.
+fn compared(plan: &Plan, garm_url: &str, inputs: &SavedInputs, salt: &str) -> Value {
+    json!({
+        "format_version": WITHOUT_TEXTS,
         "kind": "plan",
         "fleet": plan.fleet.as_str(),
         "controller_id": plan.controller_id,
@@ -101,8 +138,7 @@ pub fn write(plan: &Plan, garm_url: &str, inputs: &SavedInputs, salt: &str) -> S
         },
         "salt": salt,
         "steps": plan.steps.iter().map(|step| step_json(step, salt)).collect::<Vec<_>>(),
-    });
-    format!("{document:#}\n")
+    })
 }
 
 /// Parses the output of [`write`]. Any other text is an error, never a panic.
@@ -113,14 +149,16 @@ pub fn read(text: &str) -> Result<SavedPlan, SavedError> {
     let document: Value = serde_json::from_str(text)
         .map_err(|error| SavedError::Syntax { line: error.line(), column: error.column() })?;
     let top = JsonNode { value: &document, path: String::new() };
-    match (document.get("kind").and_then(Value::as_str), document.get("format_version")) {
-        (Some("plan"), Some(Value::String(version))) if version == FORMAT_VERSION => {}
-        (Some("plan"), Some(version)) => {
-            let version = version.as_str().map_or_else(|| version.to_string(), str::to_owned);
-            return Err(SavedError::Version(code(version)));
-        }
-        _ => return Err(SavedError::NotAPlan),
-    }
+    let has_texts =
+        match (document.get("kind").and_then(Value::as_str), document.get("format_version")) {
+            (Some("plan"), Some(Value::String(version))) if version == FORMAT_VERSION => true,
+            (Some("plan"), Some(Value::String(version))) if version == WITHOUT_TEXTS => false,
+            (Some("plan"), Some(version)) => {
+                let version = version.as_str().map_or_else(|| version.to_string(), str::to_owned);
+                return Err(SavedError::Version(code(version)));
+            }
+            _ => return Err(SavedError::NotAPlan),
+        };
     let inputs = top.get("inputs");
     let target = inputs.get("target").list()?;
     let steps = top.get("steps").list()?;
@@ -137,6 +175,7 @@ pub fn read(text: &str) -> Result<SavedPlan, SavedError> {
         },
         salt: top.get("salt").text()?,
         steps: steps.iter().map(remembered).collect::<Result<_, _>>()?,
+        shown: has_texts.then(|| shown::read(&top).map(Box::new)).transpose()?,
     })
 }
 
@@ -159,6 +198,11 @@ impl SavedPlan {
             .collect();
         let different = self.steps.symmetric_difference(&fresh);
         different.map(|step| step.about.clone()).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// What was printed of the plan.
+    pub fn shown(&self) -> Result<&ShownPlan, SavedError> {
+        self.shown.as_deref().ok_or(SavedError::WithoutTexts)
     }
 
     /// Whether `plan` is for the same fleet on the same GARM.
@@ -218,14 +262,7 @@ fn remembered(step: &JsonNode<'_>) -> Result<SavedStep, SavedError> {
     if !Action::ALL.iter().any(|action| action.word() == word) {
         return Err(action.is_not("an action of a plan"));
     }
-    let pool = step.get("pool");
-    let about = match (pool.text_or_null()?, step.get("credential").text_or_null()?) {
-        (None, None) => Resource::Controller,
-        (None, Some(name)) => Resource::Credential(name),
-        (Some(text), _) => {
-            Resource::Pool(PoolName::new(&text).map_err(|_| pool.is_not("the name of a pool"))?)
-        }
-    };
+    let about = about_of(step)?;
     let mut changes = BTreeMap::new();
     for change in step.get("changes").list()? {
         let field = change.get("field");
@@ -237,15 +274,27 @@ fn remembered(step: &JsonNode<'_>) -> Result<SavedStep, SavedError> {
     Ok(SavedStep { about, pool_id: step.get("pool_id").text_or_null()?, action: word, changes })
 }
 
+/// The resource of a step.
+pub(super) fn about_of(step: &JsonNode<'_>) -> Result<Resource, SavedError> {
+    let pool = step.get("pool");
+    Ok(match (pool.text_or_null()?, step.get("credential").text_or_null()?) {
+        (None, None) => Resource::Controller,
+        (None, Some(name)) => Resource::Credential(name),
+        (Some(text), _) => {
+            Resource::Pool(PoolName::new(&text).map_err(|_| pool.is_not("the name of a pool"))?)
+        }
+    })
+}
+
 /// A value in the document, and its path.
-struct JsonNode<'a> {
-    value: &'a Value,
+pub(super) struct JsonNode<'a> {
+    pub(super) value: &'a Value,
     path: String,
 }
 
 impl<'a> JsonNode<'a> {
     /// The value of a key; null if there is none.
-    fn get(&self, key: &str) -> JsonNode<'a> {
+    pub(super) fn get(&self, key: &str) -> JsonNode<'a> {
         let path = match self.path.as_str() {
             "" => key.to_owned(),
             path => format!("{path}.{key}"),
@@ -253,18 +302,28 @@ impl<'a> JsonNode<'a> {
         JsonNode { value: self.value.get(key).unwrap_or(&Value::Null), path }
     }
 
-    fn list(&self) -> Result<Vec<JsonNode<'a>>, SavedError> {
+    pub(super) fn list(&self) -> Result<Vec<JsonNode<'a>>, SavedError> {
         let items = self.value.as_array().ok_or_else(|| self.is_not("a list"))?;
         let place = |(at, value)| JsonNode { value, path: format!("{}[{at}]", self.path) };
         Ok(items.iter().enumerate().map(place).collect())
     }
 
-    fn text(&self) -> Result<String, SavedError> {
+    pub(super) fn text(&self) -> Result<String, SavedError> {
         self.value.as_str().map(str::to_owned).ok_or_else(|| self.is_not("a string"))
     }
 
-    fn text_or_null(&self) -> Result<Option<String>, SavedError> {
+    pub(super) fn text_or_null(&self) -> Result<Option<String>, SavedError> {
         if self.value.is_null() { Ok(None) } else { self.text().map(Some) }
+    }
+
+    /// A whole number that is not negative.
+    pub(super) fn number(&self) -> Result<usize, SavedError> {
+        let number = self.value.as_u64().and_then(|number| usize::try_from(number).ok());
+        number.ok_or_else(|| self.is_not("a whole number"))
+    }
+
+    pub(super) fn flag(&self) -> Result<bool, SavedError> {
+        self.value.as_bool().ok_or_else(|| self.is_not("true or false"))
     }
 
     /// One side of a change: null, or an object with one key.
@@ -277,7 +336,7 @@ impl<'a> JsonNode<'a> {
         }
     }
 
-    fn is_not(&self, expected: &'static str) -> SavedError {
+    pub(super) fn is_not(&self, expected: &'static str) -> SavedError {
         SavedError::Field { path: code(&self.path), expected }
     }
 }
@@ -289,6 +348,7 @@ mod tests {
     use super::*;
     use crate::domain::desired::{Desired, DesiredPool};
     use crate::domain::fleet::Fleet;
+    use crate::plan::Operation;
     use crate::plan::tests::build::{desired, fleet, live, name, pool, runner};
     use crate::plan::{PlanOptions, plan};
 
@@ -299,6 +359,10 @@ mod tests {
             policy: None,
             target: vec!["a".to_owned()],
         }
+    }
+
+    fn texts() -> SavedTexts<'static> {
+        SavedTexts { fleet_file: "runnerctl.yaml", report: json!({ "requirements": [] }) }
     }
 
     fn wanted() -> (Desired, Fleet) {
@@ -329,7 +393,7 @@ mod tests {
         let options =
             PlanOptions { show_keys: vec!["subnet".to_owned()], ..PlanOptions::default() };
         let plan = plan(wanted, there, &options);
-        let text = write(&plan, "https://garm.example.com", &inputs(), "salt-1");
+        let text = write(&plan, ("https://garm.example.com", &texts()), &inputs(), "salt-1");
         (plan, text)
     }
 
@@ -341,7 +405,45 @@ mod tests {
         assert_eq!(read.differences(&plan), []);
         assert!(read.is_for(&plan));
         assert_eq!((read.inputs, read.garm_url.as_str()), (inputs(), "https://garm.example.com"));
-        assert!(!text.contains("hunter2") && !text.contains("subnet-77"), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
+    fn a_saved_plan_shows_what_was_printed() {
+        let (wanted, there) = wanted();
+        let (plan, text) = saved(&wanted, &there);
+        let read = read(&text).unwrap();
+        let shown = read.shown().unwrap();
+        let plain = |plan: &Plan| {
+            let mut plan = plan.clone();
+            for step in &mut plan.steps {
+                step.work = Operation::Nothing;
+                for change in &mut step.changes {
+                    for side in [&mut change.before, &mut change.after] {
+                        if let ShownValue::Hidden { digest, .. } = side {
+                            digest.clear();
+                        }
+                    }
+                }
+            }
+            plan
+        };
+        assert_eq!(shown.plan, plain(&plan));
+        assert_eq!(shown.fleet_file, "runnerctl.yaml");
+        assert_eq!(shown.report, json!({ "requirements": [] }));
+    }
+
+    #[test]
+    fn a_plan_of_the_version_before_applies_and_cannot_be_shown() {
+        let (wanted, there) = wanted();
+        let (plan, text) = saved(&wanted, &there);
+        let mut document: Value = serde_json::from_str(&text).unwrap();
+        document["format_version"] = "1".into();
+        document.as_object_mut().unwrap().remove("shown");
+        let before = read(&document.to_string()).unwrap();
+        assert_eq!(before.differences(&plan), []);
+        let error = before.shown().unwrap_err().to_string();
+        assert_eq!(error, "it has format version `1`, which lacks what `show` prints");
     }
 
     #[test]
@@ -349,7 +451,7 @@ mod tests {
         let (wanted, there) = wanted();
         let plan = saved(&wanted, &there).0;
         let digests = |salt: &str| {
-            let text = write(&plan, "https://garm.example.com", &inputs(), salt);
+            let text = write(&plan, ("https://garm.example.com", &texts()), &inputs(), salt);
             let split = text.split("\"digest\": \"").skip(1);
             split.map(|part| part[..64].to_owned()).collect::<BTreeSet<_>>()
         };
@@ -397,12 +499,12 @@ mod tests {
             "it is not a plan saved by `runnerctl plan --out`"
         );
         assert_eq!(
-            error("{\"kind\":\"plan\",\"format_version\":\"2\\n`\"}"),
-            "it has format version `2\\n'`, and this version reads `1`"
+            error("{\"kind\":\"plan\",\"format_version\":\"3\\n`\"}"),
+            "it has format version `3\\n'`, and this version reads `1` and `2`"
         );
         assert_eq!(
             error("{\"kind\":\"plan\",\"format_version\":1}"),
-            "it has format version `1`, and this version reads `1`"
+            "it has format version `1`, and this version reads `1` and `2`"
         );
         assert_eq!(error(&text.replace("\"steps\"", "\"stops\"")), "`steps` is not a list");
         assert_eq!(

@@ -12,6 +12,7 @@ mod insecure;
 mod kit;
 mod log;
 mod runners;
+mod policy_since;
 mod saved;
 mod story;
 pub(crate) mod terminal;

@@ -109,7 +109,7 @@ fn every_scenario_plans_as_its_snapshots_say() {
         settings.bind(|| {
             let said = text(&plan, &heading(), 100);
             insta::assert_snapshot!("text", strip_str(&said).to_string());
-            insta::assert_snapshot!("json", format!("{:#}", json(&plan, &[])));
+            insta::assert_snapshot!("json", format!("{:#}", json(&plan, &[], None)));
         });
     }
 }
@@ -123,7 +123,7 @@ fn no_scenario_shows_a_secret_or_moves_the_cursor_in_any_form() {
             assert!(!form.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{form}");
             assert!(!form.lines().any(|it| it.trim_start().starts_with("::")), "{form}");
         }
-        for form in [said, markdown(&plan, &heading()), json(&plan, &[]).to_string()] {
+        for form in [said, markdown(&plan, &heading()), json(&plan, &[], None).to_string()] {
             assert!(!form.contains("hunter2"), "{form}");
         }
     }

@@ -21,6 +21,8 @@ pub enum Command {
     Validate(ValidateArgs),
     /// Show the difference between the files and GARM
     Plan(PlanArgs),
+    /// Show a plan that `plan --out` has saved
+    Show(SavedPlanArgs),
     /// Apply the planned changes after confirmation
     Apply(ApplyArgs),
     /// Show the state of the pools
@@ -66,6 +68,7 @@ impl Command {
             Self::Apply(_) => "apply",
             Self::Status(_) => "status",
             Self::Watch(_) => "watch",
+            Self::Show(_) => "show",
             Self::Healthcheck(_) => "healthcheck",
             Self::Audit(_) => "audit",
             Self::Import => "import",
@@ -91,7 +94,9 @@ impl Command {
             | Self::Explain(_)
             | Self::Schema(_)
             | Self::Version => &[Output::Text, Output::Json],
-            Self::Plan(_) | Self::Apply(_) => &[Output::Text, Output::Json, Output::Markdown],
+            Self::Plan(_) | Self::Show(_) | Self::Apply(_) => {
+                &[Output::Text, Output::Json, Output::Markdown]
+            }
             Self::Init(_)
             | Self::Healthcheck(_)
             | Self::Import
@@ -136,6 +141,16 @@ pub struct ApplyArgs {
     pub auto_approve: bool,
     /// Allow deleting and replacing pools; `=all` if more than half of the fleet
     #[arg(long, value_name = "all", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = destroy)]
+    /// Also show what has changed in the files since this git revision and is not stored in GARM
+    #[arg(long, value_name = "REV")]
+    pub policy_since: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct SavedPlanArgs {
+    /// Plan saved by `plan --out`
+    #[arg(value_name = "PLANFILE")]
+    pub plan_file: PathBuf,
     pub allow_destroy: Option<AllowDestroy>,
     /// Number of pools changed at the same time
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]

@@ -28,8 +28,12 @@ fn examples(path: &str) -> &'static [Example] {
         ],
         "runnerctl plan" => &[
             ("runnerctl plan", ""),
-            ("runnerctl plan --target web -o json", ""),
+            ("runnerctl plan --policy-since main", "and the changed policies"),
             ("runnerctl plan --out fleet.plan", "for `apply fleet.plan`"),
+        ],
+        "runnerctl show" => &[
+            ("runnerctl show fleet.plan", "as `plan` printed it"),
+            ("runnerctl show fleet.plan -o markdown", ""),
         ],
         "runnerctl apply" => &[
             ("runnerctl apply", "asks before it changes anything"),

@@ -16,7 +16,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 pub use audit::{AuditArgs, AuditCommand, ShowArgs, Since, VerifyArgs};
 pub use commands::{
     AllowDestroy, ApplyArgs, Command, CompletionsArgs, ExplainArgs, HealthcheckArgs, PlanArgs,
-    ReferenceArgs, ReferenceFile, SandboxArgs, StatusArgs, ValidateArgs, WatchArgs,
+    ReferenceArgs, ReferenceFile, SandboxArgs, SavedPlanArgs, StatusArgs, ValidateArgs, WatchArgs,
 };
 pub use init::InitArgs;
 pub use schema::{SchemaArgs, SchemaKind};
@@ -212,6 +212,7 @@ mod tests {
                 "completions" => &["bash"],
                 "reference" => &["pools"],
                 "explain" => &["labels"],
+                "show" => &["fleet.plan"],
                 "audit" => &["verify", "some/file"],
                 _ => &[],
             };

@@ -158,7 +158,9 @@ fn credentials_stand_between_controller_and_pools_and_a_target_leaves_them_out()
 fn a_saved_plan_is_for_one_key() {
     let live = there([ours("app", 7, 'x')]);
     let planned = plan(&wanted([app("app", 7, 'y')]), &live, &PlanOptions::default());
-    let text = saved::write(&planned, "https://garm.test", &SavedInputs::default(), "salt");
+    let texts = saved::SavedTexts { fleet_file: "rc.yaml", report: serde_json::Value::Null };
+    let text =
+        saved::write(&planned, ("https://garm.test", &texts), &SavedInputs::default(), "salt");
     let read = saved::read(&text).unwrap();
     assert_eq!(read.differences(&planned), []);
     for other in [app("app", 7, 'z'), app("app", 7, 'x'), app("app", 8, 'y')] {

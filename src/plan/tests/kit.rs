@@ -118,7 +118,9 @@ fn neither_plan_nor_saved_plan_shows_the_key_and_the_saved_one_is_held_to_the_sa
     let mut there = fleet();
     carried_out(&wanted, &mut there, &ready("one", 90));
     let plan = planned(&wanted, &there, &ready("two", 90));
-    let text = saved::write(&plan, "https://garm.example.com", &SavedInputs::default(), "salt");
+    let texts = saved::SavedTexts { fleet_file: "rc.yaml", report: Value::Null };
+    let text =
+        saved::write(&plan, ("https://garm.example.com", &texts), &SavedInputs::default(), "salt");
     for secret in [CANARY, "Y2FuYXJ5", "BEGIN"] {
         assert!(!text.contains(secret), "{text}");
         let changes = format!("{:?}", plan.steps[0].changes);

@@ -4,9 +4,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::policy_changes::{self, PolicyChangesJson};
 use crate::domain::name::PoolName;
 use crate::monitor::compliance::RequirementVerdict;
-use crate::plan::{Action, FieldChange, Note, NoteSeverity, Plan, ShownValue, Step};
+use crate::plan::{Action, FieldChange, Note, NoteSeverity, Plan, PolicyChanges, ShownValue, Step};
 use crate::render::document;
 use crate::render::requirements::{self, RequirementJson};
 
@@ -21,6 +22,8 @@ pub(in crate::render) struct PlanJson<'a> {
     steps: Vec<StepJson<'a>>,
     notes: Vec<NoteJson<'a>>,
     requirements: Vec<RequirementJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy_changes: Option<PolicyChangesJson<'a>>,
 }
 
 /// The number of steps per action.
@@ -85,8 +88,13 @@ struct NoteJson<'a> {
 }
 
 /// The fields of `plan`'s document, beside `format_version` and `command`.
-pub fn json(plan: &Plan, verdicts: &[RequirementVerdict]) -> Value {
-    document::value(&fields(plan, verdicts))
+pub fn json(
+    plan: &Plan,
+    verdicts: &[RequirementVerdict],
+    policy_changes: Option<&PolicyChanges>,
+) -> Value {
+    let policy_changes = policy_changes.map(policy_changes::json);
+    document::value(&PlanJson { policy_changes, ..fields(plan, verdicts) })
 }
 
 pub fn schema() -> Value {
@@ -113,6 +121,7 @@ pub(in crate::render) fn fields<'a>(
         steps: plan.steps.iter().map(step).collect(),
         notes: plan.notes.iter().map(note).collect(),
         requirements: requirements::rows(verdicts),
+        policy_changes: None,
     }
 }
 

@@ -6,6 +6,7 @@
 mod json;
 mod markdown;
 mod next;
+mod policy_changes;
 mod text;
 mod value;
 
@@ -16,6 +17,7 @@ pub(in crate::render) use self::json::{PlanJson, fields};
 pub use self::json::{json, schema};
 pub use self::markdown::{MARKDOWN_MAX, markdown};
 pub use self::next::next;
+pub use self::policy_changes::{markdown as policy_markdown, text as policy_text};
 pub use self::text::text;
 
 use crate::domain::name::FleetName;

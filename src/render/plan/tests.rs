@@ -106,7 +106,7 @@ fn narrow_text_is_wrapped_without_loss() {
 
 #[test]
 fn json_has_the_shape_of_the_design() {
-    let json = json(&rich(), &[]);
+    let json = json(&rich(), &[], None);
     insta::assert_snapshot!(format!("{json:#}"));
     document::check(&schema(), &json);
 }
@@ -120,7 +120,7 @@ fn markdown_keeps_every_value_in_a_code_span() {
 fn no_format_shows_a_hidden_value_or_moves_the_cursor() {
     let forms = [
         strip_str(&text(&rich(), &heading(), 90)).to_string(),
-        format!("{:#}", json(&rich(), &[])),
+        format!("{:#}", json(&rich(), &[], None)),
         markdown(&rich(), &heading()),
     ];
     for form in forms {
@@ -133,11 +133,17 @@ proptest! {
     #[test]
     fn no_plan_shows_a_hidden_value_in_any_form((wanted, read) in some_case()) {
         let plan = plan(&wanted, &read, &PlanOptions::default());
+        let texts = saved::SavedTexts { fleet_file: "rc.yaml", report: serde_json::Value::Null };
         let forms = [
             text(&plan, &heading(), 90),
-            json(&plan, &[]).to_string(),
+            json(&plan, &[], None).to_string(),
             markdown(&plan, &heading()),
-            saved::write(&plan, "https://garm.example.com", &saved::SavedInputs::default(), "salt"),
+            saved::write(
+                &plan,
+                ("https://garm.example.com", &texts),
+                &saved::SavedInputs::default(),
+                "salt",
+            ),
         ];
         for form in forms {
             prop_assert!(!form.contains(SECRET), "{form}");
