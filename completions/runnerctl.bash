@@ -22,6 +22,9 @@ _runnerctl() {
             runnerctl,audit)
                 cmd="runnerctl__subcmd__audit"
                 ;;
+            runnerctl,complete)
+                cmd="runnerctl__subcmd__complete"
+                ;;
             runnerctl,completions)
                 cmd="runnerctl__subcmd__completions"
                 ;;
@@ -61,6 +64,9 @@ _runnerctl() {
             runnerctl,schema)
                 cmd="runnerctl__subcmd__schema"
                 ;;
+            runnerctl,show)
+                cmd="runnerctl__subcmd__show"
+                ;;
             runnerctl,status)
                 cmd="runnerctl__subcmd__status"
                 ;;
@@ -96,6 +102,9 @@ _runnerctl() {
                 ;;
             runnerctl__subcmd__help,audit)
                 cmd="runnerctl__subcmd__help__subcmd__audit"
+                ;;
+            runnerctl__subcmd__help,complete)
+                cmd="runnerctl__subcmd__help__subcmd__complete"
                 ;;
             runnerctl__subcmd__help,completions)
                 cmd="runnerctl__subcmd__help__subcmd__completions"
@@ -136,6 +145,9 @@ _runnerctl() {
             runnerctl__subcmd__help,schema)
                 cmd="runnerctl__subcmd__help__subcmd__schema"
                 ;;
+            runnerctl__subcmd__help,show)
+                cmd="runnerctl__subcmd__help__subcmd__show"
+                ;;
             runnerctl__subcmd__help,status)
                 cmd="runnerctl__subcmd__help__subcmd__status"
                 ;;
@@ -161,7 +173,7 @@ _runnerctl() {
 
     case "${cmd}" in
         runnerctl)
-            opts="-f -o -v -h -V --config --pools --policy --allow-exec --output --color --verbose --help --version init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help"
+            opts="-f -o -v -h -V --config --pools --policy --allow-exec --output --color --verbose --help --version init validate plan show apply status watch healthcheck audit import demo sandbox explain schema completions version complete exit-codes man reference help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -478,6 +490,48 @@ _runnerctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        runnerctl__subcmd__complete)
+            opts="-f -o -v -h --config --pools --policy --allow-exec --output --color --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pools)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "text json markdown" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "text json markdown" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         runnerctl__subcmd__completions)
             opts="-f -o -v -h --config --pools --policy --allow-exec --output --color --verbose --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -693,7 +747,7 @@ _runnerctl() {
             return 0
             ;;
         runnerctl__subcmd__help)
-            opts="init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help"
+            opts="init validate plan show apply status watch healthcheck audit import demo sandbox explain schema completions version complete exit-codes man reference help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -751,6 +805,20 @@ _runnerctl() {
         runnerctl__subcmd__help__subcmd__audit__subcmd__verify)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        runnerctl__subcmd__help__subcmd__complete)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -931,6 +999,20 @@ _runnerctl() {
             return 0
             ;;
         runnerctl__subcmd__help__subcmd__schema)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        runnerctl__subcmd__help__subcmd__show)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1175,7 +1257,7 @@ _runnerctl() {
             return 0
             ;;
         runnerctl__subcmd__plan)
-            opts="-f -o -v -h --out --detailed-exitcode --target --config --pools --policy --allow-exec --output --color --verbose --help"
+            opts="-f -o -v -h --out --detailed-exitcode --target --policy-since --config --pools --policy --allow-exec --output --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1186,6 +1268,10 @@ _runnerctl() {
                     return 0
                     ;;
                 --target)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy-since)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1335,6 +1421,48 @@ _runnerctl() {
                     COMPREPLY=($(compgen -W "pool fleet policy plan apply status validate audit explain version decisions error log-line" -- "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pools)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "text json markdown" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "text json markdown" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        runnerctl__subcmd__show)
+            opts="-f -o -v -h --config --pools --policy --allow-exec --output --color --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1550,7 +1678,18 @@ _runnerctl() {
 }
 
 if [[ "${BASH_VERSINFO[0]}" -eq 4 && "${BASH_VERSINFO[1]}" -ge 4 || "${BASH_VERSINFO[0]}" -gt 4 ]]; then
-    complete -F _runnerctl -o nosort -o bashdefault -o default runnerctl
+    complete -F _runnerctl_names -o nosort -o bashdefault -o default runnerctl
 else
-    complete -F _runnerctl -o bashdefault -o default runnerctl
+    complete -F _runnerctl_names -o bashdefault -o default runnerctl
 fi
+
+_runnerctl_names() {
+    local names
+    names=$("${COMP_WORDS[0]}" complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+    if [[ -n "$names" ]]; then
+        local current="${COMP_WORDS[COMP_CWORD]}"
+        COMPREPLY=( $(compgen -W "$names" -- "${current#=}") )
+    else
+        _runnerctl "$@"
+    fi
+}

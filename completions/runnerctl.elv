@@ -35,6 +35,7 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
             cand init 'Write the files of a new fleet; asks GARM, and you, for what no option gives'
             cand validate 'Check the pool files and the fleet file; with --online also against GARM'
             cand plan 'Show the difference between the files and GARM'
+            cand show 'Show a plan that `plan --out` has saved'
             cand apply 'Apply the planned changes after confirmation'
             cand status 'Show the state of the pools'
             cand watch 'Scale the pools until stopped; serve metrics, send alerts, keep the audit log'
@@ -47,6 +48,7 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
             cand schema 'Print the JSON Schema of a file or of a JSON output'
             cand completions 'Print a completion script for a shell'
             cand version 'Print the version'
+            cand complete 'Print the names that may end a command line, for the completion scripts'
             cand exit-codes 'List the exit codes'
             cand man 'Print the manual page'
             cand reference 'Print the reference of the pool files or of the fleet file'
@@ -98,6 +100,7 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
         &'runnerctl;plan'= {
             cand --out 'Save the plan for `apply FILE`'
             cand --target 'Plan only for this pool; repeatable. Deletes no pool'
+            cand --policy-since 'Also show what has changed in the files since this git revision and is not stored in GARM'
             cand --config 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]'
             cand -f 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
             cand --pools 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
@@ -106,6 +109,20 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
             cand --output 'Output format'
             cand --color 'When to use colour'
             cand --detailed-exitcode 'Exit with code 2 if there are changes or blocked steps'
+            cand --allow-exec 'Allow `exec:` secret references to run their commands'
+            cand -v 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
+            cand --verbose 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'runnerctl;show'= {
+            cand --config 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]'
+            cand -f 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
+            cand --pools 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
+            cand --policy 'Policy file, added to the policy of the fleet file; it can only tighten it'
+            cand -o 'Output format'
+            cand --output 'Output format'
+            cand --color 'When to use colour'
             cand --allow-exec 'Allow `exec:` secret references to run their commands'
             cand -v 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
             cand --verbose 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
@@ -352,6 +369,20 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'runnerctl;complete'= {
+            cand --config 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]'
+            cand -f 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
+            cand --pools 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
+            cand --policy 'Policy file, added to the policy of the fleet file; it can only tighten it'
+            cand -o 'Output format'
+            cand --output 'Output format'
+            cand --color 'When to use colour'
+            cand --allow-exec 'Allow `exec:` secret references to run their commands'
+            cand -v 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
+            cand --verbose 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'runnerctl;exit-codes'= {
             cand --config 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]'
             cand -f 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
@@ -398,6 +429,7 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
             cand init 'Write the files of a new fleet; asks GARM, and you, for what no option gives'
             cand validate 'Check the pool files and the fleet file; with --online also against GARM'
             cand plan 'Show the difference between the files and GARM'
+            cand show 'Show a plan that `plan --out` has saved'
             cand apply 'Apply the planned changes after confirmation'
             cand status 'Show the state of the pools'
             cand watch 'Scale the pools until stopped; serve metrics, send alerts, keep the audit log'
@@ -410,6 +442,7 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
             cand schema 'Print the JSON Schema of a file or of a JSON output'
             cand completions 'Print a completion script for a shell'
             cand version 'Print the version'
+            cand complete 'Print the names that may end a command line, for the completion scripts'
             cand exit-codes 'List the exit codes'
             cand man 'Print the manual page'
             cand reference 'Print the reference of the pool files or of the fleet file'
@@ -420,6 +453,8 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
         &'runnerctl;help;validate'= {
         }
         &'runnerctl;help;plan'= {
+        }
+        &'runnerctl;help;show'= {
         }
         &'runnerctl;help;apply'= {
         }
@@ -450,6 +485,8 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
         &'runnerctl;help;completions'= {
         }
         &'runnerctl;help;version'= {
+        }
+        &'runnerctl;help;complete'= {
         }
         &'runnerctl;help;exit-codes'= {
         }

@@ -40,6 +40,7 @@ complete -c runnerctl -n "__fish_runnerctl_needs_command" -s V -l version -d 'Pr
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "init" -d 'Write the files of a new fleet; asks GARM, and you, for what no option gives'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "validate" -d 'Check the pool files and the fleet file; with --online also against GARM'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "plan" -d 'Show the difference between the files and GARM'
+complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "show" -d 'Show a plan that `plan --out` has saved'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "apply" -d 'Apply the planned changes after confirmation'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "status" -d 'Show the state of the pools'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "watch" -d 'Scale the pools until stopped; serve metrics, send alerts, keep the audit log'
@@ -52,6 +53,7 @@ complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "explain" -d 'Ex
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "schema" -d 'Print the JSON Schema of a file or of a JSON output'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "version" -d 'Print the version'
+complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "complete" -d 'Print the names that may end a command line, for the completion scripts'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "exit-codes" -d 'List the exit codes'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "man" -d 'Print the manual page'
 complete -c runnerctl -n "__fish_runnerctl_needs_command" -f -a "reference" -d 'Print the reference of the pool files or of the fleet file'
@@ -97,6 +99,7 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand validate" -s v -l ve
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand validate" -s h -l help -d 'Print help'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -l out -d 'Save the plan for `apply FILE`' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -l target -d 'Plan only for this pool; repeatable. Deletes no pool' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -l policy-since -d 'Also show what has changed in the files since this git revision and is not stored in GARM' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -s f -l pools -d 'Pool file or folder of pool files [default: `pools` beside the fleet file]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -l policy -d 'Policy file, added to the policy of the fleet file; it can only tighten it' -r -F
@@ -110,6 +113,18 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -l detailed-ex
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -l allow-exec -d 'Allow `exec:` secret references to run their commands'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -s h -l help -d 'Print help'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand show" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand show" -s f -l pools -d 'Pool file or folder of pool files [default: `pools` beside the fleet file]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand show" -l policy -d 'Policy file, added to the policy of the fleet file; it can only tighten it' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand show" -s o -l output -d 'Output format' -r -f -a "text\t''
+json\t''
+markdown\t''"
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand show" -l color -d 'When to use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand show" -l allow-exec -d 'Allow `exec:` secret references to run their commands'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand show" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand show" -s h -l help -d 'Print help'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -l allow-destroy -d 'Allow deleting and replacing pools; `=all` if more than half of the fleet' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -l parallelism -d 'Number of pools changed at the same time' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -l drain-timeout -d 'How long to wait for the busy runners of a pool to be deleted' -r
@@ -327,6 +342,18 @@ never\t''"
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand version" -l allow-exec -d 'Allow `exec:` secret references to run their commands'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand version" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand version" -s h -l help -d 'Print help'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand complete" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand complete" -s f -l pools -d 'Pool file or folder of pool files [default: `pools` beside the fleet file]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand complete" -l policy -d 'Policy file, added to the policy of the fleet file; it can only tighten it' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand complete" -s o -l output -d 'Output format' -r -f -a "text\t''
+json\t''
+markdown\t''"
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand complete" -l color -d 'When to use colour' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand complete" -l allow-exec -d 'Allow `exec:` secret references to run their commands'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand complete" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand complete" -s h -l help -d 'Print help'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand exit-codes" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand exit-codes" -s f -l pools -d 'Pool file or folder of pool files [default: `pools` beside the fleet file]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand exit-codes" -l policy -d 'Policy file, added to the policy of the fleet file; it can only tighten it' -r -F
@@ -363,24 +390,36 @@ never\t''"
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand reference" -l allow-exec -d 'Allow `exec:` secret references to run their commands'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand reference" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand reference" -s h -l help -d 'Print help'
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "init" -d 'Write the files of a new fleet; asks GARM, and you, for what no option gives'
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "validate" -d 'Check the pool files and the fleet file; with --online also against GARM'
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "plan" -d 'Show the difference between the files and GARM'
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "apply" -d 'Apply the planned changes after confirmation'
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "status" -d 'Show the state of the pools'
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "watch" -d 'Scale the pools until stopped; serve metrics, send alerts, keep the audit log'
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "healthcheck" -d 'Ask a running `watch` whether it is healthy, for a container or a script'
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "audit" -d 'Show or verify the audit log'
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "import" -d 'Print unmanaged pools as YAML with `adopt`'
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "demo" -d 'Run a demonstration on a simulated GARM, in seconds'
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "sandbox" -d 'Serve a simulated GARM on this machine, to try the commands on'
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "explain" -d 'Explain a pool field or a key of the fleet file'
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "schema" -d 'Print the JSON Schema of a file or of a JSON output'
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "completions" -d 'Print a completion script for a shell'
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "version" -d 'Print the version'
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "exit-codes" -d 'List the exit codes'
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "man" -d 'Print the manual page'
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "reference" -d 'Print the reference of the pool files or of the fleet file'
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan apply status watch healthcheck audit import demo sandbox explain schema completions version exit-codes man reference help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan show apply status watch healthcheck audit import demo sandbox explain schema completions version complete exit-codes man reference help" -f -a "init" -d 'Write the files of a new fleet; asks GARM, and you, for what no option gives'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan show apply status watch healthcheck audit import demo sandbox explain schema completions version complete exit-codes man reference help" -f -a "validate" -d 'Check the pool files and the fleet file; with --online also against GARM'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan show apply status watch healthcheck audit import demo sandbox explain schema completions version complete exit-codes man reference help" -f -a "plan" -d 'Show the difference between the files and GARM'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan show apply status watch healthcheck audit import demo sandbox explain schema completions version complete exit-codes man reference help" -f -a "show" -d 'Show a plan that `plan --out` has saved'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan show apply status watch healthcheck audit import demo sandbox explain schema completions version complete exit-codes man reference help" -f -a "apply" -d 'Apply the planned changes after confirmation'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan show apply status watch healthcheck audit import demo sandbox explain schema completions version complete exit-codes man reference help" -f -a "status" -d 'Show the state of the pools'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan show apply status watch healthcheck audit import demo sandbox explain schema completions version complete exit-codes man reference help" -f -a "watch" -d 'Scale the pools until stopped; serve metrics, send alerts, keep the audit log'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan show apply status watch healthcheck audit import demo sandbox explain schema completions version complete exit-codes man reference help" -f -a "healthcheck" -d 'Ask a running `watch` whether it is healthy, for a container or a script'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan show apply status watch healthcheck audit import demo sandbox explain schema completions version complete exit-codes man reference help" -f -a "audit" -d 'Show or verify the audit log'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan show apply status watch healthcheck audit import demo sandbox explain schema completions version complete exit-codes man reference help" -f -a "import" -d 'Print unmanaged pools as YAML with `adopt`'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan show apply status watch healthcheck audit import demo sandbox explain schema completions version complete exit-codes man reference help" -f -a "demo" -d 'Run a demonstration on a simulated GARM, in seconds'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan show apply status watch healthcheck audit import demo sandbox explain schema completions version complete exit-codes man reference help" -f -a "sandbox" -d 'Serve a simulated GARM on this machine, to try the commands on'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan show apply status watch healthcheck audit import demo sandbox explain schema completions version complete exit-codes man reference help" -f -a "explain" -d 'Explain a pool field or a key of the fleet file'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan show apply status watch healthcheck audit import demo sandbox explain schema completions version complete exit-codes man reference help" -f -a "schema" -d 'Print the JSON Schema of a file or of a JSON output'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan show apply status watch healthcheck audit import demo sandbox explain schema completions version complete exit-codes man reference help" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan show apply status watch healthcheck audit import demo sandbox explain schema completions version complete exit-codes man reference help" -f -a "version" -d 'Print the version'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan show apply status watch healthcheck audit import demo sandbox explain schema completions version complete exit-codes man reference help" -f -a "complete" -d 'Print the names that may end a command line, for the completion scripts'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan show apply status watch healthcheck audit import demo sandbox explain schema completions version complete exit-codes man reference help" -f -a "exit-codes" -d 'List the exit codes'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan show apply status watch healthcheck audit import demo sandbox explain schema completions version complete exit-codes man reference help" -f -a "man" -d 'Print the manual page'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan show apply status watch healthcheck audit import demo sandbox explain schema completions version complete exit-codes man reference help" -f -a "reference" -d 'Print the reference of the pool files or of the fleet file'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and not __fish_seen_subcommand_from init validate plan show apply status watch healthcheck audit import demo sandbox explain schema completions version complete exit-codes man reference help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "show" -d 'Print records: who did what and when, or the life of one runner; verifies nothing'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "verify" -d 'Verify the hash chain over rotated files; report the first bad record and missing parts'
+
+function __runnerctl_names
+    set -l words (commandline -opc) (commandline -ct)
+    $words[1] complete -- $words[2..] 2>/dev/null
+end
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand status" -f -a "(__runnerctl_names)"
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand explain" -f -a "(__runnerctl_names)"
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -l target -x -a "(__runnerctl_names)"
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -l target -x -a "(__runnerctl_names)"
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit" -l pool -x -a "(__runnerctl_names)"

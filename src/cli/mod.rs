@@ -11,6 +11,7 @@ pub mod args;
 pub mod audit;
 pub mod audit_log;
 pub mod audit_show;
+pub mod complete;
 pub mod completions;
 pub mod connect;
 pub mod consent;
@@ -30,10 +31,10 @@ pub mod manual;
 pub mod online;
 pub mod paths;
 pub mod plan;
-pub mod policies;
 mod plan_report;
-pub mod prepare;
+pub mod policies;
 mod policy_since;
+pub mod prepare;
 pub mod print;
 pub mod progress;
 pub mod prompt;
@@ -45,8 +46,8 @@ mod runtime;
 pub mod sandbox;
 pub mod saved_plan;
 pub mod schema;
-mod spinner;
 pub mod show;
+mod spinner;
 pub mod status;
 pub mod step_summary;
 pub mod validate;
@@ -137,10 +138,11 @@ fn dispatch(command: &Command, cx: Context<'_>) -> Result<Exit, Failure> {
         Command::Init(args) => wait(until_stopped(init::run(args, cx))),
         Command::Demo => wait_in_virtual_time(until_stopped(demo::run(cx))),
         Command::Sandbox(args) => wait(sandbox::run(args, cx)),
-        Command::Explain(args) => explain::run(args, cx),
         Command::Show(args) => show::run(args, cx),
+        Command::Explain(args) => explain::run(args, cx),
         Command::Schema(args) => schema::run(args, cx),
         Command::Completions(args) => completions::run(args.shell, cx),
+        Command::Complete(args) => complete::run(args, cx),
         Command::Version => version::run(cx),
         Command::ExitCodes => {
             cx.print.result(&format!("{}\n", Exit::help_table()))?;

@@ -47,6 +47,9 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Print the version
     Version,
+    /// Print the names that may end a command line, for the completion scripts
+    #[command(hide = true)]
+    Complete(CompleteArgs),
     /// List the exit codes
     #[command(hide = true)]
     ExitCodes,
@@ -65,10 +68,10 @@ impl Command {
             Self::Init(_) => "init",
             Self::Validate(_) => "validate",
             Self::Plan(_) => "plan",
+            Self::Show(_) => "show",
             Self::Apply(_) => "apply",
             Self::Status(_) => "status",
             Self::Watch(_) => "watch",
-            Self::Show(_) => "show",
             Self::Healthcheck(_) => "healthcheck",
             Self::Audit(_) => "audit",
             Self::Import => "import",
@@ -78,6 +81,7 @@ impl Command {
             Self::Schema(_) => "schema",
             Self::Completions(_) => "completions",
             Self::Version => "version",
+            Self::Complete(_) => "complete",
             Self::ExitCodes => "exit-codes",
             Self::Man => "man",
             Self::Reference(_) => "reference",
@@ -102,12 +106,20 @@ impl Command {
             | Self::Import
             | Self::Demo
             | Self::Sandbox(_)
+            | Self::Complete(_)
             | Self::Completions(_)
             | Self::ExitCodes
             | Self::Man
             | Self::Reference(_) => &[Output::Text],
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub struct CompleteArgs {
+    /// Words of the line after the program, up to the one to complete
+    #[arg(value_name = "WORD", last = true)]
+    pub words: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -129,6 +141,16 @@ pub struct PlanArgs {
     /// Plan only for this pool; repeatable. Deletes no pool
     #[arg(long = "target", value_name = "POOL", value_parser = PoolName::new)]
     pub targets: Vec<PoolName>,
+    /// Also show what has changed in the files since this git revision and is not stored in GARM
+    #[arg(long, value_name = "REV")]
+    pub policy_since: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct SavedPlanArgs {
+    /// Plan saved by `plan --out`
+    #[arg(value_name = "PLANFILE")]
+    pub plan_file: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -141,16 +163,6 @@ pub struct ApplyArgs {
     pub auto_approve: bool,
     /// Allow deleting and replacing pools; `=all` if more than half of the fleet
     #[arg(long, value_name = "all", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = destroy)]
-    /// Also show what has changed in the files since this git revision and is not stored in GARM
-    #[arg(long, value_name = "REV")]
-    pub policy_since: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct SavedPlanArgs {
-    /// Plan saved by `plan --out`
-    #[arg(value_name = "PLANFILE")]
-    pub plan_file: PathBuf,
     pub allow_destroy: Option<AllowDestroy>,
     /// Number of pools changed at the same time
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]

@@ -15,8 +15,9 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 pub use audit::{AuditArgs, AuditCommand, ShowArgs, Since, VerifyArgs};
 pub use commands::{
-    AllowDestroy, ApplyArgs, Command, CompletionsArgs, ExplainArgs, HealthcheckArgs, PlanArgs,
-    ReferenceArgs, ReferenceFile, SandboxArgs, SavedPlanArgs, StatusArgs, ValidateArgs, WatchArgs,
+    AllowDestroy, ApplyArgs, Command, CompleteArgs, CompletionsArgs, ExplainArgs, HealthcheckArgs,
+    PlanArgs, ReferenceArgs, ReferenceFile, SandboxArgs, SavedPlanArgs, StatusArgs, ValidateArgs,
+    WatchArgs,
 };
 pub use init::InitArgs;
 pub use schema::{SchemaArgs, SchemaKind};

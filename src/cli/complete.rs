@@ -1,0 +1,167 @@
+//! `complete`: the names that may stand at the end of a command line, for the completion scripts.
+//! Reads the files and asks nobody else.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use clap::Arg;
+
+use super::args::{self, CompleteArgs};
+use super::context::Context;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::load::read_files;
+use super::paths::{FilePaths, PathEnvironment};
+use super::reference::{fleet_keys, pool_keys};
+
+/// What is asked for at the end of a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum NameKind {
+    /// Names of declared pools, each after this text; without those that stand in the line already.
+    Pool { prefix: &'static str, without: Vec<String> },
+    /// Fields of pools and keys of the fleet file.
+    Key,
+}
+
+/// The options whose value is the name of a pool.
+const POOL_OPTIONS: [&str; 2] = ["--target", "--pool"];
+
+/// Prints the names, one a line; nothing if the end of the line takes no name.
+pub fn run(args: &CompleteArgs, cx: Context<'_>) -> Result<Exit, Failure> {
+    let words: Vec<&str> = args.words.iter().map(String::as_str).collect();
+    let names = match wanted(&words) {
+        None => Vec::new(),
+        Some(NameKind::Key) => {
+            let keys = pool_keys().into_iter().chain(fleet_keys()).map(|key| key.path);
+            let ends: BTreeSet<String> = keys.chain(["pool".into(), "fleet".into()]).collect();
+            ends.into_iter().collect()
+        }
+        Some(NameKind::Pool { prefix, without }) => {
+            let pools = pools(&words, cx).into_iter().filter(|name| !without.contains(name));
+            pools.map(|name| format!("{prefix}{name}")).collect()
+        }
+    };
+    cx.print.raw(&names.iter().map(|name| format!("{name}\n")).collect::<String>())?;
+    Ok(Exit::Done)
+}
+
+/// The names of the pools that the files of the line declare, whatever problems they have.
+fn pools(words: &[&str], cx: Context<'_>) -> BTreeSet<String> {
+    let named = |options: &[&str]| value_of(words, options);
+    let (config, pools) = (named(&["--config"]), named(&["--pools", "-f"]));
+    let paths = if config.is_none() && pools.is_none() {
+        cx.settings.paths.clone()
+    } else {
+        let config = config.map(Path::new).or(cx.settings.config.as_deref());
+        let pools = pools.map(Path::new).or(cx.settings.pools.as_deref());
+        FilePaths::find(config, pools, None, &PathEnvironment::read())
+    };
+    let files = read_files(&paths, std::slice::from_ref(&paths.pools));
+    files.manifest.pools.iter().map(|pool| pool.name.to_string()).collect()
+}
+
+/// The value of an option, in its own word or after `=`, which shells may make a word of its own.
+fn value_of<'a>(words: &[&'a str], options: &[&str]) -> Option<&'a str> {
+    let known = words.split_last()?.1;
+    known.iter().enumerate().find_map(|(at, word)| match word.split_once('=') {
+        Some((option, value)) if options.contains(&option) => Some(value),
+        Some(_) => None,
+        None if options.contains(word) => match known.get(at + 1) {
+            Some(&"=") => known.get(at + 2).copied(),
+            next => next.copied(),
+        },
+        None => None,
+    })
+}
+
+/// What the last word of the line, which may be empty, stands for.
+fn wanted(words: &[&str]) -> Option<NameKind> {
+    let (last, before) = words.split_last()?;
+    let root = args::command();
+    let (at, command) =
+        before.iter().enumerate().find_map(|(at, word)| Some((at, root.find_subcommand(word)?)))?;
+    let command =
+        before[at + 1..].first().and_then(|word| command.find_subcommand(word)).unwrap_or(command);
+    let mut previous = before[at + 1..].to_vec();
+    if *last == "=" || previous.last() == Some(&"=") {
+        previous.retain(|word| *word != "=");
+    }
+    let option = |word: &str| {
+        command.get_arguments().chain(root.get_arguments()).find(|arg| is_named(arg, word)).cloned()
+    };
+    let pools = |prefix| Some(NameKind::Pool { prefix, without: Vec::new() });
+    for name in POOL_OPTIONS {
+        let is_here = option(name).is_some();
+        if is_here && last.strip_prefix(name).is_some_and(|rest| rest.starts_with('=')) {
+            return pools(if name == "--target" { "--target=" } else { "--pool=" });
+        }
+        if is_here && previous.last() == Some(&name) {
+            return pools("");
+        }
+    }
+    let takes_value = |word: &str| option(word).is_some_and(|arg| arg.get_action().takes_values());
+    if last.starts_with('-') || previous.last().is_some_and(|word| takes_value(word)) {
+        return None;
+    }
+    match command.get_name() {
+        "status" => {
+            let without = previous.iter().map(|word| (*word).to_owned()).collect();
+            Some(NameKind::Pool { prefix: "", without })
+        }
+        "explain" => Some(NameKind::Key),
+        _ => None,
+    }
+}
+
+/// Whether the word is the option itself, without a value.
+fn is_named(arg: &Arg, word: &str) -> bool {
+    arg.get_long().is_some_and(|long| word.strip_prefix("--") == Some(long))
+        || arg.get_short().is_some_and(|short| word.strip_prefix('-') == Some(&short.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pools_and_keys_stand_where_the_command_line_takes_them() {
+        let pools = |prefix: &'static str, without: &[&str]| {
+            let without = without.iter().map(|name| (*name).to_owned()).collect();
+            Some(NameKind::Pool { prefix, without })
+        };
+        let check = |line: &str, expected: Option<NameKind>| {
+            let words: Vec<&str> = line.split(' ').collect();
+            assert_eq!(wanted(&words), expected, "{line}");
+        };
+        check("status ", pools("", &[]));
+        check("status we", pools("", &[]));
+        check("status web ", pools("", &["web"]));
+        check("--config x status ", pools("", &[]));
+        check("status --config ", None);
+        check("status --fol", None);
+        check("plan ", None);
+        check("plan --target ", pools("", &[]));
+        check("plan --target we", pools("", &[]));
+        check("plan --target = we", pools("", &[]));
+        check("plan --target =", pools("", &[]));
+        check("apply --target=we", pools("--target=", &[]));
+        check("audit show --pool ", pools("", &[]));
+        check("status --target ", pools("", &["--target"]));
+        check("explain ", Some(NameKind::Key));
+        check("explain -o ", None);
+        check("sta", None);
+        check("", None);
+    }
+
+    #[test]
+    fn the_files_of_the_line_are_found() {
+        let value = |line: &str| {
+            let words: Vec<&str> = line.split(' ').collect();
+            value_of(&words, &["--config"]).map(str::to_owned)
+        };
+        assert_eq!(value("--config a status ").as_deref(), Some("a"));
+        assert_eq!(value("status --config=a ").as_deref(), Some("a"));
+        assert_eq!(value("status --config = a ").as_deref(), Some("a"));
+        assert_eq!(value("status --config"), None);
+    }
+}
