@@ -60,7 +60,10 @@ pub(super) fn acted(act: &WriteReport) -> LogLine {
             (going("idle runner", runner, "", &act.outcome), Some(runner))
         }
         WriteAction::Remove { runner, fault } => {
-            let why = format!("; {}", why(fault));
+            // GARM forgets the words when it tries again, so their absence says nothing.
+            let why = fault
+                .as_deref()
+                .map_or_else(String::new, |fault| format!("; its provider says: {}", said(fault)));
             (going("failed runner", runner, &why, &act.outcome), Some(runner))
         }
         WriteAction::Dismiss { runner } => {
@@ -119,14 +122,6 @@ fn going(kind: &str, runner: &RunnerName, why: &str, end: &Result<WriteOutcome, 
         }
         Err(error) => format!("{kind} {runner} could not be deleted: {error}{why}"),
     }
-}
-
-/// The provider's message about a failure.
-fn why(fault: &Option<String>) -> String {
-    fault.as_deref().map_or_else(
-        || "its provider gives no reason".to_owned(),
-        |fault| format!("its provider says: {}", said(fault)),
-    )
 }
 
 /// Whether the pool's own line covers the write: it has moved the level or removed a runner.

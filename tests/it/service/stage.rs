@@ -220,6 +220,11 @@ impl Stage {
         }
     }
 
+    /// Changes how the simulated GitHub and its providers behave.
+    pub(crate) fn knobs(&self, knobs: &str) {
+        assert_eq!(self.lab("/_lab/config", knobs).0, 200);
+    }
+
     fn lab(&self, path: &str, body: &str) -> (u16, String) {
         request(self.garm.parse().unwrap(), "POST", path, body).unwrap()
     }

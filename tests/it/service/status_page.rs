@@ -64,3 +64,18 @@ fn the_page_shows_a_dry_run_and_a_garm_that_never_answered() {
     let page = page_with(&stage, "/", &["GARM has not been read yet", "GARM cannot be read"]);
     assert!(page.contains("GARM http://127.0.0.1"), "{page}");
 }
+
+#[test]
+fn the_words_of_a_failing_provider_are_on_the_page_before_its_runners_are_removed() {
+    let mut stage = Stage::set();
+    stage.knobs(r#"{"create_fail_rate":1.0}"#);
+    let _watch = stage.watch();
+    stage.queue_held(9);
+    let words = ["could not be created: its provider says: ", "sim: injected create failure"];
+    page_with(&stage, "/pools/default", &words);
+    page_with(&stage, "/", &words);
+    let log = stage.read("watch.err");
+    let warnings = log.lines().filter(|line| line.contains("could not be created"));
+    assert_eq!(warnings.count(), 1, "{log}");
+    assert!(!log.contains("is being deleted"), "{log}");
+}
