@@ -1,5 +1,6 @@
 //! `status`: reads the fleet and shows it, once or, with `--follow`, repeatedly.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -69,7 +70,13 @@ fn show(status: &FleetStatus, args: &StatusArgs, cx: Context<'_>) -> Result<Exit
     match cx.settings.output {
         Output::Json => cx.print.document("status", status::json(status, detail))?,
         Output::Text | Output::Markdown => {
-            cx.print.result(&status::text(status, detail, cx.print.width()))?;
+            let width = cx.print.width();
+            let text = status::text(status, detail, width);
+            // A long table moves the first lines off the screen.
+            let is_long =
+                cx.print.height().is_some_and(|lines| on_screen(&text, width, lines).1 > 0);
+            let end = is_long.then(|| format!("\n{}\n", status::summary(status, width)));
+            cx.print.result(&(text + &end.unwrap_or_default()))?;
         }
     }
     Ok(Exit::Done)
@@ -126,7 +133,7 @@ fn show_in_stream(status: &FleetStatus, args: &StatusArgs, cx: Context<'_>) -> R
 }
 
 /// The table cut to the height of the screen, so that the summary and the header stay visible. If
-/// it does not fit, pools with remarks come first.
+/// it does not fit, pools with remarks come first, then those for which most jobs wait.
 fn screenful(
     status: &FleetStatus,
     text: impl Fn(&FleetStatus) -> String,
@@ -139,7 +146,7 @@ fn screenful(
         return whole;
     }
     let mut sorted = status.clone();
-    sorted.pools.sort_by_key(|pool| pool.remarks.is_empty());
+    sorted.pools.sort_by_key(|pool| (pool.remarks.is_empty(), Reverse(pool.snapshot.queue_depth)));
     let (kept, rest) = on_screen(&text(&sorted), width, room);
     let rest = count(rest, "more line");
     format!("{kept}… {rest}; run `runnerctl status POOL…` to show single pools\n")

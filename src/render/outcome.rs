@@ -16,14 +16,16 @@ use crate::event::{StepOutcome, StepResult};
 use crate::monitor::compliance::RequirementVerdict;
 use crate::plan::{Action, Plan, Resource, Step};
 
-/// A table of all outcomes, at most `width` columns wide, each help once, and a line with counts.
+/// A table of all outcomes, those that are not done last, at most `width` columns wide, each help once, and a line with counts.
 /// Empty for no outcomes.
 pub fn text(outcomes: &[StepOutcome], width: usize) -> String {
     if outcomes.is_empty() {
         return String::new();
     }
     let header = ["POOL", "ACTION", "OUTCOME", "DETAIL"].map(Cell::text).into();
-    let rows = outcomes.iter().map(row).collect();
+    // What needs attention is last, beside the counts: a long table moves its beginning off the screen.
+    let (done, rest): (Vec<_>, Vec<_>) = outcomes.iter().partition(|outcome| is_done(outcome));
+    let rows = done.into_iter().chain(rest).map(row).collect();
     let helps: Vec<String> = helps(outcomes)
         .into_iter()
         .map(|help| format!("{} {}\n", paint(style::HELP, "help:"), text::escape(help)))
@@ -68,6 +70,10 @@ fn helps(outcomes: &[StepOutcome]) -> Vec<&str> {
         }
     }
     helps
+}
+
+fn is_done(outcome: &StepOutcome) -> bool {
+    matches!(outcome.kind, StepResult::Done | StepResult::AlreadyDone)
 }
 
 fn row(outcome: &StepOutcome) -> Vec<Cell> {

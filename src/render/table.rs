@@ -134,6 +134,16 @@ pub fn table(header: Vec<Cell>, rows: Vec<Vec<Cell>>, width: usize) -> String {
     text
 }
 
+/// The least width at which no word of the table is broken, with one blank between two columns.
+pub fn least_width(header: &[Cell], rows: &[Vec<Cell>]) -> usize {
+    let longest = |column: usize| {
+        let cells =
+            rows.iter().map(Vec::as_slice).chain([header]).filter_map(|row| row.get(column));
+        cells.map(Cell::longest_word).max().unwrap_or(0)
+    };
+    (0..header.len()).map(longest).sum::<usize>() + header.len().saturating_sub(1)
+}
+
 /// The width of each column's longest word; `None` for the columns with the longest words, as many
 /// as must shrink to fit `width`.
 fn least_widths(words: Vec<usize>, width: usize) -> Vec<Option<u16>> {

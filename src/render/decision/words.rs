@@ -75,7 +75,9 @@ pub fn sentence(decision: &Decision, mood: Mood) -> String {
         Reason::Threshold => format!("{start} none yet: {}", threshold(decision)),
         Reason::NotHandedOut => format!("{start} none: {}", not_handed_out(decision)),
         Reason::Served => {
-            format!("{start} none: {}, each with an idle or booting runner", waiting(inputs.queued))
+            let each = if inputs.queued == 1 { "" } else { "each " };
+            let waiting = waiting(inputs.queued);
+            format!("{start} none: {waiting}, {each}with an idle or booting runner")
         }
         Reason::Idle => format!(
             "{} {}: idle for {} and more than the floor of {}",

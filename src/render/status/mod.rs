@@ -21,7 +21,7 @@ pub use json::{json, schema};
 pub use runners::RunnerRow;
 
 use super::style::{ADDED, ERROR, GOOD, NAME, QUIET, REMOVED, WARNING, paint};
-use super::table::{Cell, table};
+use super::table::{Cell, least_width, table};
 use super::words::{count, span};
 use super::wrap::hanging;
 use crate::domain::desired::leaves_scaling_to_us;
@@ -67,7 +67,7 @@ pub fn text(status: &FleetStatus, detail: Detail, width: usize) -> String {
 }
 
 /// `3 pools: 2 active, 1 idle, …` and the number of those that need attention.
-fn summary(status: &FleetStatus, width: usize) -> String {
+pub fn summary(status: &FleetStatus, width: usize) -> String {
     let sum = |of: fn(&PoolStatus) -> u32| status.pools.iter().map(of).sum::<u32>();
     let waiting = sum(|line| line.snapshot.queue_depth);
     let oldest = status.pools.iter().filter_map(|pool| pool.snapshot.oldest_wait).max();
@@ -118,8 +118,30 @@ fn pools(status: &FleetStatus, width: usize) -> String {
         ("SCALER", Cell::text),
         ("HEALTH", Cell::text),
     ];
-    let header = header.into_iter().map(|(word, make)| make(word).styled(QUIET)).collect();
-    table(header, status.pools.iter().map(row).collect(), width)
+    let mut header: Vec<Cell> =
+        header.into_iter().map(|(word, make)| make(word).styled(QUIET)).collect();
+    let mut rows: Vec<Vec<Cell>> = status.pools.iter().map(row).collect();
+    for column in dispensable(status) {
+        if least_width(&header, &rows) <= width {
+            break;
+        }
+        drop(header.remove(column));
+        rows.iter_mut().for_each(|row| drop(row.remove(column)));
+    }
+    table(header, rows, width)
+}
+
+/// The columns that are left out one after the other, from the right, where the screen is too narrow:
+/// the level, and those that say the same of every pool.
+fn dispensable(status: &FleetStatus) -> Vec<usize> {
+    const ENABLED: usize = 1;
+    const FAILED: usize = 5;
+    const LEVEL: usize = 7;
+    let is_plain = |pool: &PoolStatus| pool.enabled && pool.standing != PoolStanding::Absent;
+    let mut columns = vec![LEVEL];
+    columns.extend(status.pools.iter().all(|pool| pool.snapshot.failed == 0).then_some(FAILED));
+    columns.extend(status.pools.iter().all(is_plain).then_some(ENABLED));
+    columns
 }
 
 fn row(line: &PoolStatus) -> Vec<Cell> {

@@ -98,6 +98,24 @@ fn status_shows_what_pools_do_and_which_are_unhealthy() {
 }
 
 #[test]
+fn a_table_with_long_names_leaves_columns_out_where_the_screen_is_narrow() {
+    let name = "a-name-of-28-characters-long";
+    let shown = |width, runners| {
+        let fleet = fleet(0, vec![pool(name, &["x"])], runners, vec![]);
+        let text = text(&look(&[declared(name)], &fleet), Detail::Pools, width);
+        let text = strip_str(&text).to_string();
+        assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
+        let header = text.lines().find(|line| line.starts_with("POOL")).unwrap();
+        header.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let all = "POOL ON ACT IDLE BOOT FAIL MIN–MAX LEVEL QUEUE OLDEST SCALER HEALTH";
+    assert_eq!(shown(99, vec![]), all);
+    assert_eq!(shown(80, vec![]), "POOL ACT IDLE BOOT MIN–MAX QUEUE OLDEST SCALER HEALTH");
+    let failed = runner(name, "r", "error/pending", -90);
+    assert!(shown(80, vec![failed]).contains(" FAIL "), "a column that differs stays");
+}
+
+#[test]
 fn everything_except_provider_errors_fits_80_columns() {
     let text = strip_str(&text(&everything(), Detail::Pools, 80)).to_string();
     assert!(text.lines().all(|it| it.chars().count() <= 80), "{text}");

@@ -223,3 +223,19 @@ fn a_status_longer_than_the_screen_keeps_header_and_summary_visible() {
     assert!(lines[first + 1].starts_with("pool-00"), "{lines:?}");
     assert!(lines.last().unwrap().contains(" more lines; run `runnerctl status POOL…` to show"));
 }
+
+#[test]
+fn a_status_that_is_longer_than_the_screen_ends_with_its_summary() {
+    let bench = Bench::new();
+    let names: Vec<String> = (0..30).map(|n| format!("pool-{n:02}")).collect();
+    bench.declare(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let (terminal, child) = at_a_terminal(&bench, &["status"], Streams::All);
+    let shown = terminal.end(child).ends(0).err;
+    let summary = "30 pools: 0 active, 0 idle, 0 booting, 0 failed; no job waiting; 30 pools need";
+    assert_eq!(shown.matches(summary).count(), 2, "{shown}");
+    let end = shown.trim_end().lines().last().unwrap();
+    assert!(end.ends_with("30 pools need attention"), "{end}");
+    let (terminal, child) = at_a_terminal(&bench, &["status", "pool-01"], Streams::All);
+    let shown = terminal.end(child).ends(0).err;
+    assert_eq!(shown.matches("1 pool needs attention").count(), 1, "{shown}");
+}
