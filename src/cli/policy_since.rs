@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use crate::config::{self, Manifest, SourceFile, has_error, leaves};
+use crate::config::{self, Manifest, Problem, Severity, SourceFile, has_error, leaves};
 use crate::domain::text::{code, count};
 use crate::host::files::{self, Start};
-use crate::host::git::{GitError, Revision};
+use crate::host::git::{GitError, Revision, RevisionFile};
 use crate::plan::{PolicyChanges, policy_changes};
 use crate::render::problem;
 
@@ -44,7 +44,7 @@ pub(super) async fn read(
     };
     let below = revision.below(&pools).ok_or_else(|| outside(&pools))?;
     let sources = revision.files(&below, is_pool_file).await.map_err(failure)?;
-    let decode = |file: crate::host::git::RevisionFile| {
+    let decode = |file: RevisionFile| {
         SourceFile::decode(format!("{since}:{}", file.path.display()), file.bytes)
     };
     let sources: Result<Vec<SourceFile>, _> = sources.into_iter().map(decode).collect();
@@ -117,9 +117,11 @@ fn failure(error: GitError) -> Failure {
     }
 }
 
-fn invalid(since: &str, problems: &[config::Problem], cx: Context<'_>) -> Failure {
-    cx.print.say(&problem::text(problems));
-    let problems = count(problems.len(), "problem");
+fn invalid(since: &str, problems: &[Problem], cx: Context<'_>) -> Failure {
+    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
+    let errors: Vec<Problem> = errors.cloned().collect();
+    cx.print.say(&problem::text(&errors));
+    let problems = count(errors.len(), "problem");
     Failure::input(format!(
         "`--policy-since`: the files of revision {} have {problems}",
         code(since)

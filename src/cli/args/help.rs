@@ -150,6 +150,6 @@ mod tests {
             }
         }
         // Each example is of a command that exists.
-        assert_eq!(with_examples, 28);
+        assert_eq!(with_examples, 30);
     }
 }

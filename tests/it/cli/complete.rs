@@ -91,7 +91,7 @@ fn zsh_and_fish_complete_pools_and_keys() {
     if is_here("fish") {
         let fish = |line: &str| {
             let script = format!(
-                "source $SCRIPTS/runnerctl.fish; complete --do-complete '{line}' | string split -f 1 \\t"
+                "source $SCRIPTS/runnerctl.fish; complete --do-complete '{line}' | string replace -r '\\t.*' '' ; true"
             );
             candidates(&bench, "/usr/bin/fish", &script)
         };

@@ -67,7 +67,7 @@ fn the_page_shows_a_dry_run_and_a_garm_that_never_answered() {
 
 #[test]
 fn the_words_of_a_failing_provider_are_on_the_page_before_its_runners_are_removed() {
-    let mut stage = Stage::set();
+    let stage = Stage::set();
     stage.knobs(r#"{"create_fail_rate":1.0}"#);
     let _watch = stage.watch();
     stage.queue_held(9);
