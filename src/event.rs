@@ -5,10 +5,8 @@ use std::time::Duration;
 use crate::domain::name::{PoolName, RunnerName};
 use crate::plan::{Action, Resource};
 
-/// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StepResult {
-    /// Carried out.
     Done,
     /// Found done already, by another run for example.
     AlreadyDone,
@@ -16,7 +14,7 @@ pub enum StepResult {
     Failed,
     /// The plan could not do it, or GARM has changed so that it must not be done.
     Blocked,
-    /// Busy runners outlasted `--drain-timeout`.
+    /// Runners were still busy at the end of `--drain-timeout`.
     TimedOut,
     /// Stopped by a signal, or not begun because of one.
     Interrupted,
@@ -54,38 +52,31 @@ impl StepResult {
 /// The end of one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepOutcome {
-    /// What it was about.
     pub about: Resource,
     /// What was to be done.
     pub action: Action,
-    /// How it ended.
     pub kind: StepResult,
     /// One sentence; empty when there is nothing to add.
     pub detail: String,
-    /// What to type or look at next, where something is known.
+    /// What to do next, if anything is known.
     pub help: Option<String>,
 }
 
 /// Something that happened while a plan was carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApplyEvent {
-    /// A step begins.
     StepBegan {
-        /// What it is about.
         about: Resource,
         /// What is to be done.
         action: Action,
     },
     /// What the step is doing now, in a few words.
     Doing {
-        /// What it is about.
         about: Resource,
         /// `create`, `wait for 3 busy runners`, …
         what: String,
     },
-    /// A drain goes on.
     Draining {
-        /// Which pool.
         pool: PoolName,
         /// Runners that still have a job.
         busy: usize,
@@ -96,33 +87,26 @@ pub enum ApplyEvent {
     },
     /// A runner on its way out cannot be deleted.
     Undeletable {
-        /// Which pool.
         pool: PoolName,
-        /// Which runner.
         runner: RunnerName,
         /// What its provider says, as GARM has it.
         fault: String,
     },
     /// A runner was removed, or GARM said that it is busy.
     Runner {
-        /// Which pool.
         pool: PoolName,
-        /// Which runner.
         runner: RunnerName,
         /// What became of it, in a few words.
         what: String,
     },
-    /// A step ended.
     StepEnded(StepOutcome),
 }
 
-/// Hears what happens. Called from several tasks; must not block.
+/// Receives the events of an apply. Called from several tasks; must not block.
 pub trait ApplyListener: Send + Sync {
-    /// One event.
     fn hear(&self, event: &ApplyEvent);
 }
 
-/// Hears nothing.
 pub struct SilentListener;
 
 impl ApplyListener for SilentListener {

@@ -151,7 +151,6 @@ impl Statement {
 pub struct Statements(BTreeMap<u64, Vec<Statement>>);
 
 impl Statements {
-    /// Adds a statement.
     pub fn add(&mut self, statement: Statement) {
         self.0.entry(statement.head.seq).or_default().push(statement);
     }

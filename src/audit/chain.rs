@@ -100,7 +100,7 @@ pub struct Record<'a> {
     pub head: Head,
     /// The hash of the previous record.
     pub previous: String,
-    /// The whole JSON object.
+    /// The JSON object, with the members of the chain.
     pub members: Value,
     /// The signed bytes and their HMAC.
     pub(super) signed: Option<(&'a str, &'a str)>,

@@ -44,7 +44,7 @@ pub enum ReadOn {
     Stop,
 }
 
-/// A check in progress.
+/// A check of one log, file by file and line by line, in bounded memory.
 pub struct Check<'a> {
     demands: Demands<'a>,
     report: Report,
@@ -99,12 +99,11 @@ impl<'a> Check<'a> {
         check
     }
 
-    /// Begins the next file.
     pub fn begin(&mut self, name: &str) {
         self.at = RecordPlace { file: name.to_owned(), line: 0 };
     }
 
-    /// Checks the next line.
+    /// Checks the next line. Returns whether later lines still matter.
     pub fn line(&mut self, line: Line<'_>) -> ReadOn {
         if self.report.broken.is_some() {
             return ReadOn::Stop;

@@ -107,9 +107,7 @@ pub enum Owner {
 /// Where the knowledge of an event comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// GARM's event stream.
     Event,
-    /// A full read.
     Resync,
 }
 
@@ -143,7 +141,7 @@ pub struct Seen {
     pub owner: Option<Owner>,
     /// Where the knowledge comes from.
     pub source: Source,
-    /// How complete it is.
+    /// How completely the change was observed.
     pub sight: Sight,
 }
 
@@ -152,11 +150,9 @@ pub struct Seen {
 pub enum Subject {
     /// The log itself.
     Log,
-    /// GARM's own settings.
     Controller,
     /// GARM's credentials for GitHub.
     Credential {
-        /// Their name in GARM.
         name: String,
         /// Their id in GARM; absent before they exist.
         id: Option<u64>,
@@ -278,7 +274,7 @@ pub fn shrink(value: &Value) -> Value {
     json!({ "bytes": text.len(), "sha256": hex(&Sha256::digest(text.as_bytes())) })
 }
 
-/// Hexadecimal digits, lower case.
+/// The bytes as hexadecimal digits, in lower case.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

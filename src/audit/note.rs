@@ -43,7 +43,6 @@ pub enum DamageKind {
     Altered(String),
     /// The file was emptied in place.
     Emptied,
-    /// The file was deleted.
     Removed,
 }
 

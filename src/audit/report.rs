@@ -71,7 +71,7 @@ pub struct Report {
     pub records: u64,
     /// The sequence number of the first record; more than 1 if older files are archived elsewhere.
     pub first: Option<u64>,
-    /// The last good record.
+    /// The last good record, if there is one.
     pub head: Option<Head>,
     /// The first [`GAPS_MAX`] gaps that the log reports.
     pub gaps: Vec<Gap>,

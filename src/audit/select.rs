@@ -22,7 +22,7 @@ pub struct RecordFilter {
 pub enum SelectedKind {
     /// A write or an event.
     Plain,
-    /// Something may be missing.
+    /// A gap: records may be missing in its span of time.
     Gap,
     /// The key of the HMACs was added or changed.
     Key,
@@ -44,11 +44,9 @@ pub struct BrokenLines {
     pub file: String,
     /// The number of the first of them in the file.
     pub line: usize,
-    /// How many there are.
     pub count: u64,
 }
 
-/// A selection in progress.
 #[derive(Debug)]
 pub struct Selection {
     filter: RecordFilter,
@@ -68,7 +66,6 @@ impl Selection {
         Self { filter, file: String::new(), line: 0, is_open, broken: None }
     }
 
-    /// Begins the next file.
     pub fn begin(&mut self, file: &str) {
         file.clone_into(&mut self.file);
         self.line = 0;

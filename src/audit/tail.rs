@@ -39,10 +39,9 @@ impl LastRecord {
     }
 }
 
-/// How a file ends.
+/// How the last line of a file ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tail {
-    /// The file is empty.
     Empty,
     /// The file ends with an intact record, with or without its newline.
     Sound {
@@ -89,7 +88,6 @@ impl Tail {
 /// How the last line of a file ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// With a newline.
     Newline,
     /// Without one: it must be written before the next record.
     Cut,

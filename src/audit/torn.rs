@@ -24,14 +24,13 @@ impl PartialEq for Torn {
 impl Eq for Torn {}
 
 impl Torn {
-    /// Torn bytes, newlines included.
+    /// The digest of torn bytes, newlines included.
     pub fn of(bytes: &[u8]) -> Self {
         let mut torn = Self::default();
         torn.add_line(bytes);
         torn
     }
 
-    /// Adds a line.
     pub(super) fn add_line(&mut self, line: &[u8]) {
         if self.is_begun {
             self.add(b"\n");

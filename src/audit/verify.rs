@@ -9,7 +9,6 @@ use super::report::Report;
 pub struct File<'a> {
     /// The name that a report gives.
     pub name: &'a str,
-    /// The whole content.
     pub bytes: &'a [u8],
 }
 

@@ -122,7 +122,7 @@ async fn answers(args: &InitArgs, cx: Context<'_>) -> Result<(NewFleet, usize), 
     Ok((NewFleet { name, garm, entity, provider, image, instance_type, pool }, unowned))
 }
 
-/// What GARM may know.
+/// The values of the new files that GARM or the user decides.
 struct Choice {
     entity: EntityRef,
     provider: String,

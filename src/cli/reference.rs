@@ -16,7 +16,6 @@ use crate::domain::name::POOL_NAME_MAX;
 use crate::domain::text;
 use crate::render::words::span;
 
-/// Prints [`page`].
 pub fn run(file: ReferenceFile, cx: Context<'_>) -> Result<Exit, Failure> {
     cx.print.raw(&page(file))?;
     Ok(Exit::Done)

@@ -117,7 +117,7 @@ fn is_loopback(host: &str) -> bool {
     }
 }
 
-/// Parses `ADDRESS:PORT`.
+/// Parses `ADDRESS:PORT`, with an IPv6 address in brackets.
 pub(super) fn listen(text: &str) -> Result<SocketAddr, InvalidValue> {
     let is_plain = text.rsplit_once(':').is_some_and(|parts| port(parts.1).is_some());
     text.parse().ok().filter(|_| is_plain).ok_or_else(|| {

@@ -9,7 +9,7 @@ use crate::domain::entity::EntityRef;
 /// A declared pool. Its settings are read as if they were its own fields.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeclaredPool {
-    /// Required by `plan`.
+    /// The entity whose jobs it serves. `plan` needs it.
     pub entity: Option<EntityRef>,
     /// Name of the provider in GARM's configuration; required by `plan`.
     pub provider: Option<String>,

@@ -51,7 +51,6 @@ pub(super) enum SettingKind {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Constraint {
     None,
-    /// Both keys or neither.
     BothOrNeither(&'static str, &'static str),
     /// Exactly one of the two.
     ExactlyOne(&'static str, &'static str),

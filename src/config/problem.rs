@@ -15,7 +15,7 @@ pub struct Location {
 /// A position in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    /// Line, from 1.
+    /// The line number, counted from 1.
     pub line: u32,
     /// Column in characters, from 1.
     pub column: u32,

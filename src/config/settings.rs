@@ -74,7 +74,7 @@ pub struct CertFiles {
 pub struct HostPort {
     /// A name or an address; IPv6 without brackets.
     pub host: String,
-    /// 1 to 65535.
+    /// The TCP port, from 1 to 65535.
     pub port: u16,
 }
 

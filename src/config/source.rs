@@ -58,7 +58,7 @@ fn is_utf16(bytes: &[u8]) -> bool {
     }
 }
 
-/// The position after `text`.
+/// The position after `text`, which begins at line 1, column 1.
 fn spot_of(text: &str) -> Position {
     let line_start = text.rfind('\n').map_or(0, |at| at + 1);
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);

@@ -24,7 +24,6 @@ impl DurationRule {
     pub(super) const PLAIN: Self =
         Self { min_s: 0, max_s: DURATION_MAX_S, whole_minutes: false, may_be_off: false };
 
-    /// GARM's `minimum_job_age_backoff`.
     pub(super) const BACKOFF: Self = Self { max_s: GARM_BACKOFF_MAX_S, ..Self::PLAIN };
 }
 

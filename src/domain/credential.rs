@@ -99,7 +99,7 @@ impl Credential {
 /// last answer while GitHub refuses the credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
-    /// Requests per hour.
+    /// The number of requests that GitHub allows per hour.
     pub limit: u64,
     /// Requests left in the current hour.
     pub remaining: u64,

@@ -45,11 +45,11 @@ pub struct ScalePolicy {
 #[derive(Debug, Clone, PartialEq)]
 pub struct PoolSettings {
     pub name: PoolName,
-    /// GARM calls it `flavor`.
+    /// The size of the VMs, which GARM calls `flavor`.
     pub instance_type: String,
     /// The pool's labels and those of the defaults, without the owner mark.
     pub labels: Labels,
-    /// `linux` or `windows`.
+    /// The operating system: `linux` or `windows`.
     pub os_type: String,
     pub os_arch: String,
     /// `None` leaves it as it is in GARM.
@@ -135,7 +135,7 @@ pub struct Desired {
     pub controller: ControllerSettings,
     /// GitHub Apps that GARM should use.
     pub credentials: Vec<DesiredCredential>,
-    /// Sorted by name.
+    /// The declared pools, sorted by name.
     pub pools: Vec<DesiredPool>,
     /// Whether pools that are not declared are to be deleted.
     pub scope: Scope,

@@ -13,9 +13,9 @@ pub enum FieldKind {
         min: u32,
         max: u32,
     },
-    /// A duration; see [`super::duration`].
+    /// A duration in the notation of [`super::duration`].
     Duration {
-        /// Shortest duration, in seconds.
+        /// The shortest allowed duration, in seconds.
         min_s: u64,
         /// Whether the duration must be in whole minutes.
         whole_minutes: bool,
@@ -24,12 +24,12 @@ pub enum FieldKind {
     DurationOrOff,
     /// Non-empty text of at most `max` characters, without control characters.
     Text {
-        /// In characters.
+        /// The largest length, in characters.
         max: usize,
     },
     /// The same, or `""` for none.
     TextOrNone {
-        /// In characters.
+        /// The largest length, in characters.
         max: usize,
     },
     /// A prefix of runner names, to which GARM appends a suffix; see [`PREFIX_MAX`].
@@ -39,9 +39,7 @@ pub enum FieldKind {
     /// A repository such as `acme/app`.
     Repository,
     Choice(&'static [&'static str]),
-    /// `true` or `false`.
     Flag,
-    /// `true`, `false` or [`UNMANAGED`].
     FlagOrUnmanaged,
     Labels,
     /// A mapping with string keys and any YAML values.

@@ -34,7 +34,7 @@ pub struct Controller {
 pub struct Template {
     pub id: u64,
     pub name: String,
-    /// `linux` or `windows`.
+    /// The operating system: `linux` or `windows`.
     pub os_type: String,
     /// `github` or `gitea`; empty if GARM did not say.
     pub forge: String,
@@ -77,7 +77,7 @@ impl Proxy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provider {
     pub name: String,
-    /// Usually `external`.
+    /// GARM's word for its kind, usually `external`.
     pub kind: String,
     pub description: String,
 }
@@ -92,7 +92,6 @@ pub const GARM_0_1_HELP: &str = "upgrade GARM to 0.2.0 or later";
 /// Which line of GARM answers (GARM.md §k).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReleaseLine {
-    /// 0.2.0 or later.
     Current,
     /// 0.1, to which runnerctl does not write.
     Old,

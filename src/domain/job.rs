@@ -56,7 +56,7 @@ pub struct Job {
     /// The runner that has it. It is set a moment after `in_progress`, and never for a runner that
     /// GARM does not know.
     pub runner: Option<RunnerName>,
-    /// `owner/name` of its repository.
+    /// Its repository, as `owner/name`.
     pub repository: String,
     /// The entities whose webhooks reported it. If an organization and one of its repositories both
     /// have a webhook, GARM's row names both.

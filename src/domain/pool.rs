@@ -72,16 +72,16 @@ pub enum SpecsVersion {
 pub struct Pool {
     pub id: PoolId,
     pub entity: EntityKey,
-    /// As GARM spells it.
+    /// The name of the entity as GARM spells it.
     pub entity_name: String,
     /// GARM's name for the GitHub endpoint; empty if GARM did not say.
     pub endpoint: String,
     pub spec: PoolSpec,
-    /// Whether `spec.extra_specs` is known.
+    /// Whether `spec.extra_specs` was read; lists omit it.
     pub detail: PoolDetail,
     /// Grows by one with each change that makes existing runners outdated. `None` before GARM 0.2.
     pub generation: Option<u64>,
-    /// By GARM's clock.
+    /// When the row was created, on GARM's clock.
     pub created_at: Timestamp,
     /// When its row was last written, by GARM's clock.
     pub updated_at: Timestamp,
@@ -142,7 +142,7 @@ impl Pool {
 /// those.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PoolChange {
-    /// The complete new set.
+    /// The complete new set of labels.
     pub labels: Option<Labels>,
     pub enabled: Option<bool>,
     /// GARM checks it against the level, so the two go together if both change.
@@ -155,11 +155,11 @@ pub struct PoolChange {
     pub runner_prefix: Option<String>,
     /// Empty for the default group.
     pub runner_group: Option<String>,
-    /// In minutes, not 0.
+    /// The timeout in minutes, at least 1.
     pub bootstrap_timeout_min: Option<u32>,
     pub priority: Option<u32>,
     pub template_id: Option<u64>,
-    /// [`NO_PROXY`] for none.
+    /// The id of the proxy; [`NO_PROXY`] removes it.
     pub proxy_id: Option<u64>,
     pub enable_shell: Option<bool>,
     /// The complete new map; empty clears it.

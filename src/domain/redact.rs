@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 /// shorter one would only garble texts.
 const HIDDEN_MIN: usize = 6;
 
-/// Replaces a secret.
+/// The text that replaces a secret.
 const HIDDEN: &str = "…";
 
 /// The text with every occurrence of the secret masked.
@@ -163,12 +163,10 @@ fn is_base64(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_' | '=')
 }
 
-/// How letters are compared.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum LetterCase {
     /// Exactly, except that the two base64 alphabets are equal.
     Exact,
-    /// Ignoring case.
     Folded,
 }
 

@@ -113,11 +113,11 @@ impl RunnerStatus {
 /// instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusMessage {
-    /// By GARM's clock.
+    /// When GARM recorded it, on GARM's clock.
     pub at: Timestamp,
     /// The text, by GARM or by the install script.
     pub text: String,
-    /// `info`, `warning` or `error`.
+    /// GARM's level: `info`, `warning` or `error`.
     pub level: String,
 }
 
@@ -125,7 +125,7 @@ pub struct StatusMessage {
 pub struct Runner {
     /// GARM's id of the instance, a UUID.
     pub id: String,
-    /// Unique in GARM.
+    /// The name, which is unique in GARM.
     pub name: RunnerName,
     /// `None` for an instance of a scale set.
     pub pool: Option<PoolId>,

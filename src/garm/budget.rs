@@ -8,7 +8,7 @@ pub struct Budget {
     pub runners: AnswerLimit,
     /// Jobs, of which those beyond the limit are left out.
     pub jobs: AnswerLimit,
-    /// Pools, without their `extra_specs`.
+    /// The limit of the list of pools, which has no `extra_specs`.
     pub pools: AnswerLimit,
     /// The pools of one entity, with their `extra_specs`.
     pub specs: AnswerLimit,
@@ -21,7 +21,7 @@ pub struct Budget {
 /// The limit of one response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AnswerLimit {
-    /// Maximum number of rows.
+    /// The largest number of rows that are read.
     pub rows: usize,
     /// Maximum size in bytes, after decompression.
     pub bytes: usize,

@@ -34,7 +34,7 @@ pub struct GarmClient {
 }
 
 impl GarmClient {
-    /// Does not connect yet.
+    /// Makes a client; the first request connects and logs in.
     pub fn new(transport: Arc<dyn Transport>, login: GarmLogin) -> Self {
         let session = Arc::new(Session::new(transport, login));
         Self { session, budget: Mutex::default(), remarks: Mutex::default() }
@@ -60,7 +60,7 @@ impl GarmClient {
             .collect()
     }
 
-    /// GARM's address, for messages.
+    /// GARM's address, for use in messages.
     pub fn address(&self) -> String {
         self.session.transport.address()
     }
@@ -81,7 +81,7 @@ impl GarmClient {
         Ok((answer.output, answer.date))
     }
 
-    /// Sets `minimum_job_age_backoff`, in seconds.
+    /// Sets `minimum_job_age_backoff`, in seconds; returns GARM's settings afterwards.
     pub async fn update_controller(&self, backoff_s: u64) -> Result<Controller, GarmError> {
         let body = json!({ "minimum_job_age_backoff": backoff_s });
         let reader = DocumentReader::new(wire::controller);
@@ -120,7 +120,6 @@ impl GarmClient {
         self.get("/providers".into(), wire::providers).await
     }
 
-    /// The install templates.
     pub async fn templates(&self) -> Result<Vec<Template>, GarmError> {
         self.get("/templates".into(), wire::templates).await
     }
@@ -138,7 +137,6 @@ impl GarmClient {
         }
     }
 
-    /// GARM's credentials for GitHub.
     pub async fn credentials(&self) -> Result<Vec<Credential>, GarmError> {
         self.get(CREDENTIALS.into(), wire::credentials).await
     }
@@ -153,7 +151,7 @@ impl GarmClient {
         self.pools_and_date().await.map(|(output, _)| output)
     }
 
-    /// [`Self::pools`], and GARM's clock.
+    /// Like [`Self::pools`], with the `Date` of the answer, if it has one.
     pub async fn pools_and_date(&self) -> Result<(Vec<Pool>, Option<Timestamp>), GarmError> {
         self.list("/pools".into(), wire::pools(self.budget().pools)).await
     }
@@ -164,7 +162,6 @@ impl GarmClient {
         self.send(Method::Get, pool_path(id)?, None, reader).await
     }
 
-    /// Every instance.
     pub async fn runners(&self) -> Result<Vec<Runner>, GarmError> {
         let reader = wire::runners(self.budget().runners);
         self.list("/instances".into(), reader).await.map(|(output, _)| output)

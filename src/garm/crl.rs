@@ -16,7 +16,7 @@ use super::x509;
 pub struct CrlExpiry {
     /// The file that contains it.
     pub path: PathBuf,
-    /// Its `nextUpdate`.
+    /// When it expires: its `nextUpdate`.
     pub at: Timestamp,
 }
 

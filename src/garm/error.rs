@@ -8,7 +8,6 @@ use crate::domain::fleet::{GARM_0_1_HELP, GARM_0_1_REFUSAL};
 /// The meaning of a failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// There was no response.
     Transport(TransportError),
     /// Wrong user name or password (401 `Not Authorized` on login).
     Credentials,
@@ -20,11 +19,10 @@ pub enum ErrorKind {
     NotInitialised,
     /// The controller's URLs are not set (409 `urls_required`).
     UrlsMissing,
-    /// A 404 from GARM.
     NotFound,
     /// 400 or 422: GARM does not accept the request, or not now (a busy runner).
     Refused,
-    /// Any other 409.
+    /// A 409 for any other reason.
     Conflict,
     /// 5xx or 429, from GARM or a reverse proxy in front of it.
     Server(u16),

@@ -35,14 +35,13 @@ const REFUSAL_MAX: usize = 64 << 10;
 /// 75 s), so that no request is sent on a connection that is being closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How to reach GARM.
 #[derive(Debug, Clone)]
 pub struct HttpOptions {
     /// `garm.url`: scheme, host, port, and the path prefix of `/api/v1`, if any.
     pub url: String,
     /// Where plain HTTP is allowed to; loopback only by default.
     pub plain_http: PlainHttp,
-    /// `garm.tls`.
+    /// The files that `garm.tls` names.
     pub tls: GarmTlsFiles,
     /// The defaults except in tests.
     pub timeouts: Timeouts,
@@ -285,7 +284,6 @@ impl Transport for Http {
     }
 }
 
-/// Checks the URL.
 fn check_url(text: &str, plain: PlainHttp) -> Result<Url, GarmError> {
     base_url(text, plain).map_err(|error| {
         let help = if error == UrlError::Unencrypted {

@@ -104,7 +104,6 @@ fn is_binary(content: &[u8]) -> bool {
     content.first() == Some(&0x30) && std::str::from_utf8(content).is_err()
 }
 
-/// A path for messages.
 pub(crate) fn shown(path: &Path) -> String {
     text::quote(&path.to_string_lossy())
 }

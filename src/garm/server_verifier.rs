@@ -13,9 +13,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 /// Which server certificate is accepted, whatever its names, dates and issuer.
 #[derive(Debug)]
 pub(crate) enum AcceptedServer {
-    /// Every one.
     Any,
-    /// This one.
     Only {
         certificate: CertificateDer<'static>,
         /// The error for another certificate.

@@ -23,7 +23,6 @@ use super::wire::{self, BodyReader, DecodeError, DocumentReader};
 use crate::domain::poison::IgnorePoison;
 use crate::domain::text;
 
-/// A password being resolved.
 pub type PasswordFuture<'a> =
     Pin<Box<dyn Future<Output = Result<SecretString, GarmError>> + Send + 'a>>;
 
@@ -34,7 +33,6 @@ pub trait PasswordSource: Send + Sync {
     fn resolve(&self) -> PasswordFuture<'_>;
 }
 
-/// A fixed password.
 impl PasswordSource for SecretString {
     fn resolve(&self) -> PasswordFuture<'_> {
         Box::pin(std::future::ready(Ok(self.clone())))
@@ -44,9 +42,9 @@ impl PasswordSource for SecretString {
 /// The credentials of GARM's admin.
 #[derive(Clone)]
 pub struct GarmLogin {
-    /// `garm.username`.
+    /// The user name in `garm.username`.
     pub username: String,
-    /// What `garm.password` refers to.
+    /// The password that `garm.password` refers to, resolved at each login.
     pub password: Arc<dyn PasswordSource>,
 }
 
@@ -262,10 +260,9 @@ impl Session {
     }
 }
 
-/// A decoded response.
 pub(super) struct DecodedResponse<T> {
     pub(super) output: T,
-    /// GARM's clock.
+    /// The `Date` of the response, if it has one.
     pub(super) date: Option<Timestamp>,
     /// What was left out of the response.
     pub(super) remark: Option<String>,

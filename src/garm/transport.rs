@@ -16,10 +16,9 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Timeout for a request and its response. A delete waits for GitHub inside GARM.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Timeouts of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For opening a connection.
+    /// The timeout for opening a connection.
     pub connect: Duration,
     /// For the whole request and response, the connection included.
     pub request: Duration,
@@ -34,13 +33,10 @@ impl Default for Timeouts {
 /// The HTTP methods that GARM's API uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Method {
-    /// Read.
     Get,
     /// Create. Never repeated without checking the result.
     Post,
-    /// Change.
     Put,
-    /// Remove.
     Delete,
 }
 
@@ -64,13 +60,11 @@ impl Method {
 /// One request to GARM's API.
 #[derive(Clone)]
 pub struct Request {
-    /// The HTTP method.
     pub method: Method,
     /// Path below `/api/v1`, with leading slash and query.
     pub path: String,
     /// The JSON body, if the request has one.
     pub body: Option<Value>,
-    /// Bearer token.
     pub token: Option<SecretString>,
 }
 
@@ -84,9 +78,8 @@ impl fmt::Debug for Request {
 /// A response of any status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
-    /// HTTP status.
     pub status: u16,
-    /// `Content-Type`, if present.
+    /// The `Content-Type`, if the response has one.
     pub content_type: Option<String>,
     /// `Date`: GARM's clock, in whole seconds.
     pub date: Option<Timestamp>,
@@ -116,7 +109,6 @@ pub enum TransportError {
     /// No complete response within the timeout.
     #[error("no response within {0:?}")]
     Timeout(Duration),
-    /// The TLS handshake failed.
     #[error(transparent)]
     Tls(TlsFault),
     /// The connection was closed before a response.
@@ -132,7 +124,7 @@ pub enum TransportError {
     /// The response is not HTTP.
     #[error("the response is not HTTP: {0}")]
     NotHttp(String),
-    /// The response broke off.
+    /// The connection ended within the response.
     #[error("the response is incomplete: {0}")]
     Body(String),
     /// The response is larger than this many bytes, the limit.
@@ -191,12 +183,10 @@ pub enum TlsFault {
     /// The server refused our client certificate, or the lack of one.
     #[error("the server asked for a client certificate, {presented}, and refused: {alert}")]
     ClientCertificate {
-        /// What we presented.
+        /// The client certificate that was presented, if any.
         presented: PresentedCertificate,
-        /// The TLS alert.
         alert: String,
     },
-    /// Anything else.
     #[error("the TLS handshake failed: {0}")]
     Other(String),
 }
@@ -204,7 +194,6 @@ pub enum TlsFault {
 /// What we presented when the server asked for a client certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PresentedCertificate {
-    /// No certificate is configured.
     Nothing,
     /// A certificate: its file and validity.
     Certificate(String),
@@ -219,14 +208,12 @@ impl fmt::Display for PresentedCertificate {
     }
 }
 
-/// A pending response.
 pub type ResponseFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Response, TransportError>> + Send + 'a>>;
 
 /// A request for GARM's event stream.
 #[derive(Debug, Clone)]
 pub struct StreamRequest {
-    /// Bearer token.
     pub token: SecretString,
     /// The message after which GARM starts sending (GARM.md §g).
     pub filter: &'static str,
@@ -242,14 +229,12 @@ pub enum StreamResponse {
     Refused(Response),
 }
 
-/// A pending event stream.
 pub type StreamFuture<'a> =
     Pin<Box<dyn Future<Output = Result<StreamResponse, TransportError>> + Send + 'a>>;
 
 /// One message of an event stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
-    /// An event.
     Text(String),
     /// A ping or anything else that is not an event; it shows that the peer is alive.
     KeepAlive,

@@ -145,7 +145,7 @@ fn certificate(error: &CertificateError) -> TlsFault {
     }
 }
 
-/// `garm.test` from rustls's `DnsName("garm.test")`.
+/// The name within rustls's debug text: `garm.test` from `DnsName("garm.test")`.
 fn bare(name: &str) -> &str {
     let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
     inner.unwrap_or(name).trim_matches('"')

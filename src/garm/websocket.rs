@@ -71,7 +71,6 @@ impl Http {
     }
 }
 
-/// An open stream.
 struct Socket(WebSocketStream<Upgraded>);
 
 impl FrameStream for Socket {

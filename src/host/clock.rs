@@ -6,7 +6,6 @@ use tokio::time::Instant;
 /// A clock. It is passed down, so that tests and the demo can use a virtual one.
 #[derive(Debug, Clone, Copy)]
 pub enum Clock {
-    /// This machine's wall clock.
     Real,
     /// A clock that showed `epoch` at the instant `began` and runs with tokio's clock since.
     Virtual {
@@ -23,7 +22,6 @@ impl Clock {
         Self::Virtual { epoch, began: Instant::now() }
     }
 
-    /// Reads the clock.
     pub fn now(&self) -> Timestamp {
         match self {
             Self::Real => Timestamp::now(),

@@ -17,7 +17,6 @@ const SECTOR: usize = 512;
 /// The device and inode number of a file.
 pub(super) type Inode = (u64, u64);
 
-/// A logged call.
 #[derive(Debug, Clone)]
 pub(super) enum Op {
     /// The file was opened under this name, and created if it did not exist.
@@ -67,7 +66,7 @@ type Image = BTreeMap<PathBuf, Vec<u8>>;
 struct Disk {
     /// The names as programs see them.
     names: BTreeMap<PathBuf, Inode>,
-    /// The durable names.
+    /// The names that survive a loss of power.
     synced: BTreeMap<PathBuf, Inode>,
     /// Changes of names since the folder was synced: the old name and the new one.
     pending: Vec<(Option<PathBuf>, PathBuf, Inode)>,

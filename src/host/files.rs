@@ -502,15 +502,18 @@ mod tests {
 
     /// `message` of the one problem, for a start of each kind.
     fn check_start(build: impl FnOnce(&Path), path: &str, expected: (Option<&str>, Option<&str>)) {
-        let folder = tempfile::tempdir().unwrap();
-        build(folder.path());
+        // `..` leads into an empty folder, not into the one that all processes share.
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("folder");
+        fs::create_dir(&folder).unwrap();
+        build(&folder);
         let said = |start: Start| {
             let read = read_pools(&[start]);
             assert!(read.sources.iter().all(|source| source.text == "pools: []\n"), "{read:?}");
             read.problems.first().map(|problem| problem.message.clone())
         };
-        let named = said(Start::Named(folder.path().join(path)));
-        let below = said(Start::Below { folder: folder.path().to_owned(), rest: path.into() });
+        let named = said(Start::Named(folder.join(path)));
+        let below = said(Start::Below { folder: folder.clone(), rest: path.into() });
         assert_eq!((named.as_deref(), below.as_deref()), expected);
     }
 

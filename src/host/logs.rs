@@ -18,10 +18,9 @@ const READ_MAX: usize = 256 * 1024;
 /// The first bytes of a gzip file.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// An audit file.
 #[derive(Debug)]
 pub struct LogFile {
-    /// Its path, for messages.
+    /// The path of the file as messages show it.
     pub name: String,
     file: File,
     /// Its length when it was opened; a process may be appending to it.

@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 pub enum Signal {
     /// SIGINT (Ctrl-C), exit code 130.
     Interrupt,
-    /// SIGTERM, exit code 143.
+    /// SIGTERM; the process exits with 143.
     Terminate,
 }
 

@@ -4,14 +4,12 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-/// A notification to systemd.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// The service works, or waits for GARM and reports that.
     Ready,
     /// The service reloads its files; [`Notice::Ready`] follows.
     Reloading,
-    /// The service stops.
     Stopping,
     /// The loop runs; to be sent at the interval of [`watchdog`].
     Alive,

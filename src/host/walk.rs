@@ -24,7 +24,6 @@ const STEP: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC)
 /// How links in a path are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Links {
-    /// They are refused.
     Refused,
     /// They are followed if they stay below the folder where the path starts.
     Beneath,
@@ -35,13 +34,13 @@ pub(super) enum Links {
 /// Why a path does not lead to a file or a folder.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// A link, under [`Links::Refused`].
+    /// A symbolic link, if [`Links::Refused`] applies.
     Link,
     /// A link leads out of the folder where the path starts.
     Outside,
     /// A link leads to nothing.
     Dangling,
-    /// Links form a circle.
+    /// Following the links would not end.
     Circle,
     /// The path leads to something else than expected, for example `a pipe`.
     NotAFile(&'static str),

@@ -50,7 +50,6 @@ impl ConnectionPhase {
 /// The largest number of silent connections.
 pub const SILENT_MAX: usize = 64;
 
-/// All open connections.
 #[derive(Debug, Default)]
 pub(super) struct ConnectionTable {
     guests: Mutex<OpenConnections>,

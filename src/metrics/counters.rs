@@ -50,7 +50,6 @@ macro_rules! series {
                 }
             }
 
-            /// [`Self::labels`] as text.
             pub(super) fn values(&self) -> Vec<String> {
                 self.labels().iter().map(|label| label.text()).collect()
             }

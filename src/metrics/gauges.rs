@@ -18,7 +18,6 @@ pub(super) struct Gauge {
 
 /// How a gauge is read. A value that is `None` is unknown and left out.
 enum GaugeReader {
-    /// One value per pool.
     Pool(fn(&PoolGauges) -> Option<f64>),
     /// One value per pool and state of a runner.
     RunnerStates,

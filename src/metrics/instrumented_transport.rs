@@ -13,7 +13,6 @@ use crate::garm::{
 /// The HTTP status of a stream that was opened.
 const SWITCHED: u16 = 101;
 
-/// Wraps a transport.
 pub struct InstrumentedTransport {
     inner: Arc<dyn Transport>,
     metrics: Arc<MetricsState>,

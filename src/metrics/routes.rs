@@ -75,7 +75,7 @@ async fn pool_page(
     html_page(metrics, PageRequest { pool: Some(name), is_refreshed }).await
 }
 
-/// True without `?refresh=off`.
+/// Whether the page reloads itself: true without `?refresh=off`.
 fn is_refreshed(query: Option<&str>) -> bool {
     !query.is_some_and(|query| query.split('&').any(|pair| pair == "refresh=off"))
 }

@@ -45,10 +45,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// The parts of the listener.
 pub struct MetricsServer {
-    /// From [`super::bind`].
+    /// The socket that [`super::bind`] has bound.
     pub listener: TcpListener,
     pub metrics: Arc<MetricsState>,
-    /// `None` for plain HTTP.
+    /// The certificates for TLS; absent for plain HTTP.
     pub certificates: Option<Arc<Certificates>>,
 }
 

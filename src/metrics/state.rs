@@ -22,7 +22,6 @@ pub type DecisionsRenderer = Arc<dyn Fn() -> Value + Send + Sync>;
 /// ending.
 pub type PageRenderer = Arc<dyn Fn(&PageSource, &PageRequest) -> Option<HtmlPage> + Send + Sync>;
 
-/// The requested page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest {
     /// The pool; `None` for the page of the fleet.
@@ -44,18 +43,14 @@ pub struct PageSource {
     /// Why nothing is written, one sentence for each reason.
     pub frozen: Vec<String>,
     pub config: ReloadResult,
-    /// The result of [`MetricsState::health`].
     pub health: Result<(), String>,
 }
 
-/// A page as HTML.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HtmlPage {
     /// False if the page says that the pool does not exist.
     pub is_found: bool,
-    /// The whole document.
     pub html: String,
-    /// Its `Content-Security-Policy`.
     pub security_policy: &'static str,
 }
 

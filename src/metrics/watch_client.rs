@@ -27,7 +27,6 @@ use crate::garm::server_verifier::{AcceptedServer, client_config};
 /// How long a `watch` on this machine may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The form of `--url`.
 const URL_FORM: &str = "write `http://HOST:PORT` or `https://HOST:PORT`";
 
 /// The largest page in bytes; that of a thousand pools has 4 MB.
@@ -36,7 +35,6 @@ const PAGE_MAX: usize = 64 << 20;
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AskError {
-    /// Nothing listens there.
     NotRunning,
     /// Something listens there but sent no decisions: one sentence without a full stop, escaped.
     NoAnswer(String),

@@ -67,7 +67,6 @@ pub enum AlertStatus {
 }
 
 impl AlertStatus {
-    /// When the alert started.
     pub fn since(self) -> Timestamp {
         match self {
             Self::Firing { since } | Self::Resolved { since, .. } => since,

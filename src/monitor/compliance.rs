@@ -71,7 +71,6 @@ impl Requirement {
 pub enum RequirementAnswer {
     Met,
     NotMet,
-    /// This command cannot tell.
     CannotTell,
 }
 
@@ -151,7 +150,6 @@ pub enum MtlsFact {
     Enforced(String),
     /// Some such request was accepted.
     NotEnforced(String),
-    /// No proof either way.
     Unproven(String),
 }
 

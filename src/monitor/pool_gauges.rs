@@ -11,7 +11,6 @@ pub struct PoolGauges {
     pub idle: u32,
     /// Jobs that wait for a runner, without stale and stuck ones.
     pub queue_depth: u32,
-    /// The declared value.
     pub min_runners: u32,
     /// The smaller of the declared value and GARM's.
     pub max_runners: u32,

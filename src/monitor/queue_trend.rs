@@ -9,13 +9,11 @@ use std::time::Duration;
 
 use crate::domain::name::PoolName;
 
-/// Number of minutes kept.
 pub const TREND_MINUTES: usize = 60;
 
 /// The largest values of one minute, so that a short burst is not lost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct QueueSample {
-    /// Number of waiting jobs.
     pub depth: u32,
     /// Age of the oldest of them, in seconds.
     pub oldest_wait_s: u32,
@@ -79,7 +77,6 @@ impl QueueTrend {
 pub struct QueueTrends {
     /// Two observations at most this far apart leave no gap between them.
     bridge_minutes: u64,
-    /// The newest minute.
     minute: u64,
     pools: BTreeMap<PoolName, QueueTrend>,
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 /// How long an event counts: long enough to be noticed by the engineer on call.
 pub const WINDOW: Duration = Duration::from_hours(1);
 
-/// The largest count.
+/// The largest count; later events replace the oldest.
 const MAX: usize = 1_000;
 
 /// The times of the events within [`WINDOW`], oldest first.

@@ -36,7 +36,7 @@ pub(super) struct DeliveryAnswer {
 }
 
 impl ReceiverClient {
-    /// Does not connect yet.
+    /// Makes a client; the first message connects.
     pub(super) fn new(target: ReceiverEndpoint) -> Result<Self, ReceiverError> {
         let failed =
             |why: String, help| ReceiverError { receiver: target.name().to_owned(), why, help };
@@ -75,7 +75,7 @@ impl ReceiverClient {
         self.post(body.to_string()).await
     }
 
-    /// Posts this JSON unchanged.
+    /// Posts this JSON unchanged and waits for the answer.
     pub(super) async fn post(&self, json: String) -> DeliveryAnswer {
         let request = self.http.post(self.target.url()).header(CONTENT_TYPE, "application/json");
         match request.body(json).send().await {

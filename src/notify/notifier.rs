@@ -22,7 +22,6 @@ pub type DeliveryListener = Arc<dyn Fn(&Delivery) + Send + Sync>;
 pub struct Attachment(Arc<Mutex<Option<String>>>);
 
 impl Attachment {
-    /// Replaces the previous attachment.
     pub fn replace(&self, line: String) {
         *self.0.lock().ignoring_poison() = Some(line);
     }
@@ -60,7 +59,7 @@ impl DeliveryOutcome {
     /// All outcomes, so that each counter can start at 0.
     pub const ALL: [Self; 4] = [Self::Delivered, Self::Failed, Self::Refused, Self::Dropped];
 
-    /// The word in `runnerctl_alert_deliveries_total{outcome}`.
+    /// The value of the label `outcome` in `runnerctl_alert_deliveries_total`.
     pub fn word(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",

@@ -7,7 +7,7 @@ use super::queue::SendResult;
 pub struct WebhookClient(ReceiverClient);
 
 impl WebhookClient {
-    /// Does not connect yet.
+    /// Makes a client; the first message connects.
     pub fn new(target: ReceiverEndpoint) -> Result<Self, ReceiverError> {
         ReceiverClient::new(target).map(Self)
     }

@@ -34,7 +34,6 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(300);
 pub(super) struct AlertQueue {
     kind: ReceiverApi,
     entries: BTreeMap<AlertKey, QueuedAlert>,
-    /// Consecutive failures.
     failures: u32,
     /// Nothing is sent before this time.
     not_before: Option<Instant>,
@@ -63,7 +62,6 @@ pub(super) enum SendResult {
     Delivered,
     /// No response, or one that asks for a later attempt, with the wait if the receiver gave one.
     Failed(Option<Duration>),
-    /// The receiver rejected it.
     Refused,
 }
 

@@ -7,7 +7,6 @@ use crate::domain::name::PoolName;
 pub enum NoteSeverity {
     /// The declared values do not have the declared effect until the cause is removed.
     Warning,
-    /// For information only.
     Remark,
 }
 

@@ -63,12 +63,12 @@ pub enum SavedError {
     /// Its size in bytes is over [`SAVED_MAX`].
     #[error("it has {0} bytes, too many for a saved plan")]
     TooLarge(usize),
-    /// Truncated, or not JSON.
+    /// The file is truncated, or it is not JSON.
     #[error("it is not valid JSON: line {line}, column {column}")]
     Syntax {
-        /// Counted from 1.
+        /// The position of the error, counted from 1.
         line: usize,
-        /// Counted from 1.
+        /// The position of the error, counted from 1.
         column: usize,
     },
     /// JSON, but not a plan.

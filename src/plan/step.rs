@@ -114,7 +114,6 @@ pub enum ShownValue {
 pub struct FieldChange {
     /// The name of the field in the files; `extra_specs.KEY` for one key of that map.
     pub field: String,
-    /// The value in GARM.
     pub before: ShownValue,
     /// The value after the step.
     pub after: ShownValue,
@@ -155,9 +154,9 @@ pub struct Promotion {
 pub enum Operation {
     /// No writes: the step is blocked.
     Nothing,
-    /// `PUT /controller`.
+    /// A change of GARM's settings: `PUT /controller`.
     Controller {
-        /// `minimum_job_age_backoff`, in seconds.
+        /// The new `minimum_job_age_backoff`, in seconds.
         backoff_s: u64,
     },
     /// `POST /github/credentials`, or `PUT` if the credential exists. The private key is not in the

@@ -23,7 +23,7 @@ const LOCK_WAIT: Duration = Duration::from_millis(20);
 pub struct AuditContext {
     /// The audit log that receives the records.
     pub book: AuditDestination,
-    /// Who makes the writes.
+    /// The process that makes the writes.
     pub actor: Actor,
     /// Why the writes are made.
     pub cause: Cause,

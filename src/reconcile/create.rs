@@ -27,7 +27,6 @@ use crate::domain::pool::{Pool, PoolChange, PoolSpec};
 use crate::garm::{ErrorKind, GarmError};
 use crate::plan::{Creation, Promotion};
 
-/// How a creation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CreateEnd {
     /// The pool exists, and this run created it.

@@ -6,7 +6,6 @@ use crate::plan::{ShownValue, Step};
 /// What to write if the pool's level has changed since the plan was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LevelRule {
-    /// The planned level.
     Exact,
     /// `watch` controls the level. A plan only raises it, and a level that was raised above the
     /// plan's since then stays.

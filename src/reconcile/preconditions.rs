@@ -18,7 +18,6 @@ pub(super) enum OwnerRule {
 /// The state that the pool must be in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StateRule {
-    /// Any state is allowed.
     Any,
     /// Disabled and at level 0, as a create leaves it before its last write. The caller checks that
     /// it has no runners.

@@ -77,7 +77,6 @@ pub(super) struct PoolList {
     /// The number of reads that have begun.
     begun: AtomicU64,
     last: Mutex<Option<PoolListing>>,
-    /// When the apply began.
     began_at: Instant,
 }
 

@@ -37,7 +37,6 @@ const LEAVING_WAIT: Duration = Duration::from_secs(60);
 /// The number of failed removals of one runner that ends the step. "Busy" is not a failure.
 const REMOVAL_TRIES: u32 = 3;
 
-/// How a retirement ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Retired {
     /// The pool has been deleted.

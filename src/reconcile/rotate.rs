@@ -52,7 +52,6 @@ struct Rotation {
     asked: BTreeMap<RunnerName, u32>,
     /// All runners that were removed.
     removed: BTreeSet<RunnerName>,
-    /// Replacements that have failed.
     failed: BTreeSet<RunnerName>,
     /// The runners that existed at the start: the rotation is not responsible for their failures.
     at_start: BTreeSet<RunnerName>,
@@ -61,7 +60,6 @@ struct Rotation {
     batch: usize,
     /// Runners that have become idle since then, or have a job by now.
     arrived: BTreeSet<RunnerName>,
-    /// The replacements in `error`.
     erring: BTreeMap<RunnerName, Erring>,
     /// The number of batches whose replacements did not become idle in time.
     late: usize,

@@ -8,7 +8,6 @@ pub(super) const ALREADY_SO: &str = "already up to date";
 pub(super) const BY_ANOTHER_RUN: &str = "created by another run";
 pub(super) const ALREADY_GONE: &str = "already deleted";
 
-/// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct StepEnd {
     pub(super) kind: StepResult,

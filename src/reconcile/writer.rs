@@ -37,7 +37,6 @@ pub(super) use level::{LevelOrder, ResendLabels};
 /// none (GARM.md §0.10).
 pub(super) const WRITE_GAP: Duration = Duration::from_millis(250);
 
-/// Writes to one GARM.
 pub struct Writer {
     client: Arc<GarmClient>,
     line: ReleaseLine,
@@ -81,7 +80,6 @@ impl Writer {
         Self { client, line, record, pool_list, last_write: Mutex::new(HashMap::new()) }
     }
 
-    /// The client, for reading.
     pub(super) fn client(&self) -> &GarmClient {
         &self.client
     }

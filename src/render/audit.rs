@@ -76,7 +76,6 @@ fn gaps(report: &Report) -> Vec<String> {
     lines
 }
 
-/// What the anchors prove.
 fn anchored_line(anchored: &Anchored, report: &Report) -> String {
     let count = |n: u64| count(usize::try_from(n).unwrap_or(usize::MAX), "statement");
     let earlier = match anchored.earlier {

@@ -6,7 +6,6 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-/// `document` as JSON.
 pub fn value(document: &impl Serialize) -> Value {
     serde_json::to_value(document).expect("documents hold texts, numbers and lists, which are JSON")
 }

@@ -41,7 +41,6 @@ const COMMON_LABELS: &[&str] = &[
 pub struct PoolDraft {
     /// GARM's id of the pool.
     pub id: PoolId,
-    /// The generated name.
     pub name: String,
     /// The fields in the order of the file.
     pub fields: Vec<(&'static str, Value)>,

@@ -23,7 +23,6 @@ pub struct NewGarm {
     pub url: String,
     /// Whether the URL is allowed to be `http://` beyond loopback.
     pub insecure_http: bool,
-    /// GARM's administrator.
     pub username: String,
     /// A reference to the administrator's password, such as `env:GARM_PASSWORD`.
     pub password: String,

@@ -45,7 +45,6 @@ pub fn sentence(probes: &[Probe]) -> String {
     }
 }
 
-/// The possible results.
 fn words() -> [&'static str; 4] {
     [Proof::Enforced, Proof::Unreachable, Proof::CannotTell, Proof::NotEnforced].map(Proof::word)
 }

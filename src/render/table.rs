@@ -25,7 +25,6 @@ impl Cell {
         Self { side: CellAlignment::Right, ..Self::text(text) }
     }
 
-    /// Adds a style.
     #[must_use]
     pub fn styled(self, style: Style) -> Self {
         Self { style, ..self }

@@ -112,11 +112,6 @@ impl FleetIndex {
         }
     }
 
-    /// Sets GARM's changed `minimum_job_age_backoff`.
-    pub fn set_backoff(&mut self, backoff: Duration) {
-        self.backoff = backoff;
-    }
-
     /// Applies one change at `now`; returns the entities to evaluate again: none if the change is
     /// old or concerns no known entity, several for a job that names several.
     pub fn apply(&mut self, change: RowChange, now: Timestamp) -> Vec<EntityKey> {
@@ -231,7 +226,7 @@ impl FleetIndex {
         self.read_at
     }
 
-    /// GARM's `minimum_job_age_backoff`, as last read or set.
+    /// GARM's `minimum_job_age_backoff`, as last read.
     pub fn backoff(&self) -> Duration {
         self.backoff
     }

@@ -24,7 +24,6 @@ pub struct QueuedJob<'a> {
     pub job: &'a Job,
     /// The pool that it is assigned to; absent for a job that no pool serves.
     pub pool: Option<PoolId>,
-    /// What it waits for.
     pub wait: JobWait,
 }
 

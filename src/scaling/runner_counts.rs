@@ -48,7 +48,6 @@ pub enum RunnerClass {
     Retrying,
     /// It has failed or hangs: it serves no job, while GARM counts it as idle.
     Failed,
-    /// It is being deleted.
     Leaving,
     /// Its job is over; the row is about to be deleted.
     Ended,

@@ -58,7 +58,6 @@ impl LifeState {
         }
     }
 
-    /// The word of output.
     pub fn word(self) -> &'static str {
         match self {
             Self::Pending => "pending",

@@ -38,7 +38,7 @@ const DECRYPT: &str = "store it decrypted in the secrets manager: `openssl rsa -
                        -out DECRYPTED`";
 const LINES: &str = "store the PEM with its line breaks, as in the file";
 
-/// `rsaEncryption` (RFC 8017).
+/// The algorithm identifier `rsaEncryption` of RFC 8017.
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 
 impl AppKey {

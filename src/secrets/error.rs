@@ -56,7 +56,6 @@ impl SourceError {
         Self { help: Some(help.into()), ..self }
     }
 
-    /// Blames the secrets manager.
     pub(super) fn of_manager(self) -> Self {
         Self { blame: Blame::Manager, ..self }
     }

@@ -15,13 +15,12 @@ pub struct SimConfig {
     pub start: Timestamp,
     /// Whether GARM has an admin and its URLs.
     pub setup: SetupState,
-    /// Name of GARM's admin.
     pub username: String,
     pub password: String,
     /// The base of GARM's callback, metadata and webhook URLs.
     pub url: String,
     pub organizations: Vec<String>,
-    /// Repositories, `owner/name`.
+    /// The repositories, each as `owner/name`.
     pub repositories: Vec<String>,
     /// Enterprises; each receives the webhooks of all organizations.
     pub enterprises: Vec<String>,
@@ -34,7 +33,6 @@ pub struct SimConfig {
     /// Minimum number of requests, log entries and ended jobs to remember; at most twice as many
     /// are kept.
     pub history: usize,
-    /// Which GARM is simulated.
     pub variant: GarmVariant,
     /// How GitHub and the providers behave.
     pub knobs: Knobs,
@@ -58,7 +56,7 @@ pub enum GarmVersion {
 }
 
 impl GarmVersion {
-    /// The version in `controller-info`.
+    /// The version that `GET /controller-info` returns.
     pub fn word(self) -> &'static str {
         match self {
             Self::V0_2_1 => "v0.2.1",
@@ -69,7 +67,7 @@ impl GarmVersion {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum GarmDatabase {
-    /// Stores values unchanged.
+    /// SQLite, which stores JSON unchanged.
     #[default]
     Sqlite,
     /// Normalizes `extra_specs`, so that the same JSON in other formatting is a change; refuses
@@ -85,7 +83,6 @@ pub enum SetupState {
     Fresh,
     /// An admin, but no URLs: `urls_required` on all but the controller.
     NoUrls,
-    /// Fully set up.
     Ready,
 }
 
@@ -168,12 +165,10 @@ pub struct Knobs {
     pub event_loss_rate: f64,
     /// Fraction of events that are delayed, so that later ones overtake them (measured: 7 of 400).
     pub event_late_rate: f64,
-    /// Delay of those events.
     #[serde(rename = "event_late_s", with = "seconds")]
     pub event_late_by: Duration,
     /// Fraction of GARM's calls to GitHub that fail.
     pub api_fail_rate: f64,
-    /// Their status.
     pub api_fail_status: u16,
     /// If set to anything but [`PAT`], GitHub refuses GARM's credentials.
     pub pat: String,

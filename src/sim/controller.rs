@@ -26,7 +26,6 @@ pub(crate) struct ControllerRow {
     pub(crate) webhook_url: String,
     pub(crate) agent_url: String,
     pub(crate) backoff: u64,
-    /// Signs the tokens.
     pub(crate) secret: String,
     pub(crate) user_id: String,
     /// By signature, the issued tokens: whether for the admin, and when they expire.

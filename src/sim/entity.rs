@@ -20,7 +20,7 @@ pub(crate) struct CredentialsRow {
     pub(crate) name: String,
     pub(crate) description: String,
     pub(crate) endpoint: String,
-    /// `pat` or `app`.
+    /// The kind of credentials: `pat` or `app`.
     pub(crate) auth_type: String,
     /// What no response contains: the ids, and the end of the key's modulus.
     pub(crate) made_of: String,
@@ -94,14 +94,14 @@ pub(crate) struct EntityRow {
     pub(crate) hook: Option<(u64, bool)>,
     /// Whether the pool manager's loops run.
     pub(crate) is_running: bool,
-    /// Why they have stopped.
+    /// Why the entity's pool manager has stopped.
     pub(crate) failure: String,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
 }
 
 impl EntityRow {
-    /// `acme`, or `octo/tools`.
+    /// The name with its owner: `acme`, or `octo/tools`.
     pub(crate) fn full_name(&self) -> String {
         if self.owner.is_empty() {
             self.name.clone()

@@ -15,7 +15,7 @@ pub(crate) struct GitHubJob {
     pub(crate) labels: Vec<String>,
     pub(crate) owner: String,
     pub(crate) repository: String,
-    /// `queued`, `in_progress`, `completed`.
+    /// The status: `queued`, `in_progress` or `completed`.
     pub(crate) status: &'static str,
     /// How it ends, or has ended.
     pub(crate) conclusion: String,
@@ -46,7 +46,6 @@ pub(crate) struct GitHub {
     /// The ended jobs that are remembered, oldest first.
     ended: Vec<i64>,
     jobs_made: i64,
-    /// Queued jobs, oldest first.
     pub(crate) queued: Vec<i64>,
     /// When the next assignment is scheduled.
     looks_at: Option<Timestamp>,
@@ -60,7 +59,6 @@ pub(crate) struct GitHub {
 #[derive(Debug, Clone)]
 pub struct JobBatch {
     pub count: usize,
-    /// The labels in `runs-on`.
     pub labels: Vec<String>,
     pub duration: Duration,
     /// `owner/name`; empty for repository `app` of the first organization.
@@ -108,13 +106,12 @@ impl JobBatch {
 /// Why a call to GitHub failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GitHubError {
-    /// GARM's credentials are refused.
     Unauthorized,
     /// The runner has a job (422).
     Busy,
     /// GitHub does not know the runner.
     NotFound,
-    /// GitHub is down (5xx).
+    /// GitHub answers every request with 5xx.
     Down,
 }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::row_key::PoolRowKey;
 
-/// GARM's `status`: the VM.
+/// The state of the VM, in GARM's field `status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum VmStatus {
     PendingCreate,

@@ -58,12 +58,11 @@ impl Object {
         self
     }
 
-    /// `true`, or absent.
+    /// Adds `true`, or nothing: GARM omits false.
     pub(crate) fn truth_if(self, key: &str, value: Truth) -> Self {
         if value.0 { self.truth(key, value) } else { self }
     }
 
-    /// A point in time.
     pub(crate) fn time(mut self, key: &str, at: Timestamp) -> Self {
         self.key(key);
         self.text.push('"');

@@ -17,7 +17,6 @@ pub enum LogEvent {
     JobQueued {
         /// GitHub's id of the job.
         job: i64,
-        /// The labels in `runs-on`.
         labels: Vec<String>,
     },
     JobStarted {
@@ -30,7 +29,7 @@ pub enum LogEvent {
     JobCompleted {
         /// GitHub's id of the job.
         job: i64,
-        /// `success`, `failure`, `cancelled`.
+        /// The conclusion: `success`, `failure` or `cancelled`.
         conclusion: String,
         /// Name of the runner; empty for a job that never had one.
         runner: String,
@@ -64,14 +63,14 @@ pub enum LogEvent {
     VmCreateFailed {
         name: String,
         provider: String,
-        /// `injected`, `quota`.
+        /// The reason: `injected` or `quota`.
         why: &'static str,
     },
     /// A provider deleted a VM.
     VmDeleted {
         name: String,
         provider: String,
-        /// Lifetime in milliseconds.
+        /// The lifetime of the VM in milliseconds.
         alive_ms: u64,
         /// The job that the deletion killed, which must never happen.
         killed_job: Option<i64>,
@@ -79,13 +78,13 @@ pub enum LogEvent {
     WebhookDropped {
         /// GitHub's id of the job.
         job: i64,
-        /// `queued`, `in_progress`, `completed`.
+        /// The webhook's action: `queued`, `in_progress` or `completed`.
         action: &'static str,
     },
     WebhookAnswered {
         /// GitHub's id of the job.
         job: i64,
-        /// `queued`, `in_progress`, `completed`.
+        /// The webhook's action: `queued`, `in_progress` or `completed`.
         action: &'static str,
         /// The status of GARM's response.
         status: u16,

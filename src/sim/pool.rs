@@ -25,14 +25,14 @@ pub(crate) struct PoolRow {
     pub(crate) os_arch: String,
     pub(crate) tags: Vec<TagRowKey>,
     pub(crate) is_enabled: bool,
-    /// Minutes; 0 means 20.
+    /// The bootstrap timeout in minutes; 0 means 20.
     pub(crate) timeout: u64,
     /// As written; absent if never set (GARM.md §a).
     pub(crate) extra_specs: Option<String>,
     pub(crate) group: String,
     pub(crate) priority: u64,
     pub(crate) template: u64,
-    /// 0 for none.
+    /// The id of the proxy; 0 if there is none.
     pub(crate) proxy: u64,
     pub(crate) has_shell: bool,
     pub(crate) generation: u64,

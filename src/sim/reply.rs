@@ -8,17 +8,14 @@ pub struct ApiReply {
     pub status: u16,
     /// `Content-Type`; absent in responses of GARM's router.
     pub content_type: Option<&'static str>,
-    /// `Location` of a redirect.
     pub location: Option<String>,
     /// The body: empty, or JSON with a trailing newline, as Go writes it.
     pub body: String,
 }
 
-/// GARM's `Content-Type`.
 pub(crate) const JSON: &str = "application/json";
 
 impl ApiReply {
-    /// 200 with JSON.
     pub(crate) fn json(text: String) -> Self {
         Self::with_status(200, text)
     }
@@ -33,7 +30,7 @@ impl ApiReply {
         Self { status, content_type: None, location: None, body: String::new() }
     }
 
-    /// 301 to another path.
+    /// A redirect (301) to another path.
     pub(crate) fn moved(location: String) -> Self {
         Self { location: Some(location), ..Self::bare(301) }
     }
@@ -70,7 +67,6 @@ impl ApiReply {
 /// GARM's errors (GARM.md §b, §0.6). The text is the `details`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ApiRefusal {
-    /// 400.
     BadRequest(String),
     /// 404 for an absent object.
     NotFound(String),
@@ -80,11 +76,10 @@ pub(crate) enum ApiRefusal {
     Token,
     /// 401 for a wrong password, or because GitHub refuses GARM's credentials.
     NotAuthorized,
-    /// 409.
     Conflict(String),
-    /// 409: no admin yet.
+    /// 409, because no admin was created yet.
     InitRequired,
-    /// 409: no URLs yet.
+    /// 409, because the controller's URLs are not set yet.
     UrlsRequired,
     /// 500, which never has a reason.
     Server,
@@ -96,7 +91,7 @@ impl ApiRefusal {
         Self::BadRequest("invalid request".into())
     }
 
-    /// 400 with these details.
+    /// An error 400 with these details.
     pub(crate) fn bad(details: impl Into<String>) -> Self {
         Self::BadRequest(details.into())
     }

@@ -21,7 +21,6 @@ pub(crate) enum Depth {
     /// In the response to POST or PUT.
     Write,
     Event,
-    /// Inside another row.
     Inner,
 }
 

@@ -16,7 +16,7 @@ pub struct ApiRequest<'a> {
     /// Path below `/api/v1`, with leading slash and query.
     pub path: &'a str,
     pub authorization: Option<&'a str>,
-    /// The body, or empty.
+    /// The body of the request; empty without one.
     pub body: &'a [u8],
 }
 

@@ -13,7 +13,7 @@ pub struct GarmEvent {
     pub at: Timestamp,
     /// `instance`, `pool`, `job`, `controller`, `organization`, …
     pub entity_type: &'static str,
-    /// `create`, `update`, `delete`.
+    /// The operation: `create`, `update` or `delete`.
     pub operation: &'static str,
     pub payload: String,
 }

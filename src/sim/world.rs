@@ -64,7 +64,7 @@ pub struct World {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
     pub at: Timestamp,
-    /// `GET`, `POST`, `PUT`, `DELETE`.
+    /// The HTTP method: `GET`, `POST`, `PUT` or `DELETE`.
     pub method: String,
     /// Path below `/api/v1`, with its query.
     pub path: String,
@@ -187,7 +187,6 @@ impl World {
         }
     }
 
-    /// Advances by `span`.
     pub fn advance(&mut self, span: Duration) {
         self.advance_to(self.now + span);
     }
@@ -256,7 +255,6 @@ impl World {
         &self.requests
     }
 
-    /// Clears [`World::requests`].
     pub fn forget_requests(&mut self) {
         self.requests.clear();
     }

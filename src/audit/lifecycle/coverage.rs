@@ -29,7 +29,6 @@ pub enum Stream<'a> {
 /// The last record which shows that `watch` observed this fleet, as found at the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LastSign {
-    /// The log is empty.
     None,
     /// The log has records, but none of those that were read shows it.
     Unknown,
@@ -48,7 +47,7 @@ enum CoverageState {
     Back { from: Option<Timestamp> },
     /// The stream was connected before the first read, and no gap is recorded yet.
     New(LastSign),
-    /// All changes are observed.
+    /// The stream reports every change.
     Whole,
 }
 
@@ -163,7 +162,6 @@ impl Coverage {
         }
     }
 
-    /// An event came.
     pub(super) fn heard(&mut self, now: Timestamp) {
         self.heard_at = Some(now);
     }

@@ -41,7 +41,6 @@ pub enum SchemaKind {
 }
 
 impl SchemaKind {
-    /// The outputs.
     pub const OUTPUTS: [Self; 10] = [
         Self::Plan,
         Self::Apply,

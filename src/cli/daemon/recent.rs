@@ -19,7 +19,7 @@ const POOL_MAX: usize = 5;
 /// The longest text, in characters. A thousand pools with only such texts need 5 MB.
 const TEXT_MAX: usize = 800;
 
-/// Entries, newest first.
+/// The last entries of all pools and of each pool, newest first.
 #[derive(Debug, Default)]
 pub(super) struct RecentEntries {
     latest: VecDeque<Arc<RecentEntry>>,
@@ -90,7 +90,6 @@ impl RecentEntries {
         entries.into_iter().flatten().map(|entry| entry.as_page_entry()).collect()
     }
 
-    /// The newest failed read.
     pub(super) fn read_failure(&self) -> Option<PageEntry> {
         let is_failure = |entry: &&Arc<RecentEntry>| entry.topic == EntryTopic::ReadFailure;
         self.latest.iter().find(is_failure).map(|entry| entry.as_page_entry())

@@ -137,12 +137,10 @@ impl StatusPages {
         pages
     }
 
-    /// Replaces the last decisions.
     pub(super) fn decided(&self, decisions: DecisionsPage) {
         *self.decisions.lock().ignoring_poison() = Arc::new(decisions);
     }
 
-    /// The renderer of `/decisions`.
     pub(super) fn decisions_renderer(&self) -> DecisionsRenderer {
         let decisions = Arc::clone(&self.decisions);
         // The listener outlives the log, which the report writes to.
@@ -153,7 +151,6 @@ impl StatusPages {
         })
     }
 
-    /// Renders the requested page.
     pub(super) fn page(&self, source: &PageSource, request: &PageRequest) -> HtmlPage {
         let alerts = self.alerting.firing();
         let decisions = Arc::clone(&self.decisions.lock().ignoring_poison());

@@ -61,7 +61,7 @@ impl LogWriter {
     }
 }
 
-/// The priorities of `syslog(3)`.
+/// The priority of `syslog(3)`, which journald reads from `<4>` at the start of a line.
 fn priority(level: Level) -> u8 {
     match level {
         Level::ERROR => 3,

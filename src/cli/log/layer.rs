@@ -13,7 +13,6 @@ use crate::host::clock::Clock;
 
 /// The thread that writes the records.
 enum Sink {
-    /// The thread that logs.
     Direct(LogWriter),
     /// A separate thread, so that a stalled reader does not delay the program.
     Queue(Arc<LogQueue>),

@@ -17,9 +17,9 @@ pub(in crate::cli) struct LogLine {
     pub(in crate::cli) pool: Option<PoolName>,
     /// One sentence without a full stop; the layer escapes it.
     pub(in crate::cli) text: String,
-    /// What to type next.
+    /// What to do about it, as a `help:` line.
     pub(in crate::cli) help: Option<String>,
-    /// Further fields, for programs.
+    /// Further members of the JSON object; not shown in text.
     pub(in crate::cli) fields: Map<String, Value>,
 }
 

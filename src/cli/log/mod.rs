@@ -27,14 +27,12 @@ use layer::LogLayer;
 pub(in crate::cli) use line::LogLine;
 use queue::LogQueue;
 
-/// The command that logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LogSource {
     /// A command that ends by itself: it writes each line at once.
     OneShot,
     /// `watch` with text on stderr.
     WatchText,
-    /// `watch -o json`.
     WatchJson,
 }
 

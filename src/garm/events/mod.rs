@@ -53,7 +53,7 @@ pub enum StreamSignal {
 pub struct StreamLimits {
     /// A peer that is silent for longer is dead.
     pub silence: Duration,
-    /// Longest message, in bytes.
+    /// The longest accepted message, in bytes.
     pub message_max: usize,
     /// Maximum number of queued changes.
     pub waiting_max: usize,
@@ -100,7 +100,6 @@ impl Feed {
     }
 }
 
-/// Starts the task.
 pub(super) fn open(session: Arc<Session>, limits: StreamLimits) -> Feed {
     let queue = Arc::new(SignalQueue::new(limits.waiting_max));
     let reader = tokio::spawn(reader::read(session, Arc::clone(&queue), limits));

@@ -162,7 +162,6 @@ mod tests {
         RowChange::JobGone(id)
     }
 
-    /// Everything queued.
     fn waiting(queue: &SignalQueue) -> Vec<StreamSignal> {
         std::iter::from_fn(|| queue.next().now_or_never().flatten()).collect()
     }

@@ -212,7 +212,7 @@ fn accepting_any_server() -> Tls {
 
 /// A client that presents one certificate, or none.
 struct ProbeClient {
-    /// `None`: plain HTTP.
+    /// The TLS settings; absent for plain HTTP.
     tls: Option<Tls>,
 }
 

@@ -37,7 +37,6 @@ struct WireId {
 /// The content of an event.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::garm) enum EventContent {
-    /// One row has changed.
     Row(Box<RowChange>),
     /// GARM's own settings have changed.
     Settings,

@@ -37,11 +37,9 @@ enum SplitterState {
     Rows,
     /// After the end of the document.
     End,
-    /// In any other document.
     Other,
 }
 
-/// Splits one document.
 pub(super) struct RowSplitter {
     /// The key of the list, if an object contains it.
     key: Option<&'static str>,

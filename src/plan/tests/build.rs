@@ -129,7 +129,7 @@ pub(crate) fn credential(id: u64, name: &str, description: &str) -> Credential {
     }
 }
 
-/// The specification's own pool.
+/// A complete pool of the entity `acme` that has this name, which is also one of its labels.
 pub(crate) fn pool(text: &str) -> DesiredPool {
     DesiredPool {
         entity: EntityRef {

@@ -9,7 +9,6 @@ use crate::domain::name::{PoolId, PoolName};
 use crate::domain::pool::{Pool, PoolChange, PoolDetail, PoolSpec};
 use crate::plan::{Creation, Operation, Plan};
 
-/// One write.
 #[derive(Debug, Clone)]
 pub(crate) enum Write {
     Backoff(u64),
@@ -68,7 +67,6 @@ fn of(work: &Operation) -> Vec<Write> {
     }
 }
 
-/// GARM after one write.
 pub(crate) fn carry_out(fleet: &mut Fleet, write: &Write) {
     match write {
         Write::Credential(id, wanted) => credential(fleet, *id, wanted),

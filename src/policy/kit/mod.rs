@@ -37,7 +37,7 @@ pub struct RunnerIdentity {
     pub key: SecretString,
     /// The CA of GARM's front.
     pub ca: String,
-    /// When the certificate expires.
+    /// When the certificate of the kit expires.
     pub holds_until: Timestamp,
 }
 
@@ -59,7 +59,7 @@ pub struct KitParts {
     /// `runner_mtls` with a certificate for each runner. If neither is set, runners connect to GARM
     /// without a certificate.
     pub signer: Option<CertificateSigner>,
-    /// `policy.networks.must_not_reach`.
+    /// The hosts and ports of `policy.networks.must_not_reach`.
     pub must_not_reach: Vec<HostPort>,
 }
 

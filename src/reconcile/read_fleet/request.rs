@@ -42,7 +42,6 @@ pub enum TemplatesRequest {
 /// pools (measured), so each entity with such a pool costs one request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum SpecsRequest {
-    /// No `extra_specs` are needed.
     #[default]
     Unwanted,
     /// Those of pools that bear no fleet's mark.

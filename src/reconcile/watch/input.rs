@@ -34,9 +34,7 @@ pub(super) enum Input {
 
 /// Something that the driver has to do.
 pub(super) enum Effect {
-    /// A read of GARM.
     Read(ReadRequest),
-    /// A write to GARM.
     Write(PoolWrite),
 }
 

@@ -91,7 +91,7 @@ pub(super) struct ScalingLoop<'a> {
 pub(super) enum LoopPhase {
     /// Nothing has been read yet.
     Starting,
-    /// Running without an end.
+    /// Running until a stop command.
     Running,
     /// `--once`: running until this time at most.
     Settling(Instant),

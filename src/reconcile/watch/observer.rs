@@ -118,14 +118,12 @@ impl<'a> LoopSnapshot<'a> {
 pub enum StreamStatus {
     /// Not connected: only full reads show changes.
     Down,
-    /// Connected, and events arrive.
     Up,
 }
 
 /// A write and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WriteReport {
-    /// When the write ended.
     pub at: Timestamp,
     /// The name of the pool.
     pub pool: PoolName,
@@ -252,7 +250,6 @@ pub enum Incident {
     Frozen {
         /// The entity; absent if all are affected.
         entity: Option<EntityKey>,
-        /// Why nothing is written.
         why: Freeze,
     },
     /// Writes are possible again, for one entity or for all.
@@ -273,7 +270,6 @@ pub enum Incident {
     Overflow,
     /// This machine's clock and GARM's are more than 30 s apart.
     Skewed(SignedDuration),
-    /// The clocks agree again.
     InStep,
     /// No read of a pool with a raised level has succeeded for 10 s. The next write lowers the
     /// level.

@@ -50,7 +50,6 @@ pub(super) struct PoolController {
 enum OnceProgress {
     /// This level is to be written.
     First(u32),
-    /// The level was written.
     Over,
 }
 
@@ -70,11 +69,9 @@ pub(super) enum LevelTarget {
 /// Whether the pool may be written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WriteGate {
-    /// Any write is allowed.
     Open,
     /// Only a raised level whose lease has expired may be lowered.
     LowerOnly,
-    /// No write is allowed.
     Shut,
 }
 

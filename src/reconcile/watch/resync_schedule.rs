@@ -137,7 +137,6 @@ impl ResyncSchedule {
         self.next = self.next.min(self.health_next);
     }
 
-    /// GARM's settings have changed.
     pub(super) fn want_settings(&mut self, now: Instant) {
         self.health_next = now;
         self.is_health_wanted_again = self.began.is_some();

@@ -41,7 +41,7 @@ pub(super) struct StaleCacheDetector {
     puzzled: Option<Instant>,
 }
 
-/// What GARM does wrong.
+/// How GARM deviates from the level in its database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StaleCacheSign {
     /// GARM does not create runners.

@@ -11,7 +11,6 @@ use super::resync_schedule::ResyncSchedule;
 use crate::domain::entity::{Entity, EntityKey, PoolManager};
 use crate::scaling::Freeze;
 
-/// The freezes in force.
 #[derive(Debug, Default)]
 pub(super) struct WriteFreeze {
     /// The freeze of all pools.

@@ -23,7 +23,6 @@ const DESCRIPTION: &str = "description";
 pub(in crate::reconcile) struct CredentialOrder<'a> {
     /// The fleet that declares it.
     pub(in crate::reconcile) fleet: &'a FleetName,
-    /// Its declared settings.
     pub(in crate::reconcile) wanted: &'a DesiredCredential,
     /// The private key to the fingerprint in `wanted`.
     pub(in crate::reconcile) key: &'a SecretString,

@@ -10,7 +10,6 @@ use crate::scaling::{Decision, Direction, Reason};
 pub struct Binding {
     /// A field of the pool, a setting of GARM, or `circuit`.
     pub name: &'static str,
-    /// The limit.
     pub value: String,
 }
 

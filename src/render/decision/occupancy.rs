@@ -9,7 +9,6 @@ use crate::scaling::Decision;
 /// The runners of a pool compared with its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Occupancy {
-    /// The effective `max_runners`.
     pub limit: u32,
     /// All runners of the pool.
     pub live: u32,

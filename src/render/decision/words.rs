@@ -12,7 +12,7 @@ use crate::scaling::{Decision, Direction, EvaluationClock, Freeze, Reason};
 /// Whether the decision is applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mood {
-    /// Applied: "starts 3 runners".
+    /// For a decision that is applied: "starts 3 runners".
     Does,
     /// Not applied, since nothing is written to GARM: "would start 3 runners".
     Would,

@@ -52,7 +52,6 @@ fn row_of<'a>(pool: &'a PoolOverview<'a>) -> RatedPool<'a> {
     RatedPool { pool, findings, tone }
 }
 
-/// One large number.
 pub(super) fn tile(html: &mut Html, name: &'static str, value: &str, tone: Tone) {
     html.markup("<div><dt>").markup(name).markup("</dt><dd class=\"");
     html.markup(if value == "0" || value == "–" { "zero" } else { tone.class() });

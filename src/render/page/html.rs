@@ -10,7 +10,6 @@ use crate::domain::text;
 pub(super) struct Html(String);
 
 impl Html {
-    /// Appends markup.
     pub(super) fn markup(&mut self, markup: &'static str) -> &mut Self {
         self.0.push_str(markup);
         self

@@ -27,7 +27,6 @@ fn steady() -> Arc<Decision> {
     decide(idle(), vec![])
 }
 
-/// Nine jobs, and room.
 fn pressed() -> Arc<Decision> {
     decide(idle(), (0..9).map(|n| job(n, &["x"], -40)).collect())
 }

@@ -12,13 +12,13 @@ use crate::scaling::Decision;
 /// The severity of a conclusion, gravest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tone {
-    /// Something does not work.
+    /// A failure that needs action.
     Bad,
-    /// Worth a look.
+    /// A condition that may need action.
     Warning,
-    /// Work is under way.
+    /// Work in progress, such as booting runners.
     Busy,
-    /// Everything is in order.
+    /// A healthy condition.
     Good,
     /// Neither good nor bad, or unknown.
     Quiet,
@@ -54,7 +54,6 @@ pub struct PageFrame<'a> {
     pub is_dry_run: bool,
     /// GARM, events, audit log, mTLS and files.
     pub checks: Vec<HealthCheck>,
-    /// The firing alerts.
     pub alerts: &'a [PageAlert],
     /// Whether the browser reloads the page every ten seconds.
     pub is_refreshed: bool,
@@ -89,7 +88,6 @@ pub struct HealthCheck {
     pub text: String,
 }
 
-/// A firing alert.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PageAlert {
     /// The alert as sent to the receivers, with the current value.
@@ -101,14 +99,13 @@ pub struct PageAlert {
 /// A past action or problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageEntry {
-    /// How long ago.
     pub age: Duration,
     /// The pool that it concerns.
     pub pool: Option<String>,
     pub tone: Tone,
     /// One sentence without a full stop.
     pub text: String,
-    /// What to type next.
+    /// What to do about it, as a `help:` line.
     pub help: Option<String>,
 }
 
@@ -128,7 +125,6 @@ pub struct PoolOverview<'a> {
 #[derive(Debug, Clone, Copy)]
 pub enum PoolScaling<'a> {
     Decided {
-        /// The last decision.
         decision: &'a Decision,
         /// Whether the decision is applied.
         effect: DecisionEffect<'a>,
@@ -141,11 +137,9 @@ pub enum PoolScaling<'a> {
     Unresolved(&'a str),
 }
 
-/// The page `/`.
 #[derive(Debug, Clone)]
 pub struct FleetPage<'a> {
     pub frame: PageFrame<'a>,
-    /// Every declared pool.
     pub pools: Vec<PoolOverview<'a>>,
     /// The last scaling actions, newest first.
     pub actions: Vec<PageEntry>,

@@ -31,7 +31,6 @@ use crate::render::words::count;
 /// is noticed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heading {
-    /// The URL of GARM.
     pub garm_url: String,
     pub fleet_file: String,
 }

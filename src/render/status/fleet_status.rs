@@ -69,9 +69,8 @@ pub struct PoolStatus {
     pub enabled: bool,
     /// Zero for an absent pool.
     pub snapshot: PoolSnapshot,
-    /// `min_runners`.
     pub min_runners: u32,
-    /// The effective `max_runners`.
+    /// The smaller `max_runners` of the file and of GARM.
     pub max_runners: u32,
     /// `min_idle_runners` in GARM; `None` for an absent pool.
     pub level: Option<u32>,
@@ -79,14 +78,13 @@ pub struct PoolStatus {
     pub decision: Option<DecisionView>,
     /// Remarks, most severe first; empty for a healthy pool.
     pub remarks: Vec<Remark>,
-    /// All runners, by name.
+    /// The runners in GARM, ordered by name.
     pub runners: Vec<RunnerRow>,
 }
 
 /// The source of the decisions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DecisionSource {
-    /// A running `watch`.
     Watch {
         address: String,
         /// The time of its last pass, on GARM's clock.
@@ -135,7 +133,7 @@ pub struct FleetStatus {
     pub observed_at: Timestamp,
     /// The source of the decisions; `None` if no pool is scaled or no decisions were needed.
     pub source: Option<DecisionSource>,
-    /// Ordered by name.
+    /// The declared pools, ordered by name.
     pub pools: Vec<PoolStatus>,
     /// The queued jobs, oldest first; `None` unless asked for.
     pub jobs: Option<Vec<QueuedJobRow>>,
@@ -143,11 +141,9 @@ pub struct FleetStatus {
     pub foreign: usize,
 }
 
-/// The inputs of [`FleetStatus`].
 #[derive(Clone, Copy)]
 pub struct StatusInputs<'a> {
     pub owner: &'a FleetName,
-    /// The declared pools.
     pub declared: &'a [DeclaredPool],
     /// A full read of GARM.
     pub fleet: &'a Fleet,

@@ -105,7 +105,7 @@ pub struct QueuedJobRow {
     pub run_id: i64,
     /// Its name in the workflow.
     pub name: String,
-    /// `owner/name` of its repository.
+    /// The repository as `owner/name`.
     pub repository: String,
     pub labels: Vec<String>,
     /// The time since it was queued.

@@ -30,7 +30,6 @@ use crate::scaling::{Direction, EvaluationClock, RunnerClass};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
-    /// One line per pool.
     Pools,
     /// Also one line per runner.
     Runners,

@@ -14,7 +14,6 @@ pub struct RunnerRow {
     pub name: String,
     /// The class that scaling decisions use.
     pub class: RunnerClass,
-    /// The state as shown.
     pub state: LifeState,
     /// GARM's status of the VM.
     pub status: String,

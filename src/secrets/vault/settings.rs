@@ -15,7 +15,7 @@ const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/tok
 pub struct VaultSettings {
     /// `VAULT_ADDR`: `https://…`, or `http://` for this machine, without a trailing slash.
     pub address: String,
-    /// `VAULT_NAMESPACE`.
+    /// The namespace in `VAULT_NAMESPACE`, if it is set.
     pub namespace: Option<String>,
     /// `VAULT_CACERT`: the CA that signed Vault's certificate. It replaces the system's roots.
     pub ca: Option<PathBuf>,
@@ -25,9 +25,9 @@ pub struct VaultSettings {
 /// How to authenticate: the first method for which the environment has variables.
 #[derive(Debug, Clone)]
 pub enum VaultAuth {
-    /// `VAULT_TOKEN`.
+    /// The token in the variable `VAULT_TOKEN`.
     Token(SecretString),
-    /// `VAULT_ROLE_ID` and `VAULT_SECRET_ID`.
+    /// A login with `VAULT_ROLE_ID` and `VAULT_SECRET_ID`.
     AppRole { role_id: String, secret_id: SecretString },
     /// `VAULT_K8S_ROLE`, authenticated by the pod's own token.
     Kubernetes {
