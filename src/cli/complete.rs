@@ -1,5 +1,5 @@
 //! `complete`: the names that may stand at the end of a command line, for the completion scripts.
-//! Reads the files and asks nobody else.
+//! Reads the files and sends no request.
 
 use std::collections::BTreeSet;
 use std::path::Path;

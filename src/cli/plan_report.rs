@@ -85,7 +85,7 @@ impl PlanReport {
 fn verdict(row: &Value) -> Option<RequirementVerdict> {
     const ANSWERS: [RequirementAnswer; 3] =
         [RequirementAnswer::Met, RequirementAnswer::NotMet, RequirementAnswer::CannotTell];
-    let requirement = Requirement::ALL.into_iter().find(|it| row["id"] == it.id())?;
+    let requirement = Requirement::ALL.into_iter().find(|known| row["id"] == known.id())?;
     Some(RequirementVerdict {
         requirement,
         answer: ANSWERS.into_iter().find(|answer| row["answer"] == answer.word())?,

@@ -184,7 +184,7 @@ impl PoolEntry {
         let counts = &self.decision.inputs.counts;
         // A runner that came and went between two evaluations is in no decision.
         let started = self.started.max(counts.live.saturating_sub(self.logged.runners));
-        let it = PoolInterval {
+        let since = PoolInterval {
             started,
             removed: (self.logged.runners + started).saturating_sub(counts.live),
             level_before: self.logged.level,
@@ -192,7 +192,7 @@ impl PoolEntry {
             level_range: self.level_range,
             cause: self.cause,
         };
-        let text = interval(&it, &self.decision, self.mood);
+        let text = interval(&since, &self.decision, self.mood);
         let fields = LogFields::Scaling {
             waiting: self.decision.inputs.queued,
             stuck: self.decision.inputs.exceptions.stuck,
@@ -203,13 +203,13 @@ impl PoolEntry {
             booting: counts.booting,
             failed: counts.failed,
             deleting: counts.leaving + counts.ended,
-            started: it.started,
-            removed: it.removed,
-            level_before: it.level_before,
-            pool_level: it.level,
-            level_min: it.level_range.0,
-            level_max: it.level_range.1,
-            cause: it.cause.map(Reason::word),
+            started: since.started,
+            removed: since.removed,
+            level_before: since.level_before,
+            pool_level: since.level,
+            level_min: since.level_range.0,
+            level_max: since.level_range.1,
+            cause: since.cause.map(Reason::word),
             direction: self.decision.direction.word(),
             reason: self.decision.reason.word(),
             applied: self.mood == Mood::Does,

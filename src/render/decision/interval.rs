@@ -23,15 +23,15 @@ pub struct PoolInterval {
 /// One sentence without a full stop, to follow the pool's name: the jobs that wait, the runners by
 /// state, those that came and went, the level from and to, and the decision. The runners by state
 /// add up to their number, which is that of the previous line plus `started` minus `removed`.
-pub fn interval(it: &PoolInterval, decision: &Decision, mood: Mood) -> String {
-    let moves = [(it.started, "started"), (it.removed, "removed")];
+pub fn interval(since: &PoolInterval, decision: &Decision, mood: Mood) -> String {
+    let moves = [(since.started, "started"), (since.removed, "removed")];
     let moves: String =
         moves.iter().filter(|n| n.0 > 0).map(|(n, word)| format!(", {n} {word}")).collect();
     format!(
         "{}; {}{moves}; {}; {}",
         jobs(decision),
         runners(decision),
-        level(it),
+        level(since),
         sentence(decision, mood)
     )
 }
@@ -62,13 +62,13 @@ fn runners(decision: &Decision) -> String {
     }
 }
 
-fn level(it: &PoolInterval) -> String {
-    let (from, to) = (it.level_before, it.level);
-    let (low, high) = it.level_range;
+fn level(since: &PoolInterval) -> String {
+    let (from, to) = (since.level_before, since.level);
+    let (low, high) = since.level_range;
     if (low, high) == (to, to) && from == to {
         return format!("level {to}");
     }
-    let cause = it.cause.map_or_else(String::new, |reason| format!(" ({})", reason.word()));
+    let cause = since.cause.map_or_else(String::new, |reason| format!(" ({})", reason.word()));
     if low < from.min(to) || high > from.max(to) {
         return format!("level {from} → {to}, between {low} and {high}{cause}");
     }
