@@ -24,8 +24,8 @@ impl WriteOutcome {
     pub fn word(self) -> &'static str {
         match self {
             Self::Done => "done",
-            Self::AlreadyDone => "already",
-            Self::Refused => "busy",
+            Self::AlreadyDone => "already_done",
+            Self::Refused => "refused",
         }
     }
 }

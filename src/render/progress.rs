@@ -49,14 +49,14 @@ pub fn undeletable(runner: &RunnerName, fault: &str) -> String {
     format!("runner {} cannot be deleted: its provider says: {said}", text::code(runner.as_str()))
 }
 
-/// `drain: 3 busy runners, 1 leaving, waited 2m`.
+/// `drain: 3 busy runners, 1 to delete, waited 2m`.
 fn drain(busy: usize, leaving: usize, waited: Duration) -> String {
     let mut parts = Vec::new();
     if busy > 0 {
         parts.push(count(busy, "busy runner"));
     }
     if leaving > 0 {
-        parts.push(format!("{leaving} leaving"));
+        parts.push(format!("{leaving} to delete"));
     }
     parts.push(format!("waited {}", span(waited)));
     format!("drain: {}", parts.join(", "))
@@ -113,7 +113,7 @@ mod tests {
         let waited = Duration::from_secs(75);
         let draining =
             |busy, leaving| ApplyEvent::Draining { pool: pool.clone(), busy, leaving, waited };
-        check(&draining(1, 2), "gpu: drain: 1 busy runner, 2 leaving, waited 1m 15s");
+        check(&draining(1, 2), "gpu: drain: 1 busy runner, 2 to delete, waited 1m 15s");
         check(&draining(0, 0), "gpu: drain: waited 1m 15s");
         let runner = RunnerName::new("gpu-1");
         let fault = "no route\u{1b} to vcenter\n".to_owned();

@@ -54,6 +54,26 @@ pub struct PoolSnapshot {
     pub floor: u32,
 }
 
+impl PoolSnapshot {
+    /// The snapshot of a pool without runners and jobs.
+    pub fn empty(pool: PoolId) -> Self {
+        Self {
+            pool,
+            active: 0,
+            idle: 0,
+            suspect: 0,
+            booting: 0,
+            failed: 0,
+            leaving: 0,
+            leaving_since: None,
+            live: 0,
+            queue_depth: 0,
+            oldest_wait: None,
+            floor: 0,
+        }
+    }
+}
+
 /// The state of each of `managed`, in the given order, for the fleet at `fleet.observed_at`. Jobs
 /// are assigned without any remembered state.
 pub fn snapshot(fleet: &Fleet, managed: &[ScaledPool<'_>]) -> Vec<PoolSnapshot> {
@@ -143,20 +163,7 @@ mod tests {
     use crate::scaling::testing::{at, entity, fleet, job, policy, pool, runner, secs};
 
     fn nothing(pool: &str) -> PoolSnapshot {
-        PoolSnapshot {
-            pool: PoolId::new(pool),
-            active: 0,
-            idle: 0,
-            suspect: 0,
-            booting: 0,
-            failed: 0,
-            leaving: 0,
-            leaving_since: None,
-            live: 0,
-            queue_depth: 0,
-            oldest_wait: None,
-            floor: 2,
-        }
+        PoolSnapshot { floor: 2, ..PoolSnapshot::empty(PoolId::new(pool)) }
     }
 
     /// The depth of each pool's queue, with the specification's policy for each pool.

@@ -27,12 +27,12 @@ pub fn occupied(occupancy: &Occupancy, now: Timestamp) -> String {
     let Some(since) = occupancy.leaving_since.filter(|_| occupancy.leaving > 0) else { return all };
     let longest = span(between(since, now));
     match occupancy.leaving {
-        1 if occupancy.live == 1 => format!("{all}, and has been leaving for {longest}"),
-        1 => format!("{all}, 1 of them leaving for {longest}"),
+        1 if occupancy.live == 1 => format!("{all}, `deleting` for {longest}"),
+        1 => format!("{all}, 1 of them `deleting` for {longest}"),
         several if several >= occupancy.live => {
-            format!("{all}, each of them leaving, for up to {longest}")
+            format!("{all}, each of them `deleting`, for up to {longest}")
         }
-        several => format!("{all}, {several} of them leaving, for up to {longest}"),
+        several => format!("{all}, {several} of them `deleting`, for up to {longest}"),
     }
 }
 

@@ -205,7 +205,7 @@ fn a_full_pool_says_how_many_runners_are_being_deleted_and_since_when() {
     assert_eq!(
         sentence(&decision, Mood::Does),
         "starts none: 9 more are wanted, and all 3 that `max_runners` allows are there, each of \
-         them leaving, for up to 4m"
+         them `deleting`, for up to 4m"
     );
     let one = Occupancy { limit: 1, live: 1, leaving: 1, leaving_since: Some(at(-5)) };
     let few = Occupancy { limit: 20, live: 20, leaving: 2, leaving_since: Some(at(-5)) };
@@ -213,8 +213,8 @@ fn a_full_pool_says_how_many_runners_are_being_deleted_and_since_when() {
     assert_eq!(
         [one, few, none].map(|it| occupied(&it, at(0))),
         [
-            "the one that `max_runners` allows is there, and has been leaving for 5s",
-            "all 20 that `max_runners` allows are there, 2 of them leaving, for up to 5s",
+            "the one that `max_runners` allows is there, `deleting` for 5s",
+            "all 20 that `max_runners` allows are there, 2 of them `deleting`, for up to 5s",
             "all 20 that `max_runners` allows are there",
         ]
     );

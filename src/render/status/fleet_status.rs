@@ -289,20 +289,7 @@ fn decision<'a>(ours: &OwnedPool<'_>, inputs: StatusInputs<'a>) -> Option<&'a De
 }
 
 fn absent(declared: &DeclaredPool, inputs: StatusInputs<'_>) -> PoolStatus {
-    let snapshot = PoolSnapshot {
-        pool: PoolId::new(""),
-        active: 0,
-        idle: 0,
-        suspect: 0,
-        booting: 0,
-        failed: 0,
-        leaving: 0,
-        leaving_since: None,
-        live: 0,
-        queue_depth: 0,
-        oldest_wait: None,
-        floor: 0,
-    };
+    let snapshot = PoolSnapshot::empty(PoolId::new(""));
     PoolStatus {
         name: declared.name.to_string(),
         standing: PoolStanding::Absent,

@@ -87,7 +87,18 @@ fn wish(dice: &mut Dice) -> Desired {
     }
     let backoff = Duration::from_secs(86_400 + dice.below(2));
     let controller = ControllerSettings { minimum_job_age_backoff: Some(backoff), shared: true };
-    Desired { fleet: fleet(), controller, credentials: Vec::new(), pools, scope: Scope::Whole }
+    Desired { controller, ..whole_fleet(pools) }
+}
+
+/// A fleet that has these pools and changes no setting of GARM.
+pub(super) fn whole_fleet(pools: Vec<DesiredPool>) -> Desired {
+    Desired {
+        fleet: fleet(),
+        controller: ControllerSettings::default(),
+        credentials: Vec::new(),
+        pools,
+        scope: Scope::Whole,
+    }
 }
 
 pub(super) async fn planned(rig: &ApplyRig, desired: &Desired) -> Plan {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use runnerctl::config;
-use runnerctl::domain::desired::{ControllerSettings, Desired, DesiredPool, Scope};
+use runnerctl::domain::desired::{Desired, DesiredPool};
 use runnerctl::domain::fleet::Fleet;
 use runnerctl::domain::name::PoolId;
 use runnerctl::domain::pool::{PoolChange, PoolSpec};
@@ -18,7 +18,7 @@ use runnerctl::reconcile::watch::{
 use runnerctl::render::decision::{DecisionEffect, DecisionView};
 use runnerctl::render::status::{PoolDecisions, PoolStanding, StatusInputs, fleet_status};
 
-use super::converge::{Dice, declared};
+use super::converge::{Dice, declared, whole_fleet};
 use crate::support::apply::{ApplyRig, fleet, name, plan as plan_of, told, wait};
 
 /// In use, disabled with runners, unused.
@@ -52,13 +52,7 @@ async fn world(kinds: &[char]) -> (ApplyRig, Vec<PoolId>) {
 
 fn wish() -> Desired {
     let pool = DesiredPool { provider: "sim".into(), ..declared("default", &mut Dice(1)) };
-    Desired {
-        fleet: fleet(),
-        controller: ControllerSettings::default(),
-        credentials: Vec::new(),
-        pools: vec![pool],
-        scope: Scope::Whole,
-    }
+    whole_fleet(vec![pool])
 }
 
 /// The pool that `plan` considers to be in force; none if it is blocked. All others are removed.

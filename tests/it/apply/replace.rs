@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use runnerctl::domain::desired::{ControllerSettings, Desired, Scope};
+use runnerctl::domain::desired::Desired;
 use runnerctl::domain::name::PoolId;
 use runnerctl::domain::pool::PoolSpec;
 use runnerctl::event::SilentListener;
@@ -14,10 +14,10 @@ use runnerctl::reconcile::apply::apply;
 use runnerctl::reconcile::options::ApplyOptions;
 use runnerctl::sim::{Fault, FaultRule};
 
-use super::converge::{Dice, declared, planned};
+use super::converge::{Dice, declared, planned, whole_fleet};
 use super::twins::seeds;
 use super::wire::{Delays, Last, Tripwire};
-use crate::support::apply::{ApplyRig, fleet, labels, step, told, wait};
+use crate::support::apply::{ApplyRig, labels, step, told, wait};
 
 /// The pool `default` of the provider `sim`, with two idle runners.
 async fn idle_pool() -> (ApplyRig, PoolId) {
@@ -151,13 +151,7 @@ fn wish(provider: &str) -> Desired {
     let mut pool = declared("default", &mut Dice(5));
     pool.provider = provider.into();
     pool.settings.enabled = Some(true);
-    Desired {
-        fleet: fleet(),
-        controller: ControllerSettings::default(),
-        credentials: Vec::new(),
-        pools: vec![pool],
-        scope: Scope::Whole,
-    }
+    whole_fleet(vec![pool])
 }
 
 async fn carried_out(rig: &ApplyRig, plan: &Plan, seed: u64) -> Vec<String> {

@@ -5,7 +5,6 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use assert_cmd::cargo::cargo_bin;
 use clap::ValueEnum;
@@ -14,8 +13,8 @@ use runnerctl::cli::schema;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// How long to wait for a process; the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(120);
+use crate::support::process::{PATIENCE, Process};
+pub(crate) use crate::support::process::{eventually, signal};
 
 /// What the program printed and how it ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -75,17 +74,7 @@ pub(crate) fn output_of(document: &Value) -> SchemaKind {
 /// A working folder, with or without a sandbox.
 pub(crate) struct Bench {
     folder: TempDir,
-    sandbox: Option<Child>,
-}
-
-impl Drop for Bench {
-    fn drop(&mut self) {
-        if let Some(sandbox) = &mut self.sandbox {
-            // It may have ended by itself.
-            let _ = sandbox.kill();
-            let _ = sandbox.wait();
-        }
-    }
+    sandbox: Option<Process>,
 }
 
 /// A pool for which GARM starts no idle runners.
@@ -116,7 +105,7 @@ impl Bench {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        bench.sandbox = Some(child);
+        bench.sandbox = Some(Process(child));
         let file = bench.path("rc.yaml");
         eventually("the sandbox's fleet file", || file.exists().then_some(()));
         bench
@@ -280,24 +269,6 @@ pub(crate) fn finish(mut child: Child) -> Said {
     let status = eventually("the end of a command", || child.try_wait().unwrap());
     let code = status.code().unwrap_or(-1);
     Said { code, out: out.join().unwrap(), err: err.join().unwrap() }
-}
-
-/// Sends the signal of this name.
-pub(crate) fn signal(child: &Child, name: &str) {
-    let id = child.id().to_string();
-    assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
-}
-
-/// Polls an external process until a deadline.
-pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < end, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// A document without the values that differ from run to run.

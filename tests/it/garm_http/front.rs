@@ -259,6 +259,19 @@ impl Front {
         GarmClient::new(Arc::new(Http::new(&options).unwrap()), GarmLogin::new("admin", password))
     }
 
+    /// A plain HTTP client with this certificate, which trusts the proxy's CA only.
+    pub(super) fn http_client(&self, certificate: Option<&(PathBuf, PathBuf)>) -> reqwest::Client {
+        let ca = fs::read(self.servers.path("ca.pem")).unwrap();
+        let mut builder = reqwest::Client::builder()
+            .no_proxy()
+            .tls_certs_only([reqwest::Certificate::from_pem(&ca).unwrap()]);
+        if let Some((cert, key)) = certificate {
+            let pem = [cert, key].map(|path| fs::read_to_string(path).unwrap()).concat();
+            builder = builder.identity(reqwest::Identity::from_pem(pem.as_bytes()).unwrap());
+        }
+        builder.build().unwrap()
+    }
+
     /// Whether a request with this certificate reaches GARM: neither the handshake nor the response
     /// is a refusal. The simulated GARM returns neither 400 nor 403 to such requests.
     async fn passes(
@@ -267,15 +280,7 @@ impl Front {
         method: &str,
         url: String,
     ) -> bool {
-        let ca = fs::read(self.servers.path("ca.pem")).unwrap();
-        let mut builder = reqwest::Client::builder()
-            .no_proxy()
-            .tls_certs_only([reqwest::Certificate::from_pem(&ca).unwrap()]);
-        if let Some((cert, key)) = certificate {
-            let pem = [cert, key].map(|it| fs::read_to_string(it).unwrap()).concat();
-            builder = builder.identity(reqwest::Identity::from_pem(pem.as_bytes()).unwrap());
-        }
-        let client = builder.build().unwrap();
+        let client = self.http_client(certificate);
         match client.request(method.parse().unwrap(), url).send().await {
             Ok(answer) => !matches!(answer.status().as_u16(), 400 | 403),
             Err(_) => false,

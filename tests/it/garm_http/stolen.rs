@@ -1,6 +1,5 @@
 //! Stolen tokens and certificates at the shipped reverse proxy.
 
-use std::fs;
 use std::path::PathBuf;
 
 use runnerctl::sim::SimConfig;
@@ -15,26 +14,15 @@ const OF_A_RUNNER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpZCI6IjQzZWU2
 
 type Pair = (PathBuf, PathBuf);
 
-fn client(front: &Front, certificate: Option<&Pair>) -> reqwest::Client {
-    let ca = fs::read(front.servers.path("ca.pem")).unwrap();
-    let mut builder = reqwest::Client::builder()
-        .no_proxy()
-        .tls_certs_only([reqwest::Certificate::from_pem(&ca).unwrap()]);
-    if let Some((cert, key)) = certificate {
-        let pem = [cert, key].map(|it| fs::read_to_string(it).unwrap()).concat();
-        builder = builder.identity(reqwest::Identity::from_pem(pem.as_bytes()).unwrap());
-    }
-    builder.build().unwrap()
-}
-
 async fn status(front: &Front, certificate: Option<&Pair>, token: &str, path: &str) -> u16 {
-    let request = client(front, certificate).get(format!("{}/api/v1{path}", front.api));
+    let request = front.http_client(certificate).get(format!("{}/api/v1{path}", front.api));
     request.bearer_auth(token).send().await.unwrap().status().as_u16()
 }
 
 async fn admin_token(front: &Front, operator: &Pair) -> String {
     let login = json!({ "username": "admin", "password": SimConfig::default().password });
-    let request = client(front, Some(operator)).post(format!("{}/api/v1/auth/login", front.api));
+    let request =
+        front.http_client(Some(operator)).post(format!("{}/api/v1/auth/login", front.api));
     let reply = request.body(login.to_string()).send().await.unwrap().text().await.unwrap();
     let reply: Value = serde_json::from_str(&reply).unwrap();
     reply["token"].as_str().unwrap().to_owned()
@@ -79,7 +67,7 @@ async fn plain_http_at_the_front_is_refused() {
         (&front.url, "/api/v1/metadata/x"),
     ] {
         let url = url.replace("https://", "http://");
-        let request = client(&front, None).get(format!("{url}{path}")).bearer_auth(&admin);
+        let request = front.http_client(None).get(format!("{url}{path}")).bearer_auth(&admin);
         let reply = request.send().await.unwrap();
         assert_eq!(reply.status().as_u16(), 400, "{path}");
         let page = reply.text().await.unwrap();

@@ -6,22 +6,13 @@ use std::process::{Child, Command, Stdio};
 
 use assert_cmd::cargo::cargo_bin;
 
-use crate::cli::bench::{Bench, Said, eventually, finish};
+use crate::cli::bench::{Bench, Said, finish};
+use crate::support::process::{Process, eventually};
 
 /// The working folder.
 pub(crate) struct Stage {
     pub(crate) bench: Bench,
-    sandbox: Option<Child>,
-}
-
-impl Drop for Stage {
-    fn drop(&mut self) {
-        if let Some(sandbox) = &mut self.sandbox {
-            // It may have ended by itself.
-            let _ = sandbox.kill();
-            let _ = sandbox.wait();
-        }
-    }
+    sandbox: Option<Process>,
 }
 
 impl Stage {
@@ -65,7 +56,7 @@ impl Stage {
     pub(crate) fn start_sandbox(&mut self, line: &str, more: &[&str]) {
         let line = line.trim().strip_suffix('&').unwrap();
         let line = format!("{line} --listen 127.0.0.1:0 {}", more.join(" "));
-        self.sandbox = Some(self.leave(&line));
+        self.sandbox = Some(Process(self.leave(&line)));
         let file = self.bench.path("runnerctl.yaml");
         eventually("the sandbox's fleet file", || file.exists().then_some(()));
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();

@@ -3,66 +3,18 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use assert_cmd::cargo::cargo_bin;
 use serde_json::Value;
 
-/// How long to wait for a process.
-const PATIENCE: Duration = Duration::from_secs(40);
+pub(crate) use crate::support::process::{Process, eventually};
 
 /// The pool of the specification with a delay short enough for a test.
 pub(crate) const POOLS: &str = "pools:\n  - name: default\n    min_runners: 2\n    \
     max_runners: 20\n    scale_up_threshold: 5\n    scale_up_delay: 1s\n    \
     scale_down_delay: 10m\n    instance_type: m5.large\n";
-
-/// Polls external processes until a deadline.
-pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < end, "waited in vain: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// A process that is killed when the test ends.
-pub(crate) struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It has already ended if the test passed.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Process {
-    pub(crate) fn id(&self) -> i32 {
-        self.0.id().cast_signed()
-    }
-
-    /// Sends the signal of this name.
-    pub(crate) fn signal(&self, signal: &str) {
-        let id = self.0.id().to_string();
-        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
-    }
-
-    /// Waits for the end and returns the exit code.
-    pub(crate) fn code(&mut self) -> Option<i32> {
-        eventually("the end of a process", || self.0.try_wait().unwrap()).code()
-    }
-
-    /// Sends a signal and waits for the end.
-    pub(crate) fn end(&mut self, signal: &str) -> Option<i32> {
-        self.signal(signal);
-        self.code()
-    }
-}
 
 /// The folder, its simulated GARM and the address of `watch`.
 pub(crate) struct Stage {

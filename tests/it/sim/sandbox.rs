@@ -3,16 +3,14 @@
 use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
 use assert_cmd::cargo::cargo_bin;
 
-/// Timeout for the process.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::support::process::{Process, eventually};
 
-/// A running sandbox, killed on drop.
-struct Sandbox(Child);
+/// A running sandbox.
+struct Sandbox(Process);
 
 impl Sandbox {
     fn start(arguments: &[&str]) -> Self {
@@ -25,37 +23,15 @@ impl Sandbox {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        Self(child)
+        Self(Process(child))
     }
 
     /// Sends a signal and returns exit code and stdout.
     fn end(mut self, signal: &str) -> (Option<i32>, String) {
-        let id = self.0.id().to_string();
-        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
-        let code = eventually(|| self.0.try_wait().unwrap()).code();
+        let code = self.0.end(signal);
         let mut out = String::new();
-        self.0.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+        self.0.0.stdout.take().unwrap().read_to_string(&mut out).unwrap();
         (code, out)
-    }
-}
-
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        // It has already ended if the test passed.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Polls an external process until a deadline.
-fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < end, "waited in vain");
-        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -73,7 +49,7 @@ async fn a_sandbox_writes_its_files_responds_and_ends() {
     let loaded = ["--pools", "3", "--runners", "4", "--jobs", "2"];
     let sandbox =
         Sandbox::start(&[&["--write-config", file.to_str().unwrap()][..], &loaded[..]].concat());
-    eventually(|| file.exists().then_some(()));
+    eventually("the fleet file", || file.exists().then_some(()));
     assert!(password.exists(), "the password is there before the fleet file");
     let mode = std::fs::metadata(&password).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o600);
@@ -101,7 +77,7 @@ fn a_fleet_file_behind_a_link_is_written_and_the_link_is_kept() {
     let (link, file) = (folder.path().join("link.yaml"), folder.path().join("rc.yaml"));
     symlink("rc.yaml", &link).unwrap();
     let sandbox = Sandbox::start(&["--write-config", link.to_str().unwrap()]);
-    eventually(|| file.exists().then_some(()));
+    eventually("the fleet file", || file.exists().then_some(()));
     assert!(link.symlink_metadata().unwrap().is_symlink());
     assert!(folder.path().join("link.yaml.password").exists());
     sandbox.end("-TERM");
@@ -127,7 +103,7 @@ fn ctrl_c_ends_a_sandbox_with_130() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rc.yaml");
     let sandbox = Sandbox::start(&["--write-config", file.to_str().unwrap()]);
-    eventually(|| file.exists().then_some(()));
+    eventually("the fleet file", || file.exists().then_some(()));
     assert_eq!(sandbox.end("-INT"), (Some(130), String::new()));
 }
 

@@ -84,7 +84,7 @@ async fn six_new_jobs_beside_three_runners_whose_start_was_lost() {
     let watch = watch.unwrap();
     assert_eq!(watch.heard.suspects().len(), 3, "{:?}", watch.heard.incidents());
     let deeds = watch.heard.deeds();
-    assert!(deeds.iter().any(|it| it == "dismiss busy"), "{deeds:?}");
+    assert!(deeds.iter().any(|it| it == "dismiss refused"), "{deeds:?}");
     assert!(!deeds.iter().any(|it| it == "dismiss done"), "{deeds:?}");
     let tally = rig.tally();
     assert!(tally.killed == 0 && tally.most <= 20, "{tally:?}");

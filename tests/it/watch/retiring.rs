@@ -76,7 +76,7 @@ async fn busy_is_a_normal_answer_and_the_job_lives() {
     wait(20).await;
     assert_eq!(rig.runner_counts().await.0, 0, "GARM has not heard of the jobs yet");
     let deeds = watch.heard.deeds();
-    assert!(deeds.contains(&"retire busy".to_owned()), "{deeds:?}");
+    assert!(deeds.contains(&"retire refused".to_owned()), "{deeds:?}");
     assert!(!deeds.contains(&"retire done".to_owned()), "{deeds:?}");
     wait(300).await;
     assert_eq!((rig.tally().killed, rig.tally().done), (0, 4));
@@ -96,7 +96,7 @@ async fn a_busy_runner_does_not_block_the_others() {
     wait(60).await;
     let deeds = watch.heard.deeds();
     let retired: Vec<&String> = deeds.iter().filter(|it| it.starts_with("retire")).collect();
-    assert_eq!(retired, ["retire done", "retire busy", "retire done"], "{deeds:?}");
+    assert_eq!(retired, ["retire done", "retire refused", "retire done"], "{deeds:?}");
     wait(300).await;
     assert_eq!((rig.tally().killed, rig.tally().done), (0, 1));
 }

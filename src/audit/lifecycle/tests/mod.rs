@@ -15,6 +15,20 @@ fn actor() -> Actor {
     Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0.1.0".into() }
 }
 
+/// The states of a runner as GARM's event stream showed them (GARM.md §e).
+/// Runners that are removed early skip some.
+const LIFE: [&str; 9] = [
+    "pending_create/pending",
+    "creating/pending",
+    "running/pending",
+    "running/installing",
+    "running/idle",
+    "running/active",
+    "running/terminated",
+    "pending_delete/terminated",
+    "deleting/terminated",
+];
+
 /// A lifecycle with an empty log that knows nothing yet.
 fn fresh() -> Lifecycle {
     let mut log = Lifecycle::new(actor(), FleetName::new("acme").unwrap());

@@ -13,19 +13,6 @@ const RESYNC: i64 = 30;
 /// Length of a run, in seconds.
 const END: i64 = 300;
 
-/// States in the order of a life; some are skipped by runners that are removed early.
-const STATES: [&str; 9] = [
-    "pending_create/pending",
-    "creating/pending",
-    "running/pending",
-    "running/installing",
-    "running/idle",
-    "running/active",
-    "running/terminated",
-    "pending_delete/terminated",
-    "deleting/terminated",
-];
-
 /// The true history of a runner: when it enters each state, and when it is gone.
 #[derive(Debug, Clone)]
 struct Truth {
@@ -62,16 +49,16 @@ struct Outage {
 }
 
 fn truths() -> impl Strategy<Value = Vec<Truth>> {
-    let steps = proptest::collection::vec(1..12_i64, STATES.len());
-    let one = (1..END - 100, steps, 1..12_i64, 0..=STATES.len() - 1);
+    let steps = proptest::collection::vec(1..12_i64, LIFE.len());
+    let one = (1..END - 100, steps, 1..12_i64, 0..=LIFE.len() - 1);
     proptest::collection::vec(one, 1..12).prop_map(|all| {
         let life =
             |(index, (start, steps, last, removed_at)): (usize, (i64, Vec<i64>, i64, usize))| {
                 let mut second = start;
                 let mut states = Vec::new();
-                for (place, (state, step)) in STATES.into_iter().zip(steps).enumerate() {
+                for (place, (state, step)) in LIFE.into_iter().zip(steps).enumerate() {
                     // A runner that is removed early skips to its last state.
-                    if place > removed_at && place < STATES.len() - 1 {
+                    if place > removed_at && place < LIFE.len() - 1 {
                         continue;
                     }
                     states.push((second, state));
@@ -291,8 +278,8 @@ fn events_in_flight_when_the_stream_was_lost_are_within_the_gap() {
         gone,
     };
     let truths = [
-        truth("r0", &[(128, STATES[0]), (130, STATES[1]), (132, STATES[8])], 134),
-        truth("r1", &[(129, STATES[0]), (130, STATES[8])], 132),
+        truth("r0", &[(128, LIFE[0]), (130, LIFE[1]), (132, LIFE[8])], 134),
+        truth("r1", &[(129, LIFE[0]), (130, LIFE[8])], 132),
     ];
     let mut fates = vec![Fate::Prompt; 40];
     fates[0] = Fate::Late(2);

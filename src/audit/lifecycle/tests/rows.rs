@@ -9,19 +9,6 @@ use crate::domain::name::{PoolId, PoolName, RunnerName};
 use crate::domain::pool::Pool;
 use crate::scaling::testing::job;
 
-/// The states of a runner as GARM's event stream showed them (GARM.md §e).
-const LIFE: [&str; 9] = [
-    "pending_create/pending",
-    "creating/pending",
-    "running/pending",
-    "running/installing",
-    "running/idle",
-    "running/active",
-    "running/terminated",
-    "pending_delete/terminated",
-    "deleting/terminated",
-];
-
 fn life() -> Vec<Runner> {
     (1..).zip(LIFE).map(|(second, state)| row(state, second)).collect()
 }
