@@ -34,7 +34,7 @@ pub(super) async fn read(
 ) -> Result<EarlierFiles, Failure> {
     let pools = places.pools.path();
     let folder = pools.parent().unwrap_or(Path::new(""));
-    let revision = Revision::find(folder, since).await.map_err(failure)?;
+    let revision = Revision::find(folder, since).await.map_err(|error| failure(&error))?;
     let outside = |path: &Path| {
         Failure::input(format!(
             "{} is outside of the git repository",
@@ -43,7 +43,7 @@ pub(super) async fn read(
         .help("`--policy-since` needs pool files that are in it")
     };
     let below = revision.below(&pools).ok_or_else(|| outside(&pools))?;
-    let sources = revision.files(&below, is_pool_file).await.map_err(failure)?;
+    let sources = revision.files(&below, is_pool_file).await.map_err(|error| failure(&error))?;
     let decode = |file: RevisionFile| {
         SourceFile::decode(format!("{since}:{}", file.path.display()), file.bytes)
     };
@@ -53,7 +53,7 @@ pub(super) async fn read(
     let fleet = match fleet_path.as_deref().and_then(|path| revision.below(path)) {
         None => None,
         Some(path) => {
-            let found = revision.files(&path, |_| true).await.map_err(failure)?;
+            let found = revision.files(&path, |_| true).await.map_err(|error| failure(&error))?;
             let first = found.into_iter().next().map(decode).transpose();
             first.map_err(|problem| invalid(since, &[problem], cx))?
         }
@@ -98,7 +98,7 @@ fn is_pool_file(below: &Path) -> bool {
     is_yaml && below.iter().count() <= 2 && !below.iter().any(is_hidden)
 }
 
-fn failure(error: GitError) -> Failure {
+fn failure(error: &GitError) -> Failure {
     let text = format!("`--policy-since`: {error}");
     match error {
         GitError::NoRevision(_) => Failure::usage(text).help(

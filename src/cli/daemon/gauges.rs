@@ -67,7 +67,7 @@ pub(super) fn snapshot(
         let seen = PoolObservation {
             pool_index,
             queue: queues.get(&managed.id).copied().unwrap_or_default(),
-            decision: decisions.get(&managed.id).map(|decision| decision.as_ref()),
+            decision: decisions.get(&managed.id).map(AsRef::as_ref),
             now: loop_snapshot.now,
         };
         let outdated_runners = read_counts.outdated.get(&managed.id).copied();
