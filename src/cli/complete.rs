@@ -17,8 +17,8 @@ use super::reference::{fleet_keys, pool_keys};
 /// What is asked for at the end of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum NameKind {
-    /// Names of declared pools, each after this text; without those that stand in the line already.
-    Pool { prefix: &'static str, without: Vec<String> },
+    /// Names of declared pools, without those that stand in the line already.
+    Pool { without: Vec<String> },
     /// Fields of pools and keys of the fleet file.
     Key,
 }
@@ -36,9 +36,8 @@ pub fn run(args: &CompleteArgs, cx: Context<'_>) -> Result<Exit, Failure> {
             let ends: BTreeSet<String> = keys.chain(["pool".into(), "fleet".into()]).collect();
             ends.into_iter().collect()
         }
-        Some(NameKind::Pool { prefix, without }) => {
-            let pools = pools(&words, cx).into_iter().filter(|name| !without.contains(name));
-            pools.map(|name| format!("{prefix}{name}")).collect()
+        Some(NameKind::Pool { without }) => {
+            pools(&words, cx).into_iter().filter(|name| !without.contains(name)).collect()
         }
     };
     cx.print.raw(&names.iter().map(|name| format!("{name}\n")).collect::<String>())?;
@@ -89,14 +88,14 @@ fn wanted(words: &[&str]) -> Option<NameKind> {
     let option = |word: &str| {
         command.get_arguments().chain(root.get_arguments()).find(|arg| is_named(arg, word)).cloned()
     };
-    let pools = |prefix| Some(NameKind::Pool { prefix, without: Vec::new() });
+    let pools = Some(NameKind::Pool { without: Vec::new() });
     for name in POOL_OPTIONS {
         let is_here = option(name).is_some();
         if is_here && last.strip_prefix(name).is_some_and(|rest| rest.starts_with('=')) {
-            return pools(if name == "--target" { "--target=" } else { "--pool=" });
+            return pools;
         }
         if is_here && previous.last() == Some(&name) {
-            return pools("");
+            return pools;
         }
     }
     let takes_value = |word: &str| option(word).is_some_and(|arg| arg.get_action().takes_values());
@@ -106,7 +105,7 @@ fn wanted(words: &[&str]) -> Option<NameKind> {
     match command.get_name() {
         "status" => {
             let without = previous.iter().map(|word| (*word).to_owned()).collect();
-            Some(NameKind::Pool { prefix: "", without })
+            Some(NameKind::Pool { without })
         }
         "explain" => Some(NameKind::Key),
         _ => None,
@@ -125,28 +124,28 @@ mod tests {
 
     #[test]
     fn pools_and_keys_stand_where_the_command_line_takes_them() {
-        let pools = |prefix: &'static str, without: &[&str]| {
+        let pools = |without: &[&str]| {
             let without = without.iter().map(|name| (*name).to_owned()).collect();
-            Some(NameKind::Pool { prefix, without })
+            Some(NameKind::Pool { without })
         };
         let check = |line: &str, expected: Option<NameKind>| {
             let words: Vec<&str> = line.split(' ').collect();
             assert_eq!(wanted(&words), expected, "{line}");
         };
-        check("status ", pools("", &[]));
-        check("status we", pools("", &[]));
-        check("status web ", pools("", &["web"]));
-        check("--config x status ", pools("", &[]));
+        check("status ", pools(&[]));
+        check("status we", pools(&[]));
+        check("status web ", pools(&["web"]));
+        check("--config x status ", pools(&[]));
         check("status --config ", None);
         check("status --fol", None);
         check("plan ", None);
-        check("plan --target ", pools("", &[]));
-        check("plan --target we", pools("", &[]));
-        check("plan --target = we", pools("", &[]));
-        check("plan --target =", pools("", &[]));
-        check("apply --target=we", pools("--target=", &[]));
-        check("audit show --pool ", pools("", &[]));
-        check("status --target ", pools("", &["--target"]));
+        check("plan --target ", pools(&[]));
+        check("plan --target we", pools(&[]));
+        check("plan --target = we", pools(&[]));
+        check("plan --target =", pools(&[]));
+        check("apply --target=we", pools(&[]));
+        check("audit show --pool ", pools(&[]));
+        check("status --target ", pools(&["--target"]));
         check("explain ", Some(NameKind::Key));
         check("explain -o ", None);
         check("sta", None);

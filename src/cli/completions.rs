@@ -55,6 +55,7 @@ _runnerctl() {
     local -a names
     names=(${(f)"$("${words[1]}" complete -- "${(@Q)words[2,CURRENT]}" 2>/dev/null)"})
     if (( ${#names} )); then
+        [[ "${words[CURRENT]}" == --*=* ]] && compset -P "*="
         compadd -a names
     else
         _runnerctl_options "$@"

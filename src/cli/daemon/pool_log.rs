@@ -253,7 +253,8 @@ mod tests {
             let jobs = (0..jobs).map(|id| job(id, &["x"], -40)).collect();
             let mut fleet = fleet(second, vec![pool("web", &["x"])], rows, jobs);
             fleet.pools[0].spec.min_idle_runners = self.level;
-            for after in fleet.runners.iter().filter(|row| !self.runners.contains(row)) {
+            let is_new = |row: &Runner| self.runners.iter().all(|known| known.id != row.id);
+            for after in fleet.runners.iter().filter(|row| is_new(row)) {
                 self.log.runner_changed(&RunnerTransition { before: None, after: Some(after) });
             }
             self.runners.clone_from(&fleet.runners);

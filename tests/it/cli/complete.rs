@@ -106,7 +106,7 @@ fn zsh_and_fish_complete_pools_and_keys() {
         let zsh = |line: &str| {
             let words: Vec<String> = line.split(' ').map(|word| format!("'{word}'")).collect();
             let script = format!(
-                "compdef() {{ :; }}; compadd() {{ shift; print -l -- ${{(P)1}}; }}\n\
+                "compdef() {{ :; }}; compset() {{ print prefix $2; }}; compadd() {{ shift; print -l -- ${{(P)1}}; }}\n\
                  source $SCRIPTS/_runnerctl\n_runnerctl_options() {{ print options; }}\n\
                  words=({}); CURRENT={}\n_runnerctl\n",
                 words.join(" "),
@@ -115,10 +115,7 @@ fn zsh_and_fish_complete_pools_and_keys() {
             candidates(&bench, "/usr/bin/zsh", &script)
         };
         assert_eq!(zsh("runnerctl status w"), ["gpu", "web", "worker"]);
-        assert_eq!(
-            zsh("runnerctl apply --target=g"),
-            ["--target=gpu", "--target=web", "--target=worker"]
-        );
+        assert_eq!(zsh("runnerctl apply --target=g"), ["gpu", "prefix *=", "web", "worker"]);
         assert!(zsh("runnerctl explain w").contains(&"watch.listen".to_owned()));
         assert_eq!(zsh("runnerctl plan --o"), ["options"]);
     }
