@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
-use std::process::Child;
+use std::path::Path;
+use std::process::{Child, Command};
 
 use assert_cmd::cargo::cargo_bin;
 use runnerctl::config::{AlertRule, AlertSeries};
@@ -207,6 +208,55 @@ fn the_commands_of_the_runbooks_go_as_they_are_printed() {
     }
     assert!(run > 24, "{run}");
     assert_eq!(left, others.len(), "a row is for a block that is not printed any more");
+}
+
+/// Alerts whose runbook searches the log, and what `watch` logs then, as its source says it.
+const LOGGED: [(&str, &str); 9] = [
+    ("CircuitOpen", "runner {} has failed: {}"),
+    ("ObservationOld", "GARM was last read"),
+    ("ObservationOld", "GARM cannot be read"),
+    ("ObservationOld", "GARM does not answer"),
+    ("EventStreamDown", "GARM's event stream is lost"),
+    ("ClockSkewed", "this machine's clock and GARM's differ by"),
+    ("AuditLogChanged", "the audit file was emptied"),
+    ("AuditUnwritable", "the audit file `{path}`: {error}"),
+    ("AlertsUndelivered", "alerts to {}"),
+];
+
+#[test]
+fn runbooks_search_the_log_for_what_watch_logs() {
+    let sources = sources_below(&root().join("src"));
+    let text = document(DOCUMENT);
+    let mut searched = BTreeSet::new();
+    for section in text.split("\n#### ").skip(1) {
+        let (name, body) = section.split_once('\n').unwrap();
+        for line in body.lines().filter(|it| it.starts_with("journalctl -u runnerctl")) {
+            let Some((_, search)) = line.split_once("| ") else { continue };
+            searched.insert(name);
+            let logged = LOGGED.iter().filter(|row| row.0 == name);
+            for (_, words) in logged {
+                assert!(sources.contains(words), "{name}: no source says `{words}`");
+                let command = format!("echo \"warning: {words}\" | {search}");
+                let found = Command::new("sh").args(["-c", &command]).output().unwrap();
+                assert!(found.status.success(), "{name}: `{search}` does not find `{words}`");
+            }
+        }
+    }
+    assert_eq!(searched, LOGGED.map(|row| row.0).into());
+}
+
+/// The text of all files below a folder, with lines that end in `\` joined to the next.
+fn sources_below(folder: &Path) -> String {
+    let mut text = String::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => text.push_str(&sources_below(&path)),
+            false => text.push_str(&std::fs::read_to_string(&path).unwrap_or_default()),
+        }
+    }
+    let lines = text.split("\\\n").map(str::trim_start);
+    lines.collect()
 }
 
 #[test]
