@@ -140,6 +140,11 @@ impl AuditSink {
         self.shared.queue().missing.count
     }
 
+    /// Whether the file cannot be written at the moment, and this was reported.
+    pub fn is_unwritable(&self) -> bool {
+        self.shared.queue().failure.as_ref().is_some_and(|failure| failure.is_reported)
+    }
+
     /// Whether records that this process had written were found changed or missing.
     pub fn is_altered(&self) -> bool {
         self.shared.queue().is_altered

@@ -176,6 +176,8 @@ pub enum AuditFact {
     Broken(String),
     /// The chain verifies, but its beginning is missing; says what.
     Headless(String),
+    /// The chain verified, and the file cannot be written at the moment.
+    Unwritable,
 }
 
 /// The present state of audit logging.
@@ -185,6 +187,8 @@ pub struct Recording {
     pub has_open_gap: bool,
     /// Records that could not be written and are not covered by a gap record yet.
     pub missing: u64,
+    /// The file cannot be written at the moment; records wait.
+    pub is_unwritable: bool,
     /// Records of this process were found changed or missing.
     pub is_altered: bool,
 }
@@ -193,15 +197,18 @@ impl AuditFact {
     /// Adds what has happened since the file was read.
     #[must_use]
     pub fn since(self, recording: Option<Recording>) -> Self {
-        let Some(Recording { has_open_gap, missing, is_altered }) = recording else { return self };
+        let Some(Recording { has_open_gap, missing, is_unwritable, is_altered }) = recording else {
+            return self;
+        };
         match self {
             Self::Whole { .. } | Self::Headless(_) if is_altered => {
                 Self::Broken("records that this process had written were cut or changed".to_owned())
             }
+            Self::Whole { .. } | Self::Headless(_) if is_unwritable => Self::Unwritable,
             Self::Whole { records, lost, .. } => {
                 Self::Whole { records, open_gaps: has_open_gap.into(), lost: lost + missing }
             }
-            Self::Broken(_) | Self::Headless(_) => self,
+            Self::Broken(_) | Self::Headless(_) | Self::Unwritable => self,
         }
     }
 }
@@ -353,6 +360,9 @@ fn audit(audit: &AuditFact) -> (RequirementAnswer, String) {
             )
         }
         AuditFact::Headless(what) => (RequirementAnswer::CannotTell, what.clone()),
+        AuditFact::Unwritable => {
+            (RequirementAnswer::NotMet, "the audit file cannot be written at the moment".to_owned())
+        }
         AuditFact::Whole { open_gaps, .. } => {
             let gaps = count(usize::try_from(*open_gaps).unwrap_or(usize::MAX), "open gap");
             (RequirementAnswer::NotMet, format!("the chain verifies, but has {gaps}"))
@@ -531,12 +541,18 @@ mod tests {
     fn events_since_the_file_was_read_count_too() {
         let read = || AuditFact::Whole { records: 7, open_gaps: 1, lost: 1 };
         let now = |has_open_gap, missing| {
-            read().since(Some(Recording { has_open_gap, missing, is_altered: false }))
+            read().since(Some(Recording { has_open_gap, missing, ..Recording::default() }))
         };
         assert_eq!(read().since(None), read());
         assert_eq!(now(false, 0), AuditFact::Whole { records: 7, open_gaps: 0, lost: 1 });
         assert_eq!(now(true, 4), AuditFact::Whole { records: 7, open_gaps: 1, lost: 5 });
-        let altered = Some(Recording { is_altered: true, ..Recording::default() });
+        let unwritable = Recording { is_unwritable: true, ..Recording::default() };
+        assert_eq!(read().since(Some(unwritable)), AuditFact::Unwritable);
+        let facts =
+            ComplianceFacts { audit: Some(AuditFact::Unwritable), ..ComplianceFacts::default() };
+        let evidence = "the audit file cannot be written at the moment";
+        check(Requirement::R11, &facts, RequirementAnswer::NotMet, evidence);
+        let altered = Some(Recording { is_altered: true, ..unwritable });
         assert!(matches!(read().since(altered), AuditFact::Broken(_)));
     }
 

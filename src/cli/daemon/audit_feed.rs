@@ -150,7 +150,12 @@ impl AuditFeed {
         let state = self.0.as_ref()?;
         let has_open_gap = state.lifecycle.lock().ignoring_poison().has_open_gap();
         let sink = &state.sink;
-        Some(Recording { has_open_gap, missing: sink.missing(), is_altered: sink.is_altered() })
+        Some(Recording {
+            has_open_gap,
+            missing: sink.missing(),
+            is_unwritable: sink.is_unwritable(),
+            is_altered: sink.is_altered(),
+        })
     }
 
     pub(super) fn trouble(&self, incident: &Incident) {

@@ -256,7 +256,9 @@ impl DaemonParts {
             ),
         );
         self.log_listener();
-        if let AuditDestination::Sink(sink) = &self.destination {
+        if let AuditDestination::Sink(sink) = &self.destination
+            && !sink.is_unwritable()
+        {
             let path = sink.audit_file().path().display();
             say(Level::INFO, format!("records every write and every runner in {path}"));
         }

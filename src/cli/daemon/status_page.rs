@@ -262,6 +262,9 @@ impl StatusPages {
                 let missing = usize::try_from(missing).unwrap_or(usize::MAX);
                 (Tone::Bad, format!("{} could not be written", count(missing, "record")))
             }
+            (Some(Recording { is_unwritable: true, .. }), _) => {
+                (Tone::Bad, "the audit file cannot be written at the moment".into())
+            }
             (Some(Recording { has_open_gap: true, .. }), _) => {
                 (Tone::Warning, "a gap is open: current events are not fully recorded".into())
             }

@@ -22,6 +22,9 @@ fn scaling_continues_on_a_full_disk_and_a_gap_counts_the_lost_records() {
     stage.until_ready(stage.watch);
     stage.queue_held(9);
     eventually("a record that is lost", || lost(&stage).filter(|it| *it > 0));
+    let not_met =
+        "R11 not met: an audit log of all runners: the audit file cannot be written at the moment";
+    eventually("the requirement", || stage.read("watch.err").contains(not_met).then_some(()));
     stage.metrics_with(
         "runnerctl_scaling_actions_total{pool=\"default\",direction=\"up\",outcome=\"done\"} 1",
     );
