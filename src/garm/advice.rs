@@ -87,7 +87,8 @@ fn transport(error: &TransportError) -> Option<&'static str> {
 fn tls(fault: &TlsFault) -> Option<&'static str> {
     Some(match fault {
         TlsFault::UnknownIssuer => {
-            "set `garm.tls.ca` to the CA that issued GARM's certificate, not to that certificate"
+            "set `garm.tls.ca` to the CA that issued GARM's certificate; a self-signed certificate \
+             is its own CA"
         }
         TlsFault::Expired(_) => {
             "renew the certificate of GARM or of the reverse proxy in front of \
@@ -105,6 +106,10 @@ fn tls(fault: &TlsFault) -> Option<&'static str> {
         TlsFault::ClientCertificate { presented: PresentedCertificate::Certificate(_), .. } => {
             "check that the certificate is valid and issued by a CA that GARM's reverse proxy \
              trusts"
+        }
+        TlsFault::CaCertificate => {
+            "give GARM a certificate with `basicConstraints=CA:FALSE`, and set `garm.tls.ca` to the \
+             CA that issued it, or to that certificate if it is self-signed"
         }
         TlsFault::BadCertificate(_) | TlsFault::Other(_) => return None,
     })

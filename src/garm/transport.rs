@@ -174,6 +174,9 @@ pub enum TlsFault {
     /// The server's certificate is for other names.
     #[error("the server's certificate is not for this name: {0}")]
     WrongName(String),
+    /// The server presents the certificate of a CA, as a self-signed one often is.
+    #[error("the server's certificate is one of a CA, which no server may present")]
+    CaCertificate,
     /// Anything else that is wrong with the server's certificate.
     #[error("the server's certificate is refused: {0}")]
     BadCertificate(String),

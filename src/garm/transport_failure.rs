@@ -141,6 +141,10 @@ fn certificate(error: &CertificateError) -> TlsFault {
                 }
             })
         }
+        // webpki's error has no variant of its own here, and its text is its name.
+        CertificateError::Other(error) if error.0.to_string() == "CaUsedAsEndEntity" => {
+            TlsFault::CaCertificate
+        }
         other => TlsFault::BadCertificate(text::quote(&other.to_string())),
     }
 }

@@ -111,6 +111,7 @@ fn backend(error: &TransportError) -> (Proof, String) {
             | TlsFault::Expired(_)
             | TlsFault::NotYetValid(_)
             | TlsFault::WrongName(_)
+            | TlsFault::CaCertificate
             | TlsFault::BadCertificate(_),
         ) => Proof::Unreachable,
         TransportError::Connect(_)

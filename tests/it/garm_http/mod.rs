@@ -132,6 +132,10 @@ async fn an_invalid_server_certificate_is_reported_with_the_reason() {
         let got = over_tls(greeting(server, None, &version::TLS13), ca.trusted()).await;
         assert_eq!(got, Err(TransportError::Tls(expected)));
     }
+    // `openssl req -x509` makes such a certificate.
+    let server = (ca.path("ca.pem"), ca.path("ca.key"));
+    let got = over_tls(greeting(server, None, &version::TLS13), ca.trusted()).await;
+    assert_eq!(got, Err(TransportError::Tls(TlsFault::CaCertificate)));
 }
 
 #[tokio::test]
@@ -377,7 +381,7 @@ async fn errors_say_what_happened_and_what_to_do() {
     help: check that `garm.url` leads to GARM itself, without `/api/v1`, that no proxy responds in its place, and that `garm.tls.cert` is the kind of certificate that a reverse proxy in front of it requires
 
     log in at URL as `admin`: the server's certificate is signed by an unknown CA
-    help: set `garm.tls.ca` to the CA that issued GARM's certificate, not to that certificate
+    help: set `garm.tls.ca` to the CA that issued GARM's certificate; a self-signed certificate is its own CA
 
     log in at URL as `admin`: the server asked for a client certificate, got none, and refused: CertificateRequired
     help: set `garm.tls.cert` and `garm.tls.key`
