@@ -81,14 +81,16 @@ fn about(members: &Value) -> String {
         (_, Some("done")) => parts.push("done".to_owned()),
         (_, Some(verdict)) => parts.push(paint(ERROR, text::quote(verdict))),
         (Some("intent"), None) => parts.push(format!("asks{}", changes(before, after))),
+        (Some("event"), None) if is_change(&members["act"]) => {
+            parts.push(changes(before, after).trim_start().to_owned());
+        }
         (_, None) => {}
     }
-    for (key, label) in [("job", "job "), ("last_job", "job "), ("conclusion", "")] {
-        let value = if after[key].is_null() { &before[key] } else { &after[key] };
-        if !value.is_null() {
-            parts.push(format!("{label}{}", shown(value)));
-        }
-    }
+    let value = |key: &str| [&after[key], &before[key]].into_iter().find(|value| !value.is_null());
+    let mut jobs: Vec<&Value> = ["job", "last_job"].into_iter().filter_map(value).collect();
+    jobs.dedup();
+    parts.extend(jobs.into_iter().map(|job| format!("job {}", shown(job))));
+    parts.extend(value("conclusion").map(shown));
     for text in [&after["provider_fault"], &members["detail"]] {
         parts.extend(text.as_str().map(text::said));
     }
@@ -104,6 +106,11 @@ fn about(members: &Value) -> String {
         (None, None) => {}
     }
     parts.join("; ")
+}
+
+/// Whether the event is a change of settings by others.
+fn is_change(act: &Value) -> bool {
+    ["pool changed", "controller changed"].iter().any(|changed| act == changed)
 }
 
 /// ` KEY BEFORE → AFTER, …` for values that differ.
@@ -192,9 +199,17 @@ mod tests {
             (
                 SelectedKind::Plain,
                 json!({
+                    "time": at(4), "kind": "event", "act": "pool changed", "subject": pool,
+                    "by": "unknown", "before": { "max_runners": 20, "image": "a" },
+                    "after": { "max_runners": 7, "image": "b" },
+                }),
+            ),
+            (
+                SelectedKind::Plain,
+                json!({
                     "time": at(4), "kind": "event", "act": "runner gone", "subject": subject,
                     "by": "unknown", "reconstructed": true,
-                    "before": { "last_job": 77, "conclusion": "success" },
+                    "before": { "job": 77, "last_job": 77, "conclusion": "success" },
                 }),
             ),
             (
