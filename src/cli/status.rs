@@ -114,13 +114,7 @@ fn show_in_stream(status: &FleetStatus, args: &StatusArgs, cx: Context<'_>) -> R
     match cx.settings.output {
         Output::Json => cx.print.document_line("status", status::json(status, detail)),
         Output::Text | Output::Markdown => {
-            let dated = |status: &FleetStatus| {
-                format!(
-                    "{}  {}",
-                    status.observed_at,
-                    status::text(status, detail, cx.print.width())
-                )
-            };
+            let dated = |status: &FleetStatus| status::dated(status, detail, cx.print.width());
             match cx.print.height() {
                 Some(lines) => {
                     cx.print.raw(CLEAR)?;

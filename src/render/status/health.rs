@@ -51,6 +51,7 @@ pub(super) fn present(
     let mut remarks: Vec<Remark> = [
         manager(pool, inputs),
         stalled(line),
+        retrying(line),
         below_minimum(line),
         waiting(line, policy),
         not_handed_out(line),
@@ -140,6 +141,22 @@ fn failed(line: &PoolStatus) -> Vec<Remark> {
         )
     });
     told.chain(more).collect()
+}
+
+/// Creates that have failed and that GARM repeats, before the runners count as failed.
+fn retrying(line: &PoolStatus) -> Option<Remark> {
+    let is_retried = |runner: &&RunnerRow| runner.class == RunnerClass::Retrying;
+    let retried: Vec<_> = line.runners.iter().filter(is_retried).collect();
+    let first = retried.first()?;
+    let why = match &first.fault {
+        Some(fault) => format!("the provider of {} says: {fault}", text::code(&first.name)),
+        None => "the provider gives no reason".to_owned(),
+    };
+    let said = format!(
+        "the creation of {} has failed, and GARM tries again: {why}",
+        count(retried.len(), "runner")
+    );
+    Some(remark(RemarkSeverity::Warning, "creates fail", said))
 }
 
 /// Deleting runners whose provider reports an error.

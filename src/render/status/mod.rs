@@ -37,7 +37,16 @@ pub enum Detail {
 
 /// The status as text, at most `width` columns wide.
 pub fn text(status: &FleetStatus, detail: Detail, width: usize) -> String {
-    let mut text = format!("{}\n", summary(status, width));
+    text_after("", status, detail, width)
+}
+
+/// The same after the time of the observation, for output that is repeated.
+pub fn dated(status: &FleetStatus, detail: Detail, width: usize) -> String {
+    text_after(&format!("{}  ", status.observed_at), status, detail, width)
+}
+
+fn text_after(lead: &str, status: &FleetStatus, detail: Detail, width: usize) -> String {
+    let mut text = format!("{}\n", summary_after(lead, status, width));
     if !status.pools.is_empty() {
         text.push('\n');
         text.push_str(&pools(status, width));
@@ -67,11 +76,19 @@ pub fn text(status: &FleetStatus, detail: Detail, width: usize) -> String {
 
 /// `3 pools: 2 active, 1 idle, …` and the number of those that need attention.
 pub fn summary(status: &FleetStatus, width: usize) -> String {
+    summary_after("", status, width)
+}
+
+/// `lead` and the summary.
+fn summary_after(lead: &str, status: &FleetStatus, width: usize) -> String {
     let sum = |of: fn(&PoolStatus) -> u32| status.pools.iter().map(of).sum::<u32>();
     let waiting = sum(|line| line.snapshot.queue_depth);
     let oldest = status.pools.iter().filter_map(|pool| pool.snapshot.oldest_wait).max();
     let jobs = match oldest {
         None => "no job waiting".to_owned(),
+        Some(oldest) if waiting == 0 => {
+            format!("no job waiting but stuck ones, the oldest for {}", span(oldest))
+        }
         Some(oldest) => {
             format!("{} waiting, the oldest for {}", count(waiting as usize, "job"), span(oldest))
         }
@@ -85,7 +102,7 @@ pub fn summary(status: &FleetStatus, width: usize) -> String {
         ill => (WARNING, format!("{ill} pools need attention")),
     };
     let numbers = format!(
-        "{}: {} active, {} idle, {} booting, {} failed; {jobs};",
+        "{lead}{}: {} active, {} idle, {} booting, {} failed; {jobs};",
         count(status.pools.len(), "pool"),
         sum(|line| line.snapshot.active),
         sum(|line| line.snapshot.idle),

@@ -119,6 +119,10 @@ fn a_table_with_long_names_leaves_columns_out_where_the_screen_is_narrow() {
 fn everything_except_provider_errors_fits_80_columns() {
     let text = strip_str(&text(&everything(), Detail::Pools, 80)).to_string();
     assert!(text.lines().all(|it| it.chars().count() <= 80), "{text}");
+    let dated = strip_str(&dated(&everything(), Detail::Pools, 80)).to_string();
+    assert!(dated.lines().all(|it| it.chars().count() <= 80), "{dated}");
+    let lead = dated.strip_suffix(text.split_once("\n\n").unwrap().1).unwrap();
+    assert!(lead.starts_with(&format!("{}  5 pools: ", everything().observed_at)), "{lead}");
     insta::assert_snapshot!(text, @r"
         5 pools: 1 active, 1 idle, 0 booting, 1 failed; 2 jobs waiting, the oldest for
         3m 5s; 5 pools need attention
@@ -224,6 +228,25 @@ fn a_stopped_pool_manager_is_the_most_severe_remark() {
 }
 
 #[test]
+fn a_failed_create_is_reported_while_garm_repeats_it() {
+    let mut told = runner("default", "default-1", "error/pending", -2);
+    told.provider_fault = Some("quota exceeded".into());
+    let untold = runner("default", "default-2", "error/pending", -2);
+    let remarks = |runners: Vec<Runner>| {
+        let fleet = fleet(0, vec![pool("default", &["x"])], runners, Vec::new());
+        let pool = look(&[declared("default")], &fleet).pools.remove(0);
+        pool.remarks.into_iter().filter(|it| it.word == "creates fail").map(|it| it.text).collect()
+    };
+    let said: Vec<String> = remarks(vec![told, untold.clone()]);
+    let expected = "the creation of 2 runners has failed, and GARM tries again: the provider of \
+                    `default-1` says: quota exceeded";
+    assert_eq!(said, [expected]);
+    let said: Vec<String> = remarks(vec![untold]);
+    assert!(said[0].ends_with("the provider gives no reason"), "{said:?}");
+    assert!(remarks(vec![busy("default-1", 1)]).is_empty());
+}
+
+#[test]
 fn a_short_backoff_of_garm_is_reported_only_where_it_matters() {
     let delays = || [30, 600].into_iter().map(Duration::from_secs);
     let said = impatience(Duration::from_secs(30), delays());
@@ -283,6 +306,10 @@ fn the_numbers_of_a_pool_are_those_of_the_running_watch() {
         scaled by the `watch` at https://127.0.0.1:9477, as of 3s ago
         → default: starts 3 runners: \u{1b}[2J
         ");
+    let mut stuck = status.clone();
+    stuck.pools[0].snapshot.queue_depth = 0;
+    let text = super::text(&stuck, Detail::Pools, 120);
+    assert!(text.contains("; no job waiting but stuck ones, the oldest for 10m; "), "{text}");
 }
 
 #[test]
