@@ -1,7 +1,7 @@
 //! The checks that refuse an `apply` before its first write, and the confirmation.
 
 use crate::domain::name::PoolName;
-use crate::domain::text::code;
+use crate::domain::text::{code, escape};
 use crate::plan::consent::{Permission, RequiredConsent, need};
 use crate::plan::saved::SavedPlan;
 use crate::plan::{Action, Plan, Resource};
@@ -27,6 +27,10 @@ pub fn check_saved(saved: &SavedPlan, plan: &Plan, heading: &Heading) -> Result<
     let differing = saved.differences(plan);
     if differing.is_empty() {
         return Ok(());
+    }
+    if plan.steps.is_empty() {
+        let text = "the saved plan is stale: GARM is as the files say, nothing is left to apply";
+        return Err(Failure::refused(text).help("the plan may have been applied already"));
     }
     let names: Vec<String> = differing
         .iter()
@@ -57,7 +61,7 @@ pub fn word_to_type(
     let is_asked = !args.auto_approve;
     if is_asked && !cx.print.can_ask() {
         let text = "no terminal for confirmation, and `--auto-approve` is not given";
-        return Err(Failure::refused(text).help(no_terminal_help(&need)));
+        return Err(Failure::refused(text).help(no_terminal_help(&need, args)));
     }
     if need.permission <= given {
         return Ok(ConfirmationWord::Yes);
@@ -113,7 +117,7 @@ pub async fn confirm(
         summary(plan),
         paint(NAME, format!("`{}`", word.text())),
     );
-    let answer = ask(&question, cx).await?;
+    let answer = ask(&question, cx).await?.unwrap_or_default();
     if answer == word.text() {
         return Ok(());
     }
@@ -141,14 +145,17 @@ fn no_leave(need: &RequiredConsent) -> Failure {
     }
 }
 
-fn no_terminal_help(need: &RequiredConsent) -> String {
+fn no_terminal_help(need: &RequiredConsent, args: &ApplyArgs) -> String {
     let flags = match need.permission {
         Permission::None => "--auto-approve",
         Permission::Destroy => "--auto-approve --allow-destroy",
         Permission::All => "--auto-approve --allow-destroy=all",
     };
+    let file = args.plan_file.as_ref();
+    let file =
+        file.map_or_else(String::new, |path| format!("{} ", escape(&path.to_string_lossy())));
     format!(
-        "review the changes with `runnerctl plan`, then apply them with `runnerctl apply {flags}`"
+        "review the changes with `runnerctl plan`, then apply them with `runnerctl apply {file}{flags}`"
     )
 }
 

@@ -206,7 +206,9 @@ async fn choose(args: &InitArgs, found: &Fleet, asker: &Asker<'_>) -> Result<Cho
     let provider = match &args.provider {
         Some(provider) => provider.clone(),
         None => {
-            let names = found.providers.clone().unwrap_or_default();
+            let mut names = found.providers.clone().unwrap_or_default();
+            // GARM lists them in any order.
+            names.sort();
             if names.is_empty() {
                 return Err(Failure::input("GARM has no provider")
                     .help("configure one in GARM's `config.toml`; then try again"));
@@ -266,12 +268,14 @@ impl Asker<'_> {
         }
         let shown = proposal.as_ref();
         let shown = shown.map_or_else(String::new, |shown| format!(" [{}]", text::escape(shown)));
-        let answer = ask(&format!("{what}{shown}: "), self.cx).await?;
-        match (answer.is_empty(), proposal) {
-            (false, _) => Ok(answer),
-            (true, Some(proposal)) => Ok(proposal),
-            (true, None) => {
-                Err(Failure::new(Exit::Failed, "no answer was given; nothing was written"))
+        loop {
+            let Some(answer) = ask(&format!("{what}{shown}: "), self.cx).await? else {
+                return Err(Failure::new(Exit::Failed, "no answer was given; nothing was written"));
+            };
+            match (answer.is_empty(), &proposal) {
+                (false, _) => return Ok(answer),
+                (true, Some(proposal)) => return Ok(proposal.clone()),
+                (true, None) => self.cx.print.say("it has no default: write a value"),
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Reads the files of a run and stops if they have errors.
 
-use crate::config::{self, FleetFile, Manifest, Problem, Severity, has_error};
+use crate::config::{self, Code, FleetFile, Manifest, Problem, Severity, has_error};
 use crate::domain::desired::{Desired, Scope};
 use crate::domain::name::PoolName;
 use crate::domain::text::{code, list};
@@ -41,6 +41,9 @@ pub struct CheckedFiles {
 pub fn read_files(places: &FilePaths, pools: &[Start]) -> CheckedFiles {
     let fleet = places.fleet.as_ref();
     let Pools { sources, mut problems, is_folder, unread } = files::read_pools(pools);
+    if fleet.is_none() {
+        point_to_init(&mut problems, places);
+    }
     let mut paths: Vec<String> = sources.iter().map(|source| source.path.clone()).collect();
     let mut manifest = match fleet.map(files::read_fleet).transpose() {
         Ok(fleet) => {
@@ -57,6 +60,18 @@ pub fn read_files(places: &FilePaths, pools: &[Start]) -> CheckedFiles {
     paths.extend(places.policy.iter().map(|path| path.path().display().to_string()));
     let scope = if is_folder { Scope::Whole } else { Scope::Part };
     CheckedFiles { manifest, problems, files: paths, scope, unread, policies }
+}
+
+/// Names `init` where neither a fleet file nor the default folder of pool files exists.
+fn point_to_init(problems: &mut [Problem], places: &FilePaths) {
+    let Start::Below { .. } = places.pools else { return };
+    let folder = places.pools.path().display().to_string();
+    let is_absent =
+        |problem: &&mut Problem| problem.code == Code::Missing && problem.place.file == folder;
+    for problem in problems.iter_mut().filter(is_absent) {
+        let help = "`runnerctl init` writes the first files of a fleet; `-f PATH` names pool files";
+        problem.help = Some(help.to_owned());
+    }
 }
 
 /// Reads the files and checks them against the policy, without GARM.

@@ -129,7 +129,8 @@ fn at_a_terminal_it_asks_for_what_is_left() {
     let url = sandbox_url(&bench);
     let (mut terminal, child) =
         Terminal::start(bench.command(&["init", "ci", "--provider", "sim"]), Streams::InAndErr);
-    terminal.answer_to("GARM's URL: ", &url);
+    terminal.answer_to("GARM's URL: ", "");
+    terminal.answer_to("it has no default: write a value\r\nGARM's URL: ", &url);
     terminal.answer_to("administrator [env:GARM_PASSWORD]: ", "file:../rc.yaml.password");
     terminal.answer_to("Organization, repository or enterprise: ", "9");
     terminal.answer_to("write a number from 1 to", "1");
@@ -139,4 +140,24 @@ fn at_a_terminal_it_asks_for_what_is_left() {
     let fleet = bench.read("ci/runnerctl.yaml");
     assert!(fleet.contains("\n  image: my-image\n"), "{fleet}");
     bench.run(&["plan", "--config", "ci/runnerctl.yaml"]).ends(0);
+}
+
+#[test]
+fn in_an_empty_folder_every_command_names_init() {
+    let bench = Bench::bare();
+    let lines: [&[&str]; 6] =
+        [&["validate"], &["plan"], &["apply"], &["status"], &["watch"], &["import"]];
+    for line in lines {
+        let said = bench.run(line).ends(3);
+        assert!(
+            format!("{}{}", said.out, said.err).contains("`runnerctl init` writes"),
+            "{line:?}"
+        );
+    }
+    // A fleet file without pool files, or a path that was given, is another mistake.
+    let said = bench.run(&["plan", "-f", "pools"]).ends(3);
+    assert!(!said.err.contains("init"), "{}", said.err);
+    let sandbox = Bench::new();
+    let said = sandbox.run(&["plan"]).ends(3);
+    assert!(!said.err.contains("init"), "{}", said.err);
 }
