@@ -1,5 +1,6 @@
 //! The outcomes of all steps as text, JSON and Markdown.
 
+use anstream::adapter::strip_str;
 use anstyle::Style;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -47,7 +48,13 @@ pub fn next_step(desired: &Desired, plan: &Plan) -> Option<String> {
         desired.pools.iter().filter(is_it).map(|pool| text::code(pool.name.as_str())).collect()
     };
     let few = |names: &[String]| text::list(names, LISTED_MAX);
-    let last = "raise `controller.minimum_job_age_backoff` only when `watch` runs";
+    let last = match desired.controller.minimum_job_age_backoff {
+        None => "raise `controller.minimum_job_age_backoff` only when `watch` runs".to_owned(),
+        Some(backoff) => format!(
+            "until `watch` runs, only GARM starts runners, for jobs that are {} old",
+            words::span(backoff)
+        ),
+    };
     match (of(false).as_slice(), of(true).as_slice()) {
         ([], []) => None,
         ([], scaled) => Some(format!(
@@ -166,10 +173,15 @@ fn detail(outcome: &StepOutcome) -> String {
     }
 }
 
-/// A Markdown table. Every value is in a code span or one of our own words.
+/// A Markdown table under a heading with counts. Every value is in a code span or one of our own
+/// words.
 pub fn markdown(outcomes: &[StepOutcome]) -> String {
-    let mut lines =
-        vec!["| pool | action | outcome | detail |".to_owned(), "|---|---|---|---|".to_owned()];
+    let heading = strip_str(&summary(outcomes)).to_string();
+    let mut lines = vec![
+        format!("### Apply: {heading}\n"),
+        "| pool | action | outcome | detail |".to_owned(),
+        "|---|---|---|---|".to_owned(),
+    ];
     lines.extend(outcomes.iter().map(|outcome| {
         let detail = Some(detail(outcome)).filter(|detail| !detail.is_empty());
         let detail = detail.map(|detail| code(&detail)).unwrap_or_default();
@@ -188,6 +200,8 @@ fn code(content: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::plan::{PlanOptions, plan, tests::build};
 
@@ -209,29 +223,33 @@ mod tests {
 
     #[test]
     fn text_is_a_table_and_a_count() {
-        let text = anstream::adapter::strip_str(&text(&outcomes(), 100)).to_string();
+        let text = strip_str(&text(&outcomes(), 100)).to_string();
         insta::assert_snapshot!(text);
         assert_eq!(super::text(&[], 80), "");
     }
 
     #[test]
     fn an_apply_names_the_next_step() {
-        let next = |autoscale: bool, there: bool| {
+        let next = |autoscale: bool, there: bool, backoff: Option<u64>| {
             let mut pool = build::pool("a");
             pool.settings.scale.autoscale = autoscale;
             let mut fleet = build::fleet();
             fleet.pools.extend(there.then(|| build::live(&pool)));
-            let desired = build::desired([pool]);
+            let mut desired = build::desired([pool]);
+            desired.controller.minimum_job_age_backoff = backoff.map(Duration::from_secs);
             next_step(&desired, &plan(&desired, &fleet, &PlanOptions::default()))
         };
         let last = "raise `controller.minimum_job_age_backoff` only when `watch` runs";
         let expected =
             format!("next, turn `autoscale` on for `a`, and start `runnerctl watch`; {last}");
-        assert_eq!(next(false, false), Some(expected));
+        assert_eq!(next(false, false, None), Some(expected));
         let expected =
             format!("next, start `runnerctl watch`, if it does not run yet: it scales `a`; {last}");
-        assert_eq!(next(true, false), Some(expected));
-        assert_eq!(next(true, true), None);
+        assert_eq!(next(true, false, None), Some(expected));
+        let expected = "next, start `runnerctl watch`, if it does not run yet: it scales `a`; until \
+                        `watch` runs, only GARM starts runners, for jobs that are 5m old";
+        assert_eq!(next(true, false, Some(300)).as_deref(), Some(expected));
+        assert_eq!(next(true, true, None), None);
     }
 
     #[test]

@@ -61,8 +61,16 @@ fn saving_a_plan_to_a_link_or_a_stream_does_not_replace_it() {
 #[test]
 fn a_saved_plan_still_needs_approval_and_permission_to_delete() {
     let bench = planned();
-    bench.run(&["apply", "it.plan"]).ends(6);
+    let asked = bench.run(&["apply", "it.plan"]).ends(6);
+    let hint = "then apply them with `runnerctl apply it.plan --auto-approve`\n";
+    assert!(asked.err.ends_with(hint), "{}", asked.err);
     bench.run(&["apply", "it.plan", "--auto-approve"]).ends(0);
+    let again = bench.run(&["apply", "it.plan", "--auto-approve"]).ends(6);
+    assert!(
+        again.err.contains("stale: GARM is as the files say, nothing is left"),
+        "{}",
+        again.err
+    );
     bench.remove("pools/b.yaml");
     bench.run(&["plan", "--out", "less.plan"]).ends(0);
     bench.run(&["apply", "less.plan", "--auto-approve"]).ends(6);
