@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tracing::info;
@@ -14,7 +15,8 @@ use crate::host::audit_file::{AuditFile, AuditFileError, Folders, RecordWriter};
 use crate::host::clock::Clock;
 use crate::host::state_dir::{self, AUDIT_FILE};
 use crate::plan::saved;
-use crate::reconcile::audit_trail::AuditContext;
+use crate::reconcile::audit_trail::{AuditContext, LOCK_PATIENCE};
+use crate::render::words::span;
 use crate::secrets;
 
 use super::args::ApplyArgs;
@@ -62,10 +64,28 @@ async fn destination(
     let help = named.help;
     let destination = open(named, survey.loaded.places.base(), cx).await?;
     if let AuditDestination::File(audit_file) = &destination {
+        tell_lock(audit_file, cx).await;
         audit_file.find_room().map_err(|error| refusal(&error, help))?;
         info!(event = "step", "recording in {}", code(audit_file.path().display().to_string()));
     }
     Ok(destination)
+}
+
+/// Says so if another process keeps the file locked for a second. Others hold the lock only while
+/// they write a record.
+async fn tell_lock(audit_file: &AuditFile, cx: Context<'_>) {
+    for _ in 0..10 {
+        if !audit_file.is_locked() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let path = code(audit_file.path().display().to_string());
+    cx.print.say(&format!(
+        "note: another process has locked the audit file {path}: each write waits for it, for at \
+         most {}",
+        span(LOCK_PATIENCE)
+    ));
 }
 
 fn refusal(error: &AuditFileError, help: &'static str) -> Failure {

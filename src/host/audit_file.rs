@@ -300,6 +300,12 @@ impl AuditFile {
         }
     }
 
+    /// Whether another process holds the lock at the moment.
+    pub fn is_locked(&self) -> bool {
+        let lock = self.file().and_then(|file| self.lock(&file));
+        matches!(lock, Err(AuditFileError::Locked(_)))
+    }
+
     /// Takes the lock; it is released when the file is closed.
     fn lock(&self, file: &File) -> Result<(), AuditFileError> {
         file.try_lock().map_err(|error| match error {

@@ -13,7 +13,7 @@ use crate::host::audit_file::AuditFileError;
 use crate::host::clock::Clock;
 
 /// How long to wait for a lock on the audit file. Other processes hold it for one `fsync` each.
-const LOCK_PATIENCE: Duration = Duration::from_secs(30);
+pub const LOCK_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The time between two attempts to lock the audit file.
 const LOCK_WAIT: Duration = Duration::from_millis(20);

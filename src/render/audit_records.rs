@@ -199,14 +199,6 @@ mod tests {
             (
                 SelectedKind::Plain,
                 json!({
-                    "time": at(4), "kind": "event", "act": "pool changed", "subject": pool,
-                    "by": "unknown", "before": { "max_runners": 20, "image": "a" },
-                    "after": { "max_runners": 7, "image": "b" },
-                }),
-            ),
-            (
-                SelectedKind::Plain,
-                json!({
                     "time": at(4), "kind": "event", "act": "runner gone", "subject": subject,
                     "by": "unknown", "reconstructed": true,
                     "before": { "job": 77, "last_job": 77, "conclusion": "success" },
@@ -231,5 +223,17 @@ mod tests {
         assert!(lines.iter().all(|line| !line.contains('\n')), "{lines:?}");
         let text = format!("{}\n{}", header(), lines.join("\n"));
         insta::assert_snapshot!(strip_str(&text).to_string());
+    }
+
+    #[test]
+    fn a_change_by_others_shows_the_values() {
+        let mut change = json!({
+            "kind": "event", "act": "pool changed", "by": "unknown",
+            "before": { "max_runners": 20, "image": "a" },
+            "after": { "max_runners": 7, "image": "b" },
+        });
+        assert_eq!(about(&change), "image a → b and max_runners 20 → 7");
+        change["act"] = json!("runner idle");
+        assert_eq!(about(&change), "");
     }
 }

@@ -1,5 +1,6 @@
 //! What is printed where: stdout carries results only, in three formats.
 
+use std::fs::File;
 use std::process::{Command, Stdio};
 
 use assert_cmd::cargo::cargo_bin;
@@ -209,4 +210,21 @@ fn the_demo_runs_to_its_end() {
         finish(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()).ends(0);
     assert!(said.out.contains("0 lost their VM"), "{}", said.out);
     assert_eq!(said.err, "");
+}
+
+#[test]
+fn an_apply_says_that_it_waits_for_a_locked_audit_file() {
+    let bench = Bench::new();
+    bench.declare(&["a"]);
+    bench.apply();
+    let audit = bench.path(".local/state/runnerctl/audit.jsonl");
+    let file = File::options().append(true).open(audit).unwrap();
+    file.lock().unwrap();
+    bench.declare(&["b"]);
+    let child = bench.start(&["apply", "--auto-approve"], "apply.err");
+    bench.wait_for_text("apply.err", "note: another process has locked the audit file `");
+    assert_eq!(bench.owned(), ["a"]);
+    file.unlock().unwrap();
+    finish(child).ends(0);
+    assert_eq!(bench.owned(), ["a", "b"]);
 }
