@@ -211,8 +211,10 @@ fn the_commands_of_the_runbooks_go_as_they_are_printed() {
 }
 
 /// Alerts whose runbook searches the log, and what `watch` logs then, as its source says it.
-const LOGGED: [(&str, &str); 9] = [
-    ("CircuitOpen", "runner {} has failed: {}"),
+const LOGGED: [(&str, &str); 11] = [
+    ("CircuitOpen", "runner {runner} could not be created"),
+    ("CircuitOpen", "the installation of runner {runner} has failed"),
+    ("CircuitOpen", "runner {runner} has not become ready"),
     ("ObservationOld", "GARM was last read"),
     ("ObservationOld", "GARM cannot be read"),
     ("ObservationOld", "GARM does not answer"),
