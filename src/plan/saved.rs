@@ -74,7 +74,6 @@ pub enum SavedError {
     /// JSON, but not a plan.
     #[error("it is not a plan saved by `runnerctl plan --out`")]
     NotAPlan,
-    /// Written by another version.
     #[error(
         "it has format version {0}, and this version reads `{WITHOUT_TEXTS}` and `{FORMAT_VERSION}`"
     )]
