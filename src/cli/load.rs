@@ -1,6 +1,6 @@
 //! Reads the files of a run and stops if they have errors.
 
-use crate::config::{self, Code, FleetFile, Manifest, Problem, Severity, has_error};
+use crate::config::{self, Code, FleetFile, Manifest, Problem, Severity, SourceFile, has_error};
 use crate::domain::desired::{Desired, Scope};
 use crate::domain::name::PoolName;
 use crate::domain::text::{code, list};
@@ -25,6 +25,8 @@ use super::step_summary;
 #[derive(Debug)]
 pub struct CheckedFiles {
     pub manifest: Manifest,
+    /// The fleet file as it was read.
+    pub fleet_source: Option<SourceFile>,
     /// Files that could not be read come first, then the problems of the decoder.
     pub problems: Vec<Problem>,
     /// The paths of the files that were read, for display.
@@ -45,21 +47,21 @@ pub fn read_files(places: &FilePaths, pools: &[Start]) -> CheckedFiles {
         point_to_init(&mut problems, places);
     }
     let mut paths: Vec<String> = sources.iter().map(|source| source.path.clone()).collect();
-    let mut manifest = match fleet.map(files::read_fleet).transpose() {
-        Ok(fleet) => {
-            paths.extend(fleet.iter().map(|source| source.path.clone()));
-            config::load(fleet.as_ref(), &sources)
+    let (mut manifest, fleet_source) = match fleet.map(files::read_fleet).transpose() {
+        Ok(source) => {
+            paths.extend(source.iter().map(|source| source.path.clone()));
+            (config::load(source.as_ref(), &sources), source)
         }
         Err(problem) => {
             problems.insert(0, problem);
-            config::load_in_doubt(&sources)
+            (config::load_in_doubt(&sources), None)
         }
     };
     problems.extend(manifest.problems.iter().cloned());
     let policies = PolicySet::gather(places.policy.as_ref(), &mut manifest, &mut problems);
     paths.extend(places.policy.iter().map(|path| path.path().display().to_string()));
     let scope = if is_folder { Scope::Whole } else { Scope::Part };
-    CheckedFiles { manifest, problems, files: paths, scope, unread, policies }
+    CheckedFiles { manifest, fleet_source, problems, files: paths, scope, unread, policies }
 }
 
 /// Names `init` where neither a fleet file nor the default folder of pool files exists.
@@ -95,6 +97,8 @@ pub fn not_read(unread: &[String]) -> Option<String> {
 /// The files of a run, without errors.
 pub struct Loaded {
     pub manifest: Manifest,
+    /// The fleet file as it was read.
+    pub fleet_source: Option<SourceFile>,
     pub places: FilePaths,
     /// The part of the fleet that the files declare.
     pub scope: Scope,
@@ -123,8 +127,8 @@ pub fn load_from(places: FilePaths, cx: Context<'_>) -> Result<Loaded, Failure> 
         files.files.join(", "),
         count(files.manifest.pools.len(), "pool")
     );
-    let CheckedFiles { manifest, scope, policies, .. } = files;
-    Ok(Loaded { manifest, places, scope, warnings, policies })
+    let CheckedFiles { manifest, fleet_source, scope, policies, .. } = files;
+    Ok(Loaded { manifest, fleet_source, places, scope, warnings, policies })
 }
 
 /// Fails (3) if there is an error among the problems, after printing them to stderr.

@@ -43,7 +43,8 @@ pub(super) async fn read(
         .help("`--policy-since` needs pool files that are in it")
     };
     let below = revision.below(&pools).ok_or_else(|| outside(&pools))?;
-    let sources = revision.files(&below, is_pool_file).await.map_err(|error| failure(&error))?;
+    let sources =
+        revision.files(&below, files::is_pool_file).await.map_err(|error| failure(&error))?;
     let decode = |file: RevisionFile| {
         SourceFile::decode(format!("{since}:{}", file.path.display()), file.bytes)
     };
@@ -74,8 +75,7 @@ impl EarlierFiles {
     pub(super) fn changes(&self, loaded: &Loaded) -> PolicyChanges {
         let before = self.manifest.pools.iter().map(|pool| &pool.settings);
         let after = loaded.manifest.pools.iter().map(|pool| &pool.settings);
-        let fleet = loaded.places.fleet.as_ref().and_then(|start| files::read_fleet(start).ok());
-        let settings = match (&self.fleet, &fleet) {
+        let settings = match (&self.fleet, &loaded.fleet_source) {
             (Some(before), Some(after)) => {
                 policy_changes::settings(&leaves(before), &leaves(after))
             }
@@ -88,14 +88,6 @@ impl EarlierFiles {
             settings,
         }
     }
-}
-
-/// Whether a path below the folder of pool files is that of a pool file: one level of folders, and no
-/// hidden names.
-fn is_pool_file(below: &Path) -> bool {
-    let is_hidden = |part: &std::ffi::OsStr| part.as_encoded_bytes().starts_with(b".");
-    let is_yaml = below.extension().is_some_and(|end| end == "yaml" || end == "yml");
-    is_yaml && below.iter().count() <= 2 && !below.iter().any(is_hidden)
 }
 
 fn failure(error: &GitError) -> Failure {
@@ -127,17 +119,4 @@ fn invalid(since: &str, problems: &[Problem], cx: Context<'_>) -> Failure {
         code(since)
     ))
     .help("name a revision whose files are valid")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pool_files_are_those_that_a_run_reads() {
-        let read = ["a.yaml", "b.yml", "team/c.yaml"];
-        let skipped = ["notes.md", ".a.yaml", ".git/a.yaml", "team/deep/a.yaml", "team/.a.yaml"];
-        assert!(read.iter().all(|path| is_pool_file(Path::new(path))));
-        assert!(!skipped.iter().any(|path| is_pool_file(Path::new(path))));
-    }
 }

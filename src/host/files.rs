@@ -172,7 +172,7 @@ impl Reader {
         };
         for name in names {
             let path = path.join(&name);
-            if !name.to_string_lossy().starts_with('.') {
+            if !is_hidden(&name) {
                 self.entry(&path, folder, &name, level);
             } else if is_almost_yaml(&name) {
                 self.pools.unread.push(shown(&path));
@@ -261,6 +261,18 @@ const BY_NAME: &str = "pool files are named `*.yaml` or `*.yml`";
 fn is_almost_yaml(name: &OsStr) -> bool {
     let name = name.to_string_lossy().to_lowercase();
     name.ends_with(".yaml") || name.ends_with(".yml")
+}
+
+/// Whether a file with this path below a folder of pool files is read from it: one level of folders,
+/// and no hidden names.
+pub fn is_pool_file(below: &Path) -> bool {
+    below.file_name().is_some_and(is_yaml)
+        && below.iter().count() <= 2
+        && !below.iter().any(is_hidden)
+}
+
+fn is_hidden(name: &OsStr) -> bool {
+    name.to_string_lossy().starts_with('.')
 }
 
 fn is_yaml(name: &OsStr) -> bool {
@@ -610,5 +622,13 @@ mod tests {
             is_done.store(true, Ordering::Relaxed);
             assert!(read > 0 && refused > 0, "{read} read, {refused} refused: no race was run");
         });
+    }
+
+    #[test]
+    fn pool_files_are_those_that_a_run_reads() {
+        let read = ["a.yaml", "b.yml", "team/c.yaml"];
+        let skipped = ["notes.md", ".a.yaml", ".git/a.yaml", "team/deep/a.yaml", "team/.a.yaml"];
+        assert!(read.iter().all(|path| is_pool_file(Path::new(path))));
+        assert!(!skipped.iter().any(|path| is_pool_file(Path::new(path))));
     }
 }
