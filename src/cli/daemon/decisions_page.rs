@@ -44,7 +44,7 @@ impl DecisionsPage {
         controller: Option<String>,
         snapshot: &LoopSnapshot<'_>,
     ) -> Self {
-        let by_id = snapshot.decisions();
+        let by_id = snapshot.decisions;
         let kept = snapshot.managed.iter().filter_map(|(name, pool)| {
             let held = PoolDecision {
                 decision: Arc::clone(by_id.get(&pool.id)?),

@@ -53,7 +53,6 @@ pub(super) fn snapshot(
     read_counts: ReadCounts<'_>,
     drifts: &DriftDetector,
 ) -> Snapshot {
-    let decisions = loop_snapshot.decisions();
     let queues = queues(loop_snapshot);
     let pool_indexes: HashMap<&PoolId, &PoolIndex> = loop_snapshot
         .fleet_index
@@ -67,7 +66,7 @@ pub(super) fn snapshot(
         let seen = PoolObservation {
             pool_index,
             queue: queues.get(&managed.id).copied().unwrap_or_default(),
-            decision: decisions.get(&managed.id).map(AsRef::as_ref),
+            decision: loop_snapshot.decisions.get(&managed.id).map(AsRef::as_ref),
             now: loop_snapshot.now,
         };
         let outdated_runners = read_counts.outdated.get(&managed.id).copied();
@@ -133,7 +132,7 @@ mod tests {
     use super::*;
     use crate::domain::job::Job;
     use crate::domain::runner::Runner;
-    use crate::reconcile::watch::{StreamStatus, Writes};
+    use crate::reconcile::watch::{StreamStatus, Writes, decisions};
     use crate::scaling::testing::{at, entity, fleet, job, policy, pool, runner};
     use crate::scaling::{FleetIndex, RunnerStateCounts, ScalingState, evaluate_fleet};
 
@@ -161,6 +160,7 @@ mod tests {
             skew: jiff::SignedDuration::from_secs(2),
             fleet_index: &fleet_index,
             memory: &memory,
+            decisions: &decisions(&memory),
             managed: &managed(&["default", "off", "gone"]),
             unmanaged: &BTreeMap::new(),
             freeze: None,

@@ -348,9 +348,8 @@ fn log_decisions(loop_snapshot: &LoopSnapshot<'_>) {
     if !tracing::enabled!(Level::TRACE) {
         return;
     }
-    let decisions = loop_snapshot.decisions();
     for (pool, managed) in loop_snapshot.managed {
-        if let Some(decision) = decisions.get(&managed.id) {
+        if let Some(decision) = loop_snapshot.decisions.get(&managed.id) {
             let text = sentence(decision, Mood::Would);
             trace!(
                 event = "evaluation",

@@ -1,7 +1,7 @@
 //! One log line per pool and interval: the jobs that wait, the runners, those that came and went,
 //! the level from and to, and the decision. `-v` adds a line for each decision and each write.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -80,13 +80,11 @@ impl PoolLog {
 
     /// Takes in the decisions of an evaluation. Returns the lines that are due.
     pub(super) fn evaluated(&mut self, snapshot: &LoopSnapshot<'_>) -> Vec<LogLine> {
-        let decisions = snapshot.decisions();
-        let managed: BTreeMap<&PoolId, &PoolName> =
-            snapshot.managed.iter().map(|(name, pool)| (&pool.id, name)).collect();
-        self.pools.retain(|id, entry| managed.get(id).is_some_and(|name| **name == entry.name));
+        let managed = snapshot.managed;
+        self.pools.retain(|id, entry| managed.get(&entry.name).is_some_and(|pool| pool.id == *id));
         let mut lines = Vec::new();
-        for (name, pool) in snapshot.managed {
-            let Some(decision) = decisions.get(&pool.id) else { continue };
+        for (name, pool) in managed {
+            let Some(decision) = snapshot.decisions.get(&pool.id) else { continue };
             let effect = snapshot.fate_of(&pool.entity);
             let entry = self
                 .pools

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::machine::{LoopPhase, ScalingLoop};
-use super::observer::{Incident, LoopSnapshot};
+use super::observer::{Incident, LoopSnapshot, decisions};
 use super::pool_controller::PoolController;
 use super::scale_down::QueueAdmission;
 use crate::domain::entity::EntityKey;
@@ -156,6 +156,7 @@ impl ScalingLoop<'_> {
             skew: clock.skew(self.local_clock.now(), now),
             fleet_index,
             memory: &self.scaling_state,
+            decisions: &decisions(&self.scaling_state),
             managed: &self.found.managed,
             unmanaged: &self.found.unmanaged,
             freeze: self.freeze.all.as_ref(),

@@ -36,4 +36,6 @@ pub use first_decisions::{first_assignments, first_decisions};
 pub use managed_pools::{
     DeclaredPools, DeclaredScaling, ManagedPool, ResolvedPools, UnresolvedReason,
 };
-pub use observer::{Incident, LoopSnapshot, Observer, StreamStatus, WriteAction, WriteReport};
+pub use observer::{
+    Incident, LoopSnapshot, Observer, StreamStatus, WriteAction, WriteReport, decisions,
+};

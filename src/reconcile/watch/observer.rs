@@ -16,7 +16,7 @@ use crate::monitor::{IsolationFinding, IsolationSummary};
 use crate::reconcile::write_outcome::WriteOutcome;
 use crate::render::decision::{DecisionEffect, Stall};
 use crate::scaling::{
-    Decision, FleetIndex, Freeze, Reason, RowChange, RunnerTransition, ScalingState,
+    Decision, EntityState, FleetIndex, Freeze, Reason, RowChange, RunnerTransition, ScalingState,
 };
 
 /// Receives what the loop observes, decides and does. The loop itself makes the calls, so every
@@ -58,6 +58,12 @@ pub trait Observer: Send + Sync {
     fn beat(&self);
 }
 
+/// The current decision about each scaled pool, by id.
+pub fn decisions(memory: &ScalingState) -> BTreeMap<&PoolId, &Arc<Decision>> {
+    let all = memory.values().flat_map(EntityState::decisions);
+    all.map(|decision| (&decision.pool, decision)).collect()
+}
+
 /// The state of the loop after an evaluation.
 #[derive(Debug, Clone, Copy)]
 pub struct LoopSnapshot<'a> {
@@ -67,8 +73,10 @@ pub struct LoopSnapshot<'a> {
     pub skew: SignedDuration,
     /// The fleet as it is known.
     pub fleet_index: &'a FleetIndex,
-    /// The scaling state, which includes the current decisions.
+    /// What scaling remembers of each entity.
     pub memory: &'a ScalingState,
+    /// The current decision about each scaled pool, from the scaling state.
+    pub decisions: &'a BTreeMap<&'a PoolId, &'a Arc<Decision>>,
     /// The declared pools that were resolved in GARM.
     pub managed: &'a BTreeMap<PoolName, ManagedPool>,
     /// The declared pools that were not resolved, and are therefore not scaled.
@@ -104,12 +112,6 @@ impl<'a> LoopSnapshot<'a> {
             (None, Writes::Sent) => DecisionEffect::Applied,
             (None, Writes::Withheld) => DecisionEffect::NotWritten,
         }
-    }
-
-    /// The current decision about each scaled pool, by id.
-    pub fn decisions(&self) -> BTreeMap<&'a PoolId, &'a Arc<Decision>> {
-        let all = self.memory.values().flat_map(crate::scaling::EntityState::decisions);
-        all.map(|decision| (&decision.pool, decision)).collect()
     }
 }
 

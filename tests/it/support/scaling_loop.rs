@@ -515,7 +515,7 @@ impl Observer for Heard {
         let waiting = || sight.memory.values().flat_map(EntityState::waiting);
         told.stuck = waiting().map(|it| it.2.stuck).sum::<u32>().max(told.stuck);
         told.queued = waiting().map(|it| it.1.len()).sum();
-        let decisions = sight.decisions();
+        let decisions = sight.decisions;
         let gauges = sight.managed.iter().filter_map(|(name, managed)| {
             let inputs = &decisions.get(&managed.id)?.inputs;
             Some((name.clone(), (inputs.counts.active, inputs.counts.idle, inputs.queued)))
