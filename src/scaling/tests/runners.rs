@@ -226,17 +226,24 @@ fn a_late_job_whose_runners_all_boot_for_long_gets_one_more_in_growing_intervals
     assert_eq!(scene.look(500).rules.need, 0);
 }
 
-#[test]
-fn no_runner_is_tried_before_twice_the_boot_of_another_runner_of_the_pool() {
+/// A pool whose first runner is idle and then active at these times, when a second job comes; another
+/// runner is created at the third.
+fn beside_a_known_boot([idle, active, created]: [i64; 3]) -> Scene {
     let mut scene = Scene::without_floor();
     scene.policy().max_queue_wait = Some(secs(30));
     scene.add(1, "creating/pending", 0);
     scene.look(0);
-    scene.set("a01", "running/idle", 100);
-    scene.look(100);
-    scene.set("a01", "running/active", 101);
-    scene.queue(1, 101);
-    scene.add(1, "creating/pending", 110);
+    scene.set("a01", "running/idle", idle);
+    scene.look(idle);
+    scene.set("a01", "running/active", active);
+    scene.queue(1, active);
+    scene.add(1, "creating/pending", created);
+    scene
+}
+
+#[test]
+fn no_runner_is_tried_before_twice_the_boot_of_another_runner_of_the_pool() {
+    let mut scene = beside_a_known_boot([100, 101, 110]);
     assert!(!scene.look(309).rules.boot_probe);
     assert!(scene.look(310).rules.boot_probe);
 }
@@ -300,15 +307,7 @@ fn in_a_full_pool_where_all_boot_for_too_long_the_oldest_makes_room_for_another(
 /// The time that a runner had been idle before it took its job is not part of its boot.
 #[test]
 fn a_runner_that_was_idle_for_long_does_not_hold_off_another() {
-    let mut scene = Scene::without_floor();
-    scene.policy().max_queue_wait = Some(secs(30));
-    scene.add(1, "creating/pending", 0);
-    scene.look(0);
-    scene.set("a01", "running/idle", 10);
-    scene.look(10);
-    scene.set("a01", "running/active", 500);
-    scene.queue(1, 500);
-    scene.add(1, "creating/pending", 505);
+    let mut scene = beside_a_known_boot([10, 500, 505]);
     assert!(!scene.look(534).rules.boot_probe);
     assert!(scene.look(535).rules.boot_probe);
 }
