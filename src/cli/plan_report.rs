@@ -83,12 +83,10 @@ impl PlanReport {
 }
 
 fn verdict(row: &Value) -> Option<RequirementVerdict> {
-    const ANSWERS: [RequirementAnswer; 3] =
-        [RequirementAnswer::Met, RequirementAnswer::NotMet, RequirementAnswer::CannotTell];
     let requirement = Requirement::ALL.into_iter().find(|known| row["id"] == known.id())?;
     Some(RequirementVerdict {
         requirement,
-        answer: ANSWERS.into_iter().find(|answer| row["answer"] == answer.word())?,
+        answer: RequirementAnswer::ALL.into_iter().find(|answer| row["answer"] == answer.word())?,
         evidence: row["evidence"].as_str()?.to_owned(),
         teller: row["is_told_elsewhere"].as_bool()?.then(|| requirement.teller()),
         is_accepted: row["is_accepted"].as_bool()?,

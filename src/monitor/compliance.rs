@@ -75,6 +75,8 @@ pub enum RequirementAnswer {
 }
 
 impl RequirementAnswer {
+    pub const ALL: [Self; 3] = [Self::Met, Self::NotMet, Self::CannotTell];
+
     /// The word used in output.
     pub const fn word(self) -> &'static str {
         match self {

@@ -91,11 +91,11 @@ mod tests {
 
     #[derive(JsonSchema)]
     #[expect(dead_code, reason = "only its schema is used")]
-    struct Whole {
+    struct Sample {
         name: &'static str,
         part: Option<Part>,
         #[serde(flatten)]
-        kind: Kind,
+        form: SampleForm,
     }
 
     #[derive(JsonSchema)]
@@ -107,14 +107,14 @@ mod tests {
     #[derive(JsonSchema)]
     #[serde(untagged)]
     #[expect(dead_code, reason = "only its schema is used")]
-    enum Kind {
+    enum SampleForm {
         Long { long: bool },
         Short { short: Part },
     }
 
     #[test]
     fn a_schema_accepts_the_keys_of_its_type_and_no_others() {
-        let schema = schema::<Whole>("whole", Some("plan"));
+        let schema = schema::<Sample>("whole", Some("plan"));
         let accepts = |fields: &str| {
             let text = format!(r#"{{"format_version": "1", "command": "plan", {fields}}}"#);
             jsonschema::is_valid(&schema, &serde_json::from_str(&text).unwrap())
