@@ -90,11 +90,9 @@ fn wanted(words: &[&str]) -> Option<NameKind> {
     };
     let pools = Some(NameKind::Pool { without: Vec::new() });
     for name in POOL_OPTIONS {
-        let is_here = option(name).is_some();
-        if is_here && last.strip_prefix(name).is_some_and(|rest| rest.starts_with('=')) {
-            return pools;
-        }
-        if is_here && previous.last() == Some(&name) {
+        let is_value = last.strip_prefix(name).is_some_and(|rest| rest.starts_with('='))
+            || previous.last() == Some(&name);
+        if is_value && option(name).is_some() {
             return pools;
         }
     }
