@@ -13,7 +13,7 @@ use crate::domain::duration;
 use crate::domain::entity::{EntityKind, EntityRef};
 use crate::domain::field::{Absent, FIELDS, GARM_ARCHITECTURES, GARM_SYSTEMS, LABELS_MAX, field};
 use crate::domain::label::Labels;
-use crate::domain::name::PoolName;
+use crate::domain::name::{PoolKind, PoolName};
 use crate::domain::text::quote;
 
 /// The defaults of the fleet file.
@@ -254,6 +254,8 @@ impl<'m> Merged<'m> {
             provider: self.text("provider"),
             image: self.text("image"),
             settings: PoolSettings {
+                kind: PoolKind::Pool,
+                scale_set_name: None,
                 instance_type: self.text("instance_type")?,
                 labels: self.labels(&name),
                 os_type: self.word("os_type"),

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::credential::DesiredCredential;
 use super::entity::EntityRef;
 use super::label::Labels;
-use super::name::{FleetName, PoolName};
+use super::name::{FleetName, PoolKind, PoolName};
 
 /// The scaling policy of one pool, which `watch` follows. Source: R1, R2 and DESIGN §5.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,10 @@ pub struct ScalePolicy {
 #[derive(Debug, Clone, PartialEq)]
 pub struct PoolSettings {
     pub name: PoolName,
+    /// Whether GARM has it as a pool or as a scale set.
+    pub kind: PoolKind,
+    /// The name by which workflows request a scale set, if it is not the pool's.
+    pub scale_set_name: Option<String>,
     /// The size of the VMs, which GARM calls `flavor`.
     pub instance_type: String,
     /// The pool's labels and those of the defaults, without the owner mark.
@@ -77,6 +81,16 @@ pub struct PoolSettings {
 }
 
 impl PoolSettings {
+    /// The name by which workflows request the scale set; `None` for a pool.
+    pub fn requested_as(&self) -> Option<&str> {
+        match self.kind {
+            PoolKind::Pool => None,
+            PoolKind::ScaleSet => {
+                Some(self.scale_set_name.as_deref().unwrap_or(self.name.as_str()))
+            }
+        }
+    }
+
     /// Whether the pool is, or may be, enabled: if the file does not manage `enabled`, GARM
     /// decides.
     pub fn may_be_enabled(&self) -> bool {

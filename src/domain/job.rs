@@ -42,7 +42,7 @@ impl JobStatus {
 pub struct Job {
     /// GARM's id; ascending in order of arrival.
     pub id: i64,
-    /// GitHub's id of the job.
+    /// GitHub's id of the job; for a job of a scale set, whose row has none, GARM's id.
     pub workflow_job_id: i64,
     /// GitHub's id of the run.
     pub run_id: i64,
@@ -61,12 +61,20 @@ pub struct Job {
     /// The entities whose webhooks reported it. If an organization and one of its repositories both
     /// have a webhook, GARM's row names both.
     pub entities: Vec<EntityKey>,
-    /// Whether a scale set handles it, so that no pool should serve it.
-    pub is_of_scale_set: bool,
+    /// The id of the job in GitHub's scale-set service, if a scale set handles it. No pool should
+    /// serve it then.
+    pub scale_set_job: Option<String>,
     /// Whether GARM's own loop is handling it.
     pub is_locked: bool,
     /// When GARM first heard of it.
     pub created_at: Timestamp,
     /// When GARM last wrote the row.
     pub updated_at: Timestamp,
+}
+
+impl Job {
+    /// Whether a scale set handles it.
+    pub fn is_of_scale_set(&self) -> bool {
+        self.scale_set_job.is_some()
+    }
 }

@@ -100,7 +100,7 @@ macro_rules! identifier {
 }
 
 identifier!(
-    /// GARM's id of a pool, a UUID.
+    /// GARM's id of a pool, a UUID, or of a scale set, a number.
     PoolId
 );
 identifier!(
@@ -111,6 +111,42 @@ identifier!(
     /// The name of a runner, which is also the name of its instance in GARM.
     RunnerName
 );
+
+/// Whether GARM scales by webhooks or GitHub by a message queue.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PoolKind {
+    /// GARM's own pool: webhooks report its jobs, and GARM creates runners that match their labels.
+    #[default]
+    Pool,
+    /// A runner scale set: GitHub assigns jobs to it and tells GARM how many.
+    ScaleSet,
+}
+
+impl PoolKind {
+    /// The word in files and JSON: `pool` or `scale_set`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pool => "pool",
+            Self::ScaleSet => "scale_set",
+        }
+    }
+
+    /// The noun in messages: `pool` or `scale set`.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Pool => "pool",
+            Self::ScaleSet => "scale set",
+        }
+    }
+}
+
+impl PoolId {
+    /// The kind of pool that has this id: GARM numbers its scale sets and gives its pools UUIDs.
+    pub fn kind(&self) -> PoolKind {
+        let is_number = !self.0.is_empty() && self.0.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number { PoolKind::ScaleSet } else { PoolKind::Pool }
+    }
+}
 
 impl fmt::Display for PoolName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -135,6 +171,18 @@ mod tests {
         }
         for bad in ["", "-a", "a-", "A", "a_b", "a b", "é", &"x".repeat(29), "a/b", "a\u{202e}"] {
             assert!(PoolName::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_the_id_of_a_scale_set() {
+        for (id, kind) in [
+            ("7", PoolKind::ScaleSet),
+            ("018f6f9e-0000-7000-8000-000000000001", PoolKind::Pool),
+            ("12345678-", PoolKind::Pool),
+            ("", PoolKind::Pool),
+        ] {
+            assert_eq!(PoolId::new(id).kind(), kind, "{id:?}");
         }
     }
 

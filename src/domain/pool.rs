@@ -1,11 +1,11 @@
-//! Pools as GARM stores them, and the changes that can be requested.
+//! Pools and scale sets as GARM stores them, and the changes that can be requested.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use super::entity::EntityKey;
 use super::label::{Labels, OwnerMark};
-use super::name::{FleetName, PoolId, PoolName};
+use super::name::{FleetName, PoolId, PoolKind, PoolName};
 
 /// A pool whose row was written this long after its creation has been written to again. GARM itself
 /// finishes the row of a new pool within a millisecond, and our next write comes after 250 ms at
@@ -15,6 +15,9 @@ const WRITTEN_AGAIN: SignedDuration = SignedDuration::from_millis(200);
 /// The fields of a pool that GARM stores and a caller can set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PoolSpec {
+    /// The name of a scale set, by which workflows request it; `None` for a pool. Unique in its
+    /// runner group at GitHub.
+    pub scale_set_name: Option<String>,
     /// Name of the provider in GARM's configuration. GARM never changes it.
     pub provider: String,
     pub image: String,
@@ -37,7 +40,7 @@ pub struct PoolSpec {
     pub runner_group: String,
     /// Minutes after which GARM gives up on a runner that has not reported.
     pub bootstrap_timeout_min: u32,
-    /// The pool with the higher priority is used first.
+    /// The pool with the higher priority is used first; 0 for a scale set, which has none.
     pub priority: u32,
     /// Install template; `None` for the one that ships with GARM.
     pub template_id: Option<u64>,
@@ -47,6 +50,23 @@ pub struct PoolSpec {
     pub enable_shell: bool,
     /// Provider-specific settings. Absent, `null` and `{}` all mean empty.
     pub extra_specs: Map<String, Value>,
+}
+
+impl PoolSpec {
+    /// Whether it describes a pool or a scale set.
+    pub fn kind(&self) -> PoolKind {
+        if self.scale_set_name.is_some() { PoolKind::ScaleSet } else { PoolKind::Pool }
+    }
+}
+
+/// What GARM knows about a scale set besides its settings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ScaleSetState {
+    /// The jobs that GitHub has assigned to the scale set, running ones included (GARM.md
+    /// §scale-sets).
+    pub desired_runner_count: u32,
+    /// GitHub's id of the scale set; 0 if GARM did not say.
+    pub github_id: u64,
 }
 
 /// How much of a pool GARM's answer contained.
@@ -79,6 +99,8 @@ pub struct Pool {
     pub spec: PoolSpec,
     /// Whether `spec.extra_specs` was read; lists omit it.
     pub detail: PoolDetail,
+    /// For a scale set, what GitHub has told GARM; `None` for a pool.
+    pub scale_set: Option<ScaleSetState>,
     /// Grows by one with each change that makes existing runners outdated. `None` before GARM 0.2.
     pub generation: Option<u64>,
     /// When the row was created, on GARM's clock.
@@ -88,6 +110,11 @@ pub struct Pool {
 }
 
 impl Pool {
+    /// Whether it is a pool or a scale set.
+    pub fn kind(&self) -> PoolKind {
+        self.id.kind()
+    }
+
     /// The version of `extra_specs` that this row belongs to.
     pub fn specs_version(&self) -> SpecsVersion {
         self.generation.map_or(SpecsVersion::UpdatedAt(self.updated_at), SpecsVersion::Generation)
@@ -178,6 +205,7 @@ impl PoolChange {
     pub fn applied_to(&self, spec: &PoolSpec) -> PoolSpec {
         let or = |new: &Option<String>, old: &String| new.clone().unwrap_or_else(|| old.clone());
         PoolSpec {
+            scale_set_name: spec.scale_set_name.clone(),
             provider: spec.provider.clone(),
             image: or(&self.image, &spec.image),
             flavor: or(&self.flavor, &spec.flavor),

@@ -10,6 +10,8 @@ pub struct Budget {
     pub jobs: AnswerLimit,
     /// The limit of the list of pools, which has no `extra_specs`.
     pub pools: AnswerLimit,
+    /// The list of scale sets, which has `extra_specs`.
+    pub scale_sets: AnswerLimit,
     /// The pools of one entity, with their `extra_specs`.
     pub specs: AnswerLimit,
     /// Entities, providers, templates, credentials, endpoints.
@@ -45,6 +47,7 @@ impl Budget {
             runners: bound(20_000, 16),
             jobs: bound(20_000, 12),
             pools: bound(4_000, 8),
+            scale_sets: bound(4_000, 24),
             specs: bound(4_000, 24),
             others: bound(4_000, 4),
             event: (4_usize << 20).saturating_mul(times),

@@ -1,6 +1,7 @@
 //! The client: one method for each API call that we use.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
@@ -18,7 +19,7 @@ use crate::domain::credential::{Credential, DesiredCredential, RateLimit};
 use crate::domain::entity::{Entity, EntityKey, EntityKind};
 use crate::domain::fleet::{Controller, Provider, Proxy, Template};
 use crate::domain::job::Job;
-use crate::domain::name::{PoolId, RunnerName};
+use crate::domain::name::{PoolId, PoolKind, RunnerName};
 use crate::domain::poison::IgnorePoison;
 use crate::domain::pool::{Pool, PoolChange, PoolSpec};
 use crate::domain::runner::Runner;
@@ -31,13 +32,21 @@ pub struct GarmClient {
     budget: Mutex<Budget>,
     /// What was left out of the last response for each path.
     remarks: Mutex<BTreeMap<String, String>>,
+    /// Whether this GARM has answered that it does not know scale sets, so that it is not asked
+    /// again.
+    lacks_scale_sets: AtomicBool,
 }
 
 impl GarmClient {
     /// Makes a client; the first request connects and logs in.
     pub fn new(transport: Arc<dyn Transport>, login: GarmLogin) -> Self {
         let session = Arc::new(Session::new(transport, login));
-        Self { session, budget: Mutex::default(), remarks: Mutex::default() }
+        Self {
+            session,
+            budget: Mutex::default(),
+            remarks: Mutex::default(),
+            lacks_scale_sets: AtomicBool::new(false),
+        }
     }
 
     /// Sets how large responses may be from the number of declared pools and runners.
@@ -156,7 +165,28 @@ impl GarmClient {
         self.list("/pools".into(), wire::pools(self.budget().pools)).await
     }
 
-    /// One pool with its instances.
+    /// Every scale set, with `extra_specs`; none if this GARM does not know the path, as before 0.2.
+    pub async fn scale_sets(&self) -> Result<Vec<Pool>, GarmError> {
+        if self.lacks_scale_sets.load(Ordering::Relaxed) {
+            return Ok(Vec::new());
+        }
+        match self.list("/scalesets".into(), wire::scale_sets(self.budget().scale_sets)).await {
+            Err(error) if error.kind == ErrorKind::NotFound => {
+                self.lacks_scale_sets.store(true, Ordering::Relaxed);
+                Ok(Vec::new())
+            }
+            answer => answer.map(|(output, _)| output),
+        }
+    }
+
+    /// Every pool, then every scale set, with the `Date` of the first answer, if it has one.
+    pub async fn pools_of_all_kinds(&self) -> Result<(Vec<Pool>, Option<Timestamp>), GarmError> {
+        let (mut pools, date) = self.pools_and_date().await?;
+        pools.extend(self.scale_sets().await?);
+        Ok((pools, date))
+    }
+
+    /// One pool or scale set with its instances.
     pub async fn pool(&self, id: &PoolId) -> Result<(Pool, Vec<Runner>), GarmError> {
         let reader = wire::pool_with_runners(self.budget().runners);
         self.send(Method::Get, pool_path(id)?, None, reader).await
@@ -167,7 +197,7 @@ impl GarmClient {
         self.list("/instances".into(), reader).await.map(|(output, _)| output)
     }
 
-    /// The instances of one pool.
+    /// The instances of one pool or scale set.
     pub async fn runners_of(&self, id: &PoolId) -> Result<Vec<Runner>, GarmError> {
         let reader = wire::runners(self.budget().runners);
         self.send(Method::Get, format!("{}/instances", pool_path(id)?), None, reader).await
@@ -183,27 +213,34 @@ impl GarmClient {
         self.list("/jobs".into(), wire::jobs(self.budget().jobs)).await.map(|(output, _)| output)
     }
 
-    /// Creates a pool. Never retried: after an error that is not certain, read the list.
+    /// Creates a pool, or a scale set if the spec has the name of one. Never retried: after an error that is not certain, read the list.
     pub async fn create_pool(
         &self,
         entity: &EntityKey,
         spec: &PoolSpec,
     ) -> Result<Pool, GarmError> {
         let id = segment("entity", entity.id.as_str())?;
-        let path = format!("{}/{id}/pools", entity_path(entity.kind));
-        let body = Some(wire::create_body(spec));
+        let (list, body) = match &spec.scale_set_name {
+            None => ("pools", wire::create_body(spec)),
+            Some(name) => ("scalesets", wire::scale_set_body(name, spec)),
+        };
+        let path = format!("{}/{id}/{list}", entity_path(entity.kind));
         let reader = wire::pool_with_runners(self.budget().runners);
-        self.send(Method::Post, path, body, reader).await.map(|(output, _)| output)
+        self.send(Method::Post, path, Some(body), reader).await.map(|(output, _)| output)
     }
 
-    /// Changes a pool and returns it as GARM has stored it.
+    /// Changes a pool or scale set and returns it as GARM has stored it.
     pub async fn update_pool(&self, id: &PoolId, change: &PoolChange) -> Result<Pool, GarmError> {
-        let body = Some(wire::change_body(change));
+        let body = Some(match id.kind() {
+            PoolKind::Pool => wire::change_body(change),
+            PoolKind::ScaleSet => wire::scale_set_change_body(change),
+        });
         let reader = wire::pool_with_runners(self.budget().runners);
         self.send(Method::Put, pool_path(id)?, body, reader).await.map(|(output, _)| output)
     }
 
-    /// Deletes an empty pool. GARM also reports success for a pool that does not exist.
+    /// Deletes an empty pool or scale set. GARM also reports success for one that does not exist, and
+    /// for a scale set that it keeps because GitHub did not answer.
     pub async fn delete_pool(&self, id: &PoolId) -> Result<(), GarmError> {
         self.send(Method::Delete, pool_path(id)?, None, DocumentReader::new(nothing)).await
     }
@@ -287,7 +324,10 @@ fn entity_path(kind: EntityKind) -> &'static str {
 }
 
 fn pool_path(id: &PoolId) -> Result<String, GarmError> {
-    Ok(format!("/pools/{}", segment("pool", id.as_str())?))
+    match id.kind() {
+        PoolKind::Pool => Ok(format!("/pools/{}", segment("pool", id.as_str())?)),
+        PoolKind::ScaleSet => Ok(format!("/scalesets/{id}")),
+    }
 }
 
 fn runner_path(name: &RunnerName) -> Result<String, GarmError> {

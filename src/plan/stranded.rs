@@ -7,7 +7,7 @@ use crate::domain::entity::EntityKey;
 use crate::domain::fleet::Fleet;
 use crate::domain::job::{Job, JobStatus};
 use crate::domain::label::Labels;
-use crate::domain::name::PoolId;
+use crate::domain::name::{PoolId, PoolKind};
 use crate::domain::pool::{Pool, PoolChange};
 use crate::domain::text::{code, count, list_and_more};
 
@@ -91,11 +91,13 @@ fn supply<'a>(steps: &'a [Step], fleet: &'a Fleet) -> LabelIndex<'a> {
             change.labels.as_ref().unwrap_or(&pool.spec.labels),
         )),
     });
+    // GitHub assigns jobs to scale sets by itself; none of these jobs goes to one.
+    let stays = stays.filter(|(pool, _, _)| pool.kind() == PoolKind::Pool);
     let stays =
         stays.filter(|(_, enabled, _)| *enabled).map(|(pool, _, labels)| (&pool.entity, labels));
     let comes = new
         .iter()
-        .filter(|creation| creation.spec.enabled)
+        .filter(|creation| creation.spec.enabled && creation.spec.kind() == PoolKind::Pool)
         .map(|creation| (&creation.entity, &creation.spec.labels));
     LabelIndex::new(stays.chain(comes).map(|(entity, labels)| (entity, labels, 0)))
 }
@@ -108,7 +110,7 @@ type JobGroups<'a> = BTreeMap<(&'a [EntityKey], &'a Labels), Vec<&'a Job>>;
 
 fn queued(fleet: &Fleet) -> JobGroups<'_> {
     let mut groups = JobGroups::new();
-    let is_for_pools = |job: &&Job| job.status == JobStatus::Queued && !job.is_of_scale_set;
+    let is_for_pools = |job: &&Job| job.status == JobStatus::Queued && !job.is_of_scale_set();
     for job in fleet.jobs.iter().filter(is_for_pools) {
         groups.entry((job.entities.as_slice(), &job.labels)).or_default().push(job);
     }

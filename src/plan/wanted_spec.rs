@@ -2,7 +2,7 @@
 
 use crate::domain::desired::DesiredPool;
 use crate::domain::label::OwnerMark;
-use crate::domain::name::FleetName;
+use crate::domain::name::{FleetName, PoolKind};
 use crate::domain::pool::{Pool, PoolSpec};
 
 /// The values of fields that are not managed, taken from the existing or the former pool.
@@ -57,6 +57,7 @@ pub(super) fn spec(
     level: u32,
 ) -> PoolSpec {
     PoolSpec {
+        scale_set_name: pool.requested_as().map(str::to_owned),
         provider: pool.provider.clone(),
         image: pool.image.clone(),
         flavor: pool.instance_type.clone(),
@@ -69,7 +70,8 @@ pub(super) fn spec(
         runner_prefix: pool.runner_prefix.clone(),
         runner_group: pool.runner_group.clone().unwrap_or(left.runner_group),
         bootstrap_timeout_min: pool.bootstrap_timeout_min,
-        priority: pool.priority,
+        // A scale set has no priority.
+        priority: if pool.kind == PoolKind::ScaleSet { 0 } else { pool.priority },
         template_id: ids.template.or(left.template_id),
         proxy_id: if pool.proxy.is_some() { ids.proxy } else { left.proxy_id },
         enable_shell: pool.enable_shell,

@@ -39,7 +39,7 @@ pub async fn read_fleet(
         true => Some(client.credentials().await?),
         false => None,
     };
-    let mut pools = client.pools().await?;
+    let (mut pools, _) = client.pools_of_all_kinds().await?;
     let has_use = match ask.templates {
         TemplatesRequest::IfMoved => ask.specs.moves(&pools),
         TemplatesRequest::Named => true,
@@ -85,7 +85,7 @@ async fn read_instances_and_jobs(
 
 /// Reads the pools that bear this fleet's mark, with their `extra_specs`.
 pub async fn read_owned(client: &GarmClient, fleet: &FleetName) -> Result<Vec<Pool>, GarmError> {
-    let mut pools = client.pools().await?;
+    let (mut pools, _) = client.pools_of_all_kinds().await?;
     pools.retain(|pool| pool.is_owned_by(fleet));
     let listed = pools.iter().filter(|pool| pool.detail == PoolDetail::Listed);
     let keys: BTreeSet<EntityKey> = listed.map(|pool| pool.entity.clone()).collect();

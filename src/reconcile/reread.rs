@@ -111,7 +111,7 @@ impl PoolList {
         let ticket = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
         let began = Instant::now();
         let mut bearing: HashMap<String, Vec<Pool>> = HashMap::new();
-        for pool in with_retries(|| self.client.pools()).await? {
+        for pool in with_retries(|| self.client.pools_of_all_kinds()).await?.0 {
             for mark in pool.spec.labels.marks() {
                 bearing.entry(mark.to_string()).or_default().push(pool.clone());
             }

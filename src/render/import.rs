@@ -10,7 +10,7 @@ use crate::config::DeclaredPool;
 use crate::domain::duration;
 use crate::domain::entity::{Entity, EntityKind, EntityRef};
 use crate::domain::fleet::{Fleet, Proxy, Template};
-use crate::domain::name::{POOL_NAME_MAX, PoolId};
+use crate::domain::name::{POOL_NAME_MAX, PoolId, PoolKind};
 use crate::domain::pool::Pool;
 use crate::domain::text;
 use crate::policy::kit;
@@ -92,7 +92,9 @@ pub fn file(items: &[String]) -> String {
 pub fn drafts(fleet: &Fleet, taken: &BTreeSet<String>, base: &DeclaredPool) -> Vec<PoolDraft> {
     let mut taken = taken.clone();
     let mut drafts = Vec::new();
-    for pool in fleet.pools.iter().filter(|pool| pool.spec.labels.marks().is_empty()) {
+    let is_free =
+        |pool: &&Pool| pool.spec.labels.marks().is_empty() && pool.kind() == PoolKind::Pool;
+    for pool in fleet.pools.iter().filter(is_free) {
         let name = free_name(&made_up_name(pool), &taken);
         taken.insert(name.clone());
         let fields = fields(&name, pool, fleet, base);

@@ -38,7 +38,7 @@ pub struct EntityIndex {
     pub(super) starts: JobStarts,
     /// For each pool, the label sets that fit it.
     pub(super) groups_of: Vec<Vec<u32>>,
-    /// For each label, the enabled pools that bear it, in routing order.
+    /// For each label, the enabled pools, without scale sets, that bear it, in routing order.
     bearers: HashMap<String, Vec<u32>>,
     /// The pools that carry each job, by `workflow_job_id`. More than one is an error of GARM's.
     pub(super) carriers: HashMap<i64, Vec<u32>>,
@@ -54,7 +54,7 @@ pub(super) struct EntityRows<'a> {
 
 impl<'a> EntityRows<'a> {
     /// Groups rows by entity; a job goes to every entity that it names. Leaves out entities without
-    /// a pool, which nothing can serve, and instances of scale sets, which are outside our scope.
+    /// a pool, which nothing can serve.
     pub(super) fn by_entity(
         pools: impl IntoIterator<Item = &'a Pool>,
         runners: impl IntoIterator<Item = &'a Runner>,
@@ -123,7 +123,7 @@ impl EntityIndex {
         self.place_of = self.pools.iter().map(|pool| pool.id().clone()).zip(0_u32..).collect();
         self.groups_of = vec![Vec::new(); self.pools.len()];
         for (place, pool) in (0_u32..).zip(&self.pools) {
-            if pool.is_enabled {
+            if pool.takes_queued_jobs() {
                 for label in pool.place.labels.keys() {
                     self.bearers.entry(label.to_owned()).or_default().push(place);
                 }
@@ -310,7 +310,7 @@ impl EntityIndex {
     }
 }
 
-/// The enabled pools that bear every one of `wanted`, in routing order.
+/// The enabled pools, without scale sets, that bear every one of `wanted`, in routing order.
 fn fitting(wanted: &Labels, bearers: &HashMap<String, Vec<u32>>, pools: &[PoolIndex]) -> Vec<u32> {
     let rarest = wanted.keys().map(|label| bearers.get(label).map_or(&[][..], Vec::as_slice));
     let candidates = match rarest.min_by_key(|list| list.len()) {
@@ -319,7 +319,7 @@ fn fitting(wanted: &Labels, bearers: &HashMap<String, Vec<u32>>, pools: &[PoolIn
     };
     let fits = |place: &u32| {
         let pool = &pools[*place as usize];
-        pool.is_enabled && pool.place.labels.covers(wanted)
+        pool.takes_queued_jobs() && pool.place.labels.covers(wanted)
     };
     candidates.into_iter().filter(fits).collect()
 }

@@ -11,7 +11,7 @@ use super::runner_counts::{RunnerClass, RunnerCounts};
 use super::runner_state::{IdleSince, RunnerState};
 use crate::domain::desired::ScalePolicy;
 use crate::domain::label::{Labels, OwnerMark};
-use crate::domain::name::{PoolId, RunnerName};
+use crate::domain::name::{PoolId, PoolKind, RunnerName};
 use crate::domain::pool::Pool;
 use crate::domain::runner::Runner;
 
@@ -35,6 +35,7 @@ pub struct PoolIndex {
     pub(super) place: RoutingKey,
     /// Orders pools of equal priority; it does not depend on the observer.
     pub(super) rank: String,
+    pub(super) kind: PoolKind,
     pub(super) is_enabled: bool,
     pub(super) priority: u32,
     pub(super) garm_max: u32,
@@ -89,6 +90,7 @@ impl PoolIndex {
                 runner_group: spec.runner_group.clone(),
             },
             rank: name.unwrap_or_else(|| pool.id.to_string()),
+            kind: pool.kind(),
             is_enabled: spec.enabled,
             priority: spec.priority,
             garm_max: spec.max_runners,
@@ -125,6 +127,12 @@ impl PoolIndex {
     /// Whether the loop decides about it: ours, enabled and autoscaled.
     pub fn is_scaled(&self) -> bool {
         self.is_enabled && self.policy.as_ref().is_some_and(|policy| policy.autoscale)
+    }
+
+    /// Whether GARM may start its runners for queued jobs: GitHub assigns the jobs of a scale set
+    /// itself.
+    pub(super) fn takes_queued_jobs(&self) -> bool {
+        self.is_enabled && self.kind == PoolKind::Pool
     }
 
     /// The limit for all its runners: the smaller of the policy's and GARM's.

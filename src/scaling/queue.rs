@@ -229,7 +229,7 @@ impl JobQueue {
 /// The stage of a job according to its row; none if it is over, in an unknown state, or belongs to
 /// a scale set.
 pub(super) fn stage(job: &Job) -> Option<JobStage> {
-    if job.is_of_scale_set {
+    if job.is_of_scale_set() {
         return None;
     }
     match &job.status {

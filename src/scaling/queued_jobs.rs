@@ -15,7 +15,7 @@ use super::state::ScalingState;
 use crate::domain::entity::EntityKey;
 use crate::domain::fleet::Fleet;
 use crate::domain::job::{Job, JobStatus};
-use crate::domain::name::PoolId;
+use crate::domain::name::{PoolId, PoolKind};
 
 /// A queued job and what it waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub fn queued_jobs<'a>(fleet: &'a Fleet, managed: &[ScaledPool<'_>]) -> Vec<Queu
     let carried: HashSet<i64> = fleet.runners.iter().filter_map(|runner| runner.job).collect();
     let is_queued = |job: &&Job| {
         job.status == JobStatus::Queued
-            && !job.is_of_scale_set
+            && !job.is_of_scale_set()
             && !carried.contains(&job.workflow_job_id)
     };
     let mut jobs: Vec<QueuedJob<'a>> = (fleet.jobs.iter().filter(is_queued))
@@ -163,7 +163,8 @@ fn unassigned(job: &Job, entities: &BTreeMap<EntityKey, EntityIndex>, now: Times
 /// Why no pool of the entity serves the job; none if it has no pool.
 fn refusal(job: &Job, index: &EntityIndex, now: Timestamp) -> Option<JobWait> {
     let covers = |pool: &&PoolIndex| pool.place.labels.covers(&job.labels);
-    let mut fits = index.pools.iter().filter(|pool| pool.is_enabled).filter(covers).peekable();
+    let pools = || index.pools.iter().filter(|pool| pool.kind == PoolKind::Pool);
+    let mut fits = pools().filter(|pool| pool.is_enabled).filter(covers).peekable();
     if let Some(first) = fits.peek() {
         let age = EvaluationClock::new(now).age(job.created_at);
         let stale_job_age = first.stale_job_age();
@@ -172,14 +173,14 @@ fn refusal(job: &Job, index: &EntityIndex, now: Timestamp) -> Option<JobWait> {
             None => JobWait::Stale(stale_job_age),
         });
     }
-    if let Some(disabled) = index.pools.iter().find(covers) {
+    if let Some(disabled) = pools().find(covers) {
         return Some(JobWait::Disabled(disabled.id().clone()));
     }
     let missing = |pool: &PoolIndex| -> Vec<String> {
         let lacks = |label: &&str| !pool.place.labels.contains(label);
         job.labels.iter().filter(lacks).map(str::to_owned).collect()
     };
-    let closest = index.pools.iter().map(|pool| (missing(pool), pool));
+    let closest = pools().map(|pool| (missing(pool), pool));
     let (missing, closest) =
         closest.min_by_key(|(missing, pool)| (missing.len(), pool.policy.is_none()))?;
     Some(JobWait::Unlabelled { closest: closest.id().clone(), missing })
@@ -282,7 +283,7 @@ mod tests {
     #[test]
     fn jobs_of_scale_sets_and_jobs_on_a_runner_are_left_out() {
         let mut of_scale_set = job(1, &["x"], -5);
-        of_scale_set.is_of_scale_set = true;
+        of_scale_set.scale_set_job = Some("5a1c".into());
         let mut carrier = runner("a", "a1", "running/active", -60);
         carrier.job = Some(1_002);
         let jobs = vec![of_scale_set, job(2, &["x"], -5)];

@@ -10,7 +10,7 @@ use crate::domain::entity::{EntityKey, EntityKind};
 use crate::domain::fleet::{Controller, Fleet};
 use crate::domain::job::{Job, JobStatus};
 use crate::domain::label::Labels;
-use crate::domain::name::{EntityId, PoolId, PoolName, RunnerName};
+use crate::domain::name::{EntityId, PoolId, PoolKind, PoolName, RunnerName};
 use crate::domain::pool::{Pool, PoolDetail, PoolSpec};
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 
@@ -46,6 +46,8 @@ pub(crate) fn policy() -> ScalePolicy {
 pub(crate) fn settings(name: &str) -> PoolSettings {
     PoolSettings {
         name: PoolName::new(name).unwrap(),
+        kind: PoolKind::Pool,
+        scale_set_name: None,
         instance_type: "m5.large".into(),
         labels: Labels::new(),
         os_type: "linux".into(),
@@ -77,6 +79,7 @@ pub(crate) fn pool(id: &str, labels: &[&str]) -> Pool {
         entity_name: "acme".into(),
         endpoint: String::new(),
         spec: PoolSpec {
+            scale_set_name: None,
             provider: "lab".into(),
             image: "image".into(),
             flavor: "flavor".into(),
@@ -96,6 +99,7 @@ pub(crate) fn pool(id: &str, labels: &[&str]) -> Pool {
             extra_specs: Map::new(),
         },
         detail: PoolDetail::Whole,
+        scale_set: None,
         generation: Some(0),
         created_at: at(-9_000),
         updated_at: at(-9_000),
@@ -138,7 +142,7 @@ pub(crate) fn job(id: i64, labels: &[&str], since: i64) -> Job {
         runner: None,
         repository: "acme/app".into(),
         entities: vec![entity("acme")],
-        is_of_scale_set: false,
+        scale_set_job: None,
         is_locked: false,
         created_at: at(since),
         updated_at: at(since),

@@ -313,6 +313,7 @@ mod tests {
 
     fn spec(labels: &[&str]) -> PoolSpec {
         PoolSpec {
+            scale_set_name: None,
             provider: "sim".into(),
             image: "ubuntu:24.04".into(),
             flavor: "small".into(),

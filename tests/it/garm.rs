@@ -79,6 +79,7 @@ fn pool() -> Pool {
         entity_name: "lab-org".into(),
         endpoint: "labhub".into(),
         spec: PoolSpec {
+            scale_set_name: None,
             provider: "lab".into(),
             image: "ubuntu:24.04".into(),
             flavor: "small".into(),
@@ -98,6 +99,7 @@ fn pool() -> Pool {
             extra_specs: Map::new(),
         },
         detail: PoolDetail::Listed,
+        scale_set: None,
         generation: Some(0),
         created_at: "2026-11-23T23:41:27.231104638Z".parse().unwrap(),
         updated_at: "2026-11-23T23:41:27.231210015Z".parse().unwrap(),
@@ -200,6 +202,7 @@ async fn the_pools_decode() {
         entity: EntityKey { kind: EntityKind::Repository, id: EntityId::new(REPO) },
         entity_name: "lab-user/lab-repo".into(),
         spec: PoolSpec {
+            scale_set_name: None,
             labels: ["gpu"].into_iter().collect(),
             enabled: false,
             max_runners: 1,
@@ -301,7 +304,7 @@ async fn the_jobs_decode() {
         runner: Some(RunnerName::new("garm-hmo9rwfqynte")),
         repository: "lab-org/app".into(),
         entities: vec![organization()],
-        is_of_scale_set: false,
+        scale_set_job: None,
         is_locked: false,
         created_at: "2026-11-23T23:41:37.76210346Z".parse().unwrap(),
         updated_at: "2026-11-23T23:41:37.772479876Z".parse().unwrap(),

@@ -1,7 +1,8 @@
-//! The bodies of POST and PUT requests for a pool.
+//! The bodies of POST and PUT requests for a pool or a scale set.
 
 use serde_json::{Value, json};
 
+use super::pool::DEFAULT_GROUP;
 use crate::domain::pool::{PoolChange, PoolSpec};
 
 /// The body of `POST /…/pools`, with every field.
@@ -63,4 +64,49 @@ pub(in crate::garm) fn change_body(change: &PoolChange) -> Value {
             .filter_map(|(key, value)| value.map(|value| (key.to_owned(), value)))
             .collect(),
     )
+}
+
+/// The body of `POST /…/scalesets`: that of a pool with a name, without a priority, and with
+/// `labels` instead of `tags`.
+pub(in crate::garm) fn scale_set_body(name: &str, spec: &PoolSpec) -> Value {
+    let mut body = create_body(spec);
+    let map = body.as_object_mut().expect("written as an object above");
+    map.insert("name".into(), json!(name));
+    let labels = map.remove("tags").expect("written above");
+    map.insert("labels".into(), labels);
+    map.remove("priority");
+    body
+}
+
+/// The body of `PUT /scalesets/ID`. GARM cannot change the labels of a scale set, which has no
+/// priority either; its default runner group has a name, because an empty one means "unchanged".
+pub(in crate::garm) fn scale_set_change_body(change: &PoolChange) -> Value {
+    let mut body = change_body(change);
+    let map = body.as_object_mut().expect("written as an object above");
+    map.remove("tags");
+    map.remove("priority");
+    map.remove("github-runner-group");
+    if let Some(group) = &change.runner_group {
+        let group = if group.is_empty() { DEFAULT_GROUP } else { group };
+        map.insert("runner_group".into(), json!(group));
+    }
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_of_a_scale_set_has_its_own_keys() {
+        let change = PoolChange {
+            labels: Some(["x"].into_iter().collect()),
+            priority: Some(1),
+            runner_group: Some(String::new()),
+            max_runners: Some(0),
+            ..PoolChange::default()
+        };
+        let expected = json!({ "runner_group": "Default", "max_runners": 0 });
+        assert_eq!(scale_set_change_body(&change), expected);
+    }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::job::one_job;
-use super::lenient::or_default;
+use super::lenient::pool_id;
 use super::pool::one_pool;
 use super::{DecodeError, decode, runner};
 use crate::domain::name::PoolId;
@@ -30,7 +30,7 @@ struct DeletedRow<Id> {
 
 #[derive(Deserialize)]
 struct WireId {
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "pool_id")]
     id: String,
 }
 
@@ -64,11 +64,13 @@ fn row(wire: &WireEvent<'_>) -> Result<Option<RowChange>, DecodeError> {
         ("instance", "delete") => Some(RowChange::RunnerGone(text_id(payload)?)),
         ("job", "create" | "update") => Some(RowChange::Job(one_job(payload)?)),
         ("job", "delete") => Some(RowChange::JobGone(decode::<DeletedRow<i64>>(payload)?.id)),
-        ("pool", "create" | "update") => {
+        ("pool" | "scaleset", "create" | "update") => {
             text_id(payload)?;
             one_pool(payload)?.map(RowChange::Pool)
         }
-        ("pool", "delete") => Some(RowChange::PoolGone(PoolId::new(text_id(payload)?))),
+        ("pool" | "scaleset", "delete") => {
+            Some(RowChange::PoolGone(PoolId::new(text_id(payload)?)))
+        }
         (_, _) => None,
     })
 }
@@ -118,9 +120,21 @@ mod tests {
     }
 
     #[test]
+    fn scale_sets_are_read_as_pools() {
+        let row = json!({ "id": 7, "name": "x", "org_id": "o", "desired_runner_count": 3 });
+        let Some(RowChange::Pool(set)) = read("scaleset", "update", &row).unwrap() else {
+            panic!("no pool: {row}")
+        };
+        assert_eq!(set.id, PoolId::new("7"));
+        assert_eq!(set.scale_set.map(|state| state.desired_runner_count), Some(3));
+        let gone = read("scaleset", "delete", &json!({ "id": 7 })).unwrap();
+        assert_eq!(gone, Some(RowChange::PoolGone(PoolId::new("7"))));
+    }
+
+    #[test]
     fn events_that_we_do_not_use_are_skipped() {
         let row = json!({ "id": "x", "name": "n" });
-        for kind in ["scaleset", "organization", "", "something new"] {
+        for kind in ["organization", "template", "", "something new"] {
             assert_eq!(read(kind, "update", &row), Ok(None), "{kind}");
         }
         for operation in ["", "renamed", "UPDATE"] {

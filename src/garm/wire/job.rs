@@ -90,7 +90,7 @@ fn job(wire: WireJob) -> Job {
     });
     Job {
         id: wire.id,
-        // GARM 0.1 has one id for both.
+        // GARM 0.1 has one id for both, and a job of a scale set has no other.
         workflow_job_id: if wire.workflow_job_id == 0 { wire.id } else { wire.workflow_job_id },
         run_id: wire.run_id,
         status: JobStatus::parse(&wire.status),
@@ -100,7 +100,7 @@ fn job(wire: WireJob) -> Job {
         runner: Some(wire.runner_name).filter(|name| !name.is_empty()).map(RunnerName::new),
         repository: format!("{}/{}", wire.repository_owner, wire.repository_name),
         entities: entities.collect(),
-        is_of_scale_set: !wire.scaleset_job_id.is_empty(),
+        scale_set_job: Some(wire.scaleset_job_id).filter(|id| !id.is_empty()),
         // GARM writes the zero UUID for an unlocked job.
         is_locked: wire.locked_by.chars().any(|letter| letter != '0' && letter != '-'),
         created_at: wire.created_at,
@@ -131,7 +131,7 @@ mod tests {
             runner: None,
             repository: "/".into(),
             entities: Vec::new(),
-            is_of_scale_set: false,
+            scale_set_job: None,
             is_locked: false,
             created_at: zero_time(),
             updated_at: zero_time(),
@@ -153,8 +153,9 @@ mod tests {
 
     #[test]
     fn a_job_with_a_scale_set_id_belongs_to_a_scale_set() {
-        let body = br#"[{"id":1,"org_id":"o","scaleset_job_id":"5a1c"}]"#;
-        assert!(all(body)[0].is_of_scale_set);
+        let body = br#"[{"id":9,"org_id":"o","scaleset_job_id":"5a1c"}]"#;
+        let job = all(body).remove(0);
+        assert_eq!((job.workflow_job_id, job.scale_set_job.as_deref()), (9, Some("5a1c")));
     }
 
     #[test]

@@ -62,6 +62,21 @@ pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D
     }
 }
 
+/// The id of a pool, a string, or of a scale set, a number; empty if it is neither.
+pub(super) fn pool_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    #[derive(serde::Deserialize)]
+    #[serde(untagged)]
+    enum WirePoolId {
+        Text(String),
+        Number(u64),
+    }
+    Ok(match Option::<WirePoolId>::deserialize(deserializer)? {
+        Some(WirePoolId::Text(id)) => id,
+        Some(WirePoolId::Number(id)) => id.to_string(),
+        None => String::new(),
+    })
+}
+
 /// Maximum length of a list inside a row, such as labels.
 const FEW: usize = 1_000;
 

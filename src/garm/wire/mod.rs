@@ -20,7 +20,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-pub(super) use body::{change_body, create_body};
+pub(super) use body::{change_body, create_body, scale_set_body, scale_set_change_body};
 pub(super) use controller::{controller, providers, proxies, templates};
 pub(super) use credential::{
     credential, credential_body, credentials, endpoints, new_credential_body, rate_limits,
@@ -29,7 +29,7 @@ pub use entity::SpecsByPool;
 pub(super) use entity::{entities, entity_with_specs, without_map};
 pub(super) use event::{EventContent, event};
 pub(super) use job::jobs;
-pub(super) use pool::{pool_with_runners, pools};
+pub(super) use pool::{pool_with_runners, pools, scale_sets};
 pub(super) use pool_keys::unknown;
 pub use pool_keys::{KeyMeaning, POOL_KEYS, UnknownPoolData};
 pub(super) use rows::{BodyReader, DocumentReader};

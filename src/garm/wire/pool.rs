@@ -1,23 +1,26 @@
-//! Decodes pools, and the instances in the response for one pool.
+//! Decodes pools and scale sets, and the instances in the response for one pool.
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::lenient::{count, few, or_default, time, tree, zero_time};
+use super::lenient::{count, few, or_default, pool_id, time, tree, zero_time};
 use super::rows::{BodyReader, EnvelopeReader, RowReader};
 use super::runner::{WireRunner, decode_runner};
 use super::{DecodeError, decode};
 use crate::domain::entity::{EntityKey, EntityKind};
 use crate::domain::label::Labels;
-use crate::domain::name::{EntityId, PoolId};
-use crate::domain::pool::{NO_PROXY, Pool, PoolDetail, PoolSpec};
+use crate::domain::name::{EntityId, PoolId, PoolKind};
+use crate::domain::pool::{NO_PROXY, Pool, PoolDetail, PoolSpec, ScaleSetState};
 use crate::domain::runner::Runner;
 use crate::garm::budget::AnswerLimit;
 
 /// The bootstrap timeout of a pool that stores 0, as one created without a timeout does. Lists omit
 /// the field then; the response for one pool has this value (`RunnerTimeout` in GARM's `params`).
 const BOOTSTRAP_DEFAULT_MIN: u32 = 20;
+
+/// What GARM stores for a scale set in GitHub's default runner group.
+pub(super) const DEFAULT_GROUP: &str = "Default";
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -28,7 +31,15 @@ struct WireName {
 
 #[derive(Deserialize)]
 struct WirePool {
+    #[serde(deserialize_with = "pool_id")]
     id: String,
+    /// Only scale sets have a name, the two fields below it, and a number as id.
+    #[serde(default, deserialize_with = "or_default")]
+    name: String,
+    #[serde(default, deserialize_with = "count")]
+    desired_runner_count: u32,
+    #[serde(default, deserialize_with = "or_default")]
+    scale_set_id: u64,
     #[serde(default, deserialize_with = "or_default")]
     runner_prefix: String,
     #[serde(default, deserialize_with = "or_default")]
@@ -84,14 +95,24 @@ struct WirePool {
 /// out: GARM has them for whole Gitea servers. If such a pool, or one that cannot be decoded, has
 /// our label, that is an error, because it must not be taken for absent.
 pub(in crate::garm) fn pools(bound: AnswerLimit) -> impl BodyReader<Output = Vec<Pool>> {
-    let rows = RowReader::new(bound, |wire: WirePool| {
+    rows(bound, PoolDetail::Listed)
+}
+
+/// `GET /scalesets`, whose rows contain `extra_specs`.
+pub(in crate::garm) fn scale_sets(bound: AnswerLimit) -> impl BodyReader<Output = Vec<Pool>> {
+    rows(bound, PoolDetail::Whole)
+}
+
+/// The rows of a list. `detail` says what a row without `extra_specs` shows.
+fn rows(bound: AnswerLimit, detail: PoolDetail) -> impl BodyReader<Output = Vec<Pool>> {
+    let rows = RowReader::new(bound, move |wire: WirePool| {
         let id = wire.id.clone();
         let is_marked = !labels(&wire.tags).marks().is_empty();
         let carries_specs = wire.extra_specs.is_some();
         match pool(wire) {
             Some(mut pool) => {
                 if !carries_specs {
-                    pool.detail = PoolDetail::Listed;
+                    pool.detail = detail;
                 }
                 Ok(Some(pool))
             }
@@ -142,7 +163,10 @@ fn pool(wire: WirePool) -> Option<Pool> {
             (None, None, Some(id)) => (EntityKind::Enterprise, id, wire.enterprise_name),
             (None, None, None) => return None,
         };
+    let id_of_pool = PoolId::new(wire.id);
+    let is_set = id_of_pool.kind() == PoolKind::ScaleSet;
     let spec = PoolSpec {
+        scale_set_name: is_set.then_some(wire.name),
         provider: wire.provider_name,
         image: wire.image,
         flavor: wire.flavor,
@@ -153,7 +177,11 @@ fn pool(wire: WirePool) -> Option<Pool> {
         max_runners: wire.max_runners,
         min_idle_runners: wire.min_idle_runners,
         runner_prefix: wire.runner_prefix,
-        runner_group: wire.runner_group,
+        // GARM stores a name for the default group of a scale set, and none for that of a pool.
+        runner_group: match wire.runner_group {
+            group if is_set && group == DEFAULT_GROUP => String::new(),
+            group => group,
+        },
         bootstrap_timeout_min: match wire.runner_bootstrap_timeout {
             0 => BOOTSTRAP_DEFAULT_MIN,
             minutes => minutes,
@@ -165,7 +193,11 @@ fn pool(wire: WirePool) -> Option<Pool> {
         extra_specs: extra_specs(wire.extra_specs),
     };
     Some(Pool {
-        id: PoolId::new(wire.id),
+        scale_set: is_set.then_some(ScaleSetState {
+            desired_runner_count: wire.desired_runner_count,
+            github_id: wire.scale_set_id,
+        }),
+        id: id_of_pool,
         entity: EntityKey { kind, id: EntityId::new(id) },
         entity_name,
         endpoint: wire.endpoint.name,
@@ -217,6 +249,7 @@ mod tests {
             entity_name: String::new(),
             endpoint: String::new(),
             spec: PoolSpec {
+                scale_set_name: None,
                 provider: String::new(),
                 image: String::new(),
                 flavor: String::new(),
@@ -236,6 +269,7 @@ mod tests {
                 extra_specs: Map::new(),
             },
             detail: PoolDetail::Listed,
+            scale_set: None,
             generation: None,
             created_at: zero_time(),
             updated_at: zero_time(),
@@ -270,6 +304,22 @@ mod tests {
         let body = r#"[{"id":"p7","forge_instance_id":"f","tags":[{"name":"RunnerCtl=acme/x"}]}]"#;
         let expected = "pool `p7` has no organization, repository or enterprise";
         assert_eq!(pools(body.as_bytes()), Err(DecodeError(expected.into())));
+    }
+
+    #[test]
+    fn scale_sets_are_read_as_pools_with_a_number() {
+        let body = br#"[{"id":7,"scale_set_id":3,"name":"linux","org_id":"o","max_runners":4,
+            "desired_runner_count":2,"github-runner-group":"Default","generation":1,
+            "tags":[{"name":"runnerctl=acme/linux"}],"state":"pending_create"}]"#;
+        let pools = read(scale_sets(Budget::default().pools), body).unwrap();
+        let [set] = pools.as_slice() else { panic!("{pools:?}") };
+        assert_eq!(
+            (set.id.as_str(), set.kind(), set.spec.kind()),
+            ("7", PoolKind::ScaleSet, PoolKind::ScaleSet)
+        );
+        assert_eq!(set.spec.scale_set_name.as_deref(), Some("linux"));
+        assert_eq!(set.scale_set, Some(ScaleSetState { desired_runner_count: 2, github_id: 3 }));
+        assert_eq!((set.detail, set.spec.runner_group.as_str()), (PoolDetail::Whole, ""));
     }
 
     /// A list always omits them; the response for one pool omits them only if there are none.

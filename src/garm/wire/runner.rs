@@ -21,6 +21,8 @@ const FAULT_MAX: usize = 4095;
 #[derive(Deserialize)]
 struct WireJobRef {
     #[serde(default)]
+    id: i64,
+    #[serde(default)]
     workflow_job_id: i64,
 }
 
@@ -46,6 +48,7 @@ pub(super) struct WireRunner {
     id: String,
     name: String,
     pool_id: Option<String>,
+    scale_set_id: Option<u64>,
     #[serde(default, deserialize_with = "or_default")]
     provider_name: String,
     provider_id: Option<String>,
@@ -91,7 +94,11 @@ pub(super) fn decode_runner(wire: WireRunner) -> Runner {
     Runner {
         id: wire.id,
         name: RunnerName::new(wire.name),
-        pool: wire.pool_id.filter(|id| !id.is_empty()).map(PoolId::new),
+        pool: match (wire.pool_id, wire.scale_set_id) {
+            (Some(id), _) if !id.is_empty() => Some(PoolId::new(id)),
+            (_, Some(id)) if id > 0 => Some(PoolId::new(id.to_string())),
+            (_, _) => None,
+        },
         provider: wire.provider_name,
         provider_id: wire.provider_id.filter(|id| !id.is_empty()),
         agent_id: wire.agent_id.filter(|id| *id != 0),
@@ -99,14 +106,18 @@ pub(super) fn decode_runner(wire: WireRunner) -> Runner {
         runner_status: RunnerStatus::parse(&wire.runner_status),
         created_at: wire.created_at,
         updated_at: wire.updated_at,
-        job: wire.job.map(|job| job.workflow_job_id),
+        // The job of a scale set has no other id than GARM's; so have all jobs of GARM 0.1.
+        job: wire
+            .job
+            .map(|job| if job.workflow_job_id == 0 { job.id } else { job.workflow_job_id }),
         provider_fault: wire
             .provider_fault
             .filter(|text| !text.is_empty())
             .map(|text| fault(&text)),
         heartbeat: Some(wire.heartbeat).filter(|time| *time > zero_time()),
         has_shell: wire.capabilities.has_shell,
-        generation: wire.generation,
+        // GARM writes 0 for every runner of a scale set.
+        generation: wire.generation.filter(|_| wire.scale_set_id.is_none()),
         messages: messages
             .map(|message| StatusMessage {
                 at: message.created_at,
@@ -160,6 +171,15 @@ mod tests {
             "status_messages":null}"#;
         assert_eq!(runner(br#"{"name":"r"}"#).unwrap(), expected);
         assert_eq!(runner(nulls.as_bytes()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_runner_of_a_scale_set_belongs_to_its_number() {
+        let row =
+            br#"{"name":"r","scale_set_id":7,"generation":0,"job":{"id":4,"scaleset_job_id":"x"}}"#;
+        let runner = runner(row).unwrap();
+        assert_eq!(runner.pool, Some(PoolId::new("7")));
+        assert_eq!((runner.job, runner.generation), (Some(4), None));
     }
 
     #[test]

@@ -163,6 +163,7 @@ fn post(fleet: &mut Fleet, creation: &Creation, labels: Labels) {
         endpoint: entity.endpoint.clone(),
         spec: PoolSpec { enabled: false, min_idle_runners: 0, labels, ..creation.spec.clone() },
         detail: PoolDetail::Whole,
+        scale_set: None,
         generation: Some(0),
         created_at: fleet.observed_at,
         updated_at: fleet.observed_at,

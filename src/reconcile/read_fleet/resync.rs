@@ -40,7 +40,7 @@ pub(in crate::reconcile) struct FullRead {
 /// What a full read covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::reconcile) enum ReadScope {
-    /// Pools, instances and jobs: three requests.
+    /// Pools, scale sets, instances and jobs: four requests, or three where GARM has no scale sets.
     Lists,
     /// In addition, GARM's settings, the entities of our pools, and those `extra_specs` of our
     /// pools that are not known yet.
@@ -94,7 +94,7 @@ pub(in crate::reconcile) async fn full_read(
         KnownState::Specs(..) => client.controller().await?.0,
     };
     let sent = Instant::now();
-    let (mut pools, date) = client.pools_and_date().await?;
+    let (mut pools, date) = client.pools_of_all_kinds().await?;
     let span = RequestSpan { sent, answered: Instant::now() };
     if let KnownState::Specs(known, _) = &known {
         read_specs(client, lacking(&pools, owner, known), &mut pools).await;

@@ -166,7 +166,9 @@ fn a_job_that_begins_in_one_entity_does_not_wait_in_the_other() {
 #[test]
 fn a_job_of_a_scale_set_waits_for_no_pool() {
     let mut scene = Scene::without_floor();
-    scene.jobs.push(crate::domain::job::Job { is_of_scale_set: true, ..job(1, &["x"], 0) });
+    scene
+        .jobs
+        .push(crate::domain::job::Job { scale_set_job: Some("5a1c".into()), ..job(1, &["x"], 0) });
     let decision = scene.look(200);
     assert_eq!((decision.inputs.queued, decision.inputs.fits, decision.rules.need), (0, 0, 0));
 }

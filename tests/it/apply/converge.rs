@@ -7,6 +7,7 @@ use runnerctl::domain::desired::{
     ControllerSettings, Desired, DesiredPool, PoolSettings, ScalePolicy, Scope,
 };
 use runnerctl::domain::entity::{EntityKind, EntityRef};
+use runnerctl::domain::name::PoolKind;
 use runnerctl::event::SilentListener;
 use runnerctl::garm::Transport;
 use runnerctl::plan::{self, Plan};
@@ -43,6 +44,8 @@ pub(super) fn declared(pool: &str, dice: &mut Dice) -> DesiredPool {
         provider: dice.one_of(&["sim", "sim2"]).into(),
         image: dice.one_of(&["old", "new"]).into(),
         settings: PoolSettings {
+            kind: PoolKind::Pool,
+            scale_set_name: None,
             name: name(pool),
             instance_type: dice.one_of(&["small", "large"]).into(),
             labels: [pool, dice.one_of(&["x", "y"])].into_iter().collect(),

@@ -72,7 +72,7 @@ async fn extra_specs_of_our_pools_are_read_with_their_entity_in_place_of_the_lis
     assert_eq!(told, [whole(&zone), whole(&zone), whole(&json!({})), whole(&zone)]);
     assert_eq!(found.entities.len(), 1);
     let entity = format!("/organizations/{}", rig.entity.id);
-    let expected = ["/controller-info", "/pools", &entity, "/instances", "/jobs"];
+    let expected = ["/controller-info", "/pools", "/scalesets", &entity, "/instances", "/jobs"];
     assert_eq!(reads(&rig), expected);
 }
 
@@ -82,7 +82,8 @@ async fn without_pools_of_ours_nothing_is_read_but_the_lists() {
     rig.make(&PoolSpec { labels: ["x"].into_iter().collect(), ..rig.spec("x") }).await;
     let found = read(&rig, vec![claim("new", None)]).await;
     assert_eq!(found.pools[0].detail, PoolDetail::Listed);
-    let expected = ["/controller-info", "/pools", "/organizations", "/instances", "/jobs"];
+    let expected =
+        ["/controller-info", "/pools", "/scalesets", "/organizations", "/instances", "/jobs"];
     assert_eq!(reads(&rig), expected);
 }
 

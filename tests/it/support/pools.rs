@@ -30,6 +30,7 @@ pub(crate) fn policy() -> ScalePolicy {
 /// An enabled pool of the simulated provider with default settings, this level and this maximum.
 pub(crate) fn plain(prefix: &str, labels: Labels, (level, most): (u32, u32)) -> PoolSpec {
     PoolSpec {
+        scale_set_name: None,
         provider: "sim".into(),
         image: "ubuntu:24.04".into(),
         flavor: "small".into(),

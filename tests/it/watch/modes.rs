@@ -105,6 +105,7 @@ async fn once_without_work_reads_and_leaves() {
         "POST /auth/login",
         "GET /controller-info",
         "GET /pools",
+        "GET /scalesets",
         &one,
         "GET /instances",
         "GET /jobs",
@@ -161,6 +162,7 @@ async fn a_dry_run_decides_and_writes_nothing_and_asks_no_more_than_in_a_quiet_f
     assert!(
         kinds.keys().all(|it| known.contains(&it.as_str())
             || it == "GET /pools"
+            || it == "GET /scalesets"
             || *it == one
             || it == "POST /auth/login"),
         "{kinds:?}"
@@ -217,7 +219,7 @@ fn kinds(rig: &LoopRig) -> BTreeMap<String, usize> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_quiet_fleet_costs_three_requests_a_resync_and_a_handful_in_five_minutes() {
+async fn a_quiet_fleet_costs_four_requests_a_resync_and_a_handful_in_five_minutes() {
     let kept = ScalePolicy { min_idle_runners: 2, ..policy() };
     let names: Vec<String> = (1..=20).map(|it| format!("p{it}")).collect();
     let pools: Vec<(&str, ScalePolicy)> =
@@ -235,6 +237,7 @@ async fn a_quiet_fleet_costs_three_requests_a_resync_and_a_handful_in_five_minut
         ("GET /jobs", 120),
         ("GET /organizations", 12),
         ("GET /pools", 120),
+        ("GET /scalesets", 120),
     ];
     let expected: BTreeMap<String, usize> =
         expected.into_iter().map(|it| (it.0.to_owned(), it.1)).collect();
