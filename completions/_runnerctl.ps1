@@ -35,7 +35,7 @@ Register-ArgumentCompleter -Native -CommandName 'runnerctl' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
-            [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write the files of a new fleet; asks GARM, and you, for what no option gives')
+            [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write the files of a new fleet; ask GARM and the user for missing values')
             [CompletionResult]::new('validate', 'validate', [CompletionResultType]::ParameterValue, 'Check the pool files and the fleet file; with --online also against GARM')
             [CompletionResult]::new('plan', 'plan', [CompletionResultType]::ParameterValue, 'Show the difference between the files and GARM')
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show a plan that `plan --out` has saved')
@@ -46,7 +46,7 @@ Register-ArgumentCompleter -Native -CommandName 'runnerctl' -ScriptBlock {
             [CompletionResult]::new('audit', 'audit', [CompletionResultType]::ParameterValue, 'Show or verify the audit log')
             [CompletionResult]::new('import', 'import', [CompletionResultType]::ParameterValue, 'Print unmanaged pools as YAML with `adopt`')
             [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Run a demonstration on a simulated GARM, in seconds')
-            [CompletionResult]::new('sandbox', 'sandbox', [CompletionResultType]::ParameterValue, 'Serve a simulated GARM on this machine, to try the commands on')
+            [CompletionResult]::new('sandbox', 'sandbox', [CompletionResultType]::ParameterValue, 'Serve a simulated GARM on this machine for trying out the commands')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain a pool field or a key of the fleet file')
             [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON Schema of a file or of a JSON output')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script for a shell')
@@ -456,7 +456,7 @@ Register-ArgumentCompleter -Native -CommandName 'runnerctl' -ScriptBlock {
             break
         }
         'runnerctl;help' {
-            [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write the files of a new fleet; asks GARM, and you, for what no option gives')
+            [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write the files of a new fleet; ask GARM and the user for missing values')
             [CompletionResult]::new('validate', 'validate', [CompletionResultType]::ParameterValue, 'Check the pool files and the fleet file; with --online also against GARM')
             [CompletionResult]::new('plan', 'plan', [CompletionResultType]::ParameterValue, 'Show the difference between the files and GARM')
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show a plan that `plan --out` has saved')
@@ -467,7 +467,7 @@ Register-ArgumentCompleter -Native -CommandName 'runnerctl' -ScriptBlock {
             [CompletionResult]::new('audit', 'audit', [CompletionResultType]::ParameterValue, 'Show or verify the audit log')
             [CompletionResult]::new('import', 'import', [CompletionResultType]::ParameterValue, 'Print unmanaged pools as YAML with `adopt`')
             [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Run a demonstration on a simulated GARM, in seconds')
-            [CompletionResult]::new('sandbox', 'sandbox', [CompletionResultType]::ParameterValue, 'Serve a simulated GARM on this machine, to try the commands on')
+            [CompletionResult]::new('sandbox', 'sandbox', [CompletionResultType]::ParameterValue, 'Serve a simulated GARM on this machine for trying out the commands')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain a pool field or a key of the fleet file')
             [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'Print the JSON Schema of a file or of a JSON output')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a completion script for a shell')

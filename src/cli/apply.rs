@@ -55,7 +55,7 @@ pub async fn run(args: &ApplyArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     }
 }
 
-/// What the steps before the first write have come to.
+/// The result of the steps before the first write.
 enum Prepared {
     /// The plan has no step that can be applied.
     NoWork(Box<PreparedPlan>),

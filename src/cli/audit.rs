@@ -74,7 +74,7 @@ async fn keys(args: &VerifyArgs, cx: Context<'_>) -> Result<Keys, Failure> {
     Ok(Keys::checking(audit_log::resolved(&references, &allowed).await?))
 }
 
-/// `watch` of the fleet file, as far as there are both.
+/// The `watch` section of the fleet file, if both exist.
 pub(super) fn watch_settings(cx: Context<'_>) -> Result<Option<WatchSettings>, Failure> {
     let Some(start) = &cx.settings.paths.fleet else { return Ok(None) };
     let source = match files::read_fleet(start).map_err(|problem| stop_at(&[problem], cx)) {

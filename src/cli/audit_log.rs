@@ -71,8 +71,8 @@ async fn destination(
     Ok(destination)
 }
 
-/// Says so if another process keeps the file locked for a second. Others hold the lock only while
-/// they write a record.
+/// Reports if another process has kept the file locked for a second. Other processes lock it only
+/// while they write a record.
 async fn tell_lock(audit_file: &AuditFile, cx: Context<'_>) {
     for _ in 0..10 {
         if !audit_file.is_locked() {
@@ -96,9 +96,9 @@ fn refusal(error: &AuditFileError, help: &'static str) -> Failure {
 pub struct AuditFileSettings<'a> {
     /// Absent: `audit.jsonl` in the state folder.
     pub path: Option<PathBuf>,
-    /// Signs the HMACs of new records.
+    /// The key of the HMACs of new records.
     pub key: Option<&'a SecretRef>,
-    /// Keys that signed earlier records.
+    /// Earlier keys, which verify older records.
     pub previous_keys: &'a [SecretRef],
     /// The hint for a file that cannot be written.
     pub help: &'static str,
@@ -122,7 +122,7 @@ pub async fn open(
     Ok(AuditDestination::File(Arc::new(audit_file)))
 }
 
-/// Resolves the keys. Fails (3) if the one that signs is too short.
+/// Resolves the keys. Fails (3) if the key for new records is too short.
 async fn keys(
     signing: Option<&SecretRef>,
     previous: &[SecretRef],

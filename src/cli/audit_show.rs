@@ -46,11 +46,11 @@ pub fn run(args: &ShowArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     printed.end()
 }
 
-/// What was printed so far.
+/// What has been printed so far.
 struct Printed<'a> {
     cx: Context<'a>,
     records: u64,
-    /// The number of lines that are no records.
+    /// The number of lines that are not records.
     broken: u64,
     failure: Option<Failure>,
 }
@@ -84,7 +84,7 @@ impl Printed<'_> {
         self.cx.print.say(&format!("{place}: {said}; skipped"));
     }
 
-    /// Whether more output would be lost.
+    /// Whether printing failed or stdout is closed, so that more records need not be read.
     fn is_over(&self) -> bool {
         self.failure.is_some() || self.cx.print.is_unread()
     }

@@ -1,5 +1,5 @@
-//! `complete`: the names that may stand at the end of a command line, for the completion scripts.
-//! Reads the files and sends no request.
+//! `complete`: the names that can complete a command line, for the completion scripts. Reads the
+//! files and sends no request.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,10 +14,10 @@ use super::load::read_files;
 use super::paths::{FilePaths, PathEnvironment};
 use super::reference::{fleet_keys, pool_keys};
 
-/// What is asked for at the end of a line.
+/// The kind of names that can complete a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum NameKind {
-    /// Names of declared pools, without those that stand in the line already.
+    /// Names of declared pools, without those that are already on the line.
     Pool { without: Vec<String> },
     /// Fields of pools and keys of the fleet file.
     Key,
@@ -26,7 +26,7 @@ enum NameKind {
 /// The options whose value is the name of a pool.
 const POOL_OPTIONS: [&str; 2] = ["--target", "--pool"];
 
-/// Prints the names, one a line; nothing if the end of the line takes no name.
+/// Prints the names, one per line; prints nothing if the line does not end with a name.
 pub fn run(args: &CompleteArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let words: Vec<&str> = args.words.iter().map(String::as_str).collect();
     let names = match wanted(&words) {
@@ -44,7 +44,7 @@ pub fn run(args: &CompleteArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The names of the pools that the files of the line declare, whatever problems they have.
+/// The names of the pools that the files of the line declare, even if the files have errors.
 fn pools(words: &[&str], cx: Context<'_>) -> BTreeSet<String> {
     let named = |options: &[&str]| value_of(words, options);
     let (config, pools) = (named(&["--config"]), named(&["--pools", "-f"]));
@@ -59,7 +59,8 @@ fn pools(words: &[&str], cx: Context<'_>) -> BTreeSet<String> {
     files.manifest.pools.iter().map(|pool| pool.name.to_string()).collect()
 }
 
-/// The value of an option, in its own word or after `=`, which shells may make a word of its own.
+/// The value of an option: the next word or the text after `=`, which some shells pass as a word of
+/// its own.
 fn value_of<'a>(words: &[&'a str], options: &[&str]) -> Option<&'a str> {
     let known = words.split_last()?.1;
     known.iter().enumerate().find_map(|(at, word)| match word.split_once('=') {
@@ -73,7 +74,7 @@ fn value_of<'a>(words: &[&'a str], options: &[&str]) -> Option<&'a str> {
     })
 }
 
-/// What the last word of the line, which may be empty, stands for.
+/// The kind of name that the last word of the line, which may be empty, begins.
 fn wanted(words: &[&str]) -> Option<NameKind> {
     let (last, before) = words.split_last()?;
     let root = args::command();

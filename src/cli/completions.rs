@@ -33,7 +33,7 @@ pub fn script(shell: Shell) -> String {
     }
 }
 
-/// Names if there are any, else what clap completes. Bash makes a word of each `=`.
+/// Completes names if there are any, else as clap does. Bash makes each `=` a word of its own.
 const BASH: &str = r#"
 _runnerctl_names() {
     local names

@@ -108,7 +108,7 @@ pub fn expiry(file: &FleetFile, now: Timestamp) -> Option<String> {
 /// The hint for a revocation list that expires soon.
 pub const RENEW_LISTS: &str = "issue a new list with its CA, and reload the proxy before GARM";
 
-/// How long before the expiry of a revocation list the warnings begin. Many CAs issue one a week.
+/// How long before the expiry of a revocation list the warnings begin. Many CAs issue one per week.
 const LISTS_SOON: SignedDuration = SignedDuration::from_hours(3 * 24);
 
 /// The state of the revocation lists.
@@ -149,8 +149,8 @@ pub fn tls_files(file: &FleetFile) -> tls::GarmTlsFiles {
     }
 }
 
-/// The same with the transport wrapped by `wrap`. Also returns the transport itself, which can load
-/// renewed certificates.
+/// Like [`connect`], but with the transport wrapped by `wrap`. Also returns the transport itself,
+/// which can load renewed certificates.
 pub fn connect_through(
     file: &FleetFile,
     base: PathBuf,

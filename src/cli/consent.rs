@@ -29,7 +29,7 @@ pub fn check_saved(saved: &SavedPlan, plan: &Plan, heading: &Heading) -> Result<
         return Ok(());
     }
     if plan.steps.is_empty() {
-        let text = "the saved plan is stale: GARM is as the files say, nothing is left to apply";
+        let text = "the saved plan is stale: GARM already matches the files";
         return Err(Failure::refused(text).help("the plan may have been applied already"));
     }
     let names: Vec<String> = differing

@@ -70,7 +70,7 @@ impl Exit {
         match self {
             Self::Done => "done, or nothing to do; also `plan` with changes",
             Self::Failed => {
-                "any other failure, the question was answered no, or `audit verify` found a break"
+                "any other failure, a confirmation answered with no, or a break found by `audit verify`"
             }
             Self::Pending => "`plan --detailed-exitcode`: changes or blocked steps are pending",
             Self::Input => {
@@ -82,7 +82,7 @@ impl Exit {
                  nothing was written"
             }
             Self::Incomplete => {
-                "`apply` could not do all of it: a step failed, was blocked or timed out"
+                "`apply` could not complete every step: one failed, was blocked or timed out"
             }
             Self::Refused => {
                 "refused before the first write: stale plan, deletion not allowed, \

@@ -31,7 +31,8 @@ pub fn run(args: &ExplainArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The keys that `asked` names: a whole path, else the end of one. A mapping comes with its keys.
+/// The keys that match `asked`, as a whole path or else as the end of one. A mapping comes with the
+/// keys below it.
 fn find(asked: &str) -> Result<Vec<KeyReference>, Failure> {
     let (pool, fleet) = (pool_keys(), fleet_keys());
     match asked {

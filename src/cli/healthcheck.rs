@@ -27,7 +27,7 @@ pub async fn run(args: &HealthcheckArgs, cx: Context<'_>) -> Result<Exit, Failur
     }
 }
 
-/// Where to ask: at the address of `--url`, else of the fleet file. An `http://` address needs no
+/// The address to ask: that of `--url`, else that of the fleet file. An `http://` address needs no
 /// fleet file.
 fn endpoint(args: &HealthcheckArgs, cx: Context<'_>) -> Result<WatchEndpoint, Failure> {
     let is_plain = args.url.as_ref().is_some_and(|url| url.scheme() == "http");

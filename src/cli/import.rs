@@ -232,7 +232,7 @@ mod tests {
     use crate::sim::in_memory::InMemoryWorld;
     use crate::sim::{ApiRequest, SimConfig, World};
 
-    /// An answer that is a success.
+    /// Sends a request, which must succeed, and returns the answer.
     fn ask(world: &mut World, method: &str, path: &str, body: &str) -> Value {
         let token = format!("Bearer {}", world.admin_token());
         let authorization = Some(token.as_str());
@@ -241,12 +241,13 @@ mod tests {
         serde_json::from_str(&reply.body).unwrap_or(Value::Null)
     }
 
-    /// A pool made by hand: the body of its POST, one of its PUT, and whether no file can say it.
+    /// A pool made by hand: the body of its POST, the body of a PUT, and whether no pool file can
+    /// declare it.
     #[derive(Debug, Clone)]
     struct ByHand {
         at: &'static str,
         post: Value,
-        /// As text: numbers of any length.
+        /// Text, since its numbers may have any number of digits.
         specs: &'static str,
         put: Value,
         is_odd: bool,
@@ -361,7 +362,7 @@ mod tests {
         )
     }
 
-    /// A GARM with these pools, two proxies and a template of its own.
+    /// A GARM with these pools, two proxies and an additional template.
     fn world(pools: &[ByHand]) -> World {
         let mut world = World::new(SimConfig { backoff: 86_400, ..SimConfig::default() });
         for name in ["Squid", "other"] {
@@ -403,7 +404,8 @@ mod tests {
         prop_assert!(errors.is_empty(), "{text}\n{errors:#?}");
         for (draft, by_hand) in drafts.iter().zip(pools) {
             let is_taken = checked.taken.iter().any(|pool| pool.id == draft.id);
-            // A template for another system can be left alone, and not be named.
+            // A pool file cannot name a template for another system, but it can leave the template
+            // out.
             let is_unfit = by_hand.put["os_type"] != Value::Null;
             let is_out = by_hand.is_odd || is_unfit && !defaults["template"].is_null();
             prop_assert_eq!(is_taken, !is_out, "{}", &text);
@@ -440,7 +442,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Whatever a pool is in GARM and whatever the fleet file fills in.
+        /// Holds for any settings of a pool in GARM and any defaults of the fleet file.
         #[test]
         fn an_imported_pool_is_adopted_without_any_other_change(
             pools in vec(by_hand(), 1..5),

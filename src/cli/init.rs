@@ -1,5 +1,5 @@
-//! `init`: writes the files of a new fleet. What no option gives is taken from GARM where it leaves
-//! no choice, and asked for at a terminal where it does.
+//! `init`: writes the files of a new fleet. A value that no option gives is taken from GARM if GARM
+//! offers only one; otherwise the user is asked at a terminal.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -27,17 +27,18 @@ use crate::reconcile::read_fleet::{FleetRequest, read_fleet};
 use crate::render::init::{FLEET_FILE, IfPresent, NewFile, NewFleet, NewGarm, files};
 use crate::render::style::{HELP, paint};
 
-/// Most choices that are listed before a question or in an error.
+/// The largest number of choices that are listed before a question or in an error.
 const LISTED: usize = 20;
 
-/// Writes the files. Refuses (6) before the first write if the fleet file or the pool file is there;
+/// Writes the files. Refuses (6) before the first write if the fleet file or the pool file exists;
 /// fails with 3 if a value is invalid, with 4 if GARM cannot be read, and with 64 if a value is
-/// missing and no terminal is there to ask at.
+/// missing and there is no terminal to ask at.
 pub async fn run(args: &InitArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     for path in [FLEET_FILE.to_owned(), format!("pools/{}.yaml", args.pool)] {
         refuse_present(&args.dir.join(path))?;
     }
-    // Before GARM is asked: paths of the fleet file, `..` among them, start from this folder.
+    // The folder must exist before GARM is asked, since relative paths in the fleet file start from
+    // it and may contain `..`.
     fs::create_dir_all(&args.dir)
         .with_context(|| format!("cannot create {}", code(args.dir.to_string_lossy())))?;
     let (fleet, unowned) = answers(args, cx).await?;
@@ -76,7 +77,7 @@ fn next(dir: &Path, unowned: usize) -> String {
 }
 
 fn refuse_present(path: &Path) -> Result<(), Failure> {
-    // A link to nothing is there, too.
+    // A dangling link counts as existing, too.
     if fs::symlink_metadata(path).is_err() {
         return Ok(());
     }
@@ -130,7 +131,7 @@ struct Choice {
     instance_type: String,
 }
 
-/// The choice, if the options give all of it: GARM is not asked then.
+/// The choice, if the options give all of it. GARM is then not asked.
 fn given(args: &InitArgs) -> Option<Choice> {
     Some(Choice {
         entity: named_entity(args)?,
@@ -150,7 +151,8 @@ fn named_entity(args: &InitArgs) -> Option<EntityRef> {
     .find_map(|(kind, name)| Some(EntityRef { kind, name: name.clone()?, endpoint: None }))
 }
 
-/// A fleet's name from its entity's: lower case, and `-` for what a name cannot have.
+/// Derives the name of the fleet from that of its entity: in lower case, with `-` in place of
+/// invalid characters.
 fn fleet_name(entity: &EntityRef) -> String {
     let name: String = entity
         .name
@@ -167,7 +169,7 @@ async fn read(garm: &NewGarm, dir: &Path, cx: Context<'_>) -> Result<Fleet, Fail
     let path = dir.join(FLEET_FILE).display().to_string();
     let manifest = check(&[SourceFile { path, text: format!("fleet: new\n{}", garm.text()) }], cx)?;
     let Some(file) = &manifest.fleet_file else {
-        return Err(Failure::input("these values make no fleet file"));
+        return Err(Failure::input("these values do not make a valid fleet file"));
     };
     let client = connect(file, dir.to_owned(), cx)?;
     let request = FleetRequest {
@@ -179,7 +181,7 @@ async fn read(garm: &NewGarm, dir: &Path, cx: Context<'_>) -> Result<Fleet, Fail
     Ok(reading(&client.address(), read, cx).await?)
 }
 
-/// What the options give, what GARM leaves no choice about, and the answers to the rest.
+/// Takes each value from the options, from GARM if it offers only one, else from an answer.
 async fn choose(args: &InitArgs, found: &Fleet, asker: &Asker<'_>) -> Result<Choice, Failure> {
     let entity = match named_entity(args) {
         Some(entity) => entity,
@@ -248,8 +250,8 @@ struct Asker<'a> {
 }
 
 impl Asker<'_> {
-    /// A text: the option's, else an answer, for which `proposal` is the default. Without a terminal
-    /// it is the proposal.
+    /// The option's value, else the answer at the terminal, with `proposal` as its default. Without
+    /// a terminal it is the proposal.
     async fn text(
         &self,
         option: &str,
@@ -275,12 +277,12 @@ impl Asker<'_> {
             match (answer.is_empty(), &proposal) {
                 (false, _) => return Ok(answer),
                 (true, Some(proposal)) => return Ok(proposal.clone()),
-                (true, None) => self.cx.print.say("it has no default: write a value"),
+                (true, None) => self.cx.print.say("it has no default: enter a value"),
             }
         }
     }
 
-    /// One of several names, at least one: the only one, else the answer, as a number or a name.
+    /// One of `names`, which are not empty: the only one, else the answer, as a number or a name.
     async fn one_of(
         &self,
         option: &str,
@@ -307,13 +309,13 @@ impl Asker<'_> {
             let by_name = names.iter().find(|name| **name == answer);
             match by_name.or(by_number) {
                 Some(name) => return Ok(name.clone()),
-                None => self.cx.print.say(&format!("write a number from 1 to {}", names.len())),
+                None => self.cx.print.say(&format!("enter a number from 1 to {}", names.len())),
             }
         }
     }
 }
 
-/// Stops at errors in the fleet file, which is the first, and in the pool files.
+/// Fails if the fleet file, which is the first source, or a pool file has errors.
 fn check(sources: &[SourceFile], cx: Context<'_>) -> Result<Manifest, Failure> {
     let manifest = config::load(sources.first(), sources.get(1..).unwrap_or_default());
     let errors = manifest.problems.iter().filter(|problem| problem.severity == Severity::Error);
@@ -348,7 +350,7 @@ fn write(dir: &Path, files: &[NewFile]) -> Result<(Vec<String>, Vec<String>), Fa
     Ok((written, kept))
 }
 
-/// Writes one file; whether it was written.
+/// Writes one file. Returns whether it was written.
 fn create(path: &Path, text: &str, if_present: IfPresent) -> anyhow::Result<bool> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).context("cannot create its folder")?;

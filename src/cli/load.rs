@@ -64,7 +64,7 @@ pub fn read_files(places: &FilePaths, pools: &[Start]) -> CheckedFiles {
     CheckedFiles { manifest, fleet_source, problems, files: paths, scope, unread, policies }
 }
 
-/// Names `init` where neither a fleet file nor the default folder of pool files exists.
+/// Adds a hint about `init` if neither a fleet file nor the default folder of pool files exists.
 fn point_to_init(problems: &mut [Problem], places: &FilePaths) {
     let Start::Below { .. } = places.pools else { return };
     let folder = places.pools.path().display().to_string();
@@ -205,7 +205,7 @@ impl Loaded {
         SpecsRequest::Declared { fleet: file.fleet.clone(), pools: claims.collect() }
     }
 
-    /// The parts of GARM that these files make it necessary to read.
+    /// The parts of GARM that must be read for these files.
     pub fn ask(&self) -> FleetRequest {
         FleetRequest {
             kinds: self.manifest.entity_kinds(),

@@ -1,4 +1,4 @@
-//! argv → settings → one command → exit code; the only printer.
+//! argv → settings → one command → exit code.
 //!
 //! Decides what a command line means, what is printed where, and how the program ends. Each command
 //! is one file with one function that returns an [`exit::Exit`] or a [`failure::Failure`]; only
@@ -103,7 +103,7 @@ fn run(cli: &Cli) -> Exit {
     })
 }
 
-/// What the log of this command is about.
+/// The kind of log that this command writes.
 fn source(cli: &Cli) -> LogSource {
     match (&cli.command, cli.globals.output) {
         (Command::Watch(_), Output::Json) => LogSource::WatchJson,

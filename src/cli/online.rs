@@ -12,7 +12,7 @@ use crate::domain::text::{self, list, quote};
 use crate::reconcile::read_fleet::names::{GarmNames, NamesRequest};
 use crate::render::words::nearest;
 
-/// What to read of GARM to check these files.
+/// The names in GARM that must be read to check these files.
 pub fn request(manifest: &Manifest) -> NamesRequest {
     let has_credentials =
         manifest.fleet_file.as_ref().is_some_and(|file| !file.credentials.is_empty());
@@ -27,8 +27,8 @@ pub fn request(manifest: &Manifest) -> NamesRequest {
 /// A problem with one field of a pool.
 type FieldFinding = Option<(&'static str, FieldProblem)>;
 
-/// What pools name and GARM does not have, in the order of the pools. A value that pools inherit
-/// from the defaults is reported once.
+/// The names that pools use and GARM does not have, in the order of the pools. A value that pools
+/// inherit from the defaults is reported once.
 pub fn problems(manifest: &Manifest, known: &GarmNames) -> Vec<Problem> {
     let mut seen = BTreeSet::new();
     let mut problems = Vec::new();
@@ -222,7 +222,7 @@ mod tests {
         Template { id, name, os_type, forge: "github".into(), is_system: false }
     }
 
-    /// What is said about one pool with these fields.
+    /// Checks the problems of one pool with these fields.
     fn check(fields: &str, expected: &[&str]) {
         let text = format!(
             "pools: [{{ name: a, max_runners: 1, instance_type: m5, image: i, {fields} }}]"

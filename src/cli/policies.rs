@@ -12,8 +12,7 @@ use crate::policy::{UndeclaredPools, Violation, joined, judge, judge_live};
 
 use super::runner_kit::problem;
 
-/// The policies that the pools of a run have to satisfy, each of them. That of the fleet file comes
-/// first.
+/// The policies of a run. Its pools must satisfy each of them. That of the fleet file comes first.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PolicySet(Vec<PolicySettings>);
 

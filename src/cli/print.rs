@@ -205,7 +205,8 @@ impl Printer {
     }
 }
 
-/// Columns and lines of the terminal on stdout; absent if it is none or does not report them.
+/// Columns and lines of the terminal on stdout; absent if stdout is not a terminal or the terminal
+/// does not report them.
 fn screen() -> Option<(usize, usize)> {
     let size = rustix::termios::tcgetwinsize(stdout()).ok()?;
     (size.ws_col > 0 && size.ws_row > 0).then(|| (size.ws_col.into(), size.ws_row.into()))

@@ -18,7 +18,7 @@ use super::print::Printer;
 /// Interval at which the spinners turn.
 const TICK: Duration = Duration::from_millis(120);
 
-/// Most pools with a bar at a time: more may be in work than a terminal has lines.
+/// The largest number of pools with a bar: more may be in progress than a terminal has lines.
 const BARS_MAX: usize = 16;
 
 /// Interval at which the log repeats a drain that does not change.
@@ -26,7 +26,7 @@ const DRAIN_SILENCE: Duration = Duration::from_secs(60);
 
 /// Shows what an `apply` does.
 pub enum Progress<'a> {
-    /// One bar for each pool in work, and one for all steps.
+    /// One bar for each pool in progress, and one for all steps.
     Bars(ProgressBars<'a>),
     /// One line per event, for output that cannot be redrawn.
     Lines(ProgressLines<'a>),

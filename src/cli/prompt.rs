@@ -5,8 +5,9 @@ use std::io::stdin;
 use super::context::Context;
 use super::failure::Failure;
 
-/// Asks `question` and returns the trimmed answer, `None` at the end of the input (Ctrl-D). Requires [`super::print::Printer::can_ask`]. A
-/// separate thread reads the answer, so that a signal can end the command meanwhile.
+/// Asks `question` and returns the trimmed answer, or `None` at the end of the input (Ctrl-D).
+/// Requires [`super::print::Printer::can_ask`]. A separate thread reads the answer, so that a
+/// signal can end the command meanwhile.
 pub async fn ask(question: &str, cx: Context<'_>) -> Result<Option<String>, Failure> {
     cx.print.prompt(question);
     let (sender, answer) = tokio::sync::oneshot::channel();

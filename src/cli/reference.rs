@@ -107,7 +107,7 @@ except {own}, for the pools that do not set it themselves. `validate` requires
     )
 }
 
-/// The keys of the fields that are meant, as a phrase.
+/// The keys of the fields for which `is_meant` holds, as a phrase.
 fn keys(is_meant: fn(&Field) -> bool) -> String {
     let fields = FIELDS.iter().filter(|field| is_meant(field));
     text::list(fields.map(|field| format!("`{}`", field.key)), usize::MAX)
@@ -192,7 +192,7 @@ fn fleet() -> String {
     page
 }
 
-/// Every key of the fleet file, from its JSON Schema; of `defaults` only the key itself.
+/// Every key of the fleet file, from its JSON Schema; `defaults` without the keys below it.
 pub fn fleet_keys() -> Vec<KeyReference> {
     let mut keys = Vec::new();
     add_keys(&config::schema()["$defs"]["fleet_file"], "", &mut keys);

@@ -15,8 +15,8 @@ use tokio::runtime::{Builder, Runtime};
 use super::exit::Exit;
 use super::failure::Failure;
 
-/// Most threads of the pool. The work is short or waits for a disk, so more threads would only
-/// queue there.
+/// The largest number of threads in the pool. The work is short or waits for a disk, so more
+/// threads would only wait for the disk, too.
 const POOL_MAX: usize = 16;
 
 /// How long an idle thread of the pool is kept: for the life of the process.
@@ -25,12 +25,12 @@ const KEPT: Duration = Duration::from_secs(u32::MAX as u64);
 /// How long blocking work may delay the end of the process.
 const END_PATIENCE: Duration = Duration::from_millis(200);
 
-/// Runs `future` on this thread alone.
+/// Runs `work` on this thread alone.
 pub(super) fn wait(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     started(|| Builder::new_current_thread().enable_all().pooled().build())?.block_on(work)
 }
 
-/// Runs `future` on this thread and spawned tasks on a second one, so that they do not wait for the
+/// Runs `work` on this thread and spawned tasks on a second one, so that they do not wait for the
 /// loop.
 pub(super) fn wait_on_threads(
     work: impl Future<Output = Result<Exit, Failure>>,
@@ -43,7 +43,7 @@ pub(super) fn wait_on_threads(
     ended
 }
 
-/// Runs `future` with tokio's clock paused: it jumps to the next deadline.
+/// Runs `work` with tokio's clock paused: it jumps to the next deadline.
 pub(super) fn wait_in_virtual_time(
     work: impl Future<Output = Result<Exit, Failure>>,
 ) -> Result<Exit, Failure> {

@@ -25,8 +25,8 @@ use crate::sim::{InitialLoad, SimConfig, World};
 /// pools' policies, and GARM's own scaling is the safety net.
 const BACKOFF: &str = "5m";
 
-/// Most requests, log entries and ended jobs that are kept for `/_lab`: a sandbox may run for
-/// weeks.
+/// The largest number each of requests, log entries and ended jobs that are kept for `/_lab`: a
+/// sandbox may run for weeks.
 const HISTORY: usize = 10_000;
 
 /// Serves the simulated GARM until a signal.
@@ -97,7 +97,7 @@ async fn address(listen: &str) -> Result<SocketAddr, Failure> {
     }
 }
 
-/// Most pools that `--pools` may ask for.
+/// The largest number that `--pools` accepts.
 const POOLS_MAX: u32 = 100_000;
 
 /// The number of `--pools N`. `RUNNERCTL_POOLS` is for the other commands and is ignored.

@@ -38,7 +38,7 @@ pub fn of(kind: SchemaKind) -> Value {
     }
 }
 
-/// A schema as it stands in a file.
+/// A schema as the text of a file.
 pub fn text(schema: &Value) -> String {
     format!("{schema:#}\n")
 }

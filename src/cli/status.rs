@@ -100,7 +100,7 @@ async fn follow(
         }
         tokio::time::sleep(watch.args.interval).await;
         let look = look(watch);
-        // In a log the previous table is still there to read.
+        // In a log, the previous table remains readable.
         let looked = match cx.print.draws() {
             true => reading(&watch.client.address(), look, cx).await,
             false => look.await,
@@ -192,7 +192,7 @@ async fn decisions(watch: &StatusRun<'_>, fleet: &Fleet) -> PoolDecisions {
     PoolDecisions { source: Some(source), by_pool: all }
 }
 
-/// The decisions that a `watch` would make that starts now.
+/// The decisions of a `watch` that starts now.
 pub(super) fn first(
     owner: &FleetName,
     declared: &[DeclaredPool],

@@ -14,8 +14,8 @@ use crate::config::Problem;
 use crate::render;
 use crate::render::problem::WorkflowStep;
 
-/// Most characters to write. GitHub accepts 1 MiB per step and shows nothing of a larger summary; a
-/// page of this size is still readable.
+/// The largest number of characters to write. GitHub accepts 1 MiB per step and shows nothing of a
+/// larger summary; a page of this size is still readable.
 const CHARACTERS_MAX: usize = 60_000;
 
 /// Appends the text of `markdown` to the summary on GitHub Actions; does nothing elsewhere. A

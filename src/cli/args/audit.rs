@@ -94,7 +94,8 @@ fn since(text: &str) -> Result<Since, String> {
         .parse::<Timestamp>()
         .or_else(|_| text.parse::<DateTime>().and_then(|local| TimeZone::UTC.to_timestamp(local)));
     time.map(Since::At).map_err(|_| {
-        "expected a time as 2026-09-21T14:00:00Z or 2026-09-21, or a duration as 30m".into()
+        "expected a time such as 2026-09-21T14:00:00Z or 2026-09-21, or a duration such as 30m"
+            .into()
     })
 }
 

@@ -15,7 +15,7 @@ use crate::domain::name::PoolName;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Write the files of a new fleet; asks GARM, and you, for what no option gives
+    /// Write the files of a new fleet; ask GARM and the user for missing values
     Init(InitArgs),
     /// Check the pool files and the fleet file; with --online also against GARM
     Validate(ValidateArgs),
@@ -37,7 +37,7 @@ pub enum Command {
     Import,
     /// Run a demonstration on a simulated GARM, in seconds
     Demo,
-    /// Serve a simulated GARM on this machine, to try the commands on
+    /// Serve a simulated GARM on this machine for trying out the commands
     Sandbox(SandboxArgs),
     /// Explain a pool field or a key of the fleet file
     Explain(ExplainArgs),
@@ -297,7 +297,7 @@ pub struct SandboxArgs {
     pub arrivals: Option<Duration>,
 }
 
-/// The pause between two jobs at a rate such as `30/m`.
+/// The pause between two jobs at a rate such as `30/m`, of at most 1000 jobs per second.
 fn pause(rate: &str) -> Result<Duration, String> {
     let hint = || "write a number and s, m or h, like `30/m`".to_owned();
     let (count, unit) = rate.split_once('/').ok_or_else(hint)?;

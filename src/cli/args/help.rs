@@ -99,8 +99,8 @@ pub(super) fn shortened(command: Command) -> Command {
     })
 }
 
-/// Ends the help text of a command and of all below it. `end` gets the command and its examples,
-/// which end with an empty line if there are any.
+/// Appends a text to the help of a command and of all its subcommands. `end` makes the text from
+/// the command and its examples, which end with an empty line if there are any.
 fn ended(command: Command, above: &str, end: &dyn Fn(&Command, String) -> String) -> Command {
     let path = format!("{above} {}", command.get_name()).trim_start().to_owned();
     if path == "runnerctl exit-codes" {
@@ -110,7 +110,7 @@ fn ended(command: Command, above: &str, end: &dyn Fn(&Command, String) -> String
     command.after_help(text).mut_subcommands(|below| ended(below, &path, end))
 }
 
-/// The examples with their remarks in a column.
+/// The text of the examples, with their remarks in a column.
 fn section(examples: &[Example]) -> String {
     if examples.is_empty() {
         return String::new();
@@ -140,7 +140,7 @@ mod tests {
         let mut with_examples = 0;
         for path in paths(&command(), "") {
             for (line, _) in examples(&path) {
-                // The shell takes the redirection.
+                // The redirection is for the shell, not for the program.
                 let line = line.split(" > ").next().unwrap();
                 assert!(line.starts_with(&path), "{line}");
                 let words: Vec<_> = line.split(' ').map(Into::into).collect();
@@ -149,7 +149,7 @@ mod tests {
                 with_examples += 1;
             }
         }
-        // Each example is of a command that exists.
+        // Every entry of `examples` belongs to an existing command.
         assert_eq!(with_examples, 30);
     }
 }

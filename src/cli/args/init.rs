@@ -54,7 +54,7 @@ pub struct InitArgs {
     pub pool: PoolName,
 }
 
-/// A reference to a secret, as it was written.
+/// Checks that the text is a secret reference, and returns it unchanged.
 fn reference(text: &str) -> Result<String, String> {
     config::parse_reference(text).map(|_| text.to_owned())
 }

@@ -45,7 +45,7 @@ const HEAD_EVERY: Duration = Duration::from_mins(5);
 /// Interval at which a file without a record is checked for a head to anchor.
 const HEAD_WAIT: Duration = Duration::from_secs(1);
 
-/// Most heads of rotated files that may wait to be anchored.
+/// The largest number of heads of rotated files that may wait to be anchored.
 const ROTATIONS_MAX: usize = 8;
 
 /// How much of the end of the file is searched for the last record of a `watch`, in bytes.

@@ -109,8 +109,8 @@ impl AuditListener {
         }
     }
 
-    /// Waits for room in the queue, which the writing thread may do. The receiver is gone once the
-    /// loop has ended; then there is nothing to hold.
+    /// Blocks until the queue has room, which the writing thread is allowed to do. The receiver is
+    /// dropped once the loop has ended; then there is nothing to hold.
     fn send(&self, command: WatchCommand) {
         let _ = self.commands.blocking_send(command);
     }

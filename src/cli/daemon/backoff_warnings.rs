@@ -30,7 +30,7 @@ impl BackoffWarnings {
         self.short(snapshot).into_iter().chain(self.long(snapshot, names)).collect()
     }
 
-    /// A backoff with which GARM scales before the policies of the pools can: at each change.
+    /// Warns, at each change, if GARM scales before the policies of the pools can.
     fn short(&mut self, snapshot: &LoopSnapshot<'_>) -> Option<LogLine> {
         let pools = snapshot.fleet_index.entities().values().flat_map(EntityIndex::pools);
         let scaled = pools.filter(|pool| pool.is_scaled());
@@ -51,7 +51,8 @@ impl BackoffWarnings {
         Some(line)
     }
 
-    /// A long backoff that alone serves some pools: at each change and every hour.
+    /// Warns, at each change and every hour, of a long backoff that is the only scaling of some
+    /// pools.
     fn long(
         &mut self,
         snapshot: &LoopSnapshot<'_>,

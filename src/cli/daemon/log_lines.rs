@@ -18,7 +18,7 @@ use crate::render::decision::{self, Mood};
 use crate::render::words::{count, span};
 use crate::scaling::{Decision, Direction, Freeze, Reason};
 
-/// How important a decision is: a warning, news, or a detail.
+/// The level of the log line of a decision: a warning, information, or a detail.
 pub(super) fn decision_level(decision: &Decision) -> Level {
     match (decision.direction, decision.reason) {
         (Direction::Up | Direction::Down, _) => Level::INFO,
@@ -28,7 +28,8 @@ pub(super) fn decision_level(decision: &Decision) -> Level {
     }
 }
 
-/// The line of a decision that differs from the previous one, a detail of the pool's own line.
+/// The line of a decision that differs from the previous one. It adds detail to the pool's own
+/// line.
 pub(in crate::cli) fn decided(pool: &PoolName, decision: &Decision, applied: Writes) -> LogLine {
     let mood = match applied {
         Writes::Sent => Mood::Does,
@@ -60,7 +61,7 @@ pub(super) fn acted(act: &WriteReport) -> LogLine {
             (going("idle runner", runner, "", &act.outcome), Some(runner))
         }
         WriteAction::Remove { runner, fault } => {
-            // GARM forgets the words when it tries again, so their absence says nothing.
+            // GARM clears the message at each new attempt, so a missing one means nothing.
             let why = fault
                 .as_deref()
                 .map_or_else(String::new, |fault| format!("; its provider says: {}", said(fault)));
@@ -124,7 +125,7 @@ fn going(kind: &str, runner: &RunnerName, why: &str, end: &Result<WriteOutcome, 
     }
 }
 
-/// Whether the pool's own line covers the write: it has moved the level or removed a runner.
+/// Whether the pool's own line covers the write: it has changed the level or removed a runner.
 pub(super) fn is_covered(act: &WriteReport) -> bool {
     act.outcome == Ok(WriteOutcome::Done)
         && match act.action {

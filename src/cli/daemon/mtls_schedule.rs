@@ -189,9 +189,10 @@ mod tests {
         Probe { place: "API", url, attempt: Attempt::NoCertificate, proof, evidence }
     }
 
-    /// A prover whose rounds end as written, the last one for ever; each takes a second.
+    /// A prober whose rounds have the given results, the last one repeatedly. Each round takes a
+    /// second.
     struct ProberHarness {
-        /// Minutes since the start, and the word.
+        /// Minutes since the start, and the result in one word.
         told: Arc<Mutex<Vec<(u64, &'static str)>>>,
         orders: mpsc::Receiver<WatchCommand>,
         requirement: watch::Sender<MtlsRequirement>,

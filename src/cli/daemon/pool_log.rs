@@ -1,5 +1,5 @@
-//! One log line per pool and interval: the jobs that wait, the runners, those that came and went,
-//! the level from and to, and the decision. `-v` adds a line for each decision and each write.
+//! One log line per pool and interval: waiting jobs, runners, started and removed runners, the
+//! level before and after, and the decision. `-v` adds a line for each decision and each write.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -53,7 +53,7 @@ struct LoggedValues {
 }
 
 impl PoolLog {
-    /// Takes in the change of one runner.
+    /// Records the change of one runner.
     pub(super) fn runner_changed(&mut self, transition: &RunnerTransition<'_>) {
         let pool = transition.appeared().and_then(|runner| runner.pool.as_ref());
         if let Some(entry) = pool.and_then(|id| self.pools.get_mut(id)) {
@@ -61,7 +61,7 @@ impl PoolLog {
         }
     }
 
-    /// Takes in a write.
+    /// Records a write.
     pub(super) fn acted(&mut self, act: &WriteReport) {
         let (WriteAction::Raise { to, .. } | WriteAction::Lower { to, .. }) = act.action else {
             return;
@@ -78,7 +78,7 @@ impl PoolLog {
         }
     }
 
-    /// Takes in the decisions of an evaluation. Returns the lines that are due.
+    /// Records the decisions of an evaluation. Returns the lines that are due.
     pub(super) fn evaluated(&mut self, snapshot: &LoopSnapshot<'_>) -> Vec<LogLine> {
         let managed = snapshot.managed;
         self.pools.retain(|id, entry| managed.get(&entry.name).is_some_and(|pool| pool.id == *id));
@@ -244,7 +244,8 @@ mod tests {
             Self { log: PoolLog::default(), level: 0, runners: Vec::new(), lines: Vec::new() }
         }
 
-        /// A read at this second with so many waiting jobs and these runners, and its evaluation.
+        /// Reads the fleet at this second, with this many waiting jobs and these runners, and
+        /// evaluates it.
         fn see(&mut self, second: i64, jobs: i64, runners: &[(&str, &str)]) {
             let rows: Vec<Runner> =
                 runners.iter().map(|(name, state)| runner("web", name, state, 0)).collect();
@@ -327,8 +328,9 @@ mod tests {
         assert!(scene.log.end().is_empty());
     }
 
-    /// Random reads and writes: the runners of each line are those of the line before, plus the
-    /// started and minus the removed ones; its level starts where that of the line before ended.
+    /// Random reads and writes: the runners of each line are those of the previous line, plus the
+    /// started and minus the removed ones, and its level begins where that of the previous line
+    /// ended.
     #[test]
     fn every_line_continues_the_previous_one() {
         let names: Vec<String> = (0..40).map(|n| format!("r{n}")).collect();

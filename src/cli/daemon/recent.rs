@@ -39,7 +39,7 @@ struct RecentEntry {
 /// Decides whether an entry replaces the one before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EntryTopic {
-    /// A failed read of GARM: the next failure differs only in its number.
+    /// A failed read of GARM. Consecutive failures differ only in their number.
     ReadFailure,
     Other,
 }

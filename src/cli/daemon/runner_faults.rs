@@ -1,5 +1,5 @@
-//! Warns of runners that fail, as soon as GARM's row shows it and with the words of the provider.
-//! A provider that fails for all runners alike is one warning in five minutes.
+//! Warns of a runner that fails, as soon as GARM's row shows it, with the provider's message. A
+//! failure that is the same for all runners of a pool is a warning once in five minutes.
 
 use std::collections::BTreeMap;
 
@@ -45,15 +45,15 @@ pub(super) struct RunnerFaults {
 #[derive(Debug)]
 struct PoolFaults {
     warned_at: Timestamp,
-    /// The words of the last warning, without names and numbers.
+    /// The message of the last warning, without names and numbers.
     pattern: String,
     /// Failures since the last warning.
     held: usize,
 }
 
 impl RunnerFaults {
-    /// Takes in a full read. Returns the lines about failures in the pools of `owner` that were not
-    /// seen before; after the first read, changes have shown them.
+    /// Records a full read. Returns the lines about new failures in the pools of `owner`. After the
+    /// first read, [`Self::runner_changed`] has reported most failures already.
     pub(super) fn read(&mut self, fleet: &Fleet, owner: &FleetName) -> Vec<LogLine> {
         let mut faults = fleet.runners.iter().filter(|runner| fault(runner).is_some()).peekable();
         if faults.peek().is_none() {
@@ -65,7 +65,7 @@ impl RunnerFaults {
         faults.filter_map(|runner| self.see(runner, names.get(runner.pool.as_ref()?)?)).collect()
     }
 
-    /// Takes in the change of one runner. `names` are the managed pools.
+    /// Records the change of one runner. `names` are the managed pools.
     pub(super) fn runner_changed(
         &mut self,
         transition: &RunnerTransition<'_>,
@@ -86,7 +86,8 @@ impl RunnerFaults {
             .then(|| self.weigh(pool, (&runner.name, kind, words), runner.updated_at))
     }
 
-    /// The line of a runner that is removed because it has failed; none if its row has shown it.
+    /// The line of a runner that is removed because it has failed; none if its row has already
+    /// shown the failure.
     pub(super) fn removed(
         &mut self,
         pool: &PoolName,
@@ -102,7 +103,7 @@ impl RunnerFaults {
         self.pools.retain(|(pool, _), _| is_managed(pool));
     }
 
-    /// The line of a failure: a warning, or a detail if one like it was logged recently.
+    /// The line of a failure: a warning, or a detail if a similar one was logged recently.
     fn weigh(
         &mut self,
         pool: &PoolName,
@@ -130,7 +131,7 @@ impl RunnerFaults {
     }
 }
 
-/// What has failed according to the row, and the words of the provider.
+/// The failure that the row shows, and the provider's message.
 fn fault(runner: &Runner) -> Option<(FaultKind, &str)> {
     if let Some(words) = runner.deletion_fault() {
         return Some((FaultKind::Delete, words));
@@ -164,7 +165,7 @@ fn text(runner: &RunnerName, kind: FaultKind, words: &str) -> String {
     }
 }
 
-/// The words without the runner's name and without words that contain a digit.
+/// The message without the runner's name and without words that contain a digit.
 fn pattern(words: &str, runner: &RunnerName) -> String {
     let words = words.split_whitespace().filter(|word| {
         !word.contains(runner.as_str()) && !word.chars().any(|c| c.is_ascii_digit())
@@ -244,7 +245,7 @@ mod tests {
         let mut faults = RunnerFaults::default();
         let mut hear =
             |state: &str, fault, second| warned(&mut faults, row("r-1", state, fault), second);
-        // GARM forgets the words at each attempt.
+        // GARM clears the message at each attempt.
         assert_eq!(hear("pending_delete/idle", None, 0), None);
         assert_eq!(hear("deleting/idle", None, 1), None);
         let first = hear("pending_delete/idle", Some("volume is removed\n"), 2);

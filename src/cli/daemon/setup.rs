@@ -48,7 +48,7 @@ pub(in crate::cli) fn declared_pools(fleet: &FleetName, pools: &[DeclaredPool]) 
     DeclaredPools { fleet: fleet.clone(), pools, is_whole: false }
 }
 
-/// Files that were refused, with the error in its parts.
+/// The error of refused files, in its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ConfigError {
     pub(super) message: String,
@@ -100,7 +100,7 @@ impl DaemonConfig {
         rows.into_iter().filter(|row| row.1).map(|row| row.0).collect()
     }
 
-    /// The keys of the fleet file, pools aside, that differ in `fresh` and need an `apply`.
+    /// The keys of the fleet file, pools excepted, that differ in `fresh` and need an `apply`.
     pub(super) fn needs_apply(&self, fresh: &Self) -> Vec<&'static str> {
         let (old, new) = (&self.file, &fresh.file);
         let rows = [

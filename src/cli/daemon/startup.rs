@@ -37,7 +37,7 @@ use crate::reconcile::watch::{LoopSettings, RunMode, WatchCommand, Writes};
 use crate::render::words::count;
 use crate::secrets;
 
-/// Most commands that may wait for the loop, which takes them at each turn.
+/// The largest number of commands that may wait for the loop, which takes all of them at each turn.
 const ORDERS_MAX: usize = 8;
 
 /// The opened parts of the service.
@@ -168,7 +168,7 @@ async fn record(
     Ok((records, destination, work))
 }
 
-/// Probes mTLS before a `--once` that writes: it would be done before the first scheduled round.
+/// Probes mTLS before a `--once` that writes, since it would end before the first scheduled round.
 async fn require_proof(
     args: &WatchArgs,
     setup: &DaemonConfig,

@@ -28,7 +28,7 @@ pub(super) struct Timings {
 }
 
 impl Timings {
-    /// Takes in a full read, after the changes of runners that it shows.
+    /// Records a full read. Called after the changes of runners that the read shows.
     pub(super) fn read(&mut self, fleet: &Fleet) {
         let before = std::mem::take(&mut self.waiting);
         // The row of a job shows its start before the row of its runner does.
@@ -45,7 +45,7 @@ impl Timings {
             .collect();
     }
 
-    /// Takes in a changed row of a job. A job whose row GARM deletes may still start: the row of its
+    /// Records a changed row of a job. A job whose row GARM deletes may still start: the row of its
     /// runner shows that.
     pub(super) fn see_job(&mut self, job: &Job) {
         match job.status {

@@ -43,8 +43,8 @@ const JOBS: usize = 18;
 /// How long each job runs.
 const JOB: Duration = Duration::from_secs(120);
 
-/// The number of jobs, the youngest, that are cancelled while they wait, so that their runners are
-/// not needed.
+/// How many of the youngest jobs are cancelled while they wait, so that their runners are not
+/// needed.
 const CANCELLED: usize = 4;
 const CANCELLED_AT: usize = 2;
 

@@ -117,7 +117,7 @@ pub(in crate::cli) enum LogFields {
     Audit { known: String, found: Option<String> },
 }
 
-/// The words of a reason, or none.
+/// The word of every reason, and null.
 fn causes() -> Vec<Option<&'static str>> {
     Reason::ALL.iter().map(|reason| Some(reason.word())).chain([None]).collect()
 }

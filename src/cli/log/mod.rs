@@ -76,8 +76,8 @@ pub(super) fn start(
 
 /// Which events are logged; none without `-v`, except by `watch`.
 ///
-/// Libraries stay at `warn` whatever is asked, and `RUST_LOG` is not read: below that level they
-/// log requests whole, and a request carries a token.
+/// Libraries stay at `warn` whatever the flags are, and `RUST_LOG` is not read: below that level
+/// they log requests whole, and a request carries a token.
 fn levels(source: LogSource, verbose: u8) -> Option<Targets> {
     let (ours, requests) = match (source, verbose) {
         (LogSource::OneShot, 0) => return None,
@@ -101,7 +101,7 @@ mod tests {
 
     use super::*;
 
-    /// Whether a step, a detail, a request and a decision are logged.
+    /// Checks whether a step, a detail, a request and a decision are logged.
     fn check(source: LogSource, verbose: u8, expected: [bool; 4]) {
         let levels = levels(source, verbose).unwrap_or_default();
         let rows = [

@@ -130,10 +130,10 @@ fn at_a_terminal_it_asks_for_what_is_left() {
     let (mut terminal, child) =
         Terminal::start(bench.command(&["init", "ci", "--provider", "sim"]), Streams::InAndErr);
     terminal.answer_to("GARM's URL: ", "");
-    terminal.answer_to("it has no default: write a value\r\nGARM's URL: ", &url);
+    terminal.answer_to("it has no default: enter a value\r\nGARM's URL: ", &url);
     terminal.answer_to("administrator [env:GARM_PASSWORD]: ", "file:../rc.yaml.password");
     terminal.answer_to("Organization, repository or enterprise: ", "9");
-    terminal.answer_to("write a number from 1 to", "1");
+    terminal.answer_to("enter a number from 1 to", "1");
     terminal.answer_to("Image of the VMs [", "my-image");
     terminal.answer_to("Instance type (GARM's flavor) [", "");
     terminal.end(child).ends(0);
