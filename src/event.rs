@@ -1,4 +1,4 @@
-//! What happened, as data: progress for a terminal, a log line, a later dashboard.
+//! The events of an apply as data, for progress on a terminal and for log lines.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use crate::plan::{Action, Resource};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StepResult {
     Done,
-    /// Found done already, by another run for example.
+    /// Nothing was left to do, for example because another run had done it.
     AlreadyDone,
-    /// GARM refused it, or could not be reached in the middle.
+    /// GARM refused it, or stopped responding.
     Failed,
     /// The plan could not do it, or GARM has changed so that it must not be done.
     Blocked,
@@ -31,7 +31,7 @@ impl StepResult {
         Self::Interrupted,
     ];
 
-    /// The word of output and JSON.
+    /// The word used in output and JSON.
     pub fn word(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -43,7 +43,7 @@ impl StepResult {
         }
     }
 
-    /// Whether the pool now is as the plan wanted it.
+    /// Whether the pool is now as planned.
     pub fn is_good(self) -> bool {
         matches!(self, Self::Done | Self::AlreadyDone)
     }
@@ -80,23 +80,23 @@ pub enum ApplyEvent {
         pool: PoolName,
         /// Runners that still have a job.
         busy: usize,
-        /// Other runners that are still there.
+        /// Other runners that still exist.
         leaving: usize,
         /// How long it has been waiting.
         waited: Duration,
     },
-    /// A runner on its way out cannot be deleted.
+    /// A provider cannot delete a runner.
     Undeletable {
         pool: PoolName,
         runner: RunnerName,
-        /// What its provider says, as GARM has it.
+        /// The provider's message, as GARM reports it.
         fault: String,
     },
-    /// A runner was removed, or GARM said that it is busy.
+    /// A runner was removed, or GARM refused because it is busy.
     Runner {
         pool: PoolName,
         runner: RunnerName,
-        /// What became of it, in a few words.
+        /// The result, in a few words.
         what: String,
     },
     StepEnded(StepOutcome),

@@ -79,7 +79,7 @@ alert_series! {
     AuditGaps = "audit_gaps",
         "`runnerctl audit verify` names the gaps; look at the disk of the audit log",
         "auditgap";
-    /// How often audit records were found cut or changed within the last hour.
+    /// How many times audit records were found cut or changed within the last hour.
     AuditBreaks = "audit_breaks",
         "records of the audit log were cut, changed or deleted: compare it with a copy from \
          elsewhere, or with the statements of `watch.audit_anchor`",

@@ -55,8 +55,8 @@ codes! {
     NotAFile = "RC0103",
     /// The file is larger than 4 MiB, or all files together are larger than 32 MiB.
     TooLarge = "RC0104",
-    /// A symbolic link where none is followed, or one that leads out of the folder, to nothing or in
-    /// a circle.
+    /// A symbolic link where none is followed, or one that leads out of the folder, to nothing or
+    /// into a loop.
     BadLink = "RC0105",
     /// A pool file is more than one folder deep, where it would never be read.
     TooDeep = "RC0106",

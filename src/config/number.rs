@@ -41,7 +41,7 @@ fn whole(
     }
 }
 
-/// `017`, `0x1F`, `0o17`.
+/// The error for `017`, `0x1F` and `0o17`, whose meaning depends on the version of YAML.
 fn ambiguous(digits: &str, subject: MessageSubject<'_>) -> Option<InvalidValue> {
     let unsigned = digits.trim_start_matches(['+', '-']);
     let written = quote(digits);

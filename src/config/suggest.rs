@@ -69,7 +69,7 @@ pub(super) fn near<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
         .map(|nearest| nearest.1)
 }
 
-/// `providerName`, `provider-name` and `Provider_Name` as `provider_name`.
+/// Converts `providerName`, `provider-name` and `Provider_Name` to `provider_name`.
 fn snake(written: &str) -> String {
     let mut folded = String::new();
     let mut before = '_';

@@ -267,7 +267,7 @@ impl FileText {
 const WORD_MAX: usize = 40;
 const WORD_DIGITS_MAX: usize = 3;
 
-/// So few characters cannot hold a secret: `~`, `<<`, `1.5`.
+/// Text of at most this many characters cannot hold a secret: `~`, `<<`, `1.5`.
 const SHORT_MAX: usize = 4;
 
 /// Whether a key looks like a word. A line of a file that is not YAML may be mistaken for a key,

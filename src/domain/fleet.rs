@@ -89,7 +89,7 @@ pub const GARM_0_1_REFUSAL: &str = "this is GARM 0.1, which runnerctl reads but 
 /// What to do about [`GARM_0_1_REFUSAL`].
 pub const GARM_0_1_HELP: &str = "upgrade GARM to 0.2.0 or later";
 
-/// Which line of GARM answers (GARM.md §k).
+/// Which release line of GARM responds (GARM.md §k).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReleaseLine {
     Current,

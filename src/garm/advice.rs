@@ -61,7 +61,7 @@ fn transport(error: &TransportError) -> Option<&'static str> {
         TransportError::Timeout(_) => "check the load of GARM and of its database",
         TransportError::Tls(fault) => return tls(fault),
         TransportError::Closed(_) | TransportError::NotHttp(_) => {
-            "check that `garm.url` leads to GARM, with the right one of `http://` and `https://`"
+            "check that `garm.url` is the address of GARM, with the right scheme: `http://` or `https://`"
         }
         TransportError::ClosedOnCertificate(PresentedCertificate::Nothing) => {
             "set `garm.tls.cert` and `garm.tls.key`"

@@ -12,7 +12,7 @@ use crate::domain::redact::without;
 /// quote part of a long value. Shorter lines are too common to be secrets.
 const LINE_MIN: usize = 16;
 
-/// What no text about a response may contain.
+/// The secrets that no text about a response may contain.
 pub(super) struct Carried(Vec<SecretString>);
 
 impl Carried {

@@ -49,7 +49,7 @@ impl GarmClient {
         }
     }
 
-    /// Sets how large responses may be from the number of declared pools and runners.
+    /// Sets the limits on the size of responses from the number of declared pools and runners.
     pub fn expect(&self, pools: u64, runners: u64) {
         *self.budget.lock().ignoring_poison() = Budget::of(pools, runners);
     }
@@ -118,7 +118,7 @@ impl GarmClient {
         self.send(Method::Get, path, None, document).await
     }
 
-    /// What GARM's list of pools contains and [`Self::pools`] skips.
+    /// The data in GARM's list of pools that [`Self::pools`] skips.
     pub async fn unknown_of_pools(&self) -> Result<UnknownPoolData, GarmError> {
         let document = DocumentReader::up_to(self.budget().pools.bytes, wire::unknown);
         self.send(Method::Get, "/pools".into(), None, document).await

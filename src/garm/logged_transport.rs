@@ -84,7 +84,7 @@ impl Sent {
         Self { method: request.method.word(), path, at: Instant::now() }
     }
 
-    /// `streamed` bytes of the body are not in the response any more.
+    /// `streamed` bytes of the body are no longer in the response.
     fn log(&self, reply: &Result<Response, TransportError>, streamed: usize) {
         let Self { method, path, at } = self;
         let ms = u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -34,7 +34,8 @@ impl RefusedResponse {
     }
 }
 
-/// What GARM and reverse proxies say when they refuse a login; longer texts before their prefixes.
+/// What GARM and reverse proxies say when they refuse a login. Longer texts come before their
+/// prefixes.
 const KNOWN: &[&str] = &[
     "Not Authorized",
     "Authentication failed",

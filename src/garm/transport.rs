@@ -175,7 +175,7 @@ pub enum TlsFault {
     #[error("the server's certificate is not for this name: {0}")]
     WrongName(String),
     /// The server presents the certificate of a CA, as a self-signed one often is.
-    #[error("the server's certificate is one of a CA, which no server may present")]
+    #[error("the server's certificate is a CA certificate, which a server must not present")]
     CaCertificate,
     /// Anything else that is wrong with the server's certificate.
     #[error("the server's certificate is refused: {0}")]

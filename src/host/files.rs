@@ -294,7 +294,7 @@ fn problem(refusal: Refusal, path: &Path) -> Problem {
             (Code::BadLink, "the link leads out of the folder that is read".to_owned())
         }
         Refusal::Dangling => (Code::BadLink, "the link leads to nothing".to_owned()),
-        Refusal::Circle => (Code::BadLink, "the link leads in a circle".to_owned()),
+        Refusal::Circle => (Code::BadLink, "the link leads into a loop".to_owned()),
         Refusal::NotAFile(what) => (Code::NotAFile, format!("this is {what}, not a file")),
         Refusal::TooLarge => (Code::TooLarge, "the file is larger than 4 MiB".to_owned()),
         Refusal::Io(error) => unread(&error),
@@ -442,11 +442,11 @@ mod tests {
                 &["/ok.yaml"],
                 &[
                     "RC0105 /a.yaml: the link leads out of the folder that is read",
-                    "RC0105 /loop.yaml: the link leads in a circle",
+                    "RC0105 /loop.yaml: the link leads into a loop",
                     "RC0105 /none.yaml: the link leads to nothing",
                     "RC0109 /notes.yaml: the link leads to a file that does not have the name of a pool file",
                     "RC0103 /pipe.yaml: this is a pipe, not a file",
-                    "RC0105 /self: the link leads in a circle",
+                    "RC0105 /self: the link leads into a loop",
                     "RC0105 /up: the link leads out of the folder that is read",
                     "RC0105 /zero.yaml: the link leads out of the folder that is read",
                     "not read /README",

@@ -13,9 +13,9 @@ use crate::policy::kit;
 /// The fields of this pool that a plan would change. `None` if that cannot be known: all known
 /// fields are as declared, but `extra_specs` were not read.
 ///
-/// The level of a pool that autoscales belongs to the scaler and is no drift. Install templates and
-/// proxies are not compared, since the files have only their names and GARM's pools only their ids.
-/// An existing runner kit is assumed to be the right one unless `kit` contains one.
+/// The level of a pool that autoscales belongs to the scaler and is not drift. Install templates
+/// and proxies are not compared, since the files have only their names and GARM's pools only their
+/// ids. An existing runner kit is assumed to be the right one unless `kit` contains one.
 pub fn drifts(
     desired: &DesiredPool,
     fleet: &FleetName,

@@ -136,7 +136,7 @@ impl PlanContext<'_> {
         let left = systems::after_change(&self.resolver.index, resolved.desired, pool, left)?;
         let mut wanted = self.spec(resolved, left, level);
         if pool.detail == PoolDetail::Listed {
-            // Unknown `extra_specs` are no difference.
+            // Unknown `extra_specs` are not a difference.
             wanted.extra_specs.clone_from(&pool.spec.extra_specs);
         } else if self.options.kit == RunnerKit::Unread {
             wanted.extra_specs = kit::carried(&pool.spec.extra_specs, &wanted.extra_specs);

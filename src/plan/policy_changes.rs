@@ -11,11 +11,11 @@ use crate::domain::name::PoolName;
 /// The changes since a revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyChanges {
-    /// The revision as it was asked for.
+    /// The revision as the user wrote it.
     pub since: String,
-    /// The commit that it is.
+    /// The commit of the revision.
     pub commit: String,
-    /// The pools that were declared before, too, and have another policy now; by name.
+    /// The pools that were also declared before and have a different policy now, by name.
     pub pools: Vec<PoolPolicyChange>,
     /// The settings of the fleet file, by path.
     pub settings: Vec<SettingChange>,
@@ -40,8 +40,8 @@ pub struct SettingChange {
     pub values: Option<(Option<String>, Option<String>)>,
 }
 
-/// The sections of the fleet file that pools, steps and this report do not show otherwise, and whose
-/// values are no secrets.
+/// The sections of the fleet file that pools, steps and this report do not show otherwise, and
+/// whose values are not secrets.
 const SHOWN: [&str; 3] = ["watch", "alerts", "policy"];
 
 /// The sections that are part of pools or of steps.

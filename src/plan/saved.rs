@@ -15,7 +15,7 @@ use crate::domain::text::code;
 /// The format version that is written.
 const FORMAT_VERSION: &str = "2";
 
-/// The format version before, which `apply` reads, too: it lacks what `show` prints.
+/// The previous format version, which `apply` also reads. It lacks what `show` prints.
 const WITHOUT_TEXTS: &str = "1";
 
 /// The largest saved plan that is read, in bytes: about 20 times the plan of 1,000 pools.

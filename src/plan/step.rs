@@ -172,7 +172,7 @@ pub enum Operation {
         id: PoolId,
         change: PoolChange,
     },
-    /// `PUT /pools/ID` that puts a pool in force which a replace has created or retired.
+    /// `PUT /pools/ID` that puts in force a pool that a replace has created or retired.
     Promote(Promotion),
     /// Creates the new pool under a label of its own, retires the label of the old pool, puts the
     /// new pool in force, then drains and deletes the old one.
@@ -192,7 +192,7 @@ pub enum Operation {
         is_retired: bool,
     },
     /// Deletes a pool that an interrupted create or replace has left over: disabled, empty and at
-    /// level 0. If it is not so any more, it is left alone.
+    /// level 0. If it no longer is, it is left alone.
     RemoveLeftover {
         id: PoolId,
     },

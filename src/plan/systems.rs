@@ -13,7 +13,7 @@ use crate::domain::text::code;
 
 /// Refuses systems and architectures for which GARM starts no runners. GARM refuses to create such
 /// a pool, but accepts the same values in an update and then starts no runners (measured). A pool
-/// that already is so is left as it is.
+/// that already has such a value is left as it is.
 pub(super) fn check<'a>(pool: &DesiredPool, live: Option<&Pool>) -> Result<(), Blocker<'a>> {
     let has =
         |differs: fn(&DesiredPool, &Pool) -> bool| live.is_some_and(|live| !differs(pool, live));

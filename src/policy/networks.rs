@@ -118,7 +118,7 @@ mod tests {
             allow: vec!["ci-*".into()],
             required: true,
         };
-        let Value::Object(specs) = specs else { panic!("{specs} is no object") };
+        let Value::Object(specs) = specs else { panic!("{specs} is not an object") };
         let got = violations(&specs, &rule);
         let bad: Vec<String> = got
             .iter()

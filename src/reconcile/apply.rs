@@ -21,8 +21,8 @@ use crate::domain::name::PoolName;
 use crate::event::{ApplyEvent, ApplyListener, StepOutcome, StepResult};
 use crate::plan::{Action, Plan, Resource, Step};
 
-/// The number of pools that may have begun and not ended: those that are being changed, and those
-/// that wait together for one list of all pools. The fewer may wait, the more lists an apply reads.
+/// The largest number of pools in progress: those that are being changed, and those that wait
+/// together for one list of all pools. With a lower limit an apply would read more lists.
 const BEGUN_MAX: usize = 512;
 
 /// Applies the plan. Returns one outcome for each step, in the plan's order, followed by one for

@@ -12,7 +12,7 @@ use crate::domain::name::{FleetName, PoolId, PoolName};
 use crate::event::{ApplyEvent, ApplyListener};
 use crate::plan::Resource;
 
-/// The context that every step of an apply needs.
+/// Shared by all steps of one apply.
 pub(super) struct StepContext<'a> {
     pub(super) writer: &'a Writer,
     pub(super) options: &'a ApplyOptions,
@@ -28,7 +28,7 @@ impl StepContext<'_> {
         self.options.stop.is_cancelled()
     }
 
-    /// Sleeps, unless the apply is or becomes stopped.
+    /// Sleeps for `duration`, or until the apply is stopped.
     pub(super) async fn pause(&self, duration: Duration) {
         tokio::select! {
             () = self.options.stop.cancelled() => {}
@@ -49,7 +49,7 @@ impl StepContext<'_> {
         self.slots.add_permits(1);
     }
 
-    /// Awaits something while another pool is changed.
+    /// Awaits `wait` while another pool may be changed.
     pub(super) async fn without_slot<T>(&self, wait: impl Future<Output = T>) -> T {
         self.release_slot();
         let result = wait.await;

@@ -193,7 +193,8 @@ async fn stand(context: &StepContext<'_>, mine: &PoolRef) -> Result<CreateEnd, W
     }
 }
 
-/// Retires our own pool, which is in use and does not rank first, like any pool in use.
+/// Retires our own pool, which is in use and does not rank first, in the same way as any other pool
+/// in use.
 async fn take_back(context: &StepContext<'_>, mine: &PoolRef) -> Result<CreateEnd, WriteError> {
     let precondition = Precondition::owned(context.fleet, &mine.name);
     match retire::retire(context, mine, &precondition).await? {

@@ -97,7 +97,8 @@ pub(super) async fn remove(
     Ok(StepEnd::of(outcome, ALREADY_GONE))
 }
 
-/// The pool, if it bears a label of this name and another pool is in force or none is to be.
+/// The pool, if it still bears the label of this name or of its replacement. Fails if it is now the
+/// pool in force.
 async fn find(context: &StepContext<'_>, left: &PoolRef) -> Result<Option<Pool>, WriteError> {
     let in_force = bearing(context, &context.mark(&left.name)).await?;
     match in_force.into_iter().enumerate().find(|(_, pool)| pool.id == left.id) {

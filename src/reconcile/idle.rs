@@ -19,8 +19,7 @@ pub(super) struct IdleWatch {
 }
 
 impl IdleWatch {
-    /// Takes over one observation of all runners in question; returns those that can be removed
-    /// now.
+    /// Records one observation of all runners in question. Returns those that can be removed now.
     pub(super) fn due<'a>(&mut self, runners: impl Iterator<Item = &'a Runner>) -> Vec<RunnerName> {
         let now = Instant::now();
         let free: Vec<&Runner> = runners.filter(|runner| is_free(runner)).collect();

@@ -3,7 +3,7 @@
 use crate::domain::pool::{Pool, PoolChange};
 use crate::plan::{ShownValue, Step};
 
-/// What to write if the pool's level has changed since the plan was made.
+/// What to do with a level that has changed since the plan was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LevelRule {
     Exact,

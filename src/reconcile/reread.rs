@@ -17,8 +17,8 @@ use crate::domain::pool::Pool;
 use crate::domain::runner::Runner;
 use crate::garm::{ErrorKind, GarmClient, GarmError};
 
-/// How often a read is tried while GARM does not answer. GARM may be restarting, which takes 2 s
-/// with much data (GARM.md §a). With [`READ_WAIT`] the waits add up to 7.5 s.
+/// The number of attempts to read while GARM does not answer. GARM may be restarting, which takes 2
+/// s with a lot of data (GARM.md §a). With [`READ_WAIT`] the waits add up to 7.5 s.
 const READ_TRIES: u32 = 5;
 
 /// The shortest and the longest wait between two attempts.
@@ -59,8 +59,8 @@ pub(super) fn if_there<T>(answer: Result<T, GarmError>) -> Result<Option<T>, Gar
     }
 }
 
-/// A list may be used for a first check for this many times the time that reading it took. Reading
-/// lists then takes a tenth of an apply's time, however many pools there are.
+/// A list may be used for a first check for this multiple of the time that reading it took. Reading
+/// lists then takes a tenth of an apply's time, regardless of the number of pools.
 const RECENT_FACTOR: u32 = 10;
 
 /// Reading lists takes at most this fraction of an apply's time, after the first [`BURST`]. With more

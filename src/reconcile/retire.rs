@@ -27,11 +27,12 @@ const DRAIN_WAIT: (Duration, Duration) = (Duration::from_secs(1), Duration::from
 /// of it (GARM.md §0.10).
 const STALE_AFTER: Duration = Duration::from_secs(10);
 
-/// The time between two checks if the drain's time limit was too short to ask all idle runners to
-/// go.
+/// The time between two checks if the drain's time limit was too short to request the removal of
+/// all idle runners.
 const LAST_LOOK: Duration = Duration::from_millis(500);
 
-/// The least time to wait for runners that GARM is already removing, even if the limit is shorter.
+/// The minimum time to wait for runners that GARM is already removing, even if the limit is
+/// shorter.
 const LEAVING_WAIT: Duration = Duration::from_secs(60);
 
 /// The number of failed removals of one runner that ends the step. "Busy" is not a failure.
@@ -67,7 +68,7 @@ struct Drain {
     /// When the pool was last disabled, or its labels were sent again.
     off_at: Instant,
     idle: IdleWatch,
-    /// The runners that were asked to go.
+    /// The runners whose removal was requested.
     asked: BTreeSet<RunnerName>,
     /// Those of `asked` that GARM is removing.
     going: BTreeSet<RunnerName>,
@@ -217,7 +218,7 @@ async fn remove(
 }
 
 impl Drain {
-    /// The end, if there is nothing left to wait for or the time is over.
+    /// The end, if there is nothing left to wait for or the time is up.
     fn end(&self, context: &StepContext<'_>, runners: &[Runner]) -> Option<Retired> {
         if runners.is_empty() {
             return None;
@@ -233,7 +234,8 @@ impl Drain {
             return Some(Retired::OwnRunner(own.name.clone()));
         }
         let after = self.began.elapsed();
-        // The time limit is meant for busy runners: idle ones are asked to go however short it is.
+        // The time limit is meant for busy runners. The removal of idle ones is requested however
+        // short it is.
         let is_leaving =
             |runner: &Runner| runner.status.is_leaving() || self.going.contains(&runner.name);
         let is_removed = runners.iter().all(is_leaving);

@@ -35,8 +35,8 @@ const BATCH_PART: usize = 10;
 /// The shortest and the longest wait between two checks.
 const LOOK_WAIT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
 
-/// How often the removal of one runner is requested. GARM may consider a runner idle that GitHub
-/// knows to be busy.
+/// The largest number of removal requests for one runner. GARM may consider a runner idle that
+/// GitHub knows to be busy.
 const REMOVAL_TRIES: u32 = 3;
 
 /// Added to GARM's own time-out for a silent runner, because GARM's loop adds up to five seconds. A
@@ -48,7 +48,7 @@ struct Rotation {
     pool: PoolRef,
     precondition: Precondition,
     idle: IdleWatch,
-    /// How often the removal of each runner was requested.
+    /// The number of removal requests for each runner.
     asked: BTreeMap<RunnerName, u32>,
     /// All runners that were removed.
     removed: BTreeSet<RunnerName>,
@@ -76,8 +76,8 @@ struct Erring {
 }
 
 impl Erring {
-    /// Whether GARM has given it up. How often GARM tries depends on its version, and each attempt
-    /// writes the row (`scaling::classify` applies the same rule on GARM's clock).
+    /// Whether GARM has given it up. The number of attempts depends on GARM's version, and each
+    /// attempt writes the row (`scaling::classify` applies the same rule on GARM's clock).
     fn is_final(&self, now: Instant) -> bool {
         now.duration_since(self.since) >= ERROR_FINAL
             || now.duration_since(self.written.1) >= ERROR_QUIET

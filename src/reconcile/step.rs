@@ -198,7 +198,7 @@ async fn replace(
         Ok(_) | Err(WriteError::Gone) => {}
         Err(trouble) => return Err(trouble),
     }
-    // No stop between the two: a pool must bear the name.
+    // No stop is checked between these two writes: one pool must bear the name.
     context.say(&old.name, "put the new pool in force");
     let made = match comes {
         Successor::Waiting(promotion) => create::promote(context, &old.name, &promotion).await?,

@@ -32,7 +32,7 @@ use crate::plan::Creation;
 pub(super) use credential::CredentialOrder;
 pub(super) use level::{LevelOrder, ResendLabels};
 
-/// The least time between two writes to one pool. GARM's loops read a cache that is updated by
+/// The minimum time between two writes to one pool. GARM's loops read a cache that is updated by
 /// unordered events: of PUTs 2 ms apart some were applied in the wrong order, of PUTs 50 ms apart
 /// none (GARM.md §0.10).
 pub(super) const WRITE_GAP: Duration = Duration::from_millis(250);
@@ -322,7 +322,7 @@ impl Writer {
         }
     }
 
-    /// Sleeps until the last write to the pool is [`WRITE_GAP`] ago.
+    /// Sleeps until [`WRITE_GAP`] has passed since the last write to the pool.
     pub(super) async fn keep_pace(&self, id: &PoolId) {
         let last = self.last_write().get(id).copied();
         if let Some(last) = last {

@@ -36,7 +36,7 @@ pub(super) struct Assignment<'a> {
 pub(super) struct AssignedJobs {
     /// The index of each waiting job's pool, or [`NO_POOL`].
     pub(super) places: Vec<u32>,
-    /// Those of the jobs that also wait in other entities, by GARM's id.
+    /// The assigned jobs that also wait in other entities, by GARM's id.
     pub(super) shared_jobs: SharedJobs,
 }
 

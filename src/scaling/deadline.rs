@@ -14,7 +14,7 @@ pub struct EvaluationClock {
 }
 
 impl EvaluationClock {
-    /// A clock that has answered no question yet.
+    /// A clock that nothing has been compared with yet.
     pub fn new(now: Timestamp) -> Self {
         Self { now, next: None }
     }
@@ -24,7 +24,7 @@ impl EvaluationClock {
         self.now
     }
 
-    /// The earliest time that was asked about and has not been reached.
+    /// The earliest future time that was compared with the clock.
     pub fn next(&self) -> Option<Timestamp> {
         self.next
     }
@@ -43,7 +43,7 @@ impl EvaluationClock {
         self.reached(later(start, wait))
     }
 
-    /// How many of `starts`, which ascend, are at least `wait` ago.
+    /// The number of `starts` that are at least `wait` ago. They must be in ascending order.
     pub fn count_passed(&mut self, starts: &[Timestamp], wait: Duration) -> usize {
         let cut = earlier(self.now, wait);
         let passed = starts.partition_point(|start| *start <= cut);

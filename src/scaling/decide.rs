@@ -214,7 +214,7 @@ type LevelAndRemovals<'a> = (u32, &'a [RunnerName], &'a [RunnerName], &'a [Runne
 /// | suspect runners go | down, suspect |
 /// | the floor is above what GARM counts | stay, circuit open or max runners |
 /// | jobs have no runner | stay, native backoff, target or threshold |
-/// | jobs have stood beside an idle runner for a minute | stay, not handed out |
+/// | jobs have waited beside an idle runner for a minute | stay, not handed out |
 /// | jobs have a runner | stay, served |
 /// | idle runners are held | stay, hold |
 /// | else | stay, steady |

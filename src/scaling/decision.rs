@@ -29,10 +29,9 @@ pub struct Decision {
     /// also one that makes room for a probe.
     pub retire: Vec<RunnerName>,
     /// Replacements, in this order, for runners in `retire` that GitHub calls busy. They have been
-    /// idle as long, and are no more than the surplus,
-    /// except where they make room for a probe.
+    /// idle as long, and are no more than the surplus, except where they make room for a probe.
     pub reserve: Vec<RunnerName>,
-    /// Failed runners to remove, by name, and those that boot for too long where jobs need their
+    /// Failed runners to remove, by name, and runners that boot for too long while jobs need their
     /// places. None of them is busy.
     pub remove: Vec<RunnerName>,
     /// Suspect runners to remove, by name. Each is removed like an idle one, only if GitHub agrees.
@@ -89,7 +88,7 @@ pub struct RuleResults {
     pub circuit: CircuitStatus,
     /// The queued jobs that GitHub does not hand to idle runners.
     pub hand_out: HandOutState,
-    /// One runner more is tried, because those on their way boot for too long.
+    /// Whether one more runner is tried, because those on their way boot for too long.
     pub boot_probe: bool,
     /// Queued jobs that ask for one runner each. Given-up jobs ask for one runner together.
     pub asking: u32,
@@ -181,7 +180,7 @@ pub enum Reason {
     /// Up: more runners than the jobs need, to test whether GitHub hands them to new runners. Down:
     /// an idle runner of a full pool makes room for this.
     HandOutProbe,
-    /// Up: one runner more than the jobs need, because those on their way boot for too long.
+    /// Up: one more runner than the jobs need, because those on their way boot for too long.
     BootProbe,
     /// Stay: runners are wanted, but the provider keeps failing.
     CircuitOpen,

@@ -40,7 +40,7 @@ pub struct EntityIndex {
     pub(super) groups_of: Vec<Vec<u32>>,
     /// For each label, the enabled pools, without scale sets, that bear it, in routing order.
     bearers: HashMap<String, Vec<u32>>,
-    /// The pools that carry each job, by `workflow_job_id`. More than one is an error of GARM's.
+    /// The pools that carry each job, by `workflow_job_id`. More than one is an error in GARM.
     pub(super) carriers: HashMap<i64, Vec<u32>>,
 }
 

@@ -23,7 +23,7 @@ pub enum RowChange {
     RunnerGone(String),
     /// A job with its current row.
     Job(Job),
-    /// The job with this id of GARM's no longer exists.
+    /// The job with this GARM id no longer exists.
     JobGone(i64),
     /// A pool with its current row.
     Pool(Pool),
@@ -69,7 +69,7 @@ impl FleetIndex {
     }
 
     /// Replaces all rows by those of a new full read. Keeps what was observed of runners and jobs
-    /// and the rows do not show.
+    /// and is not in the rows.
     pub fn read(&mut self, fleet: Fleet) {
         self.read_at = fleet.observed_at;
         self.backoff = fleet.controller.backoff;
@@ -251,7 +251,7 @@ impl FleetIndex {
         self.runners.values()
     }
 
-    /// The runner with this id of GARM's.
+    /// The runner with this GARM id.
     pub fn runner(&self, id: &str) -> Option<&Runner> {
         self.runners.get(id)
     }
@@ -261,7 +261,7 @@ impl FleetIndex {
         self.jobs.values()
     }
 
-    /// The job with this id of GARM's.
+    /// The job with this GARM id.
     pub fn job(&self, id: i64) -> Option<&Job> {
         self.jobs.get(&id)
     }

@@ -15,8 +15,8 @@ use super::deadline::EvaluationClock;
 use super::job_starts::STUCK_AFTER;
 use super::pool_index::PoolIndex;
 
-/// How long jobs and an idle runner must have been there together, with no start, before the first
-/// probe, and the shortest wait between two probes. GitHub hands out jobs within seconds.
+/// How long jobs and an idle runner must have been present together, without a start, before the
+/// first probe, and the shortest wait between two probes. GitHub hands out jobs within seconds.
 const PROBE_MIN: Duration = Duration::from_secs(15);
 
 /// The longest wait between two probes.
@@ -39,7 +39,7 @@ pub const GIVE_UP: Duration = Duration::from_mins(10);
 pub struct HandOutState {
     /// Queued jobs that have waited beside an idle runner for a minute or more.
     pub untaken: u32,
-    /// Since when the first of these jobs has waited so.
+    /// Since when the first of these jobs has waited there.
     pub since: Option<Timestamp>,
     /// Queued jobs that together keep one runner: all but the youngest of them ask for none.
     pub given_up: u32,
@@ -49,8 +49,8 @@ pub struct HandOutState {
     pub tried: u32,
 }
 
-/// Jobs that wait in vain, remembered for as long as they do: without it each idle runner that is
-/// released would begin the intervals between probes anew.
+/// Jobs that wait in vain, remembered for as long as they do. Without it, each idle runner that is
+/// released would restart the intervals between probes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ProbeHistory {
     /// Since when a job has waited beside an idle runner, the same one or others, with no start.
@@ -116,8 +116,8 @@ impl HandOutState {
 }
 
 impl WaitingJobs<'_> {
-    /// Since when the first job whose `max_queue_wait` is over has waited beside runners of which
-    /// one has been idle at any time since `idle`.
+    /// Since when the first job past its `max_queue_wait` has waited beside idle runners, if at
+    /// least one runner has been idle at all times since `idle`.
     fn first_in_vain(&self, idle: Timestamp, clock: &mut EvaluationClock) -> Option<Timestamp> {
         let patience = self.patience();
         let oldest = self.jobs.first().copied().into_iter().chain(self.oldest_stuck).min()?;
@@ -166,9 +166,9 @@ pub(super) struct GivenUpJobs {
 }
 
 /// How many of the jobs, counted from the oldest, are given up: they have been beside idle runners
-/// for [`GIVE_UP`] while no job of the pool started, and one that is younger than they are has been
-/// idle for [`STUCK_AFTER`]; or they were given up before. They stay given up even if that runner
-/// has been removed since.
+/// for [`GIVE_UP`] while no job of the pool started, and a runner that is younger than they are has
+/// been idle for [`STUCK_AFTER`]; or they were given up before. They stay given up even if that
+/// runner has been removed since.
 pub(super) fn given_up(
     pool: &PoolIndex,
     jobs: &[Timestamp],

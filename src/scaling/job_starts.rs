@@ -10,8 +10,8 @@ use super::deadline::{EvaluationClock, earlier, later};
 /// stuck.
 pub const STUCK_AFTER: Duration = Duration::from_mins(1);
 
-/// The starts observed in one entity. Only the latest one that is a minute old matters, and those
-/// after it.
+/// The starts observed in one entity. Only the latest one that is a minute old and those after it
+/// matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct JobStarts {
     /// The latest start that is [`STUCK_AFTER`] old.

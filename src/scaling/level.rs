@@ -40,8 +40,8 @@ pub(super) fn levels(inputs: &DecisionInputs, rules: &RuleResults) -> (u32, u32)
 }
 
 /// The highest allowed level: the smaller `max_runners`. If ours is smaller than GARM's, GARM would
-/// not stop at ours, so the level leaves it no more to create than there is room for, although each
-/// imminent pick-up creates runners of its own.
+/// not stop at ours. The level then lets GARM create no more runners than there is room for, even
+/// though each imminent pick-up creates runners of its own.
 fn ceiling(inputs: &DecisionInputs, rules: &RuleResults) -> u32 {
     let ours = inputs.policy.max_runners;
     if ours < inputs.garm_max {

@@ -124,7 +124,7 @@ impl PoolIndex {
         self.garm_level
     }
 
-    /// Whether the loop decides about it: ours, enabled and autoscaled.
+    /// Whether the loop scales the pool: ours, enabled and autoscaled.
     pub fn is_scaled(&self) -> bool {
         self.is_enabled && self.policy.as_ref().is_some_and(|policy| policy.autoscale)
     }

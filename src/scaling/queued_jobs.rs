@@ -150,7 +150,8 @@ impl Supply {
     }
 }
 
-/// Why no pool serves the job. Of several entities the one counts that comes closest to serving it.
+/// Why no pool serves the job. If the job names several entities, the one that comes closest to
+/// serving it counts.
 fn unassigned(job: &Job, entities: &BTreeMap<EntityKey, EntityIndex>, now: Timestamp) -> JobWait {
     let rank = |wait: &JobWait| match wait {
         JobWait::Unlabelled { missing, .. } => missing.len(),

@@ -44,9 +44,9 @@ pub(super) fn suspects(
     suspects
 }
 
-/// Of the runners that boot for far longer than a younger one, the `short` oldest: jobs need their
-/// places. If there is none and another is to be tried because all boot for too long, the oldest of
-/// those.
+/// The `short` oldest of the runners that boot for far longer than a younger one did: jobs need
+/// their places. If there are none, and another runner is to be tried because all boot for too
+/// long, at most one: the oldest that is booting.
 pub(super) fn overdue(
     seen: &Observation<'_>,
     rules: &RuleResults,
@@ -103,8 +103,9 @@ pub(super) fn retire(
     (retire, reserve, ask)
 }
 
-/// Selects the idle runner that makes room for a probe in a full pool, if one is to: the one that has
-/// been idle for longest. The second list holds its replacements if GitHub calls it busy.
+/// Selects the idle runner that is removed to make room for a probe in a full pool, if there is to
+/// be one: the runner that has been idle for longest. The second list holds its replacements if
+/// GitHub calls it busy.
 fn exchange(seen: &Observation<'_>, rules: &RuleResults, clock: &EvaluationClock) -> IdleSelection {
     if !rules.makes_room(&seen.pool.counts) {
         return (Vec::new(), Vec::new(), Vec::new());

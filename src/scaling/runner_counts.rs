@@ -106,7 +106,7 @@ pub struct RunnerCounts {
     pub garm_idle: u32,
     /// Since when the longest-idle runner has been idle.
     pub oldest_idle: Option<Timestamp>,
-    /// Since when the first of `leaving` and `ended` has been so.
+    /// Since when the first of `leaving` and `ended` has been in that class.
     pub leaving_since: Option<Timestamp>,
     /// When one of the counts first changes through age alone.
     pub until: Option<Timestamp>,

@@ -1,8 +1,8 @@
 //! A job whose runner boots for too long: one more runner is tried, because the VM may hang.
 //!
-//! A younger runner that boots faster shows that it hangs (`overtaken`). This rule is for a pool
-//! without one, such as a pool that scales from zero. If every boot of a cloud is slow, another
-//! runner does not help, so the intervals grow and each probe is one runner.
+//! A younger runner that boots faster shows that the VM hangs (`overtaken`). This rule is for a
+//! pool without one, such as a pool that scales from zero. If every boot of a cloud is slow,
+//! another runner does not help, so the intervals grow and each probe is one runner.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use super::runner_state::RunnerState;
 /// The longest interval between two probes.
 const PROBE_MAX: Duration = Duration::from_mins(30);
 
-/// Whether one more runner is started for `late` jobs, which have waited for `max_queue_wait`. That is
-/// so if not all of them have an idle runner, and if every runner on its way has been for longer
-/// than [`AT_LEAST`], than twice the boot of any runner that the pool has, and than those on their way
-/// are apart.
+/// Whether one more runner is started for `late` jobs, which have waited for `max_queue_wait`. This
+/// requires that not all of them have an idle runner, and that every booting runner has been
+/// booting for longer than [`AT_LEAST`], than twice the longest boot of any other runner of the
+/// pool, and than the time between the creation of the first and the last booting one.
 ///
 /// All of this is in GARM's rows, so that two watchers act alike.
 pub(super) fn is_probe_due(

@@ -7,7 +7,7 @@ use crate::domain::fleet::Fleet;
 use crate::domain::runner::{Runner, RunnerStatus};
 
 /// A changed row of a runner, with the row that the index had before. Rows that are older than the
-/// known one make no transition.
+/// known one cause no transition.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RunnerTransition<'a> {
     /// Absent for a runner that was not known.
@@ -41,8 +41,8 @@ fn is_booting(runner: &Runner) -> bool {
 }
 
 impl FleetIndex {
-    /// The transitions between the known rows and those of a full read that is about to be taken
-    /// in, in the order of the read; runners that are gone come last.
+    /// The transitions between the known rows and those of a full read that is about to be applied,
+    /// in the order of the read; runners that are gone come last.
     pub fn transitions<'a>(&'a self, fleet: &'a Fleet) -> Vec<RunnerTransition<'a>> {
         let listed: HashSet<&str> = fleet.runners.iter().map(|runner| runner.id.as_str()).collect();
         let changed = fleet

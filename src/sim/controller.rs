@@ -11,9 +11,9 @@ use super::rest_view::Depth;
 use super::rng::Rng;
 use super::world::World;
 
-/// The greatest number of seconds that GARM can turn into a duration; one more overflows, and GARM
-/// makes runners for jobs at once (GARM.md §d). A copy of our own limit, like all of GARM's rules
-/// in the simulator, so that a wrong one fails a test.
+/// The largest number of seconds that GARM can turn into a duration. One more overflows, and GARM
+/// then creates runners for jobs at once (GARM.md §d). A copy of our own limit, like all of GARM's
+/// rules in the simulator, so that a wrong one fails a test.
 const BACKOFF_MAX_S: u64 = 9_223_372_036;
 
 /// The controller's row, and the admin.
@@ -28,7 +28,7 @@ pub(crate) struct ControllerRow {
     pub(crate) backoff: u64,
     pub(crate) secret: String,
     pub(crate) user_id: String,
-    /// By signature, the issued tokens: whether for the admin, and when they expire.
+    /// The issued tokens by signature: whether each is for the admin, and when it expires.
     pub(crate) tokens: HashMap<String, (bool, Timestamp)>,
 }
 

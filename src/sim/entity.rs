@@ -90,7 +90,7 @@ pub(crate) struct EntityRow {
     pub(crate) balancer: String,
     /// Whether its runners run GARM's agent.
     pub(crate) agent_mode: bool,
-    /// GitHub's webhook for it: its id, and whether it goes without checking certificates.
+    /// GitHub's webhook for it: its id, and whether GitHub does not check certificates for it.
     pub(crate) hook: Option<(u64, bool)>,
     /// Whether the pool manager's loops run.
     pub(crate) is_running: bool,

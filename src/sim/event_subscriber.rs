@@ -12,7 +12,8 @@ use super::rng::Rng;
 use super::stream::GarmEvent;
 use super::world::World;
 
-/// The most messages that GARM queues for a client that does not read; it drops the rest silently.
+/// The largest number of messages that GARM queues for a client that does not read; it drops the
+/// rest silently.
 pub(crate) const KEPT: usize = 1024;
 
 /// How often GARM pings. It ignores missing pongs.

@@ -72,7 +72,7 @@ impl InMemoryWorld {
         self.touched.notify_waiters();
     }
 
-    /// How often the streams have been cut.
+    /// How many times the streams have been cut.
     pub(super) fn cuts(&self) -> u64 {
         *self.cuts.lock().ignoring_poison()
     }

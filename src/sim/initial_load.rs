@@ -118,8 +118,8 @@ impl World {
         }
     }
 
-    /// From now on a job arrives every `every` on average, with the labels of a random enabled pool
-    /// except runnerctl's own. Without an enabled pool none arrives.
+    /// Lets jobs arrive from now on, at an average interval of `every`, each with the labels of a
+    /// random enabled pool except runnerctl's own. Without an enabled pool none arrives.
     pub fn keep_arriving(&mut self, every: Duration) {
         self.arrivals = Some(every);
         self.scheduler.add(self.now + every, Due::Arrival);

@@ -84,7 +84,7 @@ pub(crate) struct InstanceRow {
     /// Why the provider failed, if it did. Every write of the row clears it.
     pub(crate) fault: String,
     pub(crate) messages: Vec<(Timestamp, String)>,
-    /// How often a failed create was retried; never shown (GARM.md §a).
+    /// The number of retries of a failed create; never shown (GARM.md §a).
     pub(crate) retries: u8,
     /// The queued job that GARM created it for.
     pub(crate) made_for: Option<i64>,

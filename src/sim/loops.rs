@@ -26,7 +26,7 @@ pub(crate) enum Loop {
 /// When a loop of a stopped pool manager checks again.
 const STOPPED_PAUSE: Duration = Duration::from_secs(60);
 
-/// How often a failed create is retried: six attempts in total (GARM.md §d).
+/// The number of retries of a failed create, which makes six attempts in total (GARM.md §d).
 const RETRIES: u8 = 5;
 
 /// A delete starts at a random time within this span after its tick (GARM.md §e).

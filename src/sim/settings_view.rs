@@ -81,7 +81,7 @@ impl World {
         self.with_limit(credentials, self.credentials_fields(credentials, Depth::One))
     }
 
-    /// Their own list contains GitHub's rate limit.
+    /// The list of credentials contains GitHub's rate limit.
     pub(super) fn show_credentials_with_limit(&self, credentials: &CredentialsRow) -> String {
         self.with_limit(credentials, self.credentials_fields(credentials, Depth::List))
     }

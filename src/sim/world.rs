@@ -228,13 +228,13 @@ impl World {
         &self.config.knobs
     }
 
-    /// The same, to be changed. Waiting jobs are then assigned anew.
+    /// Mutable access to the same. Waiting jobs are then assigned again.
     pub fn knobs_mut(&mut self) -> &mut Knobs {
         self.scheduler.add(self.now, Due::Assign);
         &mut self.config.knobs
     }
 
-    /// The events so far, of which [`SimConfig::history`] bounds the number.
+    /// The events so far, oldest first; [`SimConfig::history`] bounds their number.
     pub fn log(&self) -> &[LogEntry] {
         &self.log
     }

@@ -16,7 +16,7 @@ use super::support::scaling_loop::Rig;
 
 const TEN_MINUTES: Duration = Duration::from_mins(10);
 
-/// Jobs for the pool `default` that run so long.
+/// Jobs of this duration for the pool `default`.
 fn jobs(count: usize, seconds: u64) -> JobBatch {
     JobBatch::new(count, &["default"]).lasting(Duration::from_secs(seconds))
 }
@@ -197,8 +197,8 @@ async fn r5_metrics_tell_active_and_idle_runners_and_the_depth_of_the_queue_of_e
 
 // R6: alerting
 
-/// Checks once a second for this long at this depth of the queue; returns when the alert began, in
-/// seconds.
+/// Evaluates the alert rules once a second, for this many seconds and with a queue of this depth.
+/// Returns the second at which the alert fires.
 async fn first_alert(depth: usize, seconds: u64) -> Option<u64> {
     let rig = Rig::of_the_specification().await;
     let mut rules = AlertRules::new(&[]);

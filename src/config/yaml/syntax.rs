@@ -8,7 +8,7 @@ use crate::config::node::{SourceSpan, saturating_u32};
 use crate::domain::text::quote;
 
 /// Converts an error that stops the parsing. `unclosed` is the innermost open bracket: the parser
-/// blames the line where it lost track, which may be far below.
+/// reports the line where it could not continue, which may be far below.
 pub(super) fn reworded(
     error: &granit::ScanError,
     text: &str,

@@ -152,7 +152,7 @@ mod tests {
             Ok((
                 "a b",
                 Some(
-                    r#"1 entry left out that cannot be read: entry 2 ("7f") of the list cannot be read: invalid type: integer `5`, expected a string at line 1 column 19"#,
+                    r#"left out 1 entry that cannot be read: entry 2 ("7f") of the list cannot be read: invalid type: integer `5`, expected a string at line 1 column 19"#,
                 ),
             )),
         );
@@ -187,7 +187,7 @@ mod tests {
         let body = format!(r#"[{{"id":"p","org_id":"o","x":{nest}}},{{"id":"q","org_id":"o"}}]"#);
         let mut reader = pools(BOUND);
         reader.take(body.as_bytes()).unwrap();
-        let why = "1 entry left out that cannot be read: entry 1 (\"p\") of the list cannot be \
+        let why = "left out 1 entry that cannot be read: entry 1 (\"p\") of the list cannot be \
                    read: it is nested too deeply";
         assert_eq!(reader.remark().as_deref(), Some(why));
         assert_eq!(reader.finish().unwrap().len(), 1);

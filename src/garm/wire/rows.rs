@@ -50,7 +50,7 @@ impl<F> DocumentReader<F> {
         Self { body: Vec::new(), max: DOCUMENT_MAX, read }
     }
 
-    /// One that may have so many bytes.
+    /// A response of at most this many bytes.
     pub(in crate::garm) fn up_to(max: usize, read: F) -> Self {
         Self { max, ..Self::new(read) }
     }
@@ -195,7 +195,7 @@ where
         let pile = &self.pile;
         if pile.odd > 0 {
             let entries = count(pile.odd, "entry").replace("entrys", "entries");
-            return Some(format!("{entries} left out that cannot be read: {}", pile.why));
+            return Some(format!("left out {entries} that cannot be read: {}", pile.why));
         }
         pile.is_full.then(|| format!("only the first {} entries are read", pile.made.len()))
     }

@@ -1,4 +1,4 @@
-//! Smallest inputs: one entity, pools that are as they should be, and what a test changes of it.
+//! Minimal inputs: one entity, and pools that match their files until a test changes them.
 
 use std::time::Duration;
 
@@ -103,7 +103,7 @@ pub(crate) fn desired(pools: impl IntoIterator<Item = DesiredPool>) -> Desired {
     }
 }
 
-/// A credential that is asked for; each letter is a key.
+/// A declared credential; each letter stands for a key.
 pub(crate) fn app(name: &str, app_id: u64, key: char) -> DesiredCredential {
     DesiredCredential {
         name: name.to_owned(),
@@ -190,7 +190,7 @@ pub(crate) fn relabelled(pool: &Pool, id: &str, labels: &[&str]) -> Pool {
     pool
 }
 
-/// A runner of `pool` that is `idle`, `active` or anything else GARM says of one that is up.
+/// A runner of `pool` on a running VM, with this `runner_status`.
 pub(crate) fn runner(pool: &Pool, number: usize, status: &str) -> Runner {
     Runner {
         id: format!("{}-{number}", pool.id),

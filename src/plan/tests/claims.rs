@@ -1,4 +1,4 @@
-//! Whose a pool is: labels, twins, adoptions, and what blocks a step.
+//! Which fleet owns a pool: labels, twins, adoptions, and what blocks a step.
 
 use std::collections::BTreeSet;
 

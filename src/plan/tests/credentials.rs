@@ -1,4 +1,4 @@
-//! One test per row: what a declared credential comes to, and why.
+//! One test per row: the step for a declared credential, and its reason.
 
 use super::build::*;
 use crate::domain::credential::{Auth, Credential, DesiredCredential};

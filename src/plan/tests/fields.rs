@@ -1,5 +1,5 @@
-//! Fields with a meaning of their own: what is left alone, what GARM clears, what it makes no
-//! runners of, and the templates and proxies that are named.
+//! Fields with rules of their own: fields that are left alone or cleared, values for which GARM
+//! creates no runners, and templates and proxies that are referred to by name.
 
 use super::build::*;
 use super::rows::{changed, check, with};
@@ -22,7 +22,7 @@ fn there(pools: impl IntoIterator<Item = Pool>) -> Fleet {
     Fleet { templates: templates(), proxies: proxies(), ..with(pools) }
 }
 
-/// The one change that a plan asks of the pool.
+/// The only change that a plan makes to the pool.
 fn change(declared: DesiredPool, live: Pool) -> PoolChange {
     let made = plan(&desired([declared]), &there([live]), &PlanOptions::default());
     match made.steps.as_slice() {
@@ -81,7 +81,7 @@ fn an_unmanaged_switch_makes_no_difference_and_a_new_pool_is_on() {
     check(&desired([unmanaged.clone()]), &there([off()]), &[]);
     check(&desired([unmanaged.clone()]), &there([changed_live(|_| {})]), &[]);
     assert!(created(unmanaged.clone(), []).enabled);
-    // A pool that follows one is as that one is.
+    // A pool that replaces another one is enabled only if that one is.
     let moved = changed(unmanaged.clone(), |pool| pool.provider = "gcp".to_owned());
     assert!(!created(moved, [off()]).enabled);
     // A create that was interrupted has yet to switch its pool on.
@@ -201,7 +201,7 @@ fn what_garm_makes_no_runners_of_is_blocked_and_the_rest_plans() {
         &there([changed_live(|_| {})]),
         &["blocked a [] GARM creates no runners for `os_arch: i386`"],
     );
-    // One that was made so by an update is as declared.
+    // A pool to which an update has given such a value matches its file.
     check(
         &desired([old]),
         &there([changed_live(|pool| pool.spec.os_arch = "i386".to_owned())]),

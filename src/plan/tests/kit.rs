@@ -1,4 +1,5 @@
-//! The runner kit in plans: it comes to every pool, is renewed, goes, and shows no key.
+//! The runner kit in plans: it is added to every pool, renewed and removed, and its key is never
+//! shown.
 
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
@@ -15,7 +16,7 @@ use crate::policy::kit::{self, Kit, KitParts, RunnerIdentity};
 const CANARY: &str = "canary-key-77b0";
 const FIELD: &str = "extra_specs.pre_install_scripts.00-runnerctl";
 
-/// A kit with this certificate, which ends so many days after the fleet is read.
+/// A kit with this certificate, which expires this many days after the fleet is read.
 fn ready(cert: &str, days: i64) -> RunnerKit {
     let identity = RunnerIdentity {
         cert: cert.to_owned(),
@@ -50,7 +51,7 @@ fn lines(plan: &Plan) -> Vec<String> {
 }
 
 fn with_specs(name: &str, specs: Value) -> DesiredPool {
-    let Value::Object(extra_specs) = specs else { panic!("{specs} is no object") };
+    let Value::Object(extra_specs) = specs else { panic!("{specs} is not an object") };
     changed(pool(name), |pool| pool.settings.extra_specs = extra_specs)
 }
 
@@ -134,7 +135,7 @@ fn neither_plan_nor_saved_plan_shows_the_key_and_the_saved_one_is_held_to_the_sa
     );
 }
 
-/// What is noted, by its first words.
+/// Checks the notes by their first words.
 fn check_notes(kit: &RunnerKit, metadata_url: &str, expected: &[&str]) {
     let mut there = fleet();
     there.controller.metadata_url = metadata_url.to_owned();

@@ -1,4 +1,4 @@
-//! The table of steps, row by row; then what holds for every plan.
+//! The table of steps, row by row, and properties of every plan.
 
 pub(crate) mod build;
 mod claims;

@@ -1,5 +1,5 @@
-//! What carrying out a plan comes to, as a pure model: small writes, each of which may be the last
-//! one before an interruption.
+//! A pure model of carrying out a plan: small writes, each of which may be the last one before an
+//! interruption.
 
 use super::build::acme;
 use crate::domain::credential::{Auth, Credential, DesiredCredential};
@@ -99,7 +99,7 @@ pub(crate) fn carry_out(fleet: &mut Fleet, write: &Write) {
                 fleet.pools.iter_mut().find(|pool| pool.id == *id).expect("a pool of the plan");
             let spec = change.applied_to(&pool.spec);
             assert!(spec.min_idle_runners <= spec.max_runners, "GARM refuses {change:?}");
-            // The writer sends nothing if the pool is so already.
+            // The writer sends nothing if the pool already matches.
             if spec == pool.spec {
                 return;
             }

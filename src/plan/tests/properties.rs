@@ -1,4 +1,4 @@
-//! What holds for every plan.
+//! Properties of every plan.
 
 use std::collections::BTreeSet;
 
@@ -31,7 +31,7 @@ fn is_done(plan: &Plan) -> bool {
     plan.steps.iter().all(|step| step.action == Action::Blocked)
 }
 
-/// The fleet without what GARM makes up: ids and times.
+/// The fleet without the ids and times that GARM generates.
 fn essence(fleet: &Fleet) -> Vec<String> {
     let of = |pool: &Pool| format!("{:?} {:?}", pool.entity, pool.spec);
     let mut pools: Vec<String> = fleet.pools.iter().map(of).collect();
@@ -60,10 +60,10 @@ fn shuffled(desired: &Desired, fleet: &Fleet, by: usize) -> (Desired, Fleet) {
     (desired, fleet)
 }
 
-/// Whether a run that is stopped after so many writes, and the run after it, come to the same end as
-/// a run that is not stopped.
+/// Whether a run that is stopped after this many writes and the run after it lead to the same fleet
+/// as a run that is not stopped.
 fn check_stopped(desired: &Desired, mut fleet: Fleet, after: usize) -> Result<(), TestCaseError> {
-    // Runners and jobs move the floors; what is asked here is about pools.
+    // Runners and jobs move the floors, and this property is about pools.
     fleet.jobs.clear();
     fleet.runners.clear();
     let mut straight = fleet.clone();
@@ -104,8 +104,8 @@ fn check_stopped(desired: &Desired, mut fleet: Fleet, after: usize) -> Result<()
 }
 
 proptest! {
-    // The same cases in every run, so that a run judges the change and not its luck; more of them,
-    // and so other ones, with `PROPTEST_CASES`.
+    // The same cases in every run, so that a failure is due to a change and not to chance.
+    // `PROPTEST_CASES` sets another number of cases.
     #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(17), ..ProptestConfig::default() })]
 
     #[test]

@@ -1,4 +1,5 @@
-//! What a replace comes to from every state that an interruption, or a change of mind, can leave.
+//! What a replace does in every state that an interruption, or a file that was changed back, can
+//! leave.
 
 use super::build::*;
 use super::rows::{changed, check, check_with, with};
@@ -22,7 +23,7 @@ fn retired_old() -> Pool {
     relabelled(&old(), "a-id", &["linux", "a", &retired("a")])
 }
 
-/// As a replace has created it.
+/// The pool as a replace has created it.
 fn waiting(of: &DesiredPool) -> Pool {
     let mut new = relabelled(&live(of), "new", &["linux", "a", &replacement("a")]);
     new.spec.enabled = false;
@@ -73,7 +74,8 @@ fn beside_a_leftover_of_a_create_only_the_whole_fleet_replaces() {
     }
 }
 
-/// `enabled: unmanaged`: the new pool is what the old one is, wherever the replace is interrupted.
+/// `enabled: unmanaged`: the new pool is enabled exactly if the old one is, wherever the replace is
+/// interrupted.
 #[test]
 fn the_replacement_of_an_interrupted_create_is_as_disabled_as_that() {
     let unmanaged = changed(moved(), |pool| pool.settings.enabled = None);
@@ -90,8 +92,7 @@ fn the_replacement_of_an_interrupted_create_is_as_disabled_as_that() {
 #[test]
 fn a_replace_goes_on_where_it_was_stopped() {
     let wanted = desired([moved()]);
-    // The new pool is there, and the old one has lost nothing yet: that was not consented to for
-    // good.
+    // The new pool exists, and the old one is unchanged: deleting it needs consent again.
     let plan = check(&wanted, &with([old(), waiting(&moved())]), &[CANNOT]);
     assert_eq!(permission(&plan), Permission::Destroy);
     let Operation::Replace { successor: Some(it), .. } = &plan.steps[0].work else {
@@ -167,7 +168,7 @@ fn a_retired_pool_whose_file_is_what_it_was_is_taken_back() {
         assert_eq!(it.id.as_str(), "a-id");
         assert_eq!(it.change, PoolChange { labels, ..PoolChange::default() });
     }
-    // Its successor is in force already: they change places, and that takes one away.
+    // Its successor is already in force: the two swap roles, and one of them is deleted.
     let plan = check(
         &desired([pool("a")]),
         &with([retired_old(), in_force()]),
@@ -178,8 +179,8 @@ fn a_retired_pool_whose_file_is_what_it_was_is_taken_back() {
     assert_eq!((old.as_str(), it.id.as_str()), ("new", "a-id"));
 }
 
-/// What the release before this one left when GARM refused the new pool: the healthy one retired
-/// and nothing in its place.
+/// The state that the previous release left when GARM refused the new pool: the healthy pool
+/// retired, and nothing in its place.
 #[test]
 fn a_pool_that_a_failure_has_retired_never_goes_without_consent() {
     let third = changed(pool("a"), |pool| pool.provider = "azure".to_owned());
@@ -207,7 +208,7 @@ fn an_unknown_provider_is_blocked_and_nothing_is_retired_or_deleted() {
             Some("correct `provider`; the providers in GARM are: `aws`")
         );
     }
-    // Where the pool is there already, GARM has shown that it knows the provider.
+    // If the pool already exists, GARM has shown that it knows the provider.
     check(&desired([moved()]), &known(vec![in_force()]), &[]);
 }
 

@@ -10,7 +10,7 @@ use crate::domain::fleet::Fleet;
 use crate::domain::pool::{Pool, PoolChange, PoolDetail};
 use crate::plan::{Action, Consent, Operation, Plan, PlanOptions, ShownValue, plan};
 
-/// A step a line: action, pool, the fields that differ, reason.
+/// One step per line: action, pool, the fields that differ, reason.
 fn lines(plan: &Plan) -> Vec<String> {
     let line = |step: &crate::plan::Step| {
         let fields: Vec<&str> = step.changes.iter().map(|change| change.field.as_str()).collect();
@@ -292,7 +292,7 @@ fn raising_the_backoff_names_the_pools_that_it_slows_and_is_blocked_for_those_of
     let mut shared = wanted.clone();
     shared.controller.shared = true;
     assert_eq!(first(&shared, &there).action, Action::Update);
-    // One that is switched off is not slowed, and a shorter backoff slows no pool.
+    // A disabled pool is not slowed, and a shorter backoff slows no pool.
     there.pools.last_mut().unwrap().spec.enabled = false;
     assert_eq!(first(&wanted, &there).action, Action::Update);
     there.pools.last_mut().unwrap().spec.enabled = true;
@@ -387,7 +387,7 @@ fn many_stranded_jobs_are_named_by_kind_and_the_rest_is_counted() {
 #[test]
 fn a_plan_of_a_thousand_pools_walks_nothing_twice() {
     // Everything is deleted or changed and every job asks for labels of its own: the worst case of
-    // each index. A quadratic walk would take minutes here.
+    // each index. A quadratic algorithm would take minutes here.
     let names: Vec<String> = (0..1_000).map(|number| format!("pool-{number:03}")).collect();
     let pools: Vec<Pool> = names.iter().map(|name| live(&pool(name))).collect();
     let runners = pools.iter().flat_map(|pool| (0..10).map(move |n| runner(pool, n, "idle")));

@@ -1,4 +1,4 @@
-//! Any fleet and any manifests, from a few names so that they meet.
+//! Arbitrary fleets and manifests, built from few names so that they refer to one another.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -15,14 +15,14 @@ use crate::domain::runner::Runner;
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
-/// Stands in every value that must not be shown.
+/// Part of every value that must not be shown.
 pub(crate) const SECRET: &str = "hunter2";
 
 fn entities() -> Vec<Entity> {
     vec![organization("org-1", "acme", "github.com"), organization("org-2", "beta", "github.com")]
 }
 
-/// Manifests and a fleet that know one another's names.
+/// Manifests and a fleet that share names.
 pub(crate) fn some_case() -> impl Strategy<Value = (Desired, Fleet)> {
     (some_desired(), some_fleet())
 }
@@ -52,7 +52,7 @@ pub(crate) fn some_twins() -> impl Strategy<Value = (Desired, Fleet)> {
     })
 }
 
-/// As they may stand in GARM: of any mark, kind and endpoint, or not asked for.
+/// Credentials as GARM may list them: with any mark, kind and endpoint, or not requested.
 fn some_credentials() -> impl Strategy<Value = Option<Vec<Credential>>> {
     let marks = select(vec!["", "by hand", "runnerctl=acme", "runnerctl=other app=1", "1x", "2y"]);
     let one = (marks, any::<bool>(), prop::bool::weighted(0.8));

@@ -52,7 +52,7 @@ pub(in crate::reconcile) enum ReadScope {
 pub(in crate::reconcile) enum KnownState {
     /// GARM's settings and entities, for [`ReadScope::Lists`].
     Health(Health),
-    /// The edition of each pool whose `extra_specs` are known, for [`ReadScope::Health`].
+    /// The version of each pool whose `extra_specs` are known, for [`ReadScope::Health`].
     Specs(HashMap<PoolId, SpecsVersion>, RateLimitRead),
 }
 
@@ -162,8 +162,8 @@ fn lacking(
     entities.into_iter().take(ASKED_MAX).cloned().collect()
 }
 
-/// Completes the pools of these entities. An answer that fails is ignored: scaling does not need it,
-/// what stays unknown is not checked, and the next read of this scope asks again.
+/// Completes the pools of these entities. A failed read is ignored: scaling does not need the
+/// `extra_specs`, unknown ones are not checked, and the next read of this scope tries again.
 async fn read_specs(client: &GarmClient, entities: Vec<EntityKey>, pools: &mut [Pool]) {
     let mut answers = pin!(read_entities_by_id(client, entities));
     while let Some(answer) = answers.next().await {

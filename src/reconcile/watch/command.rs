@@ -44,7 +44,7 @@ pub enum WatchCommand {
     Reload(DeclaredPools),
     /// Read the whole fleet immediately.
     ReadNow,
-    /// Stop writing until [`WatchCommand::Go`]; says why, in a few words.
+    /// Stop writing until [`WatchCommand::Go`], for a reason in a few words.
     Hold(HoldReason, String),
     /// Lift the hold that has this reason.
     Go(HoldReason),

@@ -26,7 +26,7 @@ use crate::reconcile::write_outcome::WriteError;
 use crate::reconcile::writer::{LevelOrder, ResendLabels, Writer};
 use crate::scaling::Reason;
 
-/// The connections of the loop to the outside.
+/// The clients and channels through which the loop reaches the outside.
 pub struct LoopIo<'a> {
     /// The client used for reading.
     pub client: Arc<GarmClient>,
@@ -51,9 +51,10 @@ pub struct WatchEnd {
 
 /// Runs the loop until it receives a stop command or has done what its settings ask for.
 ///
-/// Waits for a GARM that cannot be reached; with `--once` and `--release` for half a minute.
-/// Returns an error only before the first full read, when that time is over or when waiting does
-/// not help: a wrong password, a refused CA or client certificate, or a GARM that was never set up.
+/// Waits for a GARM that cannot be reached, with `--once` and `--release` for at most half a
+/// minute. Returns an error only before the first full read, when that time is over or when waiting
+/// does not help: a wrong password, a refused CA or client certificate, or a GARM that was never
+/// set up.
 pub async fn watch(
     doors: LoopIo<'_>,
     settings: LoopSettings,

@@ -78,7 +78,7 @@ impl LevelLease {
         }
     }
 
-    /// Notes that the pool was observed, by whatever read.
+    /// Notes that the pool was observed, by any kind of read.
     pub(super) fn seen(&mut self, now: Instant) {
         if let Some(active) = &mut self.active {
             active.seen = now;

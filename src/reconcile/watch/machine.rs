@@ -242,7 +242,7 @@ impl<'a> ScalingLoop<'a> {
         self.observer.trouble(&Incident::ReadFailed { error, failures, again_in });
     }
 
-    /// Moves to the next phase when the present one has done its work or its time is over.
+    /// Moves to the next phase when the present one has done its work or its time is up.
     fn end_phase(&mut self, now: Instant) {
         let is_withheld = !self.is_writing();
         let is_settled = |controller: &PoolController| {
@@ -346,7 +346,7 @@ impl<'a> ScalingLoop<'a> {
     }
 }
 
-/// The error for a first full read that has not even failed.
+/// The error for a first full read that got no answer, not even a failure, in time.
 fn no_answer() -> GarmError {
     let fault = TransportError::Timeout(ABSENT_MAX);
     GarmError {

@@ -1,5 +1,5 @@
-//! Resolves which pools of GARM the loop scales: those that are declared and are the only ones to
-//! bear their reserved label, without a second one.
+//! Resolves which pools of GARM the loop scales: for each declared pool, the only one that bears
+//! its reserved label, provided that it does not bear a second reserved label.
 
 use std::collections::BTreeMap;
 

@@ -131,7 +131,7 @@ impl ScalingLoop<'_> {
         self.touch_all();
     }
 
-    /// Applies which pools are scaled, and reports what has changed.
+    /// Takes over newly resolved pools, and reports what has changed.
     fn found(&mut self, found: ResolvedPools, now: Instant) {
         for (pool, why) in &found.unmanaged {
             if self.found.unmanaged.get(pool) != Some(why) {

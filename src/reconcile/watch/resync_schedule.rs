@@ -12,7 +12,7 @@ use crate::scaling::RowChange;
 /// The shortest and the longest wait after a failed full read; never longer than a resync.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// The least time between two full reads, however often events are lost.
+/// The minimum time between two full reads, however often events are lost.
 const GAP: Duration = Duration::from_secs(2);
 
 /// The number of changes kept during a read; if there are more, the fleet is read once more.

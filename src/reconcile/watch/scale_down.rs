@@ -11,14 +11,14 @@ use crate::domain::name::RunnerName;
 use crate::reconcile::write_outcome::WriteOutcome;
 use crate::scaling::Decision;
 
-/// A runner must have been a candidate for this time without interruption. GitHub may just be
+/// A runner must have been a candidate for this long without interruption. GitHub may just be
 /// assigning it a job, and GARM learns of that from a webhook a moment later (GARM.md §0.7).
 pub(super) const SEEN_FOR: Duration = Duration::from_secs(2);
 
-/// The least time between two removals in one pool.
+/// The minimum time between two removals in one pool.
 pub(super) const APART: Duration = Duration::from_secs(5);
 
-/// The least time between two removal requests for one runner.
+/// The minimum time between two removal requests for one runner.
 const ASK_AGAIN: Duration = Duration::from_mins(1);
 
 /// The scale-down candidates of one pool.
@@ -66,7 +66,7 @@ pub(super) enum QueueAdmission {
 }
 
 impl ScaleDownQueue {
-    /// Takes over the candidates of a new decision.
+    /// Updates the queue to the candidates of a new decision.
     pub(super) fn follow(&mut self, decision: &Decision, admission: QueueAdmission, now: Instant) {
         self.admission = admission;
         self.asked.retain(|_, entry| entry.0 > now);

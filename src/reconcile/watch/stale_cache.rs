@@ -35,7 +35,7 @@ pub(super) struct StaleCacheDetector {
     lacking_since: Option<Instant>,
     /// The number of the pool's runners at the last decision.
     live: u32,
-    /// How often the level was sent again.
+    /// How many times the level was sent again.
     answers: u32,
     /// Since when there is an unexplained runner.
     puzzled: Option<Instant>,

@@ -177,8 +177,8 @@ impl Writer {
     }
 }
 
-/// Checks the existing credential of our name: created as requested, by this request or another
-/// run, or different.
+/// Returns the existing credential of our name if it is as requested, whether this request or
+/// another run created it. Fails if it is different.
 fn taken(order: &CredentialOrder<'_>, there: &Credential) -> Result<Credential, WriteError> {
     if order.is_met_by(there) {
         return Ok(there.clone());

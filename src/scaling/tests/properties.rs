@@ -287,8 +287,8 @@ proptest! {
         prop_assert_eq!(is_decided, is_open);
     }
 
-    /// One pool, whatever one of the watchers has observed of its queue before. A watcher that
-    /// remembers pressure serves the end of its burst immediately, one that does not serves it
+    /// One pool, with any earlier observations of its queue by one of the watchers. A watcher that
+    /// remembers pressure serves the end of its burst immediately; one that does not serves it
     /// after `max_queue_wait`. With `off` the definition itself depends on the past.
     #[test]
     fn two_watchers_of_one_sight_come_to_agree(

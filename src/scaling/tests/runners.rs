@@ -196,15 +196,15 @@ fn where_every_boot_is_slow_no_runner_is_overtaken() {
     scene.add(2, "creating/pending", 100);
     let decision = scene.look(500);
     assert_eq!((decision.inputs.counts.booting, decision.inputs.counts.overdue), (4, 0));
-    // One that is made later by more than GARM's tick is younger than the one that arrives.
+    // A runner created later by more than GARM's tick is younger than the one that arrives.
     scene.set("a01", "running/idle", 550);
     assert_eq!(scene.look(550).inputs.counts.overdue, 0);
     scene.set("a03", "running/idle", 560);
     assert_eq!(scene.look(599).inputs.counts.overdue, 0, "and `boot_grace` ends first");
 }
 
-/// A real GARM with two runners whose VMs hung let a job wait for 314 s, where GARM alone, which
-/// starts a runner for each job of 30 s, took 47 s.
+/// A real GARM with two runners whose VMs hung let a job wait for 314 s. GARM alone, which starts a
+/// runner for each job that is 30 s old, took 47 s.
 #[test]
 fn a_late_job_whose_runners_all_boot_for_long_gets_one_more_in_growing_intervals() {
     let mut scene = Scene::without_floor();
@@ -221,7 +221,7 @@ fn a_late_job_whose_runners_all_boot_for_long_gets_one_more_in_growing_intervals
         }
     }
     assert_eq!(probes, [35, 70, 140, 280]);
-    // It arrives: the others are overtaken, and there is nothing left to try.
+    // A runner arrives: the others are overtaken, and there is nothing left to try.
     scene.set("a06", "running/idle", 500);
     assert_eq!(scene.look(500).rules.need, 0);
 }

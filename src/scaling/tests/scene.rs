@@ -1,4 +1,4 @@
-//! A small fleet of the entity `acme` that is evaluated again and again.
+//! A small fleet of the entity `acme` that a test evaluates repeatedly.
 
 use std::sync::Arc;
 

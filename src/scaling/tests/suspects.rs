@@ -157,8 +157,8 @@ fn further_ones_come_in_ever_longer_steps_up_to_half_an_hour() {
 }
 
 /// Three idle runners are released one after the other, each after `scale_down_delay`, and each
-/// probe makes another: a real GARM was seen to create a runner every 25 s for as long as the rows
-/// of two jobs stayed queued that were long over.
+/// probe makes another. A real GARM was seen to create a runner every 25 s for as long as the rows
+/// of two jobs that were long over stayed queued.
 #[test]
 fn runners_that_are_released_do_not_begin_the_steps_anew_and_the_jobs_are_given_up() {
     let mut scene = Scene::without_floor();

@@ -66,7 +66,7 @@ async fn the_providers_reason_for_a_failed_deletion_is_reported_immediately_and_
             _ => None,
         })
         .collect();
-    assert_eq!(faults.len(), 2, "one a runner: {faults:?}");
+    assert_eq!(faults.len(), 2, "one per runner: {faults:?}");
     assert!(faults[0].ends_with("sim: injected delete failure"), "{faults:?}");
     let told = told(&outcomes);
     assert!(told[0].starts_with("default delete timed out: 2 runners left after 2m"), "{told:?}");

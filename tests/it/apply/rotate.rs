@@ -99,8 +99,8 @@ async fn two_failures_stop_it() {
     }
 }
 
-/// Release v0.2.1 tries a failed create once, main six times within a minute: each of the two
-/// replacements has failed when GARM does not write its row any more, and not after 75 s in any case.
+/// Release v0.2.1 tries a failed create once, main six times within a minute. Each of the two
+/// replacements has failed once GARM no longer writes its row, and not only after 75 s.
 #[tokio::test(start_paused = true)]
 async fn a_replacement_that_garm_does_not_create_again_has_failed_at_once() {
     let mut took = Vec::new();

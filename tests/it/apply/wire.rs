@@ -48,7 +48,7 @@ impl Transport for Delays {
 }
 
 /// Lets this many writes pass. The next one is not answered: it may or may not be carried out, and
-/// its sender is dead.
+/// the process that sent it ends.
 pub(crate) struct Tripwire {
     inner: Arc<dyn Transport>,
     left: AtomicUsize,

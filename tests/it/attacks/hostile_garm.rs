@@ -157,7 +157,7 @@ fn lists_without_end_cost_bounded_memory() {
 fn an_odd_row_costs_that_row_and_is_told_of() {
     let body = r#"[{"name":"a"},{"id":"7f","name":{}},{"name":"b"}]"#.to_owned();
     let said = bench(&with_answer("/instances", body)).run_with(&["plan"], &[("P", "secret")]);
-    let told = "warning: GET /instances: 1 entry left out that cannot be read: entry 2 (\"7f\")";
+    let told = "warning: GET /instances: left out 1 entry that cannot be read: entry 2 (\"7f\")";
     assert!(said.code == 0 && said.err.contains(told), "{said:?}");
 }
 

@@ -247,9 +247,8 @@ proptest! {
     fn no_secret_survives_damage_around_it(
         cuts in prop::collection::vec((any::<Index>(), fragment(), 0..3_usize), 0..4),
     ) {
-        // The place of a secret decides that it is one, so damage may turn it into another value.
-        // The secret is kept whole, and the places that may be shown (`name`, `image`) contain
-        // none.
+        // A value is a secret because of its place, so damage may turn it into another value. The
+        // secret is kept whole, and the places that may be shown (`name`, `image`) contain none.
         let fleet = include_str!("../../config/secrets_in_the_fleet_file/runnerctl.yaml");
         let mut text = fleet.to_owned();
         for (at, piece, _) in cuts {

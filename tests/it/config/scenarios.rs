@@ -1,5 +1,5 @@
-//! Scenarios as directories: `tests/config/<case>/` holds a fleet file, if any, and pool files;
-//! the report stands beside them. `canary` is the secret of all of them, and is never shown.
+//! Scenarios as directories: `tests/config/<case>/` holds a fleet file, if any, and pool files; the
+//! report is stored beside them. `canary` is the secret in all of them, and is never shown.
 
 use std::fs;
 use std::path::{Path, PathBuf};

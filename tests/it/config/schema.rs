@@ -16,7 +16,7 @@ static FLEET_FILE: LazyLock<Validator> = LazyLock::new(|| validator("fleet_file"
 fn validator(which: &str) -> Validator {
     let mut document = schema();
     document["oneOf"] = json!([{ "$ref": format!("#/$defs/{which}") }]);
-    jsonschema::validator_for(&document).expect("the schema is a schema")
+    jsonschema::validator_for(&document).expect("the schema is valid")
 }
 
 /// JSON is YAML, so one text serves both.
@@ -476,7 +476,7 @@ fn whole_files_are_refused_by_both() {
 
 #[test]
 fn the_root_takes_either_kind_of_file_and_nothing_else() {
-    let root = jsonschema::validator_for(&schema()).expect("the schema is a schema");
+    let root = jsonschema::validator_for(&schema()).expect("the schema is valid");
     assert!(root.is_valid(&fleet()) && root.is_valid(&json!({ "pools": [] })));
     assert!(!root.is_valid(&json!({})) && !root.is_valid(&json!({ "pools": [], "fleet": "a" })));
 }

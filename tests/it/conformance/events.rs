@@ -198,7 +198,7 @@ async fn a_bad_filter_ends_the_stream() {
             let mut ear = listen(garm, &ours()).await;
             ear.0.send(Message::text(bad)).await.unwrap();
             let mut end = ear.message().await.unwrap();
-            // GARM writes a word and stops, and the word is mostly lost.
+            // GARM writes a text and stops, and the text is mostly lost.
             if let Message::Text(word) = &end {
                 assert!(word.ends_with(" filter"), "{word}");
                 end = ear.message().await.unwrap();

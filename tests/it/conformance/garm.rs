@@ -57,7 +57,7 @@ impl Garm {
         let pause = Duration::from_millis(10);
         let garm = Self::open(base.clone(), login, ("sim".into(), variant.database), base, pause);
         let garm = garm.await;
-        assert_eq!(garm.variant, variant, "the version tells");
+        assert_eq!(garm.variant, variant, "the version identifies it");
         garm
     }
 
@@ -241,8 +241,8 @@ impl Garm {
         }
     }
 
-    /// Deletes a pool, its runners first. PostgreSQL may find a PUT and a pick-up in each other's
-    /// way, of which one is answered with 500 (seen: `deadlock detected`).
+    /// Deletes a pool, its runners first. In PostgreSQL a PUT and a pick-up may lock each other
+    /// out, and GARM answers one of them with 500 (seen: `deadlock detected`).
     pub(super) async fn remove(&self, pool: &str) {
         let idle = json!({ "min_idle_runners": 0, "enabled": false });
         self.eventually("a disabled pool", async || {
@@ -319,7 +319,7 @@ impl Garm {
 
 /// The fields of both, the second's first.
 pub(super) fn merged(mut body: Value, fields: Value) -> Value {
-    let Value::Object(fields) = fields else { panic!("{fields} is no object") };
+    let Value::Object(fields) = fields else { panic!("{fields} is not an object") };
     body.as_object_mut().unwrap().extend(fields);
     body
 }

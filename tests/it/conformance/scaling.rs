@@ -159,7 +159,7 @@ async fn half_of_the_surplus_goes_each_minute() {
     .await;
 }
 
-/// How often the provider has refused to create this instance.
+/// How many times the provider has refused to create this instance.
 async fn refusals(garm: &Garm, name: &Value) -> usize {
     let log = garm.github("GET", "/log", None).await;
     let failed = |it: &&Value| it["ev"] == "vm_create_failed" && it["name"] == *name;

@@ -15,7 +15,7 @@ pub(super) fn draft(tags: &[&str], more: Value) -> Value {
         "os_type": "linux", "os_arch": "amd64", "tags": tags, "max_runners": 5,
         "runner_bootstrap_timeout": 20,
     });
-    let Value::Object(more) = more else { panic!("{more} is no object") };
+    let Value::Object(more) = more else { panic!("{more} is not an object") };
     body.as_object_mut().unwrap().extend(more);
     body
 }

@@ -1,4 +1,4 @@
-//! What clients of the HTTP and in-memory transports see of faults.
+//! What clients of the HTTP and in-memory transports observe when faults are simulated.
 
 use std::time::Duration;
 

@@ -176,7 +176,7 @@ async fn an_expired_token_is_renewed_and_a_refused_login_is_signalled() {
     memory.with(|it| it.faults.add(FaultRule::once("GET", "/ws/events", Fault::Page(502))));
     memory.cut_streams();
     assert_eq!(next(&mut feed).await, StreamSignal::Lost("the connection was closed".into()));
-    let StreamSignal::Lost(why) = next(&mut feed).await else { panic!("the front is in the way") };
+    let StreamSignal::Lost(why) = next(&mut feed).await else { panic!("not refused") };
     assert!(why.starts_with("listen to the events at http://garm.example.com: 502"), "{why}");
     connected(&mut feed).await;
     drop(client);

@@ -131,15 +131,14 @@ fn two_writes_at_once_can_leave_the_older_one_in_the_cache() {
             asked.put(pool, &json!({ "min_idle_runners": 0 }));
         }
         asked.wait(1);
-        // What was made inside the gap goes by hand; what is made after it is made by mistake.
+        // These values equal the stored ones, so they do not correct the cache (GARM.md §0.10).
         for pool in &pools {
             asked.put(pool, &json!({ "max_runners": 5 }));
         }
         asked.wait(15);
         let stale: Vec<_> = pools.iter().filter(|it| !asked.states(it).is_empty()).collect();
         let count = stale.len();
-        // Writing equal values does not correct the cache, writing the same tags does (GARM.md
-        // §0.10).
+        // Neither do these, but writing the same tags does.
         let names: Vec<String> = stale.into_iter().cloned().collect();
         for pool in &names {
             asked.put(pool, &json!({ "min_idle_runners": 0 }));
@@ -156,11 +155,11 @@ fn two_writes_at_once_can_leave_the_older_one_in_the_cache() {
         asked.wait(30);
         asked.states(pool).len()
     };
-    assert_eq!(rebuilt(&mut asked, &names[0]), 1, "not healed by equal values");
+    assert_eq!(rebuilt(&mut asked, &names[0]), 1, "not corrected by equal values");
     let tags = asked.get(&names[0])["tags"][0]["name"].clone();
     asked.put(&names[0], &json!({ "tags": [tags] }));
     asked.wait(1);
-    assert_eq!(rebuilt(&mut asked, &names[0]), 0, "healed by the same tags");
+    assert_eq!(rebuilt(&mut asked, &names[0]), 0, "corrected by the same tags");
 }
 
 #[test]

@@ -161,5 +161,5 @@ fn jobs_without_a_matching_runner_stay_queued() {
     asked.wait(20);
     asked.0.queue_jobs(&JobBatch::new(1, &["linux"]).of("octo/tools"));
     asked.wait(60);
-    assert_eq!(asked.jobs(), [], "the organization's hook has nothing of it");
+    assert_eq!(asked.jobs(), [], "the organization's hook does not cover the repository");
 }

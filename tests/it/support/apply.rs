@@ -34,7 +34,8 @@ pub(crate) struct ApplyRig {
     pub(crate) book: AuditDestination,
 }
 
-/// A list of pools takes its time for each byte, every other request the same.
+/// Delays the answer with the list of pools by `byte` for each of its bytes, and every other answer
+/// by 4 ms.
 pub(crate) struct SlowLists {
     door: Arc<dyn Transport>,
     byte: Duration,
@@ -266,7 +267,7 @@ pub(crate) fn told(outcomes: &[StepOutcome]) -> Vec<String> {
     outcomes.iter().map(one).collect()
 }
 
-/// Remembers the events that it was told.
+/// Records the events that it receives.
 #[derive(Default)]
 pub(crate) struct Heard(Mutex<Vec<ApplyEvent>>);
 

@@ -1,5 +1,5 @@
-//! A simulated GARM with pools in virtual time, the real loop that scales them, and short accounts of
-//! what happened.
+//! A simulated GARM with pools in virtual time, the real loop that scales them, and short summaries
+//! of what happened.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
@@ -387,7 +387,7 @@ impl RunningLoop {
     }
 }
 
-/// Remembers everything that the loop has reported.
+/// Records everything that the loop reports.
 #[derive(Default)]
 pub(crate) struct Heard(Mutex<Told>);
 

@@ -37,7 +37,7 @@ async fn an_hour_without_garm_freezes_writes_and_scaling_resumes_afterwards() {
     rig.jobs(8, 20);
     wait(3_600 - 31).await;
     assert!(watch.heard.has(is_frozen));
-    assert!(watch.heard.beats() >= 3_600 / 10, "it lives, and says so: {}", watch.heard.beats());
+    assert!(watch.heard.beats() >= 3_600 / 10, "the loop is alive: {}", watch.heard.beats());
     let failures = watch.heard.incidents().iter().filter(|it| is_read_failed(it)).count();
     assert!((100..=140).contains(&failures), "tried every half minute: {failures}");
     assert_eq!(watch.heard.deeds(), [""; 0], "nothing was written blind");
@@ -156,7 +156,7 @@ impl Transport for Switch {
     }
 }
 
-/// Replaces GARM in the middle of a burst by one with an older database, which has the pools but no
+/// Replaces GARM in the middle of a burst with one whose older database has the pools but no
 /// runners or jobs. Its clock differs by `shift`.
 async fn restored(shift: SignedDuration) {
     let config = SimConfig { backoff: 300, ..SimConfig::default() };

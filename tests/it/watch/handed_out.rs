@@ -1,4 +1,5 @@
-//! Jobs beside idle runners that are handed out late or never, or were over long ago unnoticed.
+//! Jobs beside idle runners that are handed out late or never, or that ended long ago without GARM
+//! noticing.
 
 use std::time::Duration;
 
@@ -59,7 +60,7 @@ async fn eight_held_jobs_beside_two_idle_runners_have_eight_runners() {
     assert!(rig.levels().iter().all(|it| *it <= 8), "{:?}", rig.levels());
 }
 
-/// Three runners are working without GARM's knowledge: they look idle and their jobs queued.
+/// Three runners are working without GARM's knowledge: they look idle, and their jobs look queued.
 async fn three_lost_starts_and_six_new_jobs(who: Who) -> (Vec<u64>, LoopRig, Option<RunningLoop>) {
     let policy = ScalePolicy { min_idle_runners: 3, ..policy() };
     let knobs = Knobs { assign_delay: Duration::from_secs(1), ..Knobs::default() };

@@ -9,7 +9,7 @@ use runnerctl::sim::{Knobs, SimConfig};
 
 use crate::support::scaling_loop::{LoopRig, RunningLoop, Tally, policy, steady, wait};
 
-/// The state of the world and the loop after so many jobs of 20 s and some time.
+/// The state of the world and the loop after this many jobs of 20 s and some time.
 async fn burst(rig: &LoopRig, jobs: usize) -> (Tally, RunningLoop) {
     let watch = rig.start(steady());
     wait(40).await;
@@ -26,7 +26,7 @@ async fn a_burst_is_served_by_one_raised_level_that_falls_by_itself() {
     assert!(tally.longest_wait_s <= 30 + 10 + 6, "{tally:?}");
     assert_eq!(rig.levels(), [12, 0], "{:?}", watch.heard.incidents());
     assert_eq!(watch.heard.deeds(), ["raise 0 12 done", "lower 12 0 done"]);
-    assert!(watch.heard.changes() > 12 * 5, "every row's events were told of");
+    assert!(watch.heard.changes() > 12 * 5, "the events of every row were reported");
     assert_eq!(watch.heard.findings(), [], "one runner, one job, one VM");
     assert_eq!(watch.stop().await.left_raised, []);
     assert_eq!(rig.levels(), [12, 0], "the stop had nothing to lower");
@@ -43,8 +43,8 @@ async fn without_events_full_reads_and_the_lease_suffice() {
     assert_eq!(rig.level().await, 0);
 }
 
-/// GARM's backoff was read every five minutes: for so long jobs were left to a GARM that did not start
-/// their runners any more.
+/// When GARM's backoff was read only every five minutes, jobs were left for that long to a GARM
+/// that no longer started their runners.
 #[tokio::test(start_paused = true)]
 async fn a_longer_backoff_is_known_before_it_is_felt() {
     let policy = ScalePolicy { max_queue_wait: Some(Duration::from_secs(30)), ..policy() };

@@ -59,7 +59,7 @@ async fn a_level_that_garm_ignores_twice_is_reported_once_with_what_to_check() {
         assert!(told[0].contains(part), "{told:?}");
     }
     wait(600).await;
-    assert_eq!(stalled(&watch.heard), told, "and is said no more while it lasts");
+    assert_eq!(stalled(&watch.heard), told, "and is not repeated while it lasts");
     rig.memory.with(|it| it.knobs_mut().api_fail_rate = 0.0);
     wait(30).await;
     assert_eq!(stalled(&watch.heard)[1..], ["followed"]);

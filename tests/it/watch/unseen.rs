@@ -42,7 +42,7 @@ async fn eight_jobs_of_a_repository_whose_organization_has_a_hook_too() {
     assert_eq!((ours.len(), alone.len()), (8, 8));
     assert!(ours[7] <= alone[7] && ours[7] <= 30 + 10 + 8, "{ours:?} {alone:?}");
     let tally = rig.tally();
-    assert_eq!((tally.vms, tally.killed), (8, 0), "one runner a job: {tally:?}");
+    assert_eq!((tally.vms, tally.killed), (8, 0), "one runner per job: {tally:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -82,7 +82,7 @@ fn config(seed: u64, backoff: u64) -> SimConfig {
     SimConfig { seed, backoff, knobs, ..SimConfig::default() }
 }
 
-/// Runs the load at a GARM, with the loop or with GARM alone.
+/// Runs the load on a GARM, with the loop or with GARM alone.
 async fn run(load: &Load, seed: u64, who: Who) -> Figures {
     let (idle, backoff) = match who {
         Who::Ours => (load.policy.min_idle_runners, load.backoff),
@@ -233,7 +233,7 @@ async fn thirty_jobs_with_two_kept_idle() {
 async fn a_job_each_three_seconds_with_two_kept_idle() {
     let policy = ScalePolicy { scale_up_delay: Duration::from_secs(30), ..two_idle() };
     let batches = (0..30).map(|it| (3 * it, 1, 10)).collect();
-    let what = "a job each 3 s, 30 of 10 s; 2 kept idle, delay 30 s";
+    let what = "a job every 3 s, 30 of 10 s; 2 kept idle, delay 30 s";
     let both = compare(Load { what, batches, ..Load::of(policy, 2) }).await;
     like_for_like(both);
     near_the_floor(both.0, 30.0);
@@ -257,7 +257,7 @@ async fn ten_jobs_from_zero_without_any_event() {
     let load = Load { what, batches, stream: Stream::Refused, ..Load::of(fast(), 0) };
     let both = compare(load).await;
     assert!(both.0.longest <= 27.3 + RESYNC.as_secs_f64(), "{both:?}");
-    assert!(both.0.vms < 10.5, "one runner a job: {both:?}");
+    assert!(both.0.vms < 10.5, "one runner per job: {both:?}");
     no_dearer(both);
 }
 
