@@ -48,20 +48,29 @@ fn find(asked: &str) -> Result<Vec<KeyReference>, Failure> {
         key.path == asked || key.path.starts_with(&below) || key.path.starts_with(&items)
     };
     let end = format!(".{asked}");
-    let mut found: Vec<KeyReference> = all.iter().filter(is_whole).cloned().collect();
-    if found.is_empty() {
-        found = all.iter().filter(|key| key.path.ends_with(&end)).cloned().collect();
+    let is_end = |key: &&KeyReference| key.path.ends_with(&end);
+    let matches = |filter: &dyn Fn(&&KeyReference) -> bool| -> Vec<KeyReference> {
+        all.iter().filter(filter).cloned().collect()
+    };
+    for found in [matches(&is_whole), matches(&is_end)] {
+        if !found.is_empty() {
+            return Ok(found);
+        }
     }
-    if !found.is_empty() {
-        return Ok(found);
+    let unknown = Failure::usage(format!("unknown key {}", code(asked)));
+    let beginning: Vec<String> =
+        all.iter().filter(|key| key.path.starts_with(asked)).map(|key| code(&key.path)).collect();
+    if !asked.is_empty() && !beginning.is_empty() {
+        return Err(
+            unknown.help(format!("did you mean {}?", text::list(&beginning, text::LISTED_MAX)))
+        );
     }
-    let unknown = Failure::usage(format!("there is no pool field and no key {}", code(asked)));
     Err(match nearest(asked, all.iter().map(|key| key.path.as_str())) {
         Some(near) => unknown.help(format!("did you mean {}?", code(near))),
-        None => {
-            let sections: Vec<String> = ["pool", "fleet"].iter().map(code).collect();
-            unknown.help(format!("list all keys with {}", text::list(&sections, sections.len())))
-        }
+        None => unknown.help(
+            "`runnerctl explain pool` lists the pool fields, `runnerctl explain fleet` the keys of \
+             the fleet file",
+        ),
     })
 }
 
@@ -146,6 +155,10 @@ mod tests {
     fn an_unknown_key_is_answered_with_the_nearest() {
         let failure = find("scale_up_dely").unwrap_err();
         assert_eq!(failure.help.as_deref(), Some("did you mean `scale_up_delay`?"));
-        assert!(find("nothing_like_it_at_all").unwrap_err().help.unwrap().contains("`fleet`"));
+        let failure = find("scale_up").unwrap_err();
+        let all = "did you mean `scale_up_threshold`, `scale_up_delay` and `scale_up_target`?";
+        assert_eq!(failure.help.as_deref(), Some(all));
+        let failure = find("nothing_like_it_at_all").unwrap_err();
+        assert!(failure.help.unwrap().contains("`runnerctl explain pool`"));
     }
 }

@@ -1,6 +1,7 @@
 //! Problems as text, JSON, Markdown and annotations of GitHub Actions. Quoted source comes from
 //! excerpts, in which secrets are already masked.
 
+use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
@@ -17,9 +18,44 @@ use crate::domain::text::escape;
 /// The widest report, in columns.
 const WIDTH: usize = 120;
 
-/// The problems as text with ANSI styles, an empty line after each.
+/// Problems of one code and message that are shown with their source. Of the others, such as those
+/// of a field that every pool lacks, only the places are listed.
+const EQUAL_MAX: usize = 5;
+
+/// The problems as text with ANSI styles, an empty line after each. Beyond five with the same code
+/// and message, only the places are listed, at the end.
 pub fn text(problems: &[Problem]) -> String {
-    problems.iter().map(|problem| format!("{}\n\n", report(problem))).collect()
+    let mut text = String::new();
+    let mut seen: BTreeMap<_, Vec<&Problem>> = BTreeMap::new();
+    for problem in problems {
+        let equal = seen.entry((problem.code, problem.message.as_str())).or_default();
+        equal.push(problem);
+        if equal.len() <= EQUAL_MAX {
+            text.push_str(&format!("{}\n\n", report(problem)));
+        }
+    }
+    let rest = seen.values().filter_map(|equal| equal.get(EQUAL_MAX..));
+    text.extend(rest.filter(|rest| !rest.is_empty()).map(places));
+    text
+}
+
+/// Where else problems of one code and message are: a line for each file.
+fn places(problems: &[&Problem]) -> String {
+    let mut files: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for problem in problems {
+        let lines = files.entry(&problem.place.file).or_default();
+        lines.extend(problem.place.spot.map(|spot| spot.line.to_string()));
+    }
+    let places = files.into_iter().map(|(file, lines)| match lines.as_slice() {
+        [] => escape(file).into_owned(),
+        [line] => format!("{}, line {line}", escape(file)),
+        lines => format!("{}, lines {}", escape(file), lines.join(", ")),
+    });
+    let title = format!("{}, {} more:", problems[0].message, problems.len());
+    let level = level(problems[0].severity);
+    let group = Group::with_title(level.primary_title(title).id(problems[0].code.text()));
+    let places: Vec<String> = places.map(|place| format!("  {place}\n")).collect();
+    format!("{}\n{}\n", Renderer::styled().render(&[group]), places.concat())
 }
 
 /// A summary in one line: `2 errors, 1 warning in 3 files`.
@@ -197,12 +233,16 @@ fn property(text: &str) -> String {
     value(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-fn report(problem: &Problem) -> String {
-    let level = match problem.severity {
+fn level(severity: Severity) -> Level<'static> {
+    match severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
-    };
-    let title = level.primary_title(problem.message.as_str()).id(problem.code.text());
+    }
+}
+
+fn report(problem: &Problem) -> String {
+    let title = level(problem.severity).primary_title(problem.message.as_str());
+    let title = title.id(problem.code.text());
     let mut group = Group::with_title(title);
     if problem.excerpts.is_empty() {
         group = group.element(origin(&problem.place));
@@ -284,6 +324,21 @@ mod tests {
         }
         let shown = annotations(&[problem("a.yaml", 1)], Some(&step("/w", "/w/fleet")));
         assert!(shown[0].starts_with("::error file=fleet/a.yaml,title="), "{shown:?}");
+    }
+
+    #[test]
+    fn of_many_equal_problems_five_are_shown_whole_and_the_others_by_place() {
+        let in_file = |file: &str| Problem::of_file(Code::UnknownKey, file, "unknown field `x`");
+        let files: Vec<String> = (0..9).map(|n| format!("{n}.yaml")).collect();
+        let mut problems: Vec<Problem> = files.iter().map(|file| in_file(file)).collect();
+        problems.push(problem("a.yaml", 1));
+        let shown = anstream::adapter::strip_str(&text(&problems)).to_string();
+        assert_eq!(shown.matches("unknown field `x`").count(), 6, "{shown}");
+        assert!(shown.contains("unknown field `x`, 4 more:\n  5.yaml\n  6.yaml\n"), "{shown}");
+        for file in files {
+            assert_eq!(shown.matches(&file).count(), 1, "{file} in {shown}");
+        }
+        assert_eq!(shown.matches("error 1").count(), 1, "{shown}");
     }
 
     #[test]
