@@ -1,8 +1,8 @@
 //! Anchors: signed statements about the head of a log, to be kept outside the machine that writes it.
 //!
-//! A statement says that the log had this head at this time. It is signed with Ed25519, so that
-//! checking it needs only the public key, and a party that checks statements cannot forge them.
-//! Because of the chain, a head determines every record before it.
+//! A statement says that the log had a given head at a given time. It is signed with Ed25519, so
+//! that checking it needs only the public key, and a party that checks statements cannot forge
+//! them. Because of the chain, a head determines every record before it.
 
 use std::collections::BTreeMap;
 
@@ -52,7 +52,8 @@ impl AnchorKey {
         Ok(Self { pair, id })
     }
 
-    /// Signs that the log `about` had this head at this time. Returns a line without its newline.
+    /// Signs a statement that the log `about` had this head at `time`. Returns one line of JSON,
+    /// without a newline.
     pub fn state(&self, about: &About, head: &Head, time: Timestamp) -> String {
         let members = json!({
             "fleet": about.fleet,
@@ -78,7 +79,7 @@ pub struct About {
     pub fleet: String,
     /// The name of the machine.
     pub host: String,
-    /// The path of the file.
+    /// The path of the audit file.
     pub log: String,
 }
 
@@ -104,7 +105,7 @@ impl PublicKey {
     }
 }
 
-/// The name of a key: the first 16 digits of the SHA-256 of its public half.
+/// The id of a key: the first 16 hexadecimal digits of the SHA-256 of its public half.
 fn key_id(public: &[u8]) -> String {
     hex(&Sha256::digest(public))[..16].to_owned()
 }
@@ -119,7 +120,8 @@ pub struct Statement {
 }
 
 impl Statement {
-    /// Reads one line and checks its signature.
+    /// Parses one line and checks its signature against `keys`. Errors with a clause that can
+    /// follow the name of the file.
     pub fn open(line: &str, keys: &[PublicKey]) -> Result<Self, String> {
         let parts =
             line.trim_end().strip_suffix("\"}").and_then(|line| line.rsplit_once(SIGNATURE));
@@ -146,7 +148,7 @@ impl Statement {
     }
 }
 
-/// The statements about one log, by sequence number.
+/// The statements about one log, by the sequence number of the record.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Statements(BTreeMap<u64, Vec<Statement>>);
 
@@ -165,7 +167,7 @@ impl Statements {
         self.0.get(&seq).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether a statement confirms this head.
+    /// Whether at least one statement confirms this head.
     pub(super) fn has(&self, head: &Head) -> bool {
         self.about(head.seq).iter().any(|statement| statement.head == *head)
     }
@@ -175,7 +177,7 @@ impl Statements {
         self.0.range(..seq).map(|(_, statements)| statements.len() as u64).sum()
     }
 
-    /// A statement about the last record that has one.
+    /// The statement about the highest sequence number; of several, the one that was added last.
     pub(super) fn last(&self) -> Option<&Statement> {
         self.0.last_key_value()?.1.last()
     }

@@ -1,4 +1,4 @@
-//! The hash chain: seals an entry into a line, and opens a line again.
+//! The hash chain: seals an entry into a line, and parses a line.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -17,10 +17,11 @@ const HASH_LEN: usize = 9 + 64 + 2;
 /// `,"mac":"` + 64 digits + `"`
 const MAC_LEN: usize = 8 + 64 + 1;
 
-/// A position in the chain: the last record up to there.
+/// A position in the chain, given by the last record before it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Head {
-    /// The sequence number of the record; the first record has 1, and 0 is before it.
+    /// The sequence number of the record. The first record has 1; 0 stands for the start of the
+    /// log.
     pub seq: u64,
     /// The hash of the record, 64 hexadecimal digits.
     pub hash: String,
@@ -60,7 +61,8 @@ pub struct Draft {
 impl From<&Entry> for Draft {
     fn from(entry: &Entry) -> Self {
         let object = Value::Object(entry.members()).to_string();
-        // Escapes keep the meaning, and make the file harmless to a terminal that shows it.
+        // Without escapes, control characters in a value could reach the terminal that shows the
+        // file.
         let object = text::escape_json(&object);
         let members = object.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
         let members = members.expect("the JSON of an object is enclosed in braces").to_owned();
@@ -69,7 +71,7 @@ impl From<&Entry> for Draft {
 }
 
 impl Draft {
-    /// The memory that the draft takes, in bytes; its line is about as long.
+    /// The memory that the draft uses, in bytes; its line has about the same length.
     pub fn size(&self) -> usize {
         size_of::<Self>() + self.members.len()
     }
@@ -93,7 +95,7 @@ pub fn seal(entry: &Entry, previous: &Head, key: Option<&Key>) -> (String, Head)
     Draft::from(entry).seal(previous, key)
 }
 
-/// A line whose hash is right. [`Keys`](super::Keys) checks its HMAC.
+/// A line with a correct hash. [`Keys`](super::Keys) checks its HMAC.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record<'a> {
     /// Its sequence number and hash.
@@ -102,20 +104,20 @@ pub struct Record<'a> {
     pub previous: String,
     /// The JSON object, with the members of the chain.
     pub members: Value,
-    /// The signed bytes and their HMAC.
+    /// The signed bytes and their HMAC; absent if the record has no HMAC.
     pub(super) signed: Option<(&'a str, &'a str)>,
 }
 
-/// Why a line is not a sound record.
+/// Why a line is not an intact record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordFlaw {
-    /// The line is not a complete record: a write was cut off, or it is something else.
+    /// The line is not a complete record: its write was interrupted, or it was never a record.
     Torn,
     /// The line has the form of a record, but its hash does not match its bytes.
     Altered,
 }
 
-/// Opens one line (without its newline).
+/// Parses one line, without its newline, and checks its hash.
 pub fn open(line: &[u8]) -> Result<Record<'_>, RecordFlaw> {
     // No record contains a zero byte. A disk that lost power leaves zeros where a write was not
     // completed.

@@ -9,10 +9,11 @@ use super::pending::Pending;
 use super::report::{Anchored, Break, Report};
 use super::torn::Torn;
 
-/// What a log is compared with, besides its own hashes.
+/// What the log is checked against, besides its own hashes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Demands<'a> {
-    /// HMAC keys. With any, every record must have a valid HMAC or be covered by a later one.
+    /// HMAC keys. If there is at least one, every record must have a valid HMAC or be covered by a
+    /// later one.
     pub keys: Option<&'a Keys>,
     /// A record that the log must contain.
     pub head: Option<&'a Head>,
@@ -29,7 +30,7 @@ pub enum Line<'a> {
     Whole(&'a [u8]),
     /// The last line of a file, which has no newline.
     Cut(&'a [u8]),
-    /// The first part of a line that is longer than any record.
+    /// The first part of a line that is longer than [`RECORD_MAX`](super::RECORD_MAX).
     Begun(&'a [u8]),
     /// The next part of that line.
     More(&'a [u8]),
@@ -44,7 +45,7 @@ pub enum ReadOn {
     Stop,
 }
 
-/// A check of one log, file by file and line by line, in bounded memory.
+/// A check of one log, whose files and lines are passed in order. Its memory is bounded.
 pub struct Check<'a> {
     demands: Demands<'a>,
     report: Report,
@@ -52,15 +53,15 @@ pub struct Check<'a> {
     vouching: HmacCheck<'a, RecordPlace>,
     /// Whether the demanded head has been seen.
     has_head: bool,
-    /// The place of the first record and the number of missing records before it, if neither
-    /// `since` nor an anchor confirms where those end.
+    /// The place of the first record and the number of records before it, if neither `since` nor an
+    /// anchor confirms the last of them.
     headless: Option<(RecordPlace, u64)>,
     at: RecordPlace,
-    /// Lines that are not records; accepted if the next record is a gap with their digest.
+    /// Lines that are not records; accepted if the next record is a gap record with their digest.
     torn: Option<(RecordPlace, Torn)>,
-    /// The reason to report for torn lines that no gap record explains.
+    /// The reason to report for torn lines without a gap record.
     flaw: &'static str,
-    /// A last line without a newline; accepted if the log continues in another file.
+    /// A last line without a newline; accepted if a record of another file follows.
     cut: Option<RecordPlace>,
 }
 
@@ -74,7 +75,7 @@ struct RecordPlace {
 const TORN: &str = "the line is not a complete record";
 
 impl<'a> Check<'a> {
-    /// A check before the first file.
+    /// Starts a check; files follow with [`Self::begin`].
     pub fn new(demands: Demands<'a>) -> Self {
         let anchored = demands.anchors.map(|_| Anchored::default());
         Self {
@@ -170,7 +171,7 @@ impl<'a> Check<'a> {
         ReadOn::GoOn
     }
 
-    /// Ends the check at the present line, or at the first of the torn lines before it.
+    /// Records a break at the current line, or at the first of the torn lines before it.
     fn fail(&mut self, reason: &str) -> ReadOn {
         let at = self.torn.take().map_or_else(|| self.at.clone(), |(place, _)| place);
         let seq = self.report.head.as_ref().map_or(1, |head| head.seq + 1);
@@ -221,8 +222,8 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Compares the record with the demanded head and the anchors, and refuses one that reports
-    /// altered records.
+    /// Compares the record with the demanded head and the anchors. Refuses a gap record that
+    /// reports altered records.
     fn is_as_demanded(&mut self, record: &Record<'_>) -> Result<(), String> {
         let seq = record.head.seq;
         if let Some(wanted) = self.demands.head.filter(|head| head.seq == seq) {
@@ -258,19 +259,19 @@ impl<'a> Check<'a> {
         self.report.head = Some(record.head.clone());
     }
 
-    /// The reason of the break that was found so far. A torn end is none: the next record may
-    /// report it.
+    /// The reason of the break that was found so far. Torn lines at the end do not count, because
+    /// the next record may report them.
     pub fn broken(&self) -> Option<&str> {
         self.report.broken.as_ref().map(|found| found.reason.as_str())
     }
 
-    /// The last good record, and the signer of the next one.
+    /// The last intact record, and the signer of the next one.
     pub fn last(&self) -> Option<(Head, Signer)> {
         let signer = self.vouching.due().cloned().unwrap_or(Signer::Unsigned);
         Some((self.report.head.clone()?, signer))
     }
 
-    /// Whether the break is that a signed record has handed over to a key that is not at hand.
+    /// Whether the break is a change to a key that was not given.
     pub fn is_signed_by_others(&self) -> bool {
         self.vouching.is_signed_by_others()
     }
@@ -288,8 +289,8 @@ impl<'a> Check<'a> {
         self.report
     }
 
-    /// Checks the end of the log and its completeness. Only knowledge from outside the log can show
-    /// that its end is missing or that all of it was rewritten.
+    /// Checks the end of the log and its completeness. That the end is missing, or that the whole
+    /// log was rewritten, shows only in comparison with a head or an anchor from outside the log.
     fn end(&mut self) {
         if self.torn.is_some() {
             self.fail(self.flaw);

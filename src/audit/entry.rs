@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 use crate::domain::name::{PoolId, PoolName, RunnerName};
 use crate::domain::text;
 
-/// A value larger than this, in bytes of JSON, is recorded as its size and digest.
+/// The maximum size of a recorded value, in bytes of JSON. A larger one is replaced by its size and
+/// digest.
 const VALUE_MAX: usize = 16 * 1024;
 
 /// The process that writes a record.
@@ -30,9 +31,9 @@ pub enum Kind {
     Intent,
     /// A write to GARM has ended.
     Outcome,
-    /// Something happened in GARM, or to this log.
+    /// A change in GARM, or an event about the log itself.
     Event,
-    /// Something that should be in this log is missing.
+    /// Records may be missing, for a stated reason.
     Gap,
 }
 
@@ -51,13 +52,13 @@ impl Kind {
 /// The result of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// GARM has made the requested change.
+    /// GARM made the requested change.
     Done,
     /// GARM answered 200 and left at least one field unchanged.
     Ignored,
     /// GARM refused the write or was not reached, and nothing has changed.
     Refused,
-    /// GARM did not answer, and a later read could not tell either.
+    /// GARM did not answer, and a later read did not show whether the change was made.
     Unknown,
 }
 
@@ -80,7 +81,7 @@ pub enum By {
     Us,
     /// GARM, by itself.
     Garm,
-    /// It is unknown: GARM by its own rules, a person or another program.
+    /// Unknown: GARM by its own rules, a person or another program.
     Unknown,
 }
 
@@ -104,7 +105,7 @@ pub enum Owner {
     Others,
 }
 
-/// Where the knowledge of an event comes from.
+/// What revealed a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     Event,
@@ -124,22 +125,22 @@ impl Source {
 /// How completely the change from `before` to `after` was observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sight {
-    /// Completely: the second state directly follows the first.
+    /// The second state directly follows the first.
     Whole,
-    /// Only the end: there may have been states between the two.
+    /// Only the end was observed: there may have been states in between.
     Reconstructed,
-    /// Late: it happened before something that is recorded already. Events come in any order.
+    /// The change is older than a recorded one, because events arrive in any order.
     Late,
 }
 
-/// What an event record contains besides the states.
+/// How a change in GARM was observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
     /// The party that caused the event.
     pub by: By,
-    /// The owner of the pool; absent for GARM itself.
+    /// The owner of the pool; absent for a change of GARM's own settings.
     pub owner: Option<Owner>,
-    /// Where the knowledge comes from.
+    /// What revealed the change.
     pub source: Source,
     /// How completely the change was observed.
     pub sight: Sight,
@@ -197,7 +198,7 @@ pub struct Cause {
     pub plan: Option<String>,
     /// The name of the fleet.
     pub fleet: Option<String>,
-    /// The scaling decision that led to a write, in a few words.
+    /// The scaling decision that led to the write, in a few words.
     pub decision: Option<String>,
 }
 
@@ -210,13 +211,13 @@ pub struct Entry {
     pub actor: Actor,
     /// The kind of the record.
     pub kind: Kind,
-    /// `update pool`, `delete runner`, …
+    /// What was done or happened, for example `update pool`.
     pub act: String,
     /// What the record is about.
     pub subject: Subject,
-    /// The values before; secrets as a digest only ([`shrink`]).
+    /// The values before the change; secrets appear only as a digest ([`shrink`]).
     pub before: Option<Value>,
-    /// The values that an intent asks for, or that are in force now.
+    /// The values that an intent requests, or the values after the change.
     pub after: Option<Value>,
     /// Why the record is written.
     pub cause: Cause,
@@ -226,7 +227,7 @@ pub struct Entry {
     pub intent: Option<u64>,
     /// The result, in an outcome.
     pub verdict: Option<Verdict>,
-    /// A further sentence; empty if there is none.
+    /// An additional sentence; may be empty.
     pub detail: String,
 }
 
@@ -262,7 +263,7 @@ impl Entry {
             .collect()
     }
 
-    /// The value `true` if the event was observed like this.
+    /// `true` if the event was observed in this way, absent otherwise.
     fn marked(&self, sight: Sight) -> Option<Value> {
         self.seen.filter(|seen| seen.sight == sight).map(|_| Value::Bool(true))
     }

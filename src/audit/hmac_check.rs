@@ -4,7 +4,7 @@ use super::chain::Record;
 use super::keys::{Keys, Signer, Succession};
 use super::report::Macs;
 
-/// The flaw of a record that no signature covers.
+/// The reason of a break at a record that no signature covers.
 pub(super) const UNSIGNED: &str = "its HMAC is missing or made with another key";
 
 /// The state of the check after the records so far. `P` is a position in a file.
@@ -15,7 +15,7 @@ pub(super) struct HmacCheck<'a, P> {
     has_macs: bool,
     /// The signer of the next record; absent before the first one.
     due: Option<Signer>,
-    /// The first record without an HMAC that no signed record follows yet.
+    /// The place and number of the first record without an HMAC, until a signed record follows.
     unsigned: Option<(P, u64)>,
     is_signed_by_others: bool,
 }
@@ -26,12 +26,12 @@ impl<'a, P: Clone> HmacCheck<'a, P> {
         Self { keys, has_macs: false, due: None, unsigned: None, is_signed_by_others: false }
     }
 
-    /// Continues after a record that has been checked.
+    /// Sets the signer of the next record, to continue an earlier check.
     pub(super) fn resume(&mut self, due: Signer) {
         self.due = Some(due);
     }
 
-    /// The signer of the next record, if HMACs are checked.
+    /// The signer of the next record; absent before the first one, and if HMACs are not checked.
     pub(super) fn due(&self) -> Option<&Signer> {
         self.due.as_ref()
     }
@@ -80,7 +80,7 @@ impl<'a, P: Clone> HmacCheck<'a, P> {
         Ok(())
     }
 
-    /// Whether a signed record has handed over to a key that is not at hand.
+    /// Whether a signed record has changed to a key that was not given.
     pub(super) fn is_signed_by_others(&self) -> bool {
         self.is_signed_by_others
     }

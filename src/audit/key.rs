@@ -9,14 +9,15 @@ use super::entry::hex;
 /// The minimum length of a signing key, in bytes: the length of the hash.
 pub const KEY_MIN: usize = 32;
 
-/// An HMAC key. Without it, write access to the file is not enough to forge a chain that verifies.
+/// An HMAC key. A user who can write to the file but does not have the key cannot forge a chain
+/// that verifies.
 #[derive(Debug, Clone)]
 pub struct Key {
     secret: SecretString,
     id: KeyId,
 }
 
-/// The name of a key in the log, 16 hexadecimal digits. It identifies a key and does not reveal it.
+/// The id of a key in the log, 16 hexadecimal digits. It does not reveal the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyId(pub(super) String);
 
@@ -26,7 +27,7 @@ impl std::fmt::Display for KeyId {
     }
 }
 
-/// The length, in bytes, of a key that is shorter than [`KEY_MIN`].
+/// A key is shorter than [`KEY_MIN`]; its length in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the audit key has {0} bytes; it needs at least {KEY_MIN}, so that it cannot be guessed")]
 pub struct ShortKey(pub usize);
@@ -46,7 +47,7 @@ impl Key {
         }
     }
 
-    /// The name of the key in the log.
+    /// The id of the key in the log.
     pub fn id(&self) -> &KeyId {
         &self.id
     }

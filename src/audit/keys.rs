@@ -1,4 +1,4 @@
-//! The HMAC keys at hand: which of them signed a record, and how one key succeeds another.
+//! The available HMAC keys: which of them signed a record, and how one key succeeds another.
 
 use serde_json::json;
 
@@ -7,12 +7,12 @@ use super::entry::Entry;
 use super::key::{Key, KeyId, is_same};
 use super::note::LogNote;
 
-/// The `act` of the record from which a log is signed.
+/// The `act` of the record with which signing begins.
 const KEY_ADDED: &str = "audit key added";
 /// The `act` of the record after which another key signs.
 const KEY_CHANGED: &str = "audit key changed";
 
-/// The acts of the records about keys.
+/// The `act`s of the records about keys.
 pub(super) const ACTS: [&str; 2] = [KEY_ADDED, KEY_CHANGED];
 
 /// The key that signs new records, and the keys that signed earlier ones.
@@ -27,9 +27,9 @@ pub struct Keys {
 pub enum Signer {
     /// The record has no HMAC.
     Unsigned,
-    /// A key that is at hand.
+    /// An available key.
     Known(KeyId),
-    /// Another key; its name, if the log gives it.
+    /// A key that is not available, with its id if the log gives it.
     Unknown(Option<KeyId>),
 }
 
@@ -49,7 +49,7 @@ impl Keys {
         self.signing.as_ref()
     }
 
-    /// Whether no key is at hand.
+    /// Whether there is no key.
     pub fn is_empty(&self) -> bool {
         self.all().next().is_none()
     }
@@ -62,7 +62,7 @@ impl Keys {
         self.all().find(|key| key.id() == id)
     }
 
-    /// The key that must sign the next record of a log, if it is at hand.
+    /// The key that must sign the next record of a log, if it is available.
     pub fn due(&self, signer: &Signer) -> Option<&Key> {
         match signer {
             Signer::Known(id) => self.find(id),
@@ -77,7 +77,7 @@ impl Keys {
         found.map_or(Signer::Unknown(None), |key| Signer::Known(key.id().clone()))
     }
 
-    /// Whether one of these keys signed the record; `true` for every record if no key is at hand.
+    /// Whether one of these keys signed the record; always `true` if there are no keys.
     pub fn vouch_for(&self, record: &Record<'_>) -> bool {
         self.is_empty() || matches!(self.signer(record), Signer::Known(_))
     }
@@ -96,9 +96,9 @@ impl Keys {
         }
     }
 
-    /// The record that hands over from `current` to the signing key, and the key that must sign that
-    /// record; `None` if the signing key may simply go on. `previous` is the head before the record.
-    /// Errors if the log is signed and the keys at hand cannot continue it.
+    /// The record that announces the change from `current` to the signing key, and the key that
+    /// must sign that record; `None` if no change is needed. `previous` is the head before the
+    /// record. Errors if the log is signed and these keys cannot continue it.
     pub fn succession(
         &self,
         current: &Signer,
@@ -118,7 +118,7 @@ impl Keys {
             }
             (Some(key), Signer::Known(id)) if key.id() == id => Ok(None),
             (Some(key), Signer::Known(id)) => {
-                let old = self.find(id).expect("the key of a known signer is at hand");
+                let old = self.find(id).expect("the key of a known signer is available");
                 let proof = key.proof(&previous.hash);
                 let entry = Entry {
                     before: Some(json!({ "key": id.to_string() })),
@@ -134,19 +134,19 @@ impl Keys {
     }
 }
 
-/// Why the keys at hand cannot continue a log.
+/// Why the available keys cannot continue a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyError {
-    /// The log is signed, and new records would not be.
+    /// The log is signed, but there is no key to sign new records.
     Unsigned,
-    /// The log is signed with a key that is not at hand.
+    /// The log is signed with a key that is not available.
     UnknownKey,
 }
 
 /// A change of the signing key, as a record announces it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Succession {
-    /// Signing begins, with the key that signs this record.
+    /// Signing begins with this record, by the key that signs it.
     Begins,
     /// Another key signs from the next record on.
     To {
@@ -157,7 +157,7 @@ pub(super) enum Succession {
 }
 
 impl Succession {
-    /// The change that a record announces, if it announces one.
+    /// The change that a record announces, if any.
     pub(super) fn of(record: &Record<'_>) -> Option<Self> {
         let text = |key: &str| record.members["after"][key].as_str().unwrap_or_default().to_owned();
         match record.members["act"].as_str()? {

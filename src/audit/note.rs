@@ -1,4 +1,4 @@
-//! Records about the log itself, which neither a write nor an event of GARM causes.
+//! Records about the log itself. They are caused neither by a write to GARM nor by an event.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ pub struct LogNote {
     pub cause: Cause,
 }
 
-/// Damage to records that this process has written.
+/// Damage to records that this process wrote or read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
     /// What was done to the records.
@@ -39,7 +39,7 @@ pub struct Damage {
 /// What was done to the records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DamageKind {
-    /// Records were removed or changed; the reason for saying so.
+    /// Records were removed or changed; the evidence for it.
     Altered(String),
     /// The file was emptied in place.
     Emptied,
@@ -69,7 +69,7 @@ impl Damage {
 }
 
 impl LogNote {
-    /// A record of something that happened to the log.
+    /// The record of an event about the log.
     pub(super) fn event(&self, act: &str, detail: &str) -> Entry {
         Entry {
             time: self.time,
@@ -113,7 +113,7 @@ impl LogNote {
         }
     }
 
-    /// The record that this machine's clock was set back.
+    /// The record that this machine's clock was set back from the time `from` by the duration `by`.
     pub fn set_back(&self, from: Timestamp, by: SignedDuration) -> Entry {
         let by = duration::format(by.unsigned_abs());
         Entry {
@@ -124,8 +124,8 @@ impl LogNote {
         }
     }
 
-    /// The record that the file can be written again, after a time in which no write to GARM was
-    /// sent. `why` is why the file could not be written.
+    /// The record that the file can be written again. In the meantime no write to GARM was sent.
+    /// `why` is the reason why the file could not be written.
     pub fn free(&self, why: &str) -> Entry {
         let detail = format!(
             "records can be written again, and no write was sent without a record; before: {why}"
@@ -144,7 +144,7 @@ impl LogNote {
     }
 }
 
-/// The known and the found head in a record of [`ALTERED`], as text.
+/// The known head and the found head in a record with the act [`ALTERED`], as text.
 pub(super) fn heads(members: &Value) -> (String, String) {
     let head = |key: &str| members[key]["head"].as_str().unwrap_or("nothing").to_owned();
     (head("before"), head("after"))

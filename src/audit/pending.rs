@@ -1,4 +1,4 @@
-//! What the records leave open: gaps that have not ended, and writes without an outcome.
+//! Tracks the gaps that have not ended and the writes without an outcome.
 
 use std::collections::BTreeMap;
 
@@ -20,12 +20,12 @@ pub(super) struct Pending {
     /// The sequence number of the gap record, by fleet.
     gaps: BTreeMap<String, u64>,
     intents: BTreeMap<u64, Unfinished>,
-    /// The number of open intents beyond [`INTENTS_MAX`].
+    /// The number of intents beyond [`INTENTS_MAX`], which are only counted.
     uncounted: u64,
 }
 
 impl Pending {
-    /// Takes the next record into account.
+    /// Processes the next record.
     pub(super) fn take(&mut self, record: &Record<'_>, report: &mut Report) {
         let (seq, members) = (record.head.seq, &record.members);
         let fleet = text(&members["cause"]["fleet"]);
@@ -40,7 +40,7 @@ impl Pending {
                     self.gaps.entry(fleet).or_insert(seq);
                 }
             }
-            // A gap ends with the process that reported it: the next process reports the time
+            // A gap ends with the process that reported it. The next process reports the time
             // between the two.
             (_, "gap closed" | "watch started" | "watch stopped") => {
                 self.gaps.remove(&fleet);
@@ -60,7 +60,7 @@ impl Pending {
         }
     }
 
-    /// Adds to the report what is still open at the end.
+    /// Adds the gaps and writes that are still open at the end to the report.
     pub(super) fn settle(self, report: &mut Report) {
         report.open_gaps = self.gaps.into_values().collect();
         report.open_gaps.sort_unstable();

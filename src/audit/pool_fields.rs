@@ -1,5 +1,5 @@
-//! The fields of a pool that a write can set: which of them GARM did not store as requested, and how
-//! the audit log shows them.
+//! The fields of a pool that a write can set: which of them GARM has not stored as requested, and
+//! how the audit log shows them.
 
 use serde_json::{Map, Value};
 
@@ -35,7 +35,8 @@ pub fn without_same_specs(change: PoolChange, spec: &PoolSpec) -> PoolChange {
     PoolChange { extra_specs, ..change }
 }
 
-/// The keys of the fields that a new pool does not have as requested, as far as `pool` was read.
+/// The keys of the fields that a new pool does not have as requested. If `pool` comes from a list,
+/// `extra_specs` are not compared.
 pub fn missing_of_new(requested: &PoolSpec, pool: &Pool) -> Vec<&'static str> {
     let mut change = whole(requested);
     if pool.detail == PoolDetail::Listed {
@@ -48,7 +49,7 @@ pub fn missing_of_new(requested: &PoolSpec, pool: &Pool) -> Vec<&'static str> {
     fields
 }
 
-/// A change of every field of a spec, without the empty and absent ones, which a POST leaves out.
+/// A change that sets every field of a spec, except empty and absent ones, which a POST leaves out.
 fn whole(spec: &PoolSpec) -> PoolChange {
     let mut change = PoolChange::default();
     for (_, stored) in fields() {
@@ -60,7 +61,7 @@ fn whole(spec: &PoolSpec) -> PoolChange {
     change
 }
 
-/// The present values of the requested fields, for the audit log.
+/// The current values of the requested fields, for the audit log.
 pub fn before(change: &PoolChange, spec: &PoolSpec) -> Value {
     image(|stored| (stored.requested)(change).map(|_| (stored.live)(spec)))
 }

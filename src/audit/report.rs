@@ -46,32 +46,32 @@ pub enum Macs {
     /// No record has an HMAC.
     #[default]
     Absent,
-    /// Some records have one, and no key was given.
+    /// At least one record has an HMAC, but no key was given.
     Unchecked,
     /// Every record has a valid HMAC, or a later record with one covers it.
     Checked,
 }
 
-/// What the anchors, signed statements outside the log, prove.
+/// What the given anchors prove.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Anchored {
     /// The number of anchors that confirm a record of these files.
     pub statements: u64,
     /// The number of anchors about records before the first one of these files.
     pub earlier: u64,
-    /// The last confirmed record and the time of its anchor. It and all records before it are
-    /// proven to be unchanged since then.
+    /// The last confirmed record and the time of its anchor. This record and all before it are
+    /// unchanged since then.
     pub last: Option<(u64, String)>,
 }
 
 /// The result of a check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// The number of good records, up to the break if there is one.
+    /// The number of intact records before the break, or of all records.
     pub records: u64,
     /// The sequence number of the first record; more than 1 if older files are archived elsewhere.
     pub first: Option<u64>,
-    /// The last good record, if there is one.
+    /// The last intact record.
     pub head: Option<Head>,
     /// The first [`GAPS_MAX`] gaps that the log reports.
     pub gaps: Vec<Gap>,

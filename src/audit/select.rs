@@ -1,4 +1,5 @@
-//! Selects the records of a log to be shown, line by line, in bounded memory. Verifies nothing.
+//! Selects the records of a log to show, line by line, in bounded memory. Does not verify the
+//! chain.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -28,16 +29,16 @@ pub enum SelectedKind {
     Key,
 }
 
-/// What a line of a file gives.
+/// An item to show.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Selected<'a> {
     /// A record to show: its kind, its members and its line.
     Record(SelectedKind, Value, &'a str),
-    /// Lines that are no records.
+    /// Lines that are not records.
     Broken(BrokenLines),
 }
 
-/// Successive lines that are no records.
+/// Consecutive lines that are not records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokenLines {
     /// The file of the first of them.
@@ -52,15 +53,15 @@ pub struct Selection {
     filter: RecordFilter,
     file: String,
     line: usize,
-    /// Whether gaps and key changes concern the records that are shown: always without a filter by
-    /// name, else from the first record that is shown.
+    /// Whether gaps and key changes are shown: always, if there is no filter by name; otherwise
+    /// from the first selected record on, and for a runner until it is gone.
     is_open: bool,
-    /// Lines that are no records. The gap record `torn` explains them.
+    /// Lines that are not records. A gap record with the act `torn` explains them.
     broken: Option<BrokenLines>,
 }
 
 impl Selection {
-    /// A selection before the first file.
+    /// Starts a selection; files follow with [`Self::begin`].
     pub fn new(filter: RecordFilter) -> Self {
         let is_open = filter.runner.is_none() && filter.pool.is_none();
         Self { filter, file: String::new(), line: 0, is_open, broken: None }
@@ -71,7 +72,7 @@ impl Selection {
         self.line = 0;
     }
 
-    /// Takes the next line, and passes what it gives to `show`.
+    /// Passes the next line to `show` if it is selected, after any broken lines before it.
     pub fn line(&mut self, line: Line<'_>, mut show: impl FnMut(Selected<'_>)) {
         let bytes = match line {
             Line::More(_) => return,
@@ -93,12 +94,12 @@ impl Selection {
         }
     }
 
-    /// The last lines, if they are no records and nothing explains them.
+    /// The lines at the end that are not records.
     pub fn finish(self) -> Option<BrokenLines> {
         self.broken
     }
 
-    /// The kind of the record if it is to be shown.
+    /// The kind of the record; `None` if it is not shown.
     fn kind(&mut self, time: Timestamp, members: &Value) -> Option<SelectedKind> {
         if self.filter.since.is_some_and(|since| time < since) {
             return None;
@@ -116,7 +117,7 @@ impl Selection {
         if is_shown && !self.is_open {
             self.is_open = true;
         }
-        // A runner's name is used once: what comes later does not concern it.
+        // GARM never reuses the name of a runner, so later gaps and key changes do not concern it.
         if is_shown && self.filter.runner.is_some() && act == "runner gone" {
             self.is_open = false;
         }
@@ -133,7 +134,7 @@ impl Selection {
     }
 }
 
-/// The time, the members and the text of the record in a line, whatever its hash says.
+/// The time, members and text of the record in a line. Its hash is not checked.
 fn record(line: &[u8]) -> Option<(Timestamp, Value, &str)> {
     let text = std::str::from_utf8(line).ok()?;
     let members: Value = serde_json::from_str(text).ok()?;
@@ -166,7 +167,7 @@ mod tests {
         line(second, act, &json!({ "kind": "gap", "subject": { "log": true } }))
     }
 
-    /// The acts of the records that are shown, and `FILE:LINE xN` for lines that are none.
+    /// The acts of the selected records, and `FILE:LINE xN` for lines that are not records.
     fn shown(filter: &RecordFilter, lines: &[String]) -> Vec<String> {
         let mut selection = Selection::new(filter.clone());
         selection.begin("a.jsonl");

@@ -15,7 +15,7 @@ pub struct LastRecord {
     pub head: Head,
     /// The signer of the next record.
     pub signer: Signer,
-    /// When it was written, and on which machine.
+    /// The time when it was written, and the name of the machine.
     pub written: Option<(Timestamp, String)>,
     /// The range of its line, without the newline, in the bytes that were read.
     pub line: Range<usize>,
@@ -39,7 +39,7 @@ impl LastRecord {
     }
 }
 
-/// How the last line of a file ends.
+/// How a file ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tail {
     Empty,
@@ -54,7 +54,7 @@ pub enum Tail {
     Torn {
         /// The last intact record; absent if the file has none.
         last: Option<LastRecord>,
-        /// The bytes after it, without the newline before them and the one at their end.
+        /// The bytes after it, without the newlines before and after them.
         bytes: Vec<u8>,
         /// Whether a newline ends the file.
         ending: Ending,
@@ -73,7 +73,7 @@ impl Tail {
         }
     }
 
-    /// The same end for a next record that goes into a new file, where no line is left to complete.
+    /// The same tail if the next record goes to a new file, where no newline is missing.
     #[must_use]
     pub fn in_new_file(self) -> Self {
         let ending = Ending::Newline;
@@ -85,11 +85,11 @@ impl Tail {
     }
 }
 
-/// How the last line of a file ends.
+/// How a file ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     Newline,
-    /// Without one: it must be written before the next record.
+    /// The newline is missing, and must be written before the next record.
     Cut,
 }
 
@@ -103,12 +103,12 @@ impl Ending {
     }
 }
 
-/// Whether bytes are a whole file.
+/// Which part of a file was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whole {
-    /// They are the whole file.
+    /// The whole file.
     Yes,
-    /// They are its end, and may begin within a line.
+    /// Only its end, which may begin within a line.
     No,
 }
 
@@ -122,7 +122,7 @@ pub fn read_tail(bytes: &[u8], is_whole: Whole, keys: &Keys) -> Tail {
         None => (bytes, Ending::Cut),
     };
     let found = match text.contains(&0) {
-        // The bytes may begin within a hole; then nothing before it is known.
+        // The bytes may begin within a hole, so that no record before the hole was read.
         true if is_whole == Whole::No => after_holes(text, keys).or_else(|| last_sound(text, keys)),
         true => after_holes(text, keys),
         false => last_sound(text, keys),
@@ -133,7 +133,7 @@ pub fn read_tail(bytes: &[u8], is_whole: Whole, keys: &Keys) -> Tail {
             let bytes = text[last.line.end + 1..].to_vec();
             Tail::Torn { last: Some(last), bytes, ending }
         }
-        // The very first write was cut off: the bytes begin like a record, or are zeros.
+        // The first write to the file was interrupted: the bytes begin like a record, or are zeros.
         None if is_whole == Whole::Yes && !text.is_empty() && is_begun(text) => {
             Tail::Torn { last: None, bytes: text.to_vec(), ending }
         }

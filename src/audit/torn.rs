@@ -1,4 +1,4 @@
-//! The bytes that an interrupted write has left in a log.
+//! The bytes that an interrupted write left in a log.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -39,7 +39,7 @@ impl Torn {
         self.add(line);
     }
 
-    /// Adds more of the line that was added last.
+    /// Appends bytes to the line that was added last.
     pub(super) fn add(&mut self, bytes: &[u8]) {
         self.sum.update(bytes);
         self.length += bytes.len() as u64;
@@ -52,7 +52,7 @@ impl Torn {
         self.has_zeros
     }
 
-    /// The number and digest of the bytes, as the gap record about them contains them.
+    /// The number and SHA-256 of the bytes, in the form in which the gap record contains them.
     pub fn digest(&self) -> Value {
         json!({ "bytes": self.length, "sha256": hex(&self.sum.clone().finalize()) })
     }

@@ -7,7 +7,7 @@ use super::report::Report;
 /// One file of a log.
 #[derive(Debug, Clone, Copy)]
 pub struct File<'a> {
-    /// The name that a report gives.
+    /// The name that reports show.
     pub name: &'a str,
     pub bytes: &'a [u8],
 }
@@ -29,8 +29,8 @@ pub fn verify(files: &[File<'_>], demands: Demands<'_>) -> Report {
     check.finish()
 }
 
-/// The sequence number of the first record in the first bytes of a file, intact or not. Files are
-/// checked in this order; a file without a number comes last.
+/// The sequence number of the first record in the first bytes of a file, whether intact or not.
+/// Files are checked in this order; a file without a record comes last.
 pub fn first_seq(start: &[u8]) -> u64 {
     let seq = |line: &[u8]| -> Option<u64> {
         let digits = line.strip_prefix(START.as_bytes())?;

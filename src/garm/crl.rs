@@ -14,13 +14,13 @@ use super::x509;
 /// When a revocation list expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CrlExpiry {
-    /// The file that contains it.
+    /// The file that contains the list.
     pub path: PathBuf,
     /// When it expires: its `nextUpdate`.
     pub at: Timestamp,
 }
 
-/// The list that expires first; `None` if none of them expires. Fails with
+/// The list that expires first; `None` if none of the lists expires. Errors with
 /// [`super::ErrorKind::Input`] if a file cannot be read or contains no list.
 pub fn first_to_expire(paths: &[PathBuf]) -> Result<Option<CrlExpiry>, GarmError> {
     let mut all = Vec::new();
@@ -99,7 +99,7 @@ mod tests {
         }
     }
 
-    /// Made by `openssl ca -gencrl`, which writes version 1 unless extensions are configured.
+    /// `openssl ca -gencrl` writes version 1 unless extensions are configured.
     #[test]
     fn a_list_of_version_1_is_read() {
         let folder = tempfile::tempdir().unwrap();

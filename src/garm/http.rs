@@ -1,4 +1,4 @@
-//! The HTTP transport: one reqwest client with limits on time and size that follows no redirect.
+//! The HTTP transport: a reqwest client with limits on time and size that never follows redirects.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -23,36 +23,36 @@ use crate::domain::address::{PlainHttp, UrlError, base_url};
 use crate::domain::poison::IgnorePoison;
 use crate::domain::text;
 
-/// Largest response that is returned whole, in bytes after decompression; GARM's lists are streamed
-/// within a [`Budget`](super::budget::Budget).
+/// The maximum size of a response that is returned whole, in bytes after decompression. GARM's
+/// lists are streamed within a [`Budget`](super::budget::Budget).
 pub const ANSWER_MAX: usize = 4 << 20;
 
-/// How much of an error response is read, in bytes after decompression; GARM's own have a few
-/// hundred.
+/// The maximum size of an error response that is read, in bytes after decompression. Those of GARM
+/// have a few hundred bytes.
 const REFUSAL_MAX: usize = 64 << 10;
 
-/// When an idle connection is closed: before proxies close it (HAProxy after 60 s, nginx after
-/// 75 s), so that no request is sent on a connection that is being closed.
+/// How long an idle connection is kept open. It is closed before proxies close it (HAProxy after 60
+/// s, nginx after 75 s), so that no request is sent on a connection that is being closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Clone)]
 pub struct HttpOptions {
     /// `garm.url`: scheme, host, port, and the path prefix of `/api/v1`, if any.
     pub url: String,
-    /// Where plain HTTP is allowed to; loopback only by default.
+    /// Which hosts may be reached over plain HTTP; only loopback by default.
     pub plain_http: PlainHttp,
-    /// The files that `garm.tls` names.
+    /// The files in `garm.tls`.
     pub tls: GarmTlsFiles,
-    /// The defaults except in tests.
+    /// The timeouts; tests use shorter ones.
     pub timeouts: Timeouts,
-    /// A variable of the environment with a proxy for this URL, which is not used.
+    /// The environment variable that names a proxy for this URL; the proxy is not used.
     pub ignored_proxy: Option<&'static str>,
-    /// The time for checking our certificate's validity; `None`: it is not checked.
+    /// The time at which our certificate must be valid; `None` if this is not checked.
     pub now: Option<Timestamp>,
 }
 
 impl HttpOptions {
-    /// The platform's root CAs, no client certificate, default timeouts.
+    /// Options with the platform's root CAs, no client certificate and default timeouts.
     pub fn new(url: impl Into<String>) -> Self {
         let (tls, timeouts) = (GarmTlsFiles::default(), Timeouts::default());
         let plain_http = PlainHttp::LoopbackOnly;
@@ -60,8 +60,8 @@ impl HttpOptions {
     }
 }
 
-/// A [`Transport`] over HTTP/1.1. It ignores proxies in the environment: the fleet file says how to
-/// reach GARM, and the event stream would not pass through them.
+/// A [`Transport`] over HTTP/1.1. It ignores proxies in the environment: the fleet file determines
+/// how GARM is reached, and the event stream would not pass through them.
 #[derive(Debug)]
 pub struct Http {
     link: Mutex<Arc<Connector>>,
@@ -71,7 +71,8 @@ pub struct Http {
     ignored_proxy: Option<&'static str>,
 }
 
-/// What new connections are made with. A request that began with one finishes with it.
+/// The client for new connections, which [`Http::renew`] replaces. A request keeps the client with
+/// which it began.
 #[derive(Debug)]
 pub(super) struct Connector {
     pub(super) client: reqwest::Client,
@@ -96,8 +97,8 @@ impl Connector {
 type ConnectorSettings = (Timeouts, Option<Timestamp>);
 
 impl Http {
-    /// Does not connect yet. Fails with [`super::ErrorKind::Input`] if the URL or a TLS file is
-    /// unusable.
+    /// Creates the client without connecting. Errors with [`super::ErrorKind::Input`] if the URL or
+    /// a TLS file cannot be used.
     pub fn new(options: &HttpOptions) -> Result<Self, GarmError> {
         let url = check_url(&options.url, options.plain_http)?;
         let address = url.as_str().trim_end_matches('/').to_owned();
@@ -108,8 +109,8 @@ impl Http {
         Ok(Self { link, base, address, timeouts, ignored_proxy })
     }
 
-    /// Rereads the TLS files for new connections; open ones, such as the event stream, continue.
-    /// Fails as [`Self::new`] does, and then keeps what it had.
+    /// Rereads the TLS files for new connections. Open connections, such as the event stream,
+    /// continue. Errors like [`Self::new`], and then changes nothing.
     pub fn renew(&self, files: &GarmTlsFiles, now: Timestamp) -> Result<(), GarmError> {
         let fresh = Connector::new(&self.address, files, (self.timeouts, Some(now)))?;
         *self.link.lock().ignoring_poison() = Arc::new(fresh);
@@ -143,7 +144,7 @@ impl Http {
         self.body(response, sink).await
     }
 
-    /// Sends a request and returns the head of its response, unless that is a redirect.
+    /// Sends a request and returns the head of its response. A redirect is an error.
     pub(super) async fn head(
         &self,
         link: &Connector,
@@ -165,7 +166,7 @@ impl Http {
         }
     }
 
-    /// Writes the body of a success into `sink`; keeps the beginning of any other body.
+    /// Writes the body of a success into `sink`, and keeps the beginning of any other body.
     async fn body(
         &self,
         mut response: reqwest::Response,
@@ -198,7 +199,7 @@ impl Http {
         Ok(Response { status, content_type, date, body: refusal.body })
     }
 
-    /// The response to a request for a stream that did not become one.
+    /// Reads the response of a server that did not open the requested stream.
     pub(super) async fn refused(
         &self,
         response: reqwest::Response,
@@ -238,7 +239,7 @@ fn build(tls: Option<&Tls>, timeouts: Timeouts) -> Result<reqwest::Client, GarmE
     })
 }
 
-/// The settings of every request to GARM, probes included: no proxy, redirect or retry, and
+/// The settings of every request to GARM, including probes: no proxy, no redirect, no retry, and
 /// timeouts.
 pub(super) fn builder(tls: Option<&Tls>, timeouts: Timeouts) -> reqwest::ClientBuilder {
     let builder = reqwest::Client::builder()
@@ -297,7 +298,7 @@ fn check_url(text: &str, plain: PlainHttp) -> Result<Url, GarmError> {
     })
 }
 
-/// The text without what precedes an `@`, which may be a password.
+/// Masks everything before an `@`, which may be a password.
 fn without_login(text: &str) -> Cow<'_, str> {
     match (text.split_once("://"), text.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://…@{rest}").into(),
@@ -319,7 +320,7 @@ fn redirect_target(response: &reqwest::Response) -> Option<String> {
     is_redirect.then(|| text::quote(&String::from_utf8_lossy(location.as_bytes())))
 }
 
-/// Parses `Wed, 25 Nov 2026 10:00:00 GMT`.
+/// Parses an HTTP date such as `Wed, 25 Nov 2026 10:00:00 GMT`.
 fn parse_date(text: &str) -> Option<Timestamp> {
     jiff::fmt::rfc2822::parse(text).ok().map(|date| date.timestamp())
 }

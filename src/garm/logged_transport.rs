@@ -12,7 +12,7 @@ use super::transport::{
     Transport, TransportError,
 };
 
-/// Another transport, with a line in the log for each request.
+/// Wraps another transport and logs each request.
 pub struct LoggedTransport {
     inner: Arc<dyn Transport>,
 }
@@ -71,7 +71,7 @@ impl Transport for LoggedTransport {
     }
 }
 
-/// A request that is under way.
+/// A request in progress.
 struct Sent {
     method: &'static str,
     path: String,
@@ -84,7 +84,8 @@ impl Sent {
         Self { method: request.method.word(), path, at: Instant::now() }
     }
 
-    /// `streamed` bytes of the body are no longer in the response.
+    /// Logs the end of the request. `streamed` is the number of bytes that were passed to a sink,
+    /// and are not in the response.
     fn log(&self, reply: &Result<Response, TransportError>, streamed: usize) {
         let Self { method, path, at } = self;
         let ms = u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -108,7 +109,7 @@ impl Sent {
     }
 }
 
-/// Counts what passes to another sink.
+/// Counts the bytes that it passes to another sink.
 struct CountingSink<'a> {
     inner: &'a mut dyn BodySink,
     bytes: usize,

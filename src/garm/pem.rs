@@ -12,10 +12,10 @@ use zeroize::Zeroizing;
 use super::error::GarmError;
 use crate::domain::text;
 
-/// Largest PEM file, in bytes: four times the CA bundle of a Linux distribution.
+/// The maximum size of a PEM file, in bytes: four times the CA bundle of a Linux distribution.
 const PEM_MAX: u64 = 1 << 20;
 
-/// A file and the setting that names it.
+/// A PEM file and the setting that names it.
 #[derive(Clone, Copy)]
 pub(crate) struct Pem<'a> {
     pub(crate) path: &'a Path,
@@ -23,13 +23,13 @@ pub(crate) struct Pem<'a> {
 }
 
 impl Pem<'_> {
-    /// Every certificate in the file, at least one.
+    /// All certificates in the file. Errors if there is none.
     pub(crate) fn certificates(self) -> Result<Vec<CertificateDer<'static>>, GarmError> {
         let pem = self.read()?;
         let help = "a certificate in PEM begins with `-----BEGIN CERTIFICATE-----`";
         let certificates = CertificateDer::pem_slice_iter(&pem)
             .collect::<Result<Vec<_>, _>>()
-            // The error itself quotes the line, which may be part of a key.
+            // The library's error is dropped: it quotes the line, which may be part of a key.
             .map_err(|_| self.unfit("its PEM is truncated or invalid", help))?;
         match certificates.is_empty() {
             true if holds(&pem, "PRIVATE KEY-----") => {
@@ -72,12 +72,13 @@ impl Pem<'_> {
         }
     }
 
-    /// An error about this file. `got` never contains a part of it.
+    /// An error about this file. `got` must not contain any of its content.
     pub(crate) fn unfit(self, got: impl Into<String>, help: impl Into<String>) -> GarmError {
         GarmError::input(format!("read `{}` from `{}`", self.setting, shown(self.path)), got, help)
     }
 
-    /// Opens the file without blocking, so that a FIFO is refused instead of waited for.
+    /// Reads the file. It is opened without blocking, so that a FIFO is refused instead of waited
+    /// for.
     pub(super) fn read(self) -> Result<Zeroizing<Vec<u8>>, GarmError> {
         let help =
             format!("check the path in `{}`; it is relative to the fleet file", self.setting);
@@ -99,7 +100,7 @@ impl Pem<'_> {
 
 const BINARY: &str = "it is in DER or PKCS #12, not in PEM";
 
-/// Whether the file starts like a DER sequence and is not text.
+/// Whether the content starts like a DER sequence and is not text.
 fn is_binary(content: &[u8]) -> bool {
     content.first() == Some(&0x30) && std::str::from_utf8(content).is_err()
 }

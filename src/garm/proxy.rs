@@ -1,5 +1,6 @@
-//! Proxies of the environment. None is used for GARM, because the fleet file alone says how to reach
-//! it; when GARM cannot be reached, the error names the variable that other programs would use.
+//! Proxies in the environment. They are not used for GARM, because the fleet file alone determines
+//! how it is reached. If GARM cannot be reached, the error names the variable that other programs
+//! would use.
 
 use std::net::IpAddr;
 
@@ -7,12 +8,12 @@ use url::{Host, Url};
 
 use crate::domain::address::is_loopback;
 
-/// The variables for both schemes, in the order in which curl reads them.
+/// The variables for each scheme, in the order in which curl reads them.
 const HTTPS: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 const HTTP: [&str; 3] = ["http_proxy", "all_proxy", "ALL_PROXY"];
 
-/// The variable with the proxy that other programs would use for `url`; none for this machine and
-/// for a host that `NO_PROXY` covers. `variable` reads the environment.
+/// The variable that names the proxy that other programs would use for `url`; `None` for this
+/// machine and for a host that `NO_PROXY` covers. `variable` looks up an environment variable.
 pub fn ignored_proxy(url: &str, variable: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
     let url = Url::parse(url).ok()?;
     let host = url.host().filter(|host| !is_loopback(host))?;
@@ -24,8 +25,8 @@ pub fn ignored_proxy(url: &str, variable: impl Fn(&str) -> Option<String>) -> Op
     (!is_excepted).then_some(name)
 }
 
-/// Whether an entry of `NO_PROXY` covers the host: `*`, a domain and all below it, an address or a
-/// network.
+/// Whether an entry of `NO_PROXY` covers the host. An entry is `*`, a domain (which includes its
+/// subdomains), an address or a network.
 fn covers(exception: &str, host: &Host<&str>) -> bool {
     let ip = match host {
         Host::Domain(name) => {
@@ -48,7 +49,7 @@ fn covers(exception: &str, host: &Host<&str>) -> bool {
     exception == "*" || in_network
 }
 
-/// The first bits of an address.
+/// The first `length` bits of an address.
 fn prefix(ip: IpAddr, length: u32) -> u128 {
     let (bits, width) = match ip {
         IpAddr::V4(ip) => (u128::from(ip.to_bits()), 32),
@@ -57,7 +58,7 @@ fn prefix(ip: IpAddr, length: u32) -> u128 {
     bits.checked_shr(width - length.min(width)).unwrap_or(0)
 }
 
-/// The help of a failure to connect, with a sentence about a proxy that was not used.
+/// Adds a sentence about an unused proxy to the help of a failed connection.
 pub(super) fn with_ignored(help: Option<String>, proxy: Option<&str>) -> Option<String> {
     let Some(name) = proxy else { return help };
     let sentence = format!(

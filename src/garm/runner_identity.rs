@@ -1,4 +1,4 @@
-//! The client certificate of runners (`runner_mtls`), checked here because a runner has no way to
+//! The client certificate of runners (`runner_mtls`). It is checked here because a runner cannot
 //! report why its certificate does not work.
 
 use std::path::Path;
@@ -15,7 +15,7 @@ use super::tls::fit_for_a_client;
 use super::x509;
 use crate::policy::kit::RunnerIdentity;
 
-/// Returns certificate, key and CA as PEM without comments. Fails with [`super::ErrorKind::Input`]
+/// Returns certificate, key and CA as PEM without comments. Errors with [`super::ErrorKind::Input`]
 /// if one of them is invalid, if the key does not belong to the certificate, or if the certificate
 /// is not valid at `now`. `key_reference` is the secret reference of the key.
 pub fn runner_identity(
@@ -35,8 +35,8 @@ pub fn runner_identity(
     Ok(RunnerIdentity { cert: certificates(&chain), key, ca, holds_until: facts.not_after })
 }
 
-/// The CA of the reverse proxy in front of GARM, as PEM without comments. Fails with
-/// [`super::ErrorKind::Input`] if the file contains none.
+/// The CA of the reverse proxy in front of GARM, as PEM without comments. Errors with
+/// [`super::ErrorKind::Input`] if the file contains no CA certificate.
 pub fn front_authority(ca: &Path) -> Result<String, GarmError> {
     let file = Pem { path: ca, setting: "runner_mtls.ca" };
     let authorities = file.certificates()?;
@@ -50,7 +50,7 @@ pub fn front_authority(ca: &Path) -> Result<String, GarmError> {
     Ok(certificates(&authorities))
 }
 
-/// The key in PEM, if it belongs to the certificate.
+/// The key as PEM without comments. Errors if it does not belong to the certificate.
 fn fitting(
     key: &SecretString,
     reference: &str,

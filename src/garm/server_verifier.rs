@@ -1,6 +1,6 @@
-//! TLS clients that do not ask a CA about the server's certificate: mTLS probes of GARM's own port,
-//! and `status`, which talks to a `watch` whose certificate it has. rustls still checks that the
-//! server has the key of the certificate it shows.
+//! TLS clients that do not check the server's certificate against a CA: mTLS probes of GARM's own
+//! port, and commands that query a `watch` whose certificate they have. rustls still checks that
+//! the server has the key of the certificate that it presents.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-/// Which server certificate is accepted, whatever its names, dates and issuer.
+/// Which server certificate is accepted. Its names, validity and issuer are not checked.
 #[derive(Debug)]
 pub(crate) enum AcceptedServer {
     Any,
@@ -21,11 +21,13 @@ pub(crate) enum AcceptedServer {
     },
 }
 
-/// A client configuration that accepts such a server, up to the choice of a client certificate.
+/// A builder of a client configuration that accepts such servers; the caller chooses a client
+/// certificate.
 pub(crate) fn client_config(
     accepted: AcceptedServer,
 ) -> ConfigBuilder<ClientConfig, WantsClientCert> {
-    // The provider is explicit: rustls's default panics when the dependency graph has two.
+    // The provider is explicit because rustls panics if the dependency graph has two providers and
+    // no default is set.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let verifier = ServerVerifier { accepted, provider: Arc::clone(&provider) };
     ClientConfig::builder_with_provider(provider)

@@ -17,10 +17,11 @@ use super::pem::{Pem, shown};
 use super::transport::PresentedCertificate;
 use super::x509;
 
-/// The PEM files of `garm.tls`, all optional; paths are already resolved against the fleet file.
+/// The PEM files of `garm.tls`, all optional. Paths are already resolved against the folder of the
+/// fleet file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GarmTlsFiles {
-    /// The CA of GARM's certificate, in place of the platform's root CAs.
+    /// The CA of GARM's certificate. It replaces the platform's root CAs.
     pub ca: Option<PathBuf>,
     /// Our certificate with its chain; requires `key`.
     pub cert: Option<PathBuf>,
@@ -41,7 +42,7 @@ impl GarmTlsFiles {
     }
 }
 
-/// When a certificate expires; `None` if the file contains none.
+/// When the first certificate of a file expires; `None` if the file contains none.
 pub fn holds_until(cert: &Path) -> Option<Timestamp> {
     let chain = Pem { path: cert, setting: "garm.tls.cert" }.certificates().ok()?;
     Some(x509::facts(chain.first()?)?.not_after)
@@ -50,36 +51,38 @@ pub fn holds_until(cert: &Path) -> Option<Timestamp> {
 /// A TLS configuration and the client certificate that it presents.
 #[derive(Debug, Clone)]
 pub struct Tls {
-    /// For reqwest and, cloned, for the event stream. Offers only HTTP/1.1: GARM supports nothing
-    /// else, and a WebSocket requires it.
+    /// The configuration for reqwest. It offers only HTTP/1.1, because GARM supports nothing else
+    /// and a WebSocket requires it.
     pub config: ClientConfig,
     identity: Arc<ClientIdentity>,
 }
 
 impl Tls {
-    /// Reads the files. Fails with [`super::ErrorKind::Input`] if one is missing or invalid, if the
-    /// key does not belong to the certificate, if our certificate is not for clients or not valid
-    /// at `now`, or if there is no root CA.
+    /// Reads the files. Errors with [`super::ErrorKind::Input`] if one is missing or invalid, if
+    /// the key does not belong to the certificate, if our certificate is not for clients or not
+    /// valid at `now`, or if there is no root CA.
     pub fn new(files: &GarmTlsFiles, now: Option<Timestamp>) -> Result<Self, GarmError> {
-        // The provider is explicit: rustls's default panics when the dependency graph has two.
+        // The provider is explicit because rustls panics if the dependency graph has two providers
+        // and no default is set.
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let identity = ClientIdentity::new(files, now, &provider)?;
         Self::with(files.ca.as_deref(), identity, provider)
     }
 
-    /// Trusts the same servers, but presents `key` instead of our certificate.
+    /// A configuration that trusts `ca` and presents `key`, or no certificate.
     pub(super) fn showing(ca: Option<&Path>, key: Option<CertifiedKey>) -> Result<Self, GarmError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         Self::with(ca, ClientIdentity::showing(key), provider)
     }
 
-    /// With this configuration and no client certificate.
+    /// Uses this configuration, without a client certificate.
     pub(super) fn of(config: ClientConfig) -> Self {
         Self { config, identity: Arc::new(ClientIdentity::showing(None)) }.afresh()
     }
 
-    /// A copy for one connection, which records by itself whether the server asked for a
-    /// certificate and resumes no session, since the server would not ask then.
+    /// A copy for one connection, which records separately whether the server requested a
+    /// certificate. It does not resume sessions, because in a resumed session the server requests
+    /// no certificate.
     pub(super) fn afresh(&self) -> Self {
         let ClientIdentity { key, presented, .. } = &*self.identity;
         let (key, presented) = (key.clone(), presented.clone());
@@ -110,7 +113,7 @@ impl Tls {
         Ok(Self { config, identity })
     }
 
-    /// What we presented, if a server has asked for a client certificate since [`Self::met`].
+    /// What we presented, if a server has requested a client certificate since [`Self::met`].
     pub(super) fn asked(&self) -> Option<PresentedCertificate> {
         let is_asked = self.identity.asked.load(Ordering::Relaxed);
         is_asked.then(|| self.identity.presented.clone())
@@ -122,8 +125,8 @@ impl Tls {
     }
 }
 
-/// Our certificate, if any, and whether a server asked for it. Under TLS 1.3 a refusal is only a
-/// closed connection; this distinguishes it from a crash.
+/// Our certificate, if any, and whether a server requested it. With TLS 1.3, a refusal may be only
+/// a closed connection; this distinguishes it from a crash.
 #[derive(Debug)]
 struct ClientIdentity {
     key: Option<Arc<CertifiedKey>>,
@@ -179,8 +182,8 @@ impl ClientIdentity {
     }
 }
 
-/// Refuses a certificate that every server would refuse, because here the reason can be reported:
-/// under TLS 1.3 a server only closes the connection.
+/// Refuses a certificate that every server would refuse. Here the reason can be reported, whereas a
+/// server with TLS 1.3 may only close the connection.
 pub(super) fn fit_for_a_client(
     file: Pem<'_>,
     facts: &x509::CertificateFacts,
@@ -224,8 +227,8 @@ fn half(there: &str, missing: &str) -> GarmError {
     )
 }
 
-/// The root CAs. A certificate that is not a CA's is refused here; otherwise each connection would
-/// fail with only "unknown CA".
+/// The root CAs. Refuses a file without a CA certificate, with which every connection would fail
+/// with "unknown CA".
 fn roots(pem: Pem<'_>) -> Result<RootCertStore, GarmError> {
     let help = "use the CA that issued GARM's certificate";
     let certificates = pem.certificates()?;

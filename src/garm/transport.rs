@@ -1,4 +1,4 @@
-//! The transport of requests: HTTP, or a function call into the simulator.
+//! The transport of requests to GARM: HTTP, or a call of the in-memory simulator.
 
 use std::fmt;
 use std::future::Future;
@@ -10,17 +10,18 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
 
-/// Timeout for opening a connection, TLS included.
+/// The timeout for opening a connection, including TLS.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Timeout for a request and its response. A delete waits for GitHub inside GARM.
+/// The timeout for a request and its response. It is long because GARM waits for GitHub during a
+/// delete.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// The timeout for opening a connection.
     pub connect: Duration,
-    /// For the whole request and response, the connection included.
+    /// The timeout for the whole request and response, including the connection.
     pub request: Duration,
 }
 
@@ -34,7 +35,7 @@ impl Default for Timeouts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Method {
     Get,
-    /// Create. Never repeated without checking the result.
+    /// Used for creates. Never repeated without checking the result.
     Post,
     Put,
     Delete,
@@ -61,7 +62,7 @@ impl Method {
 #[derive(Clone)]
 pub struct Request {
     pub method: Method,
-    /// Path below `/api/v1`, with leading slash and query.
+    /// The path below `/api/v1`, with a leading slash and the query.
     pub path: String,
     /// The JSON body, if the request has one.
     pub body: Option<Value>,
@@ -81,9 +82,9 @@ pub struct Response {
     pub status: u16,
     /// The `Content-Type`, if the response has one.
     pub content_type: Option<String>,
-    /// `Date`: GARM's clock, in whole seconds.
+    /// The `Date` header: GARM's clock, with a precision of one second.
     pub date: Option<Timestamp>,
-    /// The whole body; the transport limits its size.
+    /// The whole body, whose size the transport limits; empty if it was streamed to a sink.
     pub body: Vec<u8>,
 }
 
@@ -114,8 +115,8 @@ pub enum TransportError {
     /// The connection was closed before a response.
     #[error("the connection was closed before a response: {0}")]
     Closed(String),
-    /// The same, after the server had asked for a client certificate. Under TLS 1.3 a refusal and a
-    /// crash look alike.
+    /// The same, after the server had requested a client certificate. With TLS 1.3, a refusal and a
+    /// crash can look alike.
     #[error(
         "the connection was closed before a response; the server had asked for a client \
          certificate and {0}"
@@ -124,24 +125,24 @@ pub enum TransportError {
     /// The response is not HTTP.
     #[error("the response is not HTTP: {0}")]
     NotHttp(String),
-    /// The connection ended within the response.
+    /// The connection ended before the response was complete.
     #[error("the response is incomplete: {0}")]
     Body(String),
-    /// The response is larger than this many bytes, the limit.
+    /// The response is larger than the limit of this many bytes.
     #[error("the response has more than {0} bytes")]
     TooLarge(usize),
-    /// A redirect, which is never followed because it would send the password elsewhere.
+    /// A redirect. It is never followed, because the password would be sent elsewhere.
     #[error("redirected to {0}")]
     Redirect(String),
 }
 
 impl TransportError {
-    /// Whether no connection was made.
+    /// Whether no connection was established.
     pub fn is_without_connection(&self) -> bool {
         matches!(self, Self::Resolve(_) | Self::Connect(_) | Self::ConnectTimeout(_))
     }
 
-    /// Whether the request may still have reached GARM, so that the outcome of a write is unknown.
+    /// Whether the request may have reached GARM, so that the outcome of a write is unknown.
     pub fn may_have_arrived(&self) -> bool {
         match self {
             Self::Resolve(_)
@@ -159,7 +160,7 @@ impl TransportError {
     }
 }
 
-/// Why a TLS handshake failed. GARM has read no request then.
+/// Why a TLS handshake failed. In this case GARM has not read a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TlsFault {
     /// The server's certificate does not chain to a trusted CA.
@@ -174,10 +175,10 @@ pub enum TlsFault {
     /// The server's certificate is for other names.
     #[error("the server's certificate is not for this name: {0}")]
     WrongName(String),
-    /// The server presents the certificate of a CA, as a self-signed one often is.
+    /// The server presents a CA certificate; self-signed certificates often are CA certificates.
     #[error("the server's certificate is a CA certificate, which a server must not present")]
     CaCertificate,
-    /// Anything else that is wrong with the server's certificate.
+    /// Another problem with the server's certificate.
     #[error("the server's certificate is refused: {0}")]
     BadCertificate(String),
     /// The other side does not support TLS.
@@ -194,11 +195,11 @@ pub enum TlsFault {
     Other(String),
 }
 
-/// What we presented when the server asked for a client certificate.
+/// What we presented when the server requested a client certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PresentedCertificate {
     Nothing,
-    /// A certificate: its file and validity.
+    /// A certificate. Contains its file and validity, for messages.
     Certificate(String),
 }
 
@@ -220,7 +221,7 @@ pub struct StreamRequest {
     pub token: SecretString,
     /// The message after which GARM starts sending (GARM.md §g).
     pub filter: &'static str,
-    /// Longest accepted message, in bytes; a longer one ends the stream.
+    /// The maximum size of a message, in bytes. A larger one ends the stream.
     pub message_max: usize,
 }
 
@@ -243,7 +244,7 @@ pub enum Frame {
     KeepAlive,
 }
 
-/// A pending frame. The error is a text that says why the stream has ended.
+/// A pending frame. The error is the reason why the stream ended.
 pub type FrameFuture<'a> = Pin<Box<dyn Future<Output = Result<Frame, String>> + Send + 'a>>;
 
 /// An open event stream. Dropping it closes it.
@@ -254,21 +255,21 @@ pub trait FrameStream: Send {
 
 /// Receives the body of a successful response as it arrives.
 pub trait BodySink: Send {
-    /// Maximum number of bytes; a larger response is [`TransportError::TooLarge`].
+    /// The maximum number of bytes; a larger response is [`TransportError::TooLarge`].
     fn max(&self) -> usize;
 
-    /// Receives the next bytes and says whether more are wanted.
+    /// Receives the next bytes. Returns `Break` to stop reading.
     fn take(&mut self, bytes: &[u8]) -> ControlFlow<()>;
 }
 
-/// Carries requests to GARM. HTTP and the in-memory simulator implement it, so that the client, the
-/// decoder and the error handling are the same for both.
+/// Sends requests to GARM. HTTP and the in-memory simulator implement it, so that client, decoder
+/// and error handling are the same for both.
 pub trait Transport: Send + Sync {
     /// Sends a request and returns the whole response.
     fn send(&self, request: Request) -> ResponseFuture<'_>;
 
-    /// Like [`Self::send`], but writes the body of a success into `sink`. By default it passes the
-    /// whole body at once.
+    /// Like [`Self::send`], but writes the body of a success into `sink`. The default
+    /// implementation passes the whole body at once.
     fn stream<'a>(&'a self, request: Request, sink: &'a mut dyn BodySink) -> ResponseFuture<'a> {
         Box::pin(async move {
             let mut response = self.send(request).await?;
@@ -277,23 +278,24 @@ pub trait Transport: Send + Sync {
                 if body.len() > sink.max() {
                     return Err(TransportError::TooLarge(sink.max()));
                 }
-                // The whole body was passed, so there is nothing to stop.
+                // The whole body has been passed, so there is no more reading to stop.
                 let _ = sink.take(&body);
             }
             Ok(response)
         })
     }
 
-    /// Opens GARM's event stream. By default there is none.
+    /// Opens GARM's event stream. The default implementation returns an error.
     fn listen(&self, wish: StreamRequest) -> StreamFuture<'_> {
         let _ = wish;
         Box::pin(std::future::ready(Err(TransportError::Connect("it carries no events".into()))))
     }
 
-    /// The URL without credentials, for messages.
+    /// The URL of GARM without credentials, for messages.
     fn address(&self) -> String;
 
-    /// A variable of the environment with a proxy for the URL, which is not used, for messages.
+    /// The environment variable that names a proxy for the URL, for messages; the proxy is not
+    /// used.
     fn ignored_proxy(&self) -> Option<&'static str> {
         None
     }

@@ -1,4 +1,4 @@
-//! Classifies the failure of a request by reqwest's chain of causes.
+//! Classifies the failure of a request by the chain of causes of reqwest's error.
 
 use std::error::Error as StdError;
 use std::io;
@@ -12,11 +12,11 @@ use crate::domain::text;
 /// What is known about the request besides its error.
 pub(super) struct RequestContext<'a> {
     pub(super) timeouts: &'a Timeouts,
-    /// What we showed a server that asked for a client certificate and has not responded yet.
+    /// What we presented, if the server requested a client certificate and has not responded yet.
     pub(super) asked: Option<PresentedCertificate>,
 }
 
-/// A request without a response.
+/// Classifies the failure of a request that got no response.
 pub(super) fn unanswered(error: &reqwest::Error, setting: RequestContext<'_>) -> TransportError {
     let RequestContext { timeouts, asked } = setting;
     if error.is_timeout() {
@@ -35,7 +35,7 @@ pub(super) fn unanswered(error: &reqwest::Error, setting: RequestContext<'_>) ->
             _ if causes(error).any(|cause| cause.to_string() == "dns error") => {
                 TransportError::Resolve(said)
             }
-            // Closed after TCP was connected, so during the TLS handshake.
+            // The TCP connection was open, so the server closed it during the TLS handshake.
             (Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset), Some(asked)) => {
                 let alert = "the connection was closed".into();
                 TransportError::Tls(TlsFault::ClientCertificate { presented: asked, alert })
@@ -55,7 +55,7 @@ pub(super) fn unanswered(error: &reqwest::Error, setting: RequestContext<'_>) ->
     }
 }
 
-/// A response that broke off.
+/// Classifies the failure of a response that was not complete.
 pub(super) fn broken_off(error: &reqwest::Error, timeouts: &Timeouts) -> TransportError {
     if error.is_timeout() {
         return TransportError::Timeout(timeouts.request);
@@ -63,12 +63,13 @@ pub(super) fn broken_off(error: &reqwest::Error, timeouts: &Timeouts) -> Transpo
     TransportError::Body(innermost(error))
 }
 
-/// The innermost cause says what happened; the outer ones say only where.
+/// The innermost cause of an error, quoted. It says what happened; the outer causes only say where.
 pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
     text::quote(&causes(error).last().map(ToString::to_string).unwrap_or_default())
 }
 
-/// The error and its causes. [`io::Error`] does not return the error that it wraps from `source`.
+/// The error and its causes. An [`io::Error`] is unwrapped with `get_ref`, because its `source`
+/// skips the wrapped error.
 fn causes<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
@@ -96,8 +97,8 @@ fn tls(error: &rustls::Error, asked: Option<PresentedCertificate>) -> TlsFault {
     }
 }
 
-/// The alerts of RFC 8446 §6.2 with which servers refuse a client certificate or its absence. TLS
-/// 1.2 servers send `HandshakeFailure` if there was none.
+/// The alerts of RFC 8446 §6.2 with which servers refuse a client certificate or its absence. With
+/// TLS 1.2, servers send `HandshakeFailure` if there was no certificate.
 fn is_about_certificates(alert: AlertDescription) -> bool {
     matches!(
         alert,
@@ -141,7 +142,7 @@ fn certificate(error: &CertificateError) -> TlsFault {
                 }
             })
         }
-        // webpki's error has no variant of its own here, and its text is its name.
+        // rustls has no variant for this error of webpki, whose text is its name.
         CertificateError::Other(error) if error.0.to_string() == "CaUsedAsEndEntity" => {
             TlsFault::CaCertificate
         }
@@ -149,7 +150,7 @@ fn certificate(error: &CertificateError) -> TlsFault {
     }
 }
 
-/// The name within rustls's debug text: `garm.test` from `DnsName("garm.test")`.
+/// The name in a debug text of rustls: `garm.test` from `DnsName("garm.test")`.
 fn bare(name: &str) -> &str {
     let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
     inner.unwrap_or(name).trim_matches('"')

@@ -21,7 +21,7 @@ use super::transport::{
 use super::transport_failure;
 use crate::domain::text;
 
-/// Size of the read buffer, in bytes; an event has a few kilobytes.
+/// The size of the read buffer, in bytes. An event has a few kilobytes.
 const READ_BUFFER: usize = 32 << 10;
 
 impl Http {
@@ -46,7 +46,8 @@ impl Http {
         }
         let accepted = response.headers().get(SEC_WEBSOCKET_ACCEPT);
         if accepted.is_none_or(|value| value != derive_accept_key(key.as_bytes()).as_str()) {
-            // Another protocol, or a stale response from a cache: there is no body to wait for.
+            // The response is for another protocol, or a stale one from a cache. It has no body to
+            // wait for.
             let status = response.status().as_u16();
             let (content_type, date, body) = (None, None, Vec::new());
             return Ok(StreamResponse::Refused(Response { status, content_type, date, body }));
@@ -79,7 +80,7 @@ impl FrameStream for Socket {
             match self.0.next().await {
                 Some(Ok(Message::Text(text))) => Ok(Frame::Text(text.as_str().to_owned())),
                 Some(Ok(Message::Close(frame))) => Err(farewell(frame.as_ref())),
-                // The library answers pings.
+                // The library answers pings by itself.
                 Some(Ok(
                     Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_),
                 )) => Ok(Frame::KeepAlive),
@@ -90,8 +91,8 @@ impl FrameStream for Socket {
     }
 }
 
-/// The reason in the server's close frame. GARM sends none, whether it stops, the token has expired
-/// or the filter is invalid (GARM.md §g).
+/// Describes the server's close frame. GARM's own gives no reason, whether GARM stops, the token
+/// has expired or the filter is invalid (GARM.md §g).
 fn farewell(frame: Option<&CloseFrame>) -> String {
     match frame {
         Some(frame) if frame.reason.is_empty() => {

@@ -1,5 +1,5 @@
-//! The facts of a certificate that messages contain: its validity, whether it can sign others, and
-//! whether it is meant for clients. rustls checks everything else.
+//! Reads the properties of a certificate that messages mention: its validity, whether it can be a
+//! root, and whether it is for clients. rustls checks everything else.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ use x509_cert::time::Time;
 pub(super) struct CertificateFacts {
     pub(super) not_before: Timestamp,
     pub(super) not_after: Timestamp,
-    /// A CA certificate, or a self-signed one: other certificates can chain to it.
+    /// Whether it is a CA certificate or self-signed, so that other certificates can chain to it.
     pub(super) can_be_root: bool,
-    /// Its extended key usage includes clients, or it has none.
+    /// Whether its extended key usage includes clients, or is absent.
     pub(super) is_for_clients: bool,
 }
 
@@ -27,7 +27,7 @@ const FOR_CLIENTS: [ObjectIdentifier; 2] = [
     ObjectIdentifier::new_unwrap("2.5.29.37.0"),
 ];
 
-/// Reads a DER certificate (RFC 5280 §4.1) of any version; `None` if it is not one.
+/// Parses a DER certificate (RFC 5280 §4.1) of any version; `None` if it is invalid.
 pub(super) fn facts(der: &[u8]) -> Option<CertificateFacts> {
     let certificate = Certificate::from_der(der).ok()?;
     let body = certificate.tbs_certificate();
@@ -46,15 +46,17 @@ pub(super) fn facts(der: &[u8]) -> Option<CertificateFacts> {
     })
 }
 
-/// The public key (`SubjectPublicKeyInfo`, DER) of a certificate of any version. rustls refuses
-/// certificates of version 1, which `openssl x509 -req` makes and every other program accepts.
+/// The public key (`SubjectPublicKeyInfo`, DER) of a certificate of any version. Not read with
+/// rustls, which refuses certificates of version 1; `openssl x509 -req` creates them, and every
+/// other program accepts them.
 pub(super) fn public_key(der: &[u8]) -> Option<Vec<u8>> {
     let certificate = Certificate::from_der(der).ok()?;
     certificate.tbs_certificate().subject_public_key_info().to_der().ok()
 }
 
-/// When a DER revocation list (RFC 5280 §5.1) ends, if it does; `None` if it is not a list. The
-/// library's own type requires a version, which lists of version 1 (`openssl ca -gencrl`) omit.
+/// The `nextUpdate` of a DER revocation list (RFC 5280 §5.1): `Some(None)` if the list does not
+/// expire, `None` if it is invalid. Parsed by hand, because the library's type requires a version,
+/// which lists of version 1 (`openssl ca -gencrl`) omit.
 pub(super) fn list_ends(der: &[u8]) -> Option<Option<Timestamp>> {
     let list = Vec::<AnyRef<'_>>::from_der(der).ok()?;
     let body = list.first()?.to_der().ok()?;
@@ -71,7 +73,8 @@ pub(super) fn list_ends(der: &[u8]) -> Option<Option<Timestamp>> {
     }
 }
 
-/// The last hours of the year 9999, which stand for "never", are beyond jiff's range.
+/// Converts a time. The last hours of the year 9999, which stand for "never", are outside jiff's
+/// range.
 fn timestamp(time: Time) -> Timestamp {
     let since_1970: Duration = time.to_unix_duration();
     let at = SignedDuration::try_from(since_1970).ok().map(Timestamp::from_duration);

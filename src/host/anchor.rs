@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::disk;
 
-/// Appends a line and syncs it to disk. Blocks, possibly for as long as a mount does not respond.
+/// Appends a line and syncs it to disk. Blocks; on a mount that does not respond, possibly forever.
 pub fn append_line(path: &Path, line: &str) -> io::Result<()> {
     let mut file = disk::open(path)?;
     let about = file.metadata()?;

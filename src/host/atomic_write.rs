@@ -1,4 +1,4 @@
-//! Writes a file completely or not at all, and never replaces anything but a regular file.
+//! Writes a file completely or not at all. Replaces only regular files.
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions, metadata, symlink_metadata};
@@ -29,8 +29,9 @@ pub enum WriteTarget {
 }
 
 /// Writes `text` to the file that `path` leads to. A regular file is replaced by a rename and has
-/// `mode` from the start, so that a reader never sees a part of it; a symbolic link to it is kept. A
-/// terminal, a pipe or a character device is written to. Anything else is an error and is left alone.
+/// `mode` from the start, so that a reader never sees a part of it; a symbolic link to it is kept.
+/// The text is written to a terminal, a pipe or a character device. Anything else is an error and
+/// is not changed.
 pub fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     match end_of(path)? {
         WriteTarget::File(end) => disk::put(&end, text, mode),
@@ -38,8 +39,8 @@ pub fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     }
 }
 
-/// Follows the symbolic links of `path`. Errors if it leads to a folder, a socket or a block device,
-/// and if the kernel would not follow it.
+/// Follows the symbolic links of `path`. Errors if it leads to a folder, a socket or a block
+/// device, or if a link must not be followed.
 pub fn end_of(path: &Path) -> io::Result<WriteTarget> {
     let end = follow(path)?;
     let there = match symlink_metadata(&end) {
@@ -48,7 +49,8 @@ pub fn end_of(path: &Path) -> io::Result<WriteTarget> {
     };
     let kind = metadata(&end)?.file_type();
     let is_stream = kind.is_fifo() || kind.is_char_device();
-    // A link that remains is one of /proc, which refers to an open file instead of a path.
+    // The only links that are not followed are those of /proc, which refer to an open file instead
+    // of a path.
     if is_stream || (there.is_symlink() && kind.is_file()) || own_stream(&end).is_some() {
         return Ok(WriteTarget::Stream(end));
     }
@@ -87,9 +89,10 @@ fn follow(path: &Path) -> io::Result<PathBuf> {
     Err(Errno::LOOP.into())
 }
 
-/// Whether another user than `us` may have placed a file or link of `owner` in a shared folder such
-/// as `/tmp` to mislead us. This is the rule of the kernel's `fs.protected_symlinks`, which does not
-/// cover links that we read ourselves. `folder` is the owner and mode of the folder.
+/// Whether a user other than `us` may have placed a file or link in a shared folder such as `/tmp`
+/// to misdirect a write. `owner` owns the file or link. This is the rule of the kernel's
+/// `fs.protected_symlinks`, which does not cover links that we read ourselves. `folder` is the
+/// owner and mode of the folder.
 fn is_planted(owner: u32, folder: (u32, u32), us: u32) -> bool {
     const STICKY_AND_SHARED: u32 = 0o1002;
     let is_shared = folder.1 & STICKY_AND_SHARED == STICKY_AND_SHARED;
@@ -115,8 +118,8 @@ fn open_stream(path: &Path) -> io::Result<File> {
     Ok(stream)
 }
 
-/// Our own stdout or stderr, if `path` leads to the same file. If it were opened a second time, it
-/// would be written from its beginning, and later output would overwrite the text.
+/// Our own stdout or stderr, if `path` leads to the same file. A second handle would write from the
+/// beginning of the file, and later output would overwrite the text.
 fn own_stream(path: &Path) -> Option<File> {
     let there = metadata(path).ok()?;
     let (out, err) = (io::stdout(), io::stderr());
@@ -160,7 +163,7 @@ mod tests {
         create_dir(at("kept")).unwrap();
         symlink("second", at("first")).unwrap();
         symlink(at("kept/plan"), at("second")).unwrap();
-        // The first time the last link dangles.
+        // At first, the last link dangles.
         for text in ["one", "two"] {
             replace(&at("first"), text, 0o600).unwrap();
             assert_eq!(read_to_string(at("kept/plan")).unwrap(), text);
@@ -232,7 +235,7 @@ mod tests {
             (1001, TMP, 0, true),
             (1001, TMP, 1000, true),
             (1000, TMP, 1000, false),
-            // The folder's owner could replace anything in it all the same.
+            // The folder's owner could replace anything in it anyway.
             (0, TMP, 1000, false),
             (1001, (0, 0o40755), 0, false),
         ] {

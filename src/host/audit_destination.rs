@@ -12,7 +12,7 @@ use crate::domain::poison::IgnorePoison;
 pub enum AuditDestination {
     /// A file; a write whose record fails is not sent.
     File(Arc<AuditFile>),
-    /// The sink of `watch`, which decides by its policy what a failure means.
+    /// The sink of `watch`, whose policy decides whether a write without a record is sent.
     Sink(Arc<AuditSink>),
     /// Lines in memory, for the demo and for tests.
     Memory(Arc<Mutex<MemoryLog>>),

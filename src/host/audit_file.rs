@@ -24,10 +24,10 @@ use crate::domain::poison::IgnorePoison;
 
 pub use error::AuditFileError;
 
-/// The free space that `apply` needs at its start, in bytes.
+/// The free space that an `apply` must find at its start, in bytes.
 const FIRST_RECORDS: u64 = 8 << 10;
 
-/// The clock may be set back by this much without a record.
+/// The longest step back of the clock that is not recorded.
 const SET_BACK_MIN: SignedDuration = SignedDuration::from_secs(1);
 
 /// The author of records: actor, clock and keys.
@@ -59,26 +59,26 @@ pub struct Appended {
     pub heads: Vec<Head>,
     /// The head at which the previous file ended, if the records begin a new file.
     pub rotated: Option<Head>,
-    /// Set if the log was not as this process had left it; a gap record says so.
+    /// Set if the records that this process knew were changed; a gap record reports it.
     pub damage: Option<Damage>,
     /// The kinds of all records that were written, those about the log itself included.
     pub kinds: Vec<Kind>,
 }
 
-/// What is kept from one write to the next.
+/// What this process remembers between two writes.
 #[derive(Debug, Default)]
 struct FileState {
     /// The last record that is known to be in the log.
     checkpoint: Option<Checkpoint>,
     /// The time of the last write, by the wall clock and by the monotonic clock.
     wrote: Option<(Timestamp, Instant)>,
-    /// The head at which the previous file ended, if this process began the present one.
+    /// The head at which the previous file ended, if this process began the current one.
     began_after: Option<Head>,
 }
 
 impl AuditFile {
-    /// Makes sure that records can be written: creates the file, private to the owner, and the
-    /// folders above it under [`Folders::Create`]; takes the lock once and reads the end. Blocks.
+    /// Makes sure that records can be written: creates the file, private to the owner, and with
+    /// [`Folders::Create`] the folders above it; takes the lock once and reads the end. Blocks.
     pub fn open(
         path: &Path,
         writer: RecordWriter,
@@ -96,7 +96,7 @@ impl AuditFile {
                 // The handle in the checkpoint shares the lock, and would keep it.
                 file.unlock().map_err(|error| audit_file.io("unlock", error))?;
             }
-            // Another process is writing to it, so it can be written to.
+            // Another process is writing to the file, so it is writable.
             Err(AuditFileError::Locked(_)) => {}
             Err(error) => return Err(error),
         }
@@ -127,7 +127,7 @@ impl AuditFile {
         Ok(KnownLog { head, file, began_after: state.began_after.clone() })
     }
 
-    /// Remembers the end of the file, with which the first write compares it.
+    /// Remembers the end of the file. The first write checks that the log still continues it.
     fn look(&self, file: &File) -> Result<(), AuditFileError> {
         let (tail, offset) = self.tail(file, TAIL_MAX)?;
         if tail == Tail::Foreign {
@@ -143,8 +143,8 @@ impl AuditFile {
     }
 
     /// Checks that the disk has space for the first records, so that a full disk is noticed before
-    /// anything is changed. Does not change the file. On a file system that cannot tell, the first
-    /// record fails instead.
+    /// anything is changed. Does not change the file. If the file system cannot tell, a full disk
+    /// is noticed at the first record.
     pub fn find_room(&self) -> Result<(), AuditFileError> {
         use rustix::fs::{FallocateFlags, fallocate};
         use rustix::io::Errno;
@@ -159,14 +159,14 @@ impl AuditFile {
         }
     }
 
-    /// Appends one record and brings it to the disk. Blocks, for the time of an `fsync`.
+    /// Appends one record and syncs it to disk. Blocks for the duration of an `fsync`.
     pub fn append(&self, entry: &Entry) -> Result<Head, AuditFileError> {
         self.append_all(&[&entry.into()], &Cause::default()).map(|appended| appended.head)
     }
 
-    /// Appends records, in this order, and brings all of them to the disk at once; or none. Before
-    /// them go those that the log needs about itself, which have this cause. Blocks, for the time
-    /// of an `fsync`.
+    /// Appends either all of these records, in order and with one sync to disk, or none of them. If
+    /// records about the log itself are due, they are written first, with `cause`. Blocks for the
+    /// duration of an `fsync`.
     pub fn append_all(&self, drafts: &[&Draft], cause: &Cause) -> Result<Appended, AuditFileError> {
         let mut state = self.state();
         let mut file = self.file()?;
@@ -215,8 +215,7 @@ impl AuditFile {
         LogNote { time: clock.now(), actor: actor.clone(), cause }
     }
 
-    /// The expected time and by how much the clock is behind it, if it was set back since the last
-    /// record.
+    /// How far the clock was set back since the last record; `None` if it was not.
     fn set_back(
         &self,
         now: Timestamp,
@@ -246,7 +245,7 @@ impl AuditFile {
         })
     }
 
-    /// An empty batch after the end of the log; torn bytes and a change of keys are recorded first.
+    /// A batch that continues the log. Torn bytes and a change of keys are recorded first.
     fn continued(
         &self,
         tail: Tail,
@@ -264,7 +263,8 @@ impl AuditFile {
         let is_start = last.head.seq == 0;
         let mut batch = RecordBatch::new(last.head, ending);
         if let Some(torn) = torn {
-            // This must be the very next record, so the current key signs it.
+            // This record must directly follow the torn bytes, so it is signed with the key of the
+            // record before them.
             let due = keys
                 .due(&last.signer)
                 .filter(|_| !is_start)
@@ -277,7 +277,8 @@ impl AuditFile {
         match keys.succession(&last.signer, &batch.head, note) {
             Ok(Some((entry, key))) => batch.write(&(&entry).into(), Some(key)),
             Ok(None) => {}
-            // The end of the log is not ours any more, and our records begin a new signature.
+            // The end of the log was altered, so there is no key to succeed: our records start with
+            // our own key.
             Err(_) if damage.is_some_and(Damage::is_altered) => {}
             Err(standoff) => return Err(self.standoff(standoff)),
         }
@@ -323,13 +324,13 @@ impl AuditFile {
     fn write(&self, file: &mut File, text: &[u8]) -> Result<u64, AuditFileError> {
         let length = file.metadata().map_err(|error| self.io("look at", error))?.len();
         if let Err(error) = disk::append(file, text).and_then(|()| disk::sync(file)) {
-            // A full disk cuts a record in half. If truncating fails as well, the next record
-            // reports the torn end.
+            // A full disk may leave a part of a record. If truncating fails as well, the next
+            // record reports the torn end.
             let _ = disk::cut(file, length);
             return Err(self.io("write to", error));
         }
         if length == 0 {
-            // The file may be new, with a name that is not durable yet.
+            // The file may be new, and its name not durable yet.
             disk::sync_folder(&self.path).map_err(|error| self.io("sync the folder of", error))?;
         }
         Ok(length)
@@ -372,12 +373,12 @@ impl RecordBatch {
     }
 }
 
-/// Whether missing folders are created.
+/// What to do about missing folders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Folders {
-    /// They are created; for the state folder.
+    /// Create them; for the state folder.
     Create,
-    /// They are an error; for a path that the user gave.
+    /// Fail; for a path that the user gave.
     Leave,
 }
 

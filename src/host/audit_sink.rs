@@ -1,6 +1,6 @@
 //! Writes the audit file of `watch` on a separate thread, so that neither a slow disk nor another
-//! process that holds the lock delays scaling for longer than the configured patience. Records that
-//! are lost this way are counted, and a gap record gives their number.
+//! process that holds the lock delays scaling for longer than [`SinkOptions::patience`]. Records
+//! that are lost because of this are counted, and a gap record gives their number.
 
 mod batch;
 mod options;
@@ -24,15 +24,15 @@ pub use options::{RecordPolicy, SinkEvent, SinkListener, SinkOptions};
 /// The pause between two attempts to lock the file.
 const LOCK_WAIT: Duration = Duration::from_millis(20);
 
-/// The most bytes that are written with one `fsync`. The larger, the less a slow `fsync` matters;
-/// [`super::rotation::TAIL_MAX`] must be larger than this.
+/// The maximum number of bytes that are written with one `fsync`. Large batches make up for a slow
+/// `fsync`. Must be smaller than [`super::rotation::TAIL_MAX`].
 const BATCH_MAX: usize = 1 << 20;
 
-/// The same limit after a failed write: a full disk may still have room for this much.
+/// The maximum after a failed write: a full disk may still have room for this many bytes.
 const PROBE_MAX: usize = 16 << 10;
 
-/// The most records that writes may wait for. Each write waits for its own, so this is never reached
-/// by writes alone.
+/// The maximum number of records that writes wait for. Each write waits for one record, so that
+/// only a defect would reach this limit.
 const URGENT_MAX: usize = 1_024;
 
 /// An audit file with its own writer thread.
@@ -54,7 +54,7 @@ struct SinkShared {
 /// The records that wait to be written, and how the last attempts ended.
 #[derive(Default)]
 struct SinkQueue {
-    /// Records that a write waits for.
+    /// Records that writes wait for.
     urgent: VecDeque<UrgentRecord>,
     others: VecDeque<Draft>,
     /// The size of `others` in bytes.
@@ -62,9 +62,9 @@ struct SinkQueue {
     missing: MissingRecords,
     failure: Option<WriteFailure>,
     is_closing: bool,
-    /// Records that this process had written were found changed or missing.
+    /// Whether records that this process had written were found changed or missing.
     is_altered: bool,
-    /// The last attempt before the end failed.
+    /// Whether the last attempt before the end failed.
     is_over: bool,
     head: Option<Head>,
 }
@@ -81,7 +81,7 @@ struct WriteFailure {
     why: String,
     since: Instant,
     retry_at: Instant,
-    /// It has lasted long enough to be reported.
+    /// Whether it has lasted long enough to be reported.
     is_reported: bool,
 }
 
@@ -92,8 +92,8 @@ impl fmt::Debug for AuditSink {
 }
 
 impl AuditSink {
-    /// Starts the writer thread. `cause` is the cause of the records about the log itself. Errors if
-    /// the system refuses a thread.
+    /// Starts the writer thread. `cause` is the cause of the records about the log itself. Errors
+    /// if the thread cannot be started.
     pub fn start(
         audit_file: Arc<AuditFile>,
         cause: Cause,
@@ -140,7 +140,7 @@ impl AuditSink {
         self.shared.queue().missing.count
     }
 
-    /// Whether the file cannot be written at the moment, and this was reported.
+    /// Whether the file has been reported as unwritable and is not writable again.
     pub fn is_unwritable(&self) -> bool {
         self.shared.queue().failure.as_ref().is_some_and(|failure| failure.is_reported)
     }
@@ -163,7 +163,7 @@ impl AuditSink {
         match tokio::time::timeout(shared.options.patience, answer).await {
             Ok(Ok(Ok(head))) => Ok(Some(head)),
             Ok(Ok(Err(why))) => shared.give_up(why),
-            // The thread counts the records that no write waits for any more.
+            // The thread will count the record as missing, because no write waits for it any more.
             Ok(Err(_)) | Err(_) => {
                 let path = shared.audit_file.path().display();
                 shared.give_up(format!("the audit file `{path}` was not written in time"))
@@ -185,12 +185,12 @@ impl AuditSink {
         self.shared.queue().bytes < self.shared.options.waiting_max
     }
 
-    /// Writes the queued records for at most `patience`. Returns how many are left.
+    /// Writes queued records for at most `patience`, then stops. Returns the number that are left.
     pub async fn close(&self, patience: Duration) -> usize {
         self.shared.close();
         let ended = self.ended.lock().ignoring_poison().take();
         if let Some(ended) = ended {
-            // A timeout shows in the number of the records that are left.
+            // A timeout shows in the returned number.
             let _ = tokio::time::timeout(patience, ended).await;
         }
         let queue = self.shared.queue();
@@ -254,7 +254,7 @@ impl SinkShared {
         }
     }
 
-    /// The main function of the thread.
+    /// The main function of the writer thread.
     fn write_all(&self) {
         while let Some(batch) = self.next() {
             let drafts: Vec<&Draft> = batch.drafts().collect();
@@ -265,7 +265,7 @@ impl SinkShared {
         }
     }
 
-    /// Waits for the next batch; `None` when the sink is closed.
+    /// Waits for the next batch. Returns `None` when the sink is closed.
     fn next(&self) -> Option<WriteBatch> {
         let mut queue = self.queue();
         loop {
@@ -284,7 +284,7 @@ impl SinkShared {
         }
     }
 
-    /// Counts the records that a write has stopped waiting for.
+    /// Removes the records that writes have stopped waiting for, and counts them as missing.
     fn drop_withdrawn(&self, queue: &mut SinkQueue) {
         let (withdrawn, kept) = std::mem::take(&mut queue.urgent)
             .into_iter()
@@ -323,7 +323,7 @@ impl SinkShared {
             (MissingRecords { count: 1.., since }, _) => {
                 Some((&note.lost(queue.missing.count, *since, why)).into())
             }
-            // Only a successful record shows that the file can be written again.
+            // Writing this record also tests whether the file can be written again.
             (_, RecordPolicy::Required) if queue.is_stuck() => Some((&note.free(why)).into()),
             (_, RecordPolicy::BestEffort | RecordPolicy::Required) => None,
         }
@@ -336,7 +336,7 @@ impl SinkShared {
         let mut queue = self.queue();
         let heads = appended.heads.into_iter().skip(usize::from(batch.note.is_some()));
         for (urgent, head) in batch.urgent.into_iter().zip(heads) {
-            // A write that has stopped waiting does not need the head.
+            // The write may have stopped waiting.
             let _ = urgent.reply.send(Ok(head));
         }
         queue.head = Some(appended.head);
@@ -346,7 +346,7 @@ impl SinkShared {
             queue.missing.since = None;
         }
         let was_reported = queue.failure.take().is_some_and(|failure| failure.is_reported);
-        // Reported without the lock, because the listener may wait for a thread that needs it.
+        // The lock is released first, because the listener may wait for a thread that needs it.
         drop(queue);
         if was_reported {
             (self.listener)(&SinkEvent::WritableAgain);
@@ -379,9 +379,9 @@ impl SinkShared {
         if is_reported && !was_reported {
             (self.listener)(&SinkEvent::Unwritable(&why));
         }
-        // Last, so that the cause is reported before the refused write goes on.
+        // Replies are sent last, so that the failure is reported before the writes continue.
         for reply in refused {
-            // The receiver is gone if the write has stopped waiting.
+            // The write may have stopped waiting.
             let _ = reply.send(Err(why.clone()));
         }
     }

@@ -1,4 +1,4 @@
-//! The last record that this process wrote or read, and the check that the log continues it.
+//! The last record that this process wrote or read, and the check that the log still continues it.
 
 use std::fs::File;
 use std::io;
@@ -11,7 +11,7 @@ use super::logs;
 use super::rotation::{self, is_same_file};
 use crate::audit::{Check, DamageKind, Demands, Head, Keys, LastRecord, Signer, open};
 
-/// A known record and its place in a file.
+/// A known record and its position in a file.
 #[derive(Debug)]
 pub(super) struct Checkpoint {
     pub(super) head: Head,
@@ -19,7 +19,7 @@ pub(super) struct Checkpoint {
     pub(super) signer: Signer,
     /// When and on which machine another process wrote the record; absent for our own records.
     pub(super) written: Option<(Timestamp, String)>,
-    /// The file that holds it, even after a rename.
+    /// The open file that contains the record; it may have been renamed since.
     pub(super) file: File,
     /// The offset of its line in the file.
     pub(super) start: u64,
@@ -27,13 +27,13 @@ pub(super) struct Checkpoint {
     pub(super) end: u64,
 }
 
-/// What this process knows of the log.
+/// What this process knows about the log.
 pub(super) struct KnownLog {
     /// The last record that is known.
     pub(super) head: Option<Head>,
     /// The file that contains that record.
     pub(super) file: Option<File>,
-    /// The head at which the previous file ended, if this process began the present one.
+    /// The head at which the previous file ended, if this process began the current one.
     pub(super) began_after: Option<Head>,
 }
 

@@ -1,13 +1,15 @@
-//! The clock: this machine's, or one that follows tokio's paused time.
+//! The clock of this machine, or a virtual one that follows tokio's paused time.
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-/// A clock. It is passed down, so that tests and the demo can use a virtual one.
+/// A source of the current time. Callers pass it down, so that tests and the demo can use a virtual
+/// clock.
 #[derive(Debug, Clone, Copy)]
 pub enum Clock {
     Real,
-    /// A clock that showed `epoch` at the instant `began` and runs with tokio's clock since.
+    /// A clock that showed `epoch` at the instant `began` and has run with tokio's clock since
+    /// then.
     Virtual {
         /// The time that the clock showed at `began`.
         epoch: Timestamp,

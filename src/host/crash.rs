@@ -1,9 +1,9 @@
-//! Simulates power failures: the writes of [`super::disk`] are logged, and for every point of the
-//! log, every possible content of the disk is written to a folder, on which the program runs again.
+//! Simulates power failures: the writes of [`super::disk`] are logged. For every point of the log,
+//! each possible content of the disk is written to a folder, in which the program then runs again.
 //!
-//! The model guarantees only what POSIX does. Data that is not synced may be present or not: a
-//! file's bytes up to any offset, with zeros in place of any sector, and the names that were created
-//! or changed up to any of them. Data that is synced is present.
+//! The model guarantees only what POSIX does. Synced data is present. Of data that is not synced, a
+//! part may be present: a file's bytes up to some offset, with zeros in place of some sector, and
+//! the first of the names that were created or changed.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +27,7 @@ pub(super) enum Op {
     Rename(PathBuf, PathBuf),
     /// The only folder was synced.
     SyncFolder,
-    /// The program has reported this as done, so it must survive a crash.
+    /// The program reported this as done, so it must survive a crash.
     Said(String),
 }
 
@@ -102,7 +102,8 @@ impl Content {
         bytes
     }
 
-    /// Every content that the file may have after a crash.
+    /// Every content that the file may have after a crash, with a sample of the cut-off points of a
+    /// write.
     fn outcomes(&self) -> BTreeSet<Vec<u8>> {
         let mut bytes = self.synced.clone();
         let mut all = BTreeSet::from([bytes.clone()]);
@@ -133,7 +134,7 @@ fn torn(bytes: &[u8]) -> Vec<Vec<u8>> {
 }
 
 impl Disk {
-    /// The present content of a folder, all of it durable.
+    /// The current content of a folder, all of it durable.
     fn of(root: &Path) -> Self {
         let mut disk = Self::default();
         for entry in fs::read_dir(root).unwrap() {
@@ -179,7 +180,7 @@ impl Disk {
         self.files.get_mut(&inode).unwrap().pending.push(change);
     }
 
-    /// Every state of the folder that may be found after a crash now.
+    /// Every state of the folder that may remain after a crash at this point.
     fn images(&self) -> BTreeSet<Image> {
         let mut all = BTreeSet::new();
         for count in 0..=self.pending.len() {
@@ -282,7 +283,7 @@ mod records {
             act: "test".into(),
             subject: Subject::Log,
             before: None,
-            // Long enough to fill several sectors.
+            // Several records of this size span more than one sector.
             after: Some(serde_json::json!({ "filler": "x".repeat(700) })),
             cause: Cause::default(),
             seen: None,
@@ -302,8 +303,8 @@ mod records {
         details.iter().for_each(|detail| said(detail));
     }
 
-    /// Checks that the next process can write after a crash, and that the chain is whole and
-    /// contains what was reported.
+    /// Checks that the next process can write after a crash, and that the chain is unbroken and
+    /// contains every reported record.
     fn check(root: &Path, due: &[String]) {
         write(&root.join("log"), &["after"]);
         let paths: Vec<PathBuf> =
@@ -364,7 +365,7 @@ mod records {
     }
 }
 
-/// Checks the model: each of the two syncs is needed, so that a missing one would be found.
+/// Checks that the model loses data if either of the two syncs is missing.
 #[test]
 fn the_model_detects_a_missing_sync() {
     let lost = |ops: &[Op]| {

@@ -1,5 +1,5 @@
-//! Writes that must survive a power failure: thin wrappers of system calls, whose order the callers
-//! decide.
+//! Writes that must survive a power failure: thin wrappers of system calls. The callers decide the
+//! order.
 //!
 //! The rules, which [`super::crash`] checks by replaying a power failure at every point:
 //!
@@ -50,8 +50,8 @@ pub(super) fn cut(file: &File, length: u64) -> io::Result<()> {
     file.set_len(length)
 }
 
-/// Syncs the names in the folder of `path` to disk. An unreadable folder and a file system that
-/// cannot sync folders are not errors, because nothing more can be done.
+/// Syncs the names in the folder of `path` to disk. It is not an error if the folder is unreadable
+/// or the file system cannot sync folders, because nothing more can be done.
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     match File::open(folder_of(path)).and_then(|folder| folder.sync_all()) {
         Err(error) if !is_impossible(&error) => return Err(error),
@@ -67,7 +67,7 @@ fn is_impossible(error: &io::Error) -> bool {
     codes.iter().any(|code| error.raw_os_error() == Some(code.raw_os_error()))
 }
 
-/// Replaces the file at `path` by one with this text and mode, and returns when text and name are
+/// Replaces the file at `path` with one that has this text and mode. Returns when text and name are
 /// durable. A reader sees either the old file or the new one, never a part.
 pub(super) fn put(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     // A temporary file is private to its owner from the start.

@@ -1,10 +1,10 @@
-//! Reads pool files and the fleet file: only regular files, only up to a limit, and completely or
-//! not at all.
+//! Reads pool files and the fleet file: only regular files, only up to a size limit, and completely
+//! or not at all.
 //!
 //! A folder may come from a pull request: nothing in it can make the program wait (a pipe), read
 //! forever (a device) or read a file outside it (a link). Files are found and opened by handles
-//! ([`walk`](super::walk)), so that replacing one meanwhile has no effect, and a file whose name is
-//! not that of a pool file is not opened.
+//! ([`walk`](super::walk)), so that replacing one in the meantime has no effect. A file whose name
+//! is not that of a pool file is not opened.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -18,12 +18,12 @@ use rustix::fs::OFlags;
 use super::walk::{Folder, FoundFile, Identity, Links, PathEnd, Refusal};
 use crate::config::{Code, FILE_MAX, Problem, SourceFile, TOTAL_MAX};
 
-/// A path to be read, and how far it is trusted.
+/// A path to read, and whether it may be a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Start {
     /// A path that the operator gave, which may be a link.
     Named(PathBuf),
-    /// A usual name, or a path from a saved plan: nothing below the trusted folder may be a link.
+    /// A default name, or a path from a saved plan: nothing below the trusted folder may be a link.
     Below {
         /// The trusted folder; empty for the working folder.
         folder: PathBuf,
@@ -33,7 +33,7 @@ pub enum Start {
 }
 
 impl Start {
-    /// The whole path, without `./` in front.
+    /// The full path, without a leading `./`.
     pub fn path(&self) -> PathBuf {
         match self {
             Self::Named(path) => path.clone(),
@@ -63,8 +63,8 @@ pub struct Pools {
     pub unread: Vec<String>,
 }
 
-/// Reads the given pool files and folders of pool files; a file that is given twice is read once. A
-/// folder is read with one level of subfolders; hidden names are skipped.
+/// Reads the given pool files and folders of pool files; a file that is given twice is read once.
+/// Of a folder, one level of subfolders is read, too; hidden names are skipped.
 pub fn read_pools(starts: &[Start]) -> Pools {
     let mut reader = Reader::default();
     for start in starts {
@@ -96,7 +96,7 @@ pub fn read_fleet(start: &Start) -> Result<SourceFile, Problem> {
     }
 }
 
-/// Opens a regular file that the operator gave, through links. Never blocks on a pipe.
+/// Opens a regular file that the operator gave, following links. Never blocks on a pipe.
 pub fn open_regular(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -113,13 +113,13 @@ struct Reader {
     pools: Pools,
     /// The files that were read.
     seen: BTreeSet<Identity>,
-    /// The number of pool files that were found, readable or not.
+    /// The number of pool files that were found, whether readable or not.
     met: usize,
     /// The size of all files that were read, in bytes.
     total: u64,
 }
 
-/// The level of a folder.
+/// The depth of a folder.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Level {
     Top,
@@ -153,7 +153,7 @@ impl Reader {
     fn folder(&mut self, path: &Path, folder: &Folder) {
         self.pools.is_folder = true;
         let before = self.met;
-        // Links have to stay below this folder.
+        // Links must stay below this folder.
         self.entries(path, &folder.as_root(), Level::Top);
         if before == self.met {
             let problem = Problem::of_file(
@@ -224,7 +224,7 @@ impl Reader {
 
     fn file(&mut self, path: &Path, found: &FoundFile) {
         if self.total > TOTAL_MAX {
-            // The file that exceeded the limit has reported it, and no more is read.
+            // The file that exceeded the limit was reported as a problem. Nothing more is read.
             return;
         }
         self.met += 1;
@@ -263,8 +263,8 @@ fn is_almost_yaml(name: &OsStr) -> bool {
     name.ends_with(".yaml") || name.ends_with(".yml")
 }
 
-/// Whether a file with this path below a folder of pool files is read from it: one level of folders,
-/// and no hidden names.
+/// Whether a file with this path, relative to a folder of pool files, is read from it: at most one
+/// level of subfolders, and no hidden names.
 pub fn is_pool_file(below: &Path) -> bool {
     below.file_name().is_some_and(is_yaml)
         && below.iter().count() <= 2
@@ -321,7 +321,8 @@ mod tests {
 
     use super::*;
 
-    /// Paths that were read and `path: message` of those that were not, below the folder.
+    /// Compares the paths that were read, relative to the folder, and `path: message` of those that
+    /// were not.
     fn check(build: impl FnOnce(&Path), expected: (&[&str], &[&str])) {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("pools");
@@ -372,7 +373,7 @@ mod tests {
         );
     }
 
-    /// Otherwise the pools of unread files would be deleted.
+    /// A warning depends on this list: the pools of unread files count as undeclared.
     #[test]
     fn files_that_are_not_read_are_listed() {
         check(
@@ -494,7 +495,7 @@ mod tests {
         );
     }
 
-    /// As Kubernetes mounts a volume of configuration: links that stay inside the folder.
+    /// Kubernetes mounts a ConfigMap as links that stay inside the folder.
     #[test]
     fn links_inside_the_folder_are_followed() {
         check(
@@ -512,9 +513,9 @@ mod tests {
         );
     }
 
-    /// `message` of the one problem, for a start of each kind.
+    /// The message of the problem, if there is one, for each kind of [`Start`].
     fn check_start(build: impl FnOnce(&Path), path: &str, expected: (Option<&str>, Option<&str>)) {
-        // `..` leads into an empty folder, not into the one that all processes share.
+        // `..` leads to an empty folder instead of the one that all processes share.
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("folder");
         fs::create_dir(&folder).unwrap();
@@ -561,7 +562,7 @@ mod tests {
         );
     }
 
-    /// A fleet file decides where passwords go.
+    /// The fleet file decides where passwords are sent.
     #[test]
     fn a_fleet_file_that_is_a_link_is_read_only_if_it_is_named() {
         let folder = tempfile::tempdir().unwrap();
@@ -577,8 +578,8 @@ mod tests {
         assert_eq!(read_fleet(&Start::Named(path("b.yaml"))).unwrap_err().code, Code::NotByName);
     }
 
-    /// What is exchanged while it is read is read before or after, and never followed out: of each
-    /// pair one name is a file or folder of the tree and the other a link to a secret outside it.
+    /// Exchanges names while they are read. Of each pair, one name is a file or folder of the tree
+    /// and the other a link to a secret outside it. The secret is never read.
     #[test]
     fn no_race_between_a_file_and_a_link_reveals_an_outside_file() {
         use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -602,7 +603,7 @@ mod tests {
                 while !is_done.load(Ordering::Relaxed) {
                     for (one, other) in pairs {
                         let (one, other) = (path(one), path(other));
-                        // While `pools` is the link, what lies below it is exchanged elsewhere.
+                        // While `pools` is the link, the exchanges below it happen elsewhere.
                         let _ = renameat_with(CWD, &one, CWD, &other, RenameFlags::EXCHANGE);
                     }
                 }

@@ -15,7 +15,7 @@ use crate::domain::text::{code, said};
 /// How long one run of `git` may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The most files that are read.
+/// The maximum number of files that are read.
 const FILES_MAX: usize = 10_000;
 
 /// Why a revision cannot be read.
@@ -33,21 +33,21 @@ pub enum GitError {
     /// The revision does not have this path.
     #[error("revision {revision} does not have {path}")]
     NoPath {
-        /// As it was asked for, in backticks.
+        /// The revision as it was requested, in backticks.
         revision: String,
-        /// Relative to the repository, in backticks.
+        /// The path relative to the repository, in backticks.
         path: String,
     },
     /// The path is a link or a submodule in that revision.
     #[error("{0} is not a regular file in that revision")]
     NotAFile(String),
-    /// The files are more or larger than what is read.
+    /// The files exceed the limit on their number or total size.
     #[error("the files of that revision are too many or too large")]
     TooLarge,
     /// `git` did not end in time.
     #[error("`git` did not finish within {TIMEOUT:?}")]
     TimedOut,
-    /// `git` could not be run, or refused; in its words.
+    /// `git` could not be run, or failed with this message.
     #[error("`git` failed: {0}")]
     Failed(String),
 }
@@ -57,7 +57,7 @@ pub enum GitError {
 pub struct Revision {
     /// The root of the working tree, without links.
     root: PathBuf,
-    /// As it was asked for.
+    /// The revision as it was requested.
     name: String,
     /// The id of the commit.
     pub commit: String,
@@ -98,17 +98,18 @@ impl Revision {
         Ok(Self { root, name: name.to_owned(), commit })
     }
 
-    /// The path relative to the root; `None` if it is outside of the repository.
+    /// The path relative to the root; `None` if it is outside the repository.
     pub fn below(&self, path: &Path) -> Option<PathBuf> {
         let whole = std::path::absolute(path).ok()?;
         let (folder, last) = (whole.parent()?, whole.file_name()?);
-        // The last part may be gone by now; it may be a link, which belongs to the repository.
+        // The last component may no longer exist. It may also be a link, which is itself part of
+        // the repository.
         let whole = folder.canonicalize().ok()?.join(last);
         whole.strip_prefix(&self.root).ok().map(Path::to_owned)
     }
 
-    /// The files that a path of the repository stands for: itself, or those in the folder whose
-    /// path below it `is_wanted`. In the order of their paths.
+    /// The file at a path of the repository, or the files in the folder at that path whose relative
+    /// path `is_wanted`. Sorted by path.
     pub async fn files(
         &self,
         path: &Path,
@@ -196,8 +197,8 @@ fn words(output: &Output) -> String {
     said(&String::from_utf8_lossy(&output.stderr).replace('\n', " "))
 }
 
-/// Runs `git` in the folder with this input. Its configuration cannot make it run another program
-/// for these commands, and it asks no questions.
+/// Runs `git` in the folder with this input. With these options, the configuration of the
+/// repository cannot make `git` run another program, and `git` does not prompt.
 async fn run(folder: &Path, line: &[&str], input: &[u8]) -> Result<Output, GitError> {
     let mut command = Command::new("git");
     command
@@ -212,7 +213,7 @@ async fn run(folder: &Path, line: &[&str], input: &[u8]) -> Result<Output, GitEr
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
-    // A hook sets them; they would select another repository.
+    // Git sets these variables for hooks; they would select another repository.
     for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"] {
         command.env_remove(variable);
     }
@@ -230,7 +231,7 @@ async fn output(mut command: Command, input: &[u8]) -> Result<Output, GitError> 
     let mut stderr = child.stderr.take().expect("piped by `run`, taken once").take(64 * 1024);
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let feed = async {
-        // `git` may end before it has read all: its status says why.
+        // `git` may exit before it has read all input; its exit status is checked below.
         let _ = stdin.write_all(input).await;
         drop(stdin);
     };

@@ -1,4 +1,4 @@
-//! Finds the end of a log, which the next record continues.
+//! Finds the end of a log, which the next record must continue.
 
 use std::fs::File;
 use std::io;
@@ -13,7 +13,7 @@ use crate::audit::{Damage, DamageKind, Ending, Head, Keys, LastRecord, Tail};
 pub(super) struct LogEnd {
     /// How the log ends, across rotated files; never empty or foreign.
     pub(super) tail: Tail,
-    /// The head at which the previous file ended, if the present file is new.
+    /// The head at which the previous file ended, if the current file is new.
     pub(super) rotated: Option<Head>,
     /// Set if the log does not continue the records that this process knows.
     pub(super) damage: Option<Damage>,
@@ -77,7 +77,7 @@ pub(super) fn log_end(
     Ok(LogEnd { tail, rotated, damage })
 }
 
-/// Finds the end of a log of which this process knows nothing yet.
+/// Finds the end of a log that this process has neither read nor written yet.
 fn at_first(path: &Path, file: &File, keys: &Keys) -> Result<LogEnd, LogEndError> {
     let mut rotated = None;
     let tail = match tail(file, keys, TAIL_MAX)?.0 {

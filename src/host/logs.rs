@@ -23,7 +23,7 @@ pub struct LogFile {
     /// The path of the file as messages show it.
     pub name: String,
     file: File,
-    /// Its length when it was opened; a process may be appending to it.
+    /// Its length when it was opened, in bytes. Another process may be appending to it.
     length: u64,
     first_seq: u64,
 }
@@ -54,8 +54,8 @@ pub(super) fn open_own(path: &Path) -> io::Result<LogFile> {
 
 fn open_one(path: &Path) -> io::Result<(LogFile, (u64, u64))> {
     let file = open_regular(path)?;
-    // A writer holds the lock until its lines are complete. If the lock cannot be taken, because the
-    // file system has none or a process keeps it, the present content is checked.
+    // A writer holds the lock until its lines are complete. If the lock cannot be taken, because
+    // another process holds it or the file system has no locks, the current content is used.
     let _ = file.try_lock_shared();
     let metadata = file.metadata()?;
     let _ = file.unlock();
@@ -103,8 +103,8 @@ pub fn read_small(path: &Path) -> Result<String, String> {
     }
 }
 
-/// Calls `take` with the number and text of every non-empty line of a text file. Errors with a
-/// message, also if a line is longer than `most` bytes.
+/// Calls `take` with the number and the trimmed text of every non-empty line of a text file. Errors
+/// with a message, also if a line is longer than `most` bytes.
 pub fn each_line(
     path: &Path,
     most: usize,

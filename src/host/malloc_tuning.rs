@@ -13,10 +13,10 @@ const SETTINGS: [(&str, &str); 3] = [
     ("MALLOC_TRIM_THRESHOLD_", "131072"),
 ];
 
-/// Restarts this process with these settings, because glibc reads them only at the start of a
-/// process. To be called first of all. Returns if the settings are in force, if one of the variables
-/// is set already, if the C library is another one, and if the restart fails: the program also works
-/// without them.
+/// Restarts this process with these settings, because glibc reads them only when a process starts.
+/// Must be called before anything else. Does nothing if one of the variables is set, which is the
+/// case after the restart, or if the C library is not glibc. A failure is ignored: the program
+/// works without the settings, too.
 pub fn settle() {
     let is_set = |(name, _): &(&str, &str)| std::env::var_os(name).is_some();
     if cfg!(not(target_env = "gnu")) || SETTINGS.iter().any(is_set) {

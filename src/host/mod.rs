@@ -1,6 +1,6 @@
 //! The door to this machine: files, clock, signals, the audit file, systemd.
 //!
-//! Decides nothing about the fleet. The only room that reads a clock or the environment.
+//! Decides nothing about the fleet. No other room reads the wall clock or the environment.
 
 pub mod anchor;
 pub mod atomic_write;

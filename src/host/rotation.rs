@@ -13,14 +13,15 @@ use crate::audit::{Keys, RECORD_MAX, Tail, Whole, first_seq, read_tail};
 /// The number of rotated files that are considered, newest first.
 const ROTATED_MAX: usize = 64;
 
-/// How many bytes are read to find the last record of an unknown file: more than one write appends,
-/// so that a hole which a power failure has left in the last write is found.
+/// How many bytes are read to find the last record of an unknown file. This is more than one write
+/// appends, so that a hole left by a power failure in the last write is found.
 pub(super) const TAIL_MAX: usize = 4 << 20;
 
-/// How many bytes are read of a file whose end is known to be intact: two of the longest records.
+/// How many bytes are read of a file whose end is known to be intact: two records of the maximum
+/// length.
 pub(super) const TAIL_MIN: usize = 2 * RECORD_MAX;
 
-/// How many bytes are searched for a record before a torn end.
+/// How many bytes before a torn end are searched for a record.
 const SEARCH_MAX: usize = 64 << 20;
 
 /// The endings of the names of compressed files.
@@ -41,8 +42,8 @@ pub(super) fn is_same_file(one: &File, other: &File) -> io::Result<bool> {
     Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
 }
 
-/// Reads the end of a file, of which at first `most` bytes. Returns it, and the offset of the bytes
-/// that were read.
+/// Reads the end of a file: `most` bytes, and then more if they contain no record. Returns the end,
+/// and the offset of the bytes that were read.
 pub(super) fn tail(file: &File, keys: &Keys, most: usize) -> io::Result<(Tail, u64)> {
     let length = file.metadata()?.len();
     let mut most = most;
@@ -58,8 +59,9 @@ pub(super) fn tail(file: &File, keys: &Keys, most: usize) -> io::Result<(Tail, u
     }
 }
 
-/// Reads the end of the previous file: the rotated file with the highest record. Returns `None` if
-/// no rotated file can be read. Errors with `WouldBlock` if a process is writing to one.
+/// Reads the end of the previous file, which is the rotated file with the highest sequence number.
+/// Returns `None` if no rotated file can be read. Errors with `WouldBlock` if a process is writing
+/// to one.
 pub(super) fn predecessor(path: &Path, keys: &Keys) -> io::Result<Option<Tail>> {
     let mut newest: Option<(u64, File)> = None;
     for file in rotated(path) {
@@ -116,7 +118,8 @@ pub(super) fn is_removed(file: &File, path: &Path) -> io::Result<bool> {
     Ok(about.nlink() == 0 && !named_like(path).iter().any(is_compressed))
 }
 
-/// Opens the regular files beside `path` whose names begin with its name, the newest first.
+/// Opens the rotated files of the log at `path`, newest first: the regular files `NAME.*` and
+/// `NAME-*`.
 fn rotated(path: &Path) -> Vec<File> {
     let mut found = named_like(path);
     found.sort();

@@ -1,4 +1,5 @@
-//! The check of an audit file by the process that writes it, which has the keys and knows the head.
+//! The check of an audit file by the process that writes it, which has the keys and knows the last
+//! record.
 
 use std::io;
 
@@ -12,14 +13,14 @@ use crate::audit::{Check, Demands, Head, Report};
 pub struct SelfCheck {
     /// The check of the file.
     pub report: Report,
-    /// The number of earlier records whose last one neither this process nor a rotated file
-    /// confirms; absent if it is confirmed.
+    /// The number of records before this file, if neither this process nor a rotated file confirms
+    /// the last of them.
     pub unvouched: Option<u64>,
 }
 
 /// Checks the file; returns `None` if it has more than `most` bytes. Blocks.
 pub fn check(audit_file: &AuditFile, most: u64) -> io::Result<Option<SelfCheck>> {
-    // The head is read first; records that are written meanwhile come after it.
+    // The head is read first, so that records written in the meantime come after it.
     let known = audit_file.known()?;
     let log = logs::open_own(audit_file.path())?;
     if log.length() > most {

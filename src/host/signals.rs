@@ -5,7 +5,7 @@ use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 /// A signal that asks the process to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// SIGINT (Ctrl-C), exit code 130.
+    /// SIGINT (Ctrl-C); the process exits with 130.
     Interrupt,
     /// SIGTERM; the process exits with 143.
     Terminate,
@@ -21,8 +21,8 @@ impl Signal {
     }
 }
 
-/// Receives both signals in the order of their arrival. While it exists, they do not end the
-/// process by themselves.
+/// Receives SIGINT and SIGTERM. While this receiver exists, they do not end the process by
+/// themselves.
 pub struct Signals {
     interrupt: Stream,
     terminate: Stream,
@@ -46,8 +46,8 @@ impl Signals {
     }
 }
 
-/// Receives SIGHUP, on which files are reloaded. While it exists, the signal does not end the
-/// process.
+/// Receives SIGHUP, which reloads the files. While this receiver exists, the signal does not end
+/// the process.
 pub struct Hangups(Stream);
 
 impl Hangups {

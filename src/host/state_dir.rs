@@ -11,22 +11,22 @@ use crate::audit::Actor;
 pub const AUDIT_FILE: &str = "audit.jsonl";
 
 /// The state folder: `$STATE_DIRECTORY`, else `$XDG_STATE_HOME/runnerctl`, else
-/// `~/.local/state/runnerctl`; `None` if no home is known. `variable` looks up an environment
-/// variable.
+/// `~/.local/state/runnerctl`; `None` if none of the variables is set. `variable` looks up an
+/// environment variable.
 pub fn folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty());
     if let Some(folders) = set("STATE_DIRECTORY") {
-        // systemd separates the folders of a unit that has several by colons.
+        // If a unit has several state folders, systemd separates them with colons.
         return std::env::split_paths(&folders).next();
     }
-    // According to the XDG specification, a relative path is to be ignored.
+    // The XDG specification says to ignore a relative path.
     if let Some(base) = set("XDG_STATE_HOME").map(PathBuf::from).filter(|base| base.is_absolute()) {
         return Some(base.join("runnerctl"));
     }
     set("HOME").map(|home| PathBuf::from(home).join(".local/state/runnerctl"))
 }
 
-/// The state folder of this process.
+/// The state folder according to the environment of this process.
 pub fn folder_here() -> Option<PathBuf> {
     folder(|name| std::env::var_os(name))
 }
@@ -58,9 +58,9 @@ pub fn actor() -> Actor {
     }
 }
 
-/// The user of the process according to the system, and the user who logged in if that is another
-/// one (`sudo` changes only the former). Variables such as `$USER` are not used, because the caller
-/// can set them to anything.
+/// The user of the process, and the user who logged in if it is a different one (`sudo` changes
+/// only the former). Variables such as `$USER` are not used, because the caller can set them to
+/// anything.
 fn user(uid: u32, login: Option<&str>, passwd: &str) -> String {
     let name = |uid: u32| {
         let has_uid = |line: &&str| line.split(':').nth(2) == Some(uid.to_string().as_str());
@@ -69,7 +69,7 @@ fn user(uid: u32, login: Option<&str>, passwd: &str) -> String {
     let shown = |uid: u32| {
         name(uid).map_or_else(|| format!("uid {uid}"), |name| format!("{name} (uid {uid})"))
     };
-    // For a service, which never logs in, all bits of the number are set.
+    // For a service, which has no login, `loginuid` is `u32::MAX`.
     let login = login.and_then(|uid| uid.trim().parse().ok()).filter(|uid| *uid != u32::MAX);
     match login.filter(|login| *login != uid) {
         Some(login) => format!("{}, logged in as {}", shown(uid), shown(login)),

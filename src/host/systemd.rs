@@ -1,4 +1,4 @@
-//! Notifies systemd of the state of a service of `Type=notify`. Without systemd, nothing happens.
+//! Notifies systemd of the state of a service with `Type=notify`. Does nothing without systemd.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use sd_notify::NotifyState;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// The service works, or waits for GARM and reports that.
+    /// The service works, or waits for GARM and says so in its status.
     Ready,
     /// The service reloads its files; [`Notice::Ready`] follows.
     Reloading,
     Stopping,
-    /// The loop runs; to be sent at the interval of [`watchdog`].
+    /// The loop is running. Must be sent at the interval that [`watchdog`] returns.
     Alive,
     /// A line for `systemctl status`.
     Status(String),
@@ -21,7 +21,7 @@ pub enum Notice {
 pub fn tell(notice: &Notice) {
     let sent = match notice {
         Notice::Ready => sd_notify::notify(&[NotifyState::Ready]),
-        // systemd needs the time for `Type=notify-reload`, and ignores it otherwise.
+        // `Type=notify-reload` requires the time; other types ignore it.
         Notice::Reloading => match NotifyState::monotonic_usec_now() {
             Ok(now) => sd_notify::notify(&[NotifyState::Reloading, now]),
             Err(_) => sd_notify::notify(&[NotifyState::Reloading]),

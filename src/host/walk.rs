@@ -1,4 +1,4 @@
-//! Opens a path component by component, each relative to the handle of its folder.
+//! Opens a path component by component, each relative to the handle of the folder before it.
 //!
 //! The kernel would follow every link of a path, and a user with write access to one of the folders
 //! could change a link between a check and the opening. Here, each step is checked on the handle
@@ -18,16 +18,16 @@ use rustix::io::Errno;
 /// The maximum number of links in a path, as in Linux.
 const LINKS_MAX: usize = 40;
 
-/// The flags of a handle for the next step, which does not read the file.
+/// The flags of a handle to a path component, which does not allow reading.
 const STEP: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// How links in a path are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Links {
     Refused,
-    /// They are followed if they stay below the folder where the path starts.
+    /// Followed if they stay below the folder where the path starts.
     Beneath,
-    /// They are followed wherever they lead.
+    /// Followed, wherever they lead.
     Followed,
 }
 
@@ -40,9 +40,9 @@ pub(super) enum Refusal {
     Outside,
     /// A link leads to nothing.
     Dangling,
-    /// Following the links would not end.
+    /// The links form a cycle, or there are too many.
     Circle,
-    /// The path leads to something else than expected, for example `a pipe`.
+    /// The path leads to something other than expected, for example `a pipe`.
     NotAFile(&'static str),
     /// The file is larger than its limit.
     TooLarge,
@@ -56,7 +56,7 @@ impl From<Errno> for Refusal {
     }
 }
 
-/// The handles of the folders from the start of a path down to this folder.
+/// A folder, given by the handles of all folders from the start of the path down to it.
 #[derive(Debug, Clone)]
 pub(super) struct Folder(Vec<Rc<OwnedFd>>);
 
@@ -88,15 +88,15 @@ impl Folder {
         Ok(Self(vec![Rc::new(fs::open(path, flags, Mode::empty())?)]))
     }
 
-    /// Follows a path from here.
+    /// Follows a path that starts at this folder.
     pub(super) fn walk(&self, path: &Path, links: Links) -> Result<PathEnd, Refusal> {
         let mut way = PathWalk { chain: self.0.clone(), todo: Vec::new(), links, followed: 0 };
         way.push(path)?;
         way.walk()
     }
 
-    /// Whether a link of this name leads to a regular file, without opening it. Decides whether it
-    /// matters that the link is not followed.
+    /// Whether a link of this name leads to a regular file. Does not open the file. If it does, the
+    /// caller reports the link as unread.
     pub(super) fn leads_to_a_file(&self, name: &OsStr) -> bool {
         let stat = fs::statat(self.here(), name, AtFlags::empty());
         stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
@@ -117,7 +117,7 @@ impl Folder {
         Ok(names)
     }
 
-    /// The same folder as the start of a path: links have to stay below it.
+    /// The same folder as a new start: links must stay below it.
     pub(super) fn as_root(&self) -> Self {
         Self(self.0.last().cloned().into_iter().collect())
     }

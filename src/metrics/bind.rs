@@ -1,4 +1,4 @@
-//! Binds the address to listen on.
+//! Binds the address of the HTTP listener.
 
 use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ pub struct BindError {
     pub help: &'static str,
 }
 
-/// Binds `address`. Port 0 picks a free port.
+/// Binds `address`. With port 0, the system chooses a free port.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
     TcpListener::bind(address).await.map_err(|error| {
         let (why, help) = explain(&error);

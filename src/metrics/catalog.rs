@@ -1,5 +1,5 @@
-//! All series. Their tables are in [`super::gauges`] and [`super::counters`]; alert rules and
-//! dashboard are tested against them.
+//! All series. They are declared in [`super::gauges`] and [`super::counters`]; tests compare the
+//! alert rules and the dashboard with them.
 
 use super::counters::{Counter, Timing};
 use super::gauges::GAUGES;

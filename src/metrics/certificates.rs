@@ -11,7 +11,7 @@ use crate::config::ListenerTls;
 use crate::garm::GarmError;
 use crate::garm::pem::{Pem, shown};
 
-/// The present configuration. A connection uses the one at the time when it is accepted.
+/// The current configuration. A connection keeps the one that was current when it was accepted.
 #[derive(Debug)]
 pub struct Certificates {
     sender: watch::Sender<Arc<ServerConfig>>,
@@ -25,22 +25,22 @@ impl Certificates {
     }
 
     /// Reads the files again; an error changes nothing. Open connections keep their configuration
-    /// until they end, see [`super::serve::LIFE`].
+    /// until they end, at the latest after [`super::serve::LIFE`].
     pub fn reload(&self, files: &ListenerTls) -> Result<(), GarmError> {
         let fresh = Arc::new(configuration(files)?);
         self.sender.send_replace(fresh);
         Ok(())
     }
 
-    /// The configuration, which changes with every reload.
+    /// The current configuration, for the next connection.
     pub(super) fn current(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.sender.borrow())
     }
 }
 
 fn configuration(files: &ListenerTls) -> Result<ServerConfig, GarmError> {
-    // The provider is explicit because rustls panics without a default if the dependency graph has
-    // two.
+    // The provider is explicit because rustls panics if the dependency graph has two providers and
+    // no default is set.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let chain = Pem { path: &files.server.cert, setting: "watch.tls.cert" }.certificates()?;
     let key = Pem { path: &files.server.key, setting: "watch.tls.key" }.key()?;
@@ -57,8 +57,8 @@ fn configuration(files: &ListenerTls) -> Result<ServerConfig, GarmError> {
     Ok(config)
 }
 
-/// With `client_ca`, every page requires a client certificate, including health checks: if only
-/// some paths required one, the next path could easily be left open.
+/// With `client_ca`, every page requires a client certificate, including health checks. If only
+/// some paths required one, a new path could be left unprotected by mistake.
 fn verifier(files: &ListenerTls) -> Result<Option<Arc<dyn ClientCertVerifier>>, GarmError> {
     let Some(path) = &files.client_ca else { return Ok(None) };
     let pem = Pem { path, setting: "watch.tls.client_ca" };

@@ -1,9 +1,10 @@
-//! Bounds on connections, and which one is closed when a bound is reached.
+//! Limits on the number of connections, and which connection is closed when a limit is reached.
 //!
 //! A connection is *silent* until the head of its request has arrived; then it requests *health* or
-//! a *page*. Each of the three phases has its own bound, so that silent peers and slow readers of
-//! pages cannot block health checks. When a bound is reached, an older connection is closed, of the
-//! same address if possible, so that one address cannot crowd out the others.
+//! a *page*. Each of the three phases has its own limits, so that silent peers and slow readers of
+//! pages cannot block health checks. When a limit is reached, an older connection is closed,
+//! preferably of the address that exceeds its own limit, so that one address cannot exclude the
+//! others.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -17,25 +18,26 @@ use tokio_util::sync::CancellationToken;
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ConnectionPhase {
-    /// Its request has not arrived completely.
+    /// The head of its request has not arrived completely.
     Silent,
-    /// `/healthz` or `/readyz`: a few bytes, at once.
+    /// `/healthz` or `/readyz`, whose response has a few bytes.
     Health,
-    /// All other pages, up to some megabytes, which a peer may read slowly.
+    /// Any other page: up to several megabytes, which a peer may read slowly.
     Page,
 }
 
-/// The bounds of a phase.
+/// The limits of a phase.
 struct PhaseLimits {
     all: usize,
     of_one_address: usize,
-    /// The time in the phase after which a connection may be closed for a newer one.
+    /// How long a connection is protected in this phase before it may be closed for a newer one.
     yields_after: Duration,
 }
 
 impl ConnectionPhase {
     /// A request head arrives within milliseconds and a health response has a few bytes, so the
-    /// oldest of either is stalled. A page gets ten seconds, Prometheus' default timeout.
+    /// oldest connection in either phase is stalled. A page may take ten seconds, the default
+    /// timeout of Prometheus.
     fn bounds(self) -> PhaseLimits {
         let bounds =
             |all, of_one_address, yields_after| PhaseLimits { all, of_one_address, yields_after };
@@ -47,7 +49,7 @@ impl ConnectionPhase {
     }
 }
 
-/// The largest number of silent connections.
+/// The maximum number of silent connections.
 pub const SILENT_MAX: usize = 64;
 
 #[derive(Debug, Default)]
@@ -69,21 +71,21 @@ struct OpenConnection {
     closing: CancellationToken,
 }
 
-/// A place for one connection, released when it is dropped.
+/// The slot of one connection; dropping it frees the slot.
 #[derive(Debug)]
 pub(super) struct ConnectionSlot {
     places: Arc<ConnectionTable>,
     id: u64,
-    /// Cancelled when the connection is to be closed for another one.
+    /// Cancelled when the connection must be closed for another one.
     pub(super) closing: CancellationToken,
 }
 
-/// No place is free, and no connection may be closed to free one.
+/// No slot is free, and no connection may be closed to free one.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NoSlot;
 
 impl ConnectionTable {
-    /// A place for a new connection; an older silent one may be closed for it.
+    /// Returns a slot for a new connection. May close an older silent connection for it.
     pub(super) fn admit(self: &Arc<Self>, peer: IpAddr) -> ConnectionSlot {
         let address = network(peer);
         let closing = CancellationToken::new();
@@ -94,7 +96,7 @@ impl ConnectionTable {
             closing: closing.clone(),
         };
         let mut guests = self.guests();
-        // Silent connections may be closed at any age, so there is always room.
+        // Silent connections may be closed at any age, so this cannot fail.
         let _ = guests.make_room(ConnectionPhase::Silent, address);
         let id = guests.next;
         guests.next += 1;
@@ -108,10 +110,10 @@ impl ConnectionTable {
 }
 
 impl ConnectionSlot {
-    /// Moves the connection to the phase of its request.
+    /// Moves the connection to the phase of its request. Errors if there is no slot for it there.
     pub(super) fn asks(&self, phase: ConnectionPhase) -> Result<(), NoSlot> {
         let mut guests = self.places.guests();
-        // It was closed in the meantime.
+        // The connection is gone from the table if it was closed for another one in the meantime.
         let mut guest = guests.by_age.remove(&self.id).ok_or(NoSlot)?;
         let room = guests.make_room(phase, guest.address);
         if room.is_ok() {
@@ -179,8 +181,8 @@ impl OpenConnections {
     }
 }
 
-/// The key by which addresses are counted: the address, or its /64 in IPv6, which usually belongs
-/// to a single host.
+/// The key by which connections are counted: the IPv4 address, or the /64 network of an IPv6
+/// address, which usually belongs to a single host.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),

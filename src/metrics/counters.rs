@@ -6,13 +6,13 @@ use std::time::Duration;
 use super::metric_def::{MetricDef, MetricKind};
 use crate::domain::name::PoolName;
 
-/// A value of a label from a fixed set, so that no series grows with runners, jobs or what GARM
-/// says.
+/// A label value from a fixed set, so that the number of series does not grow with the number of
+/// runners or jobs, or with texts from GARM.
 type Word = &'static str;
 
-/// Declares an enum with a variant per series. A row is
-/// `Variant { label: Type, … } = kind("name", "help");`, and a variant is one time series: the
-/// series with a value for each of its labels.
+/// Declares an enum with one variant per metric, from rows of the form
+/// `Variant { label: Type, … } = kind("name", "help");`. A value of the enum is one time series: a
+/// metric with a value for each label.
 macro_rules! series {
     (
         $(#[$doc:meta])*
@@ -28,7 +28,7 @@ macro_rules! series {
         }
 
         impl $group {
-            /// All series, in the order of `/metrics`.
+            /// The definitions of all metrics, in the order of `/metrics`.
             pub(super) const ALL: &'static [MetricDef] = &[
                 $($kind($name, &[$($(stringify!($label)),+)?], $help $(, $bounds)?)),+
             ];
@@ -54,7 +54,7 @@ macro_rules! series {
                 self.labels().iter().map(|label| label.text()).collect()
             }
 
-            /// The pool that the series is about, if it is about one.
+            /// The pool that the series is about, if any.
             pub(super) fn pool(&self) -> Option<&PoolName> {
                 self.labels().into_iter().find_map(|label| label.pool())
             }
@@ -63,8 +63,8 @@ macro_rules! series {
 }
 
 series! {
-    /// A counter with the values of its labels. One without labels is on the page from the start,
-    /// at 0.
+    /// A counter with the values of its labels. A counter without labels is exposed from the start,
+    /// with the value 0.
     Counter {
         ScalingDecision { pool: PoolName, direction: Word, reason: Word } =
             counter("runnerctl_scaling_decisions_total",
@@ -190,7 +190,7 @@ impl Timing {
     }
 }
 
-/// The number of observations in each bucket.
+/// The number of observations in each bucket, their total number and their sum.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Histogram {
     bounds: &'static [f64],
@@ -205,7 +205,8 @@ impl Histogram {
     }
 
     fn observe(&mut self, seconds: f64) {
-        // A bound belongs to its bucket; only `count` includes what is above the last bound.
+        // A value on a bound belongs to that bucket. Values above the last bound are only in
+        // `count`.
         if let Some(at) = self.bounds.iter().position(|bound| seconds <= *bound) {
             self.counts[at] += 1;
         }
@@ -213,7 +214,7 @@ impl Histogram {
         self.sum_s += seconds;
     }
 
-    /// Each bound with the number of observations up to it.
+    /// Each bound with the number of observations that do not exceed it.
     pub(super) fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
         let mut sum = 0;
         self.bounds.iter().zip(&self.counts).map(move |(bound, count)| {
@@ -241,7 +242,7 @@ impl Totals {
         histogram.observe(took.as_secs_f64());
     }
 
-    /// Drops the series of all other pools.
+    /// Drops the series of pools for which `is_kept` is `false`.
     pub(super) fn keep(&mut self, is_kept: impl Fn(&PoolName) -> bool) {
         self.counters.retain(|counter, _| counter.pool().is_none_or(&is_kept));
         self.histograms.retain(|timing, _| timing.pool().is_none_or(&is_kept));

@@ -1,4 +1,4 @@
-//! Writes all series in Prometheus' text format.
+//! Writes all series in the text format of Prometheus.
 
 use std::collections::BTreeMap;
 
@@ -15,14 +15,14 @@ use crate::domain::name::PoolName;
 use crate::domain::text;
 use crate::monitor::PoolGauges;
 
-/// The longest value of a label, in characters; only names of receivers can be longer.
+/// The maximum length of a label value, in characters; only the names of receivers can be longer.
 const LABEL_MAX: usize = 128;
 
-/// The counters and histograms by the name of their series. Collected while the totals are locked;
-/// the text is written afterwards.
+/// The values of counters and histograms, by metric name. They are collected while the totals are
+/// locked, and written as text afterwards.
 pub(super) type Counted = BTreeMap<&'static str, Vec<Metric>>;
 
-/// The counted series of the process and of these pools.
+/// Collects the counters and histograms of the process and of these pools.
 pub(super) fn counted(totals: &Totals, pools: &BTreeMap<PoolName, PoolGauges>) -> Counted {
     let is_shown = |pool: Option<&PoolName>| pool.is_none_or(|pool| pools.contains_key(pool));
     let mut families = Counted::new();
@@ -40,8 +40,8 @@ pub(super) fn counted(totals: &Totals, pools: &BTreeMap<PoolName, PoolGauges>) -
     families
 }
 
-/// The whole page. Before the first full read, when `facts` are absent, it has only the version
-/// and what was counted.
+/// The whole page. Before the first full read, `facts` is `None`, and the page has only the
+/// version, counters and histograms.
 pub(super) fn page(facts: Option<&ProcessFacts<'_>>, mut counted: Counted) -> String {
     let mut text = String::new();
     for gauge in GAUGES {
@@ -56,8 +56,8 @@ pub(super) fn page(facts: Option<&ProcessFacts<'_>>, mut counted: Counted) -> St
     text
 }
 
-/// A series of which nothing was counted. A counter without labels is 0: Prometheus sees no
-/// increase in a series that begins at 1.
+/// The series of a metric that has not been counted yet. A counter without labels is 0, because
+/// Prometheus sees no increase in a series that begins at 1.
 fn uncounted(series: &MetricDef) -> Vec<Metric> {
     match series.kind {
         MetricKind::Counter if series.labels.is_empty() => {
@@ -93,7 +93,8 @@ fn labelled(series: &MetricDef, values: Vec<String>) -> Metric {
     Metric::from_label(series.labels.iter().zip(values).map(pair).collect())
 }
 
-/// Quotes, backslashes and line ends are escaped by the encoder.
+/// Limits a label value to [`LABEL_MAX`] characters and escapes unusual ones. The encoder escapes
+/// quotes, backslashes and line feeds.
 fn bounded(value: String) -> String {
     let is_plain = |c: char| c.is_ascii_graphic() || c == ' ';
     if value.len() <= LABEL_MAX && value.chars().all(is_plain) {
@@ -116,7 +117,7 @@ fn buckets(histogram: &Histogram) -> HistogramValue {
     value
 }
 
-/// Exact up to 2^53, which no counter reaches.
+/// The conversion is exact up to 2^53, which no counter reaches.
 #[expect(clippy::cast_precision_loss, reason = "Prometheus has floating point numbers only")]
 fn float(n: u64) -> f64 {
     n as f64

@@ -1,5 +1,5 @@
-//! The table of all gauges: what each is called and how it is read. Names: DESIGN §6; the first
-//! three are those of R5.
+//! The table of all gauges: their names, help texts and how they are read. Names: DESIGN §6; the
+//! first three are required by R5.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,18 +16,18 @@ pub(super) struct Gauge {
     read: GaugeReader,
 }
 
-/// How a gauge is read. A value that is `None` is unknown and left out.
+/// How a gauge is read. `None` stands for an unknown value, which is omitted.
 enum GaugeReader {
     Pool(fn(&PoolGauges) -> Option<f64>),
     /// One value per pool and state of a runner.
     RunnerStates,
     /// One value for the process.
     Process(fn(&ProcessFacts<'_>) -> Option<f64>),
-    /// Always 1, with the version as its label; the only gauge before the first full read.
+    /// Always 1, with the version as a label. The only gauge before the first full read.
     BuildInfo,
 }
 
-/// What the gauges of the process are read from.
+/// The state from which gauges are read.
 pub(super) struct ProcessFacts<'a> {
     pub(super) snapshot: &'a Snapshot,
     /// Time since the full read of `snapshot`.
@@ -61,11 +61,11 @@ const fn gauge(
     Gauge { def: MetricDef { name, kind: MetricKind::Gauge, labels, help }, read }
 }
 
-/// All gauges, in the order of `/metrics`. One that is true or false is 1 or 0.
+/// All gauges, in the order of `/metrics`. A boolean gauge is 1 or 0.
 pub(super) const GAUGES: &[Gauge] = &[
     pool("runner_active", |pool| number(pool.active), "Number of runners currently executing jobs"),
     pool("runner_idle", |pool| number(pool.idle), "Number of runners waiting for jobs"),
-    // A queued workflow of R5 is a queued workflow job.
+    // R5 speaks of queued workflows; GitHub queues the jobs of a workflow.
     pool(
         "queue_depth",
         |pool| number(pool.queue_depth),
@@ -113,7 +113,7 @@ pub(super) const GAUGES: &[Gauge] = &[
         |pool| number(pool.stale_jobs),
         "Number of jobs waiting longer than stale_job_age, not in queue_depth",
     ),
-    // Served and counted in the queue as well.
+    // These jobs are also part of the queue depth.
     pool(
         "runnerctl_pool_forgotten_jobs",
         |pool| number(pool.forgotten_jobs),
@@ -205,7 +205,7 @@ pub(super) const GAUGES: &[Gauge] = &[
 pub(super) type GaugeSample = (Vec<String>, f64);
 
 impl Gauge {
-    /// The present values; empty if none is known.
+    /// The current values; empty if no value is known.
     pub(super) fn samples(&self, facts: Option<&ProcessFacts<'_>>) -> Vec<GaugeSample> {
         match (&self.read, facts) {
             (GaugeReader::BuildInfo, _) => vec![(vec![env!("CARGO_PKG_VERSION").to_owned()], 1.0)],

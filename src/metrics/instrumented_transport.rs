@@ -10,7 +10,7 @@ use crate::garm::{
     BodySink, Request, ResponseFuture, StreamFuture, StreamRequest, StreamResponse, Transport,
 };
 
-/// The HTTP status of a stream that was opened.
+/// The HTTP status for an opened stream: 101, Switching Protocols.
 const SWITCHED: u16 = 101;
 
 pub struct InstrumentedTransport {
@@ -53,7 +53,7 @@ impl Transport for InstrumentedTransport {
         self.counted(method, self.inner.stream(request, sink))
     }
 
-    /// Counts a stream as a GET, which opens it.
+    /// Counts a stream as the GET request that opens it.
     fn listen(&self, wish: StreamRequest) -> StreamFuture<'_> {
         Box::pin(async move {
             let began = Instant::now();

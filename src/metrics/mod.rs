@@ -1,10 +1,10 @@
 //! The HTTP pages of `watch`: `/metrics`, `/healthz`, `/readyz`, `/decisions`, and the status page at
 //! `/`.
 //!
-//! Decides how a [`Snapshot`] and the counters are written in Prometheus' text format, and when the
-//! process is healthy and ready; never what the values mean. The loop writes to a [`MetricsState`]
-//! and never waits for a reader; a request gets the last values, with the age of the last full read
-//! at that moment.
+//! Decides how a [`Snapshot`] and the counters are written in the text format of Prometheus, and
+//! when the process is healthy and ready. Never decides what the values mean. The loop writes to a
+//! [`MetricsState`] and never waits for a reader; a request gets the last values, with the age of
+//! the last full read at the time of the request.
 
 pub mod bind;
 pub mod catalog;

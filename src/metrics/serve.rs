@@ -1,4 +1,5 @@
-//! The HTTP listener: accepts, performs TLS handshakes and answers, within bounds.
+//! The HTTP listener: accepts connections, performs TLS handshakes and responds, within limits of
+//! number and time.
 
 use std::convert::Infallible;
 use std::io::ErrorKind;
@@ -31,21 +32,24 @@ pub use super::connections::SILENT_MAX;
 /// How long a TLS handshake may take.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long the head of a request may take. A connection carries one request, so none is idle.
+/// How long the head of a request may take. A connection carries a single request, so there is no
+/// idle timeout.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The lifetime of a connection: a peer that does not read must not occupy it for ever.
+/// The maximum lifetime of a connection, because a peer that does not read must not occupy a slot
+/// forever.
 pub const LIFE: Duration = Duration::from_secs(60);
 
-/// How long a response in progress may still take after its connection is asked to close.
+/// How long a response in progress may still take after its connection was asked to close.
 pub const GRACE: Duration = Duration::from_secs(5);
 
-/// The pause after the system fails to accept, out of file descriptors for example.
+/// The pause after the system failed to accept a connection, for example because file descriptors
+/// ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// The parts of the listener.
 pub struct MetricsServer {
-    /// The socket that [`super::bind`] has bound.
+    /// The socket from [`super::bind`].
     pub listener: TcpListener,
     pub metrics: Arc<MetricsState>,
     /// The certificates for TLS; absent for plain HTTP.
@@ -54,7 +58,7 @@ pub struct MetricsServer {
 
 type Pages = TowerToHyperService<axum::Router>;
 
-/// Serves until `stop`; then accepts nothing more, lets responses in progress finish for [`GRACE`],
+/// Serves until `stop`. Then it stops accepting, gives responses in progress [`GRACE`] to finish,
 /// and returns when every connection is closed.
 pub async fn serve(door: MetricsServer, stop: CancellationToken) {
     let places = Arc::new(ConnectionTable::default());
@@ -69,8 +73,8 @@ pub async fn serve(door: MetricsServer, stop: CancellationToken) {
         let config = door.certificates.as_ref().map(|certificates| certificates.current());
         let (pages, stop) = (pages.clone(), stop.clone());
         tasks.spawn(async move {
-            // Otherwise a response in many small segments waits for the peer's delayed
-            // acknowledgements. A socket that refuses the option still works.
+            // Without this option, a response in many small segments would wait for the peer's
+            // delayed acknowledgements. A socket that refuses the option still works.
             let _ = stream.set_nodelay(true);
             let Some(config) = config else { return connection(stream, place, pages, stop).await };
             let handshake = timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(config).accept(stream));
@@ -78,7 +82,7 @@ pub async fn serve(door: MetricsServer, stop: CancellationToken) {
                 shaken = handshake => shaken,
                 () = place.closing.cancelled() => return,
             };
-            // The peer learns of a failed handshake from a TLS alert.
+            // A failed handshake needs no response: rustls has sent a TLS alert.
             if let Ok(Ok(stream)) = shaken {
                 connection(stream, place, pages, stop).await;
             }
@@ -89,12 +93,12 @@ pub async fn serve(door: MetricsServer, stop: CancellationToken) {
     tasks.wait().await;
 }
 
-/// The next connection. Cancelling it loses none.
+/// Accepts the next connection. Cancel safe.
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
-            // This peer has disconnected already; another may be waiting.
+            // This peer has already disconnected; another one may be waiting.
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
             Err(_) => sleep(ACCEPT_PAUSE).await,
         }
@@ -111,11 +115,11 @@ where
         http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
-            // An idle connection would occupy a place, and a new one is cheap.
+            // An idle connection would occupy a slot, and a new connection is cheap.
             .keep_alive(false)
             .serve_connection(TokioIo::new(stream), service)
     );
-    // Ignored: the peer has disconnected or sends no HTTP.
+    // An error is ignored: the peer disconnected or did not send HTTP.
     tokio::select! {
         _ = connection.as_mut() => return,
         () = place.closing.cancelled() => return,

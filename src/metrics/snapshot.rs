@@ -1,4 +1,4 @@
-//! The values of all gauges of the pools, replaced as a whole after each pass of the loop.
+//! The values of the gauges. Those of the pools are replaced together after each pass of the loop.
 
 use std::collections::BTreeMap;
 
@@ -8,16 +8,17 @@ use tokio::time::Instant;
 use crate::domain::name::PoolName;
 use crate::monitor::PoolGauges;
 
-/// The values at one moment. A pool that is not in it has no series, neither gauges nor counters.
+/// The gauges of all pools at one time. A pool that is not in it has neither gauges nor counters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
     pub pools: BTreeMap<PoolName, PoolGauges>,
-    /// The end of the full read behind it, on the monotonic clock: setting the system clock must
-    /// not make an old read look recent.
+    /// The end of the full read on which it is based, on the monotonic clock: setting the system
+    /// clock must not make an old read look recent.
     pub read_at: Instant,
-    /// The same moment on the system clock.
+    /// The same time on the system clock.
     pub reconciled_at: Timestamp,
-    /// Seconds by which GARM's clock is ahead of ours; `None` while no response had a date.
+    /// How many seconds GARM's clock is ahead of this machine's; `None` until a response has a
+    /// date.
     pub clock_skew_s: Option<f64>,
 }
 
@@ -31,14 +32,15 @@ pub struct ProcessGauges {
     pub client_cert_expires_at: Option<Timestamp>,
     /// When the first revocation list in `garm.crls` expires.
     pub crl_ends_at: Option<Timestamp>,
-    /// When the last signed statement about the audit log had reached every configured place.
+    /// The time of the last signed statement about the audit log that reached every configured
+    /// place.
     pub audit_anchored_at: Option<Timestamp>,
 }
 
-/// The result of the last reading of the files.
+/// The result of the last reload of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReloadResult {
     Applied,
-    /// They are invalid; an older state of them is in force.
+    /// The files are invalid, and an older version of them is in effect.
     Rejected,
 }

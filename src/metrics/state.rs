@@ -1,4 +1,4 @@
-//! The present metrics: the loop writes them, HTTP requests read them.
+//! The current metrics. The loop writes them; HTTP requests read them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -14,8 +14,8 @@ use super::snapshot::{ProcessGauges, ReloadResult, Snapshot};
 use crate::domain::poison::IgnorePoison;
 use crate::render::words;
 
-/// Renders `/decisions`. Called for each request, outside the loop, so that the loop only has to
-/// keep its decisions.
+/// Renders `/decisions`. Called for each request and outside the loop, so that the loop only has to
+/// store its decisions.
 pub type DecisionsRenderer = Arc<dyn Fn() -> Value + Send + Sync>;
 
 /// Renders the status page. Called for each request, outside the loop; returns `None` if `watch` is
@@ -30,7 +30,7 @@ pub struct PageRequest {
     pub is_refreshed: bool,
 }
 
-/// The state behind a page, all of it of one moment.
+/// A consistent copy of the state from which a page is rendered.
 #[derive(Debug, Clone)]
 pub struct PageSource {
     /// The last snapshot; `None` before the first full read.
@@ -40,7 +40,7 @@ pub struct PageSource {
     /// Whether that age is within [`HealthLimits::fresh`].
     pub is_current: bool,
     pub process: ProcessGauges,
-    /// Why nothing is written, one sentence for each reason.
+    /// Why nothing is written to GARM or to a part of it, one sentence per reason.
     pub frozen: Vec<String>,
     pub config: ReloadResult,
     pub health: Result<(), String>,
@@ -48,35 +48,37 @@ pub struct PageSource {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HtmlPage {
-    /// False if the page says that the pool does not exist.
+    /// `false` if the page says that the pool does not exist.
     pub is_found: bool,
     pub html: String,
     pub security_policy: &'static str,
 }
 
-/// When the process stops being healthy, and ready.
+/// The limits beyond which the process is not healthy or not ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HealthLimits {
-    /// The longest time between two passes of the loop.
+    /// The maximum time between two passes of the loop of a healthy process.
     pub turn: Duration,
-    /// The largest age of a full read on which decisions are made.
+    /// The maximum age of the last full read of a ready process; decisions need one at least as
+    /// recent.
     pub fresh: Duration,
 }
 
 impl HealthLimits {
-    /// The limits of a loop that reads GARM every `resync`. Such a loop freezes when the last read
-    /// is older than twice that, and passes at least as often, however long requests to GARM take.
+    /// The limits for a loop that reads GARM every `resync`. The loop freezes if the last read is
+    /// older than twice that interval. It makes a pass at least that often, even if requests to
+    /// GARM are slow.
     pub fn of(resync: Duration) -> Self {
         Self { turn: (resync * 2).max(Duration::from_secs(120)), fresh: resync * 2 }
     }
 }
 
-/// The last values that the loop has written. Every method is short; none waits for a reader.
+/// The last values that the loop wrote. Writing never waits for a reader.
 pub struct MetricsState {
     limits: HealthLimits,
     now: Mutex<CurrentState>,
-    /// Separate from `now`, because collecting thousands of series takes a few milliseconds, for
-    /// which only counting may have to wait.
+    /// A separate lock, because collecting thousands of series takes a few milliseconds, which may
+    /// delay counting but not the other methods.
     tallies: Mutex<Totals>,
 }
 
@@ -91,7 +93,7 @@ struct CurrentState {
 }
 
 impl MetricsState {
-    /// Without values; the first pass of the loop must follow within [`HealthLimits::turn`].
+    /// Starts without values. The first pass of the loop must follow within [`HealthLimits::turn`].
     pub fn new(limits: HealthLimits) -> Self {
         let now = CurrentState {
             snapshot: None,
@@ -123,7 +125,7 @@ impl MetricsState {
         self.now().frozen = reasons;
     }
 
-    /// The result of the last reading of the files.
+    /// Sets the result of the last reload of the files.
     pub fn config(&self, config: ReloadResult) {
         self.now().config = config;
     }
@@ -133,7 +135,7 @@ impl MetricsState {
         self.now().turned_at = Instant::now();
     }
 
-    /// Sets how `/decisions` is rendered.
+    /// Sets the renderer of `/decisions`.
     pub fn explain(&self, explain: DecisionsRenderer) {
         self.now().explain = Some(explain);
     }
@@ -147,9 +149,9 @@ impl MetricsState {
         self.tallies().add(counter, 1);
     }
 
-    /// Shows counters at 0 before anything is counted, for counters that belong to no pool and
-    /// whose first increase must raise an alert: Prometheus sees no increase in a series that
-    /// begins at 1.
+    /// Exposes counters with the value 0 before anything is counted. Required for counters without
+    /// a pool whose first increase must raise an alert: Prometheus sees no increase in a series
+    /// that begins at 1.
     pub fn declare(&self, counters: impl IntoIterator<Item = Counter>) {
         let mut tallies = self.tallies();
         counters.into_iter().for_each(|counter| tallies.add(counter, 0));
@@ -159,7 +161,8 @@ impl MetricsState {
         self.tallies().observe(timing, took);
     }
 
-    /// The page `/metrics`. Takes milliseconds for a thousand pools, too long for an async task.
+    /// Renders `/metrics`. Takes several milliseconds for a thousand pools, too long for an async
+    /// task.
     pub fn metrics_page(&self) -> String {
         let (snapshot, process, config) = {
             let now = self.now();
@@ -177,14 +180,14 @@ impl MetricsState {
         exposition::page(facts.as_ref(), counted)
     }
 
-    /// The page `/decisions`; `None` before the first decision.
+    /// Renders `/decisions`; `None` before the first decision.
     pub fn decisions_page(&self) -> Option<Value> {
         let explain = self.now().explain.clone();
         explain.map(|render| render())
     }
 
-    /// A page of the status page; `None` before the service has started. Takes milliseconds for a
-    /// thousand pools, so call it outside async tasks.
+    /// Renders a status page; `None` while `watch` starts or stops. Takes several milliseconds for
+    /// a thousand pools, too long for an async task.
     pub fn html_page(&self, request: &PageRequest) -> Option<HtmlPage> {
         let health = self.health();
         let (source, pages) = {
@@ -204,7 +207,7 @@ impl MetricsState {
         pages(&source, request)
     }
 
-    /// Errors with the reason if the loop has not passed for too long.
+    /// Errors with the reason if the last pass of the loop was too long ago.
     pub fn health(&self) -> Result<(), String> {
         let waited = self.now().turned_at.elapsed();
         if waited <= self.limits.turn {
@@ -213,7 +216,7 @@ impl MetricsState {
         Err(format!("the loop has made no pass for {}", words::span(waited)))
     }
 
-    /// Errors with all reasons why no decisions are made or written.
+    /// Errors with all reasons why decisions are not made or not written.
     pub fn readiness(&self) -> Result<(), Vec<String>> {
         let now = self.now();
         let mut reasons = now.frozen.clone();
@@ -227,7 +230,8 @@ impl MetricsState {
         if reasons.is_empty() { Ok(()) } else { Err(reasons) }
     }
 
-    // A panic under the lock leaves complete values, and metrics must outlive it.
+    // A poisoned lock is used: the values are complete even after a panic, and metrics must stay
+    // available.
     fn now(&self) -> MutexGuard<'_, CurrentState> {
         self.now.lock().ignoring_poison()
     }

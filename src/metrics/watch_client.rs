@@ -24,26 +24,27 @@ use crate::domain::text::{code, quote};
 use crate::garm::pem::Pem;
 use crate::garm::server_verifier::{AcceptedServer, client_config};
 
-/// How long a `watch` on this machine may take to answer.
+/// How long a `watch` may take to answer; it usually runs on this machine.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 const URL_FORM: &str = "write `http://HOST:PORT` or `https://HOST:PORT`";
 
-/// The largest page in bytes; that of a thousand pools has 4 MB.
+/// The maximum size of a page, in bytes. The decisions about a thousand pools take 4 MB.
 const PAGE_MAX: usize = 64 << 20;
 
-/// Why there is no answer.
+/// Why a `watch` gave no usable answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AskError {
     NotRunning,
-    /// Something listens there but sent no decisions: one sentence without a full stop, escaped.
+    /// Something is listening there, but did not send the page. Contains the reason, one sentence
+    /// without a full stop, escaped.
     NoAnswer(String),
 }
 
 /// The address of a `watch` with these settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchEndpoint {
-    /// A name or an address, an IPv6 address in brackets.
+    /// A host name or an IP address; an IPv6 address is in brackets.
     host: String,
     port: u16,
     tls: Option<ListenerTls>,
@@ -59,7 +60,8 @@ impl fmt::Display for WatchEndpoint {
 }
 
 impl WatchEndpoint {
-    /// A listener on all addresses of this machine is reached on the loopback one.
+    /// The `watch` at the address in the settings. If it listens on all addresses of this machine,
+    /// the loopback address is used.
     pub fn new(watch: &WatchSettings, identity: Option<CertFiles>) -> Self {
         let host = match watch.listen.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.to_string(),
@@ -70,10 +72,10 @@ impl WatchEndpoint {
         Self { host, port: watch.listen.port(), tls: watch.tls.clone(), identity }
     }
 
-    /// The `watch` at `http://HOST:PORT` or `https://HOST:PORT`, whatever the settings' address is.
-    /// Over TLS it must show the certificate of `watch.tls`.
+    /// The `watch` at `http://HOST:PORT` or `https://HOST:PORT` instead of the address in the
+    /// settings. With TLS it must present the certificate in `watch.tls`.
     ///
-    /// Fails with one sentence without full stop, and what to write instead.
+    /// Errors with one sentence without a full stop, and what to write instead.
     pub fn at(
         url: &Url,
         watch: &WatchSettings,
@@ -105,7 +107,7 @@ impl WatchEndpoint {
         }
     }
 
-    /// The page `/healthz`: whether the loop runs.
+    /// Requests `/healthz`. Errors unless the loop is running.
     pub async fn health(&self) -> Result<(), AskError> {
         let (status, page) = self.page("/healthz").await?;
         if status == StatusCode::OK { Ok(()) } else { Err(refusal(status, &page)) }
@@ -157,7 +159,8 @@ impl WatchEndpoint {
     }
 }
 
-/// Why an answer is not the page that was asked for. Only a `watch` that has none gives a reason.
+/// Explains a status other than 200. A `watch` that cannot provide the page gives the reason in a
+/// 503.
 fn refusal(status: StatusCode, page: &[u8]) -> AskError {
     match status {
         StatusCode::SERVICE_UNAVAILABLE => unclear(String::from_utf8_lossy(page).trim()),
@@ -169,14 +172,15 @@ fn unclear(why: impl fmt::Display) -> AskError {
     AskError::NoAnswer(quote(&why.to_string()))
 }
 
-/// Under TLS 1.3 a listener that requires another client certificate answers the request with an alert.
+/// With TLS 1.3, a listener that does not accept our client certificate sends an alert only after
+/// the request.
 fn refused(error: &hyper::Error) -> AskError {
     let alert = std::error::Error::source(error).map(ToString::to_string);
     unclear(alert.unwrap_or_else(|| error.to_string()))
 }
 
-/// Trusts only the certificate in `watch.tls.cert`, for any host name: the holder of its key is
-/// the `watch` in question.
+/// Trusts only the certificate in `watch.tls.cert`, for any host name: the server that has its key
+/// is the configured `watch`.
 fn configuration(
     files: &ListenerTls,
     identity: Option<&CertFiles>,

@@ -2,8 +2,8 @@
 //!
 //! A rule watches one series. If the series has a value per pool, each pool is evaluated
 //! separately. Unknown values are not evaluated: while GARM cannot be read, no alert starts or
-//! ends. A pending condition survives an unknown period of at most [`BRIDGE`], since a failed read
-//! is no recovery; after a longer period it starts again.
+//! ends. A pending condition continues after an unknown period of at most [`BRIDGE`], since a
+//! failed read is not a recovery; after a longer period it starts again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::domain::duration;
 use crate::domain::name::PoolName;
 use crate::domain::text::code;
 
-/// The longest unknown period that a pending condition survives.
+/// The maximum length of an unknown period after which a pending condition continues.
 pub const BRIDGE: Duration = Duration::from_mins(2);
 
 /// The value of a series.
@@ -23,14 +23,14 @@ pub const BRIDGE: Duration = Duration::from_mins(2);
 pub enum SeriesValue {
     /// One number for the fleet; `None` while it is unknown.
     Fleet(Option<f64>),
-    /// A number for every managed pool; `None` while it is unknown. Pools that are missing here are
-    /// gone.
+    /// One number per managed pool; `None` while it is unknown. Pools that are missing here no
+    /// longer exist.
     Pools(BTreeMap<PoolName, Option<f64>>),
-    /// Unknown for all pools, as is which pools exist.
+    /// Unknown for all pools; it is also unknown which pools exist.
     Unknown,
 }
 
-/// The values of the series at one moment; missing ones are unknown.
+/// The values of the series at one time; a missing series is unknown.
 pub type SeriesValues = BTreeMap<AlertSeries, SeriesValue>;
 
 /// The start or end of an alert.
@@ -41,7 +41,7 @@ pub struct AlertTransition {
     /// `None` for the whole fleet.
     pub pool: Option<PoolName>,
     pub status: AlertStatus,
-    /// The value at that moment; the last known one if the alert ended because its pool or rule was
+    /// The value at that time; the last known value if the alert ended because its pool or rule was
     /// removed.
     pub value: f64,
     /// Names of receivers; empty for all of them.
@@ -56,7 +56,7 @@ pub struct AlertTransition {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AlertStatus {
     Firing {
-        /// When the condition had lasted for long enough.
+        /// When the condition had lasted as long as the rule requires.
         since: Timestamp,
     },
     Resolved {
@@ -86,7 +86,7 @@ impl AlertStatus {
     }
 }
 
-/// The active rules with their states.
+/// All active rules and the state of their conditions.
 #[derive(Debug, Clone)]
 pub struct AlertRules {
     rules: BTreeMap<String, RuleState>,
@@ -153,7 +153,7 @@ impl AlertRules {
         turned
     }
 
-    /// The alerts that are firing, each with the value last evaluated.
+    /// The firing alerts, each with the last evaluated value.
     pub fn firing(&self) -> impl Iterator<Item = AlertTransition> {
         self.rules.values().flat_map(|standing| {
             standing.subjects.iter().filter_map(|(pool, state)| {
@@ -227,7 +227,7 @@ impl RuleState {
         }
     }
 
-    /// Ends the condition: it does not hold any more, or its pool is gone.
+    /// Ends the condition, because it no longer holds or its pool is gone.
     fn end(
         &mut self,
         pool: Option<&PoolName>,
@@ -249,8 +249,8 @@ impl RuleState {
         }
     }
 
-    /// Takes over the states of the previous rule of the same name and series. If the receivers
-    /// differ, the previous ones are notified of the end, and the new ones of the alerts that fire.
+    /// Takes over the states of the previous rule with the same name and series. If the receivers
+    /// differ, the previous ones are notified of the end, and the new ones of the firing alerts.
     fn inherit(&mut self, before: Self, now: Timestamp, turned: &mut Vec<AlertTransition>) {
         self.subjects.clone_from(&before.subjects);
         if before.rule.notify == self.rule.notify {
@@ -290,7 +290,7 @@ impl RuleState {
             Threshold::Above(bound) => ("above", bound),
             Threshold::Below(bound) => ("below", bound),
         };
-        // Fractions are irrelevant for the reader.
+        // A fraction does not help the reader.
         let value = value.round();
         match status {
             AlertStatus::Firing { .. } if self.rule.lasting.is_zero() => {
@@ -315,7 +315,7 @@ impl ConditionState {
         if is_broken && self.fires_since.is_none() {
             self.holds_since = now;
         }
-        // A clock that was set back must not prolong the wait.
+        // If the clock was set back, the required time must not become longer.
         self.holds_since = self.holds_since.min(now);
         self.value = value;
     }

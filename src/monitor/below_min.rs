@@ -15,7 +15,7 @@ use crate::scaling::{EntityIndex, FleetIndex, RunnerCounts};
 /// booting runners count.
 const BELOW_MAX: Duration = Duration::from_mins(5);
 
-/// A pool that has stayed below for [`BELOW_MAX`].
+/// A pool that has stayed below its minimum for [`BELOW_MAX`].
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PoolBelowMin {
     pub(super) pool: PoolId,
@@ -34,13 +34,13 @@ struct Episode {
 }
 
 impl BelowMinTracker {
-    /// Restarts all measurements: what happened since the last look is unknown.
+    /// Restarts all measurements, because it is unknown what happened since the last check.
     pub(super) fn forget(&mut self) {
         self.below.clear();
     }
 
-    /// Checks every pool at `now`; returns those that have been below for [`BELOW_MAX`] without
-    /// interruption, each once until it has recovered.
+    /// Checks every pool at `now`. Returns the pools that have been below their minimum for
+    /// [`BELOW_MAX`] without interruption; each pool is returned once until it recovers.
     pub(super) fn look(
         &mut self,
         fleet_index: &FleetIndex,
@@ -58,7 +58,7 @@ impl BelowMinTracker {
             let Some(lack) = Shortfall::of(pool, policy, stock.counts()) else { continue };
             let episode = before.get(stock.id()).copied();
             let mut episode = episode.unwrap_or(Episode { since: now, is_told: false });
-            // A clock that was set back must not prolong the wait.
+            // If the clock was set back, the required time must not become longer.
             episode.since = episode.since.min(now);
             let lasted = Duration::try_from(now.duration_since(episode.since)).unwrap_or_default();
             if lasted >= BELOW_MAX && !episode.is_told {
@@ -80,7 +80,8 @@ struct Shortfall {
 }
 
 impl Shortfall {
-    /// In a pool that `watch` does not scale, GARM keeps only `min_idle_runners`.
+    /// The shortfall of a pool; `None` if there is none. In a pool that `watch` does not scale,
+    /// GARM maintains only `min_idle_runners`.
     fn of(pool: &Pool, policy: &ScalePolicy, counts: &RunnerCounts) -> Option<Self> {
         let wants = match policy.autoscale {
             true => policy.min_runners,
@@ -122,7 +123,8 @@ mod tests {
         FleetIndex::new(fleet(now, vec![pool.clone()], runners, vec![]), policies)
     }
 
-    /// How many findings come when nothing changes for ten minutes, looked at every half minute.
+    /// Checks the number of findings if nothing changes for ten minutes, with an evaluation every
+    /// 30 s.
     #[track_caller]
     fn check(pool: &Pool, policy: &ScalePolicy, states: &[&str], expected: usize) {
         let mut floors = BelowMinTracker::default();
@@ -130,7 +132,7 @@ mod tests {
         for step in 0..=20 {
             let now = step * 30;
             let runners = states.iter().enumerate();
-            // Rows keep their age, so that only time passes.
+            // The rows stay equally old, so that only the time differs.
             let runners = runners.map(|(i, it)| runner("p", &format!("r{i}"), it, now - 5));
             let fleet_index = fleet_index(pool, policy, runners.collect(), now);
             found += floors.look(&fleet_index, &BTreeSet::new(), at(now)).len();

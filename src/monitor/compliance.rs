@@ -1,8 +1,8 @@
-//! The report on the safety requirements: each of R3, R4 and R8 to R11 is met, not met, or cannot
-//! be told by the command that reports it (DESIGN §1).
+//! The report on the safety requirements: each of R3, R4 and R8 to R11 is met or not met, or the
+//! reporting command cannot tell (DESIGN §1).
 //!
-//! Each command fills in the facts that it has. A requirement without facts is "cannot tell", with
-//! the command that can.
+//! Each command fills in the facts that it has. A requirement without facts is reported as "cannot
+//! tell", with the command that can.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use crate::domain::text::{LISTED_MAX, code, count, list};
 pub enum Requirement {
     /// A clean environment for each job.
     R3,
-    /// Nothing of an earlier job can be reached from a later one.
+    /// A job cannot reach anything of an earlier job.
     R4,
     /// Runners cannot reach production networks.
     R8,
@@ -56,7 +56,7 @@ impl Requirement {
         }
     }
 
-    /// The command that can tell whether it is met.
+    /// The command that can tell whether the requirement is met.
     pub const fn teller(self) -> &'static str {
         match self {
             Self::R3 | Self::R4 | Self::R11 => "runnerctl watch",
@@ -94,9 +94,10 @@ pub struct RequirementVerdict {
     pub answer: RequirementAnswer,
     /// The reason, as one sentence without a full stop.
     pub evidence: String,
-    /// The command that can tell; `None` if this one could.
+    /// The command that can tell; `None` if this command could.
     pub teller: Option<&'static str>,
-    /// Whether `policy.accept` lists it, so that it is no warning if it is not met.
+    /// Whether `policy.accept` lists the requirement, so that it causes no warning if it is not
+    /// met.
     pub is_accepted: bool,
 }
 
@@ -107,7 +108,7 @@ impl RequirementVerdict {
     }
 }
 
-/// What this command has found; `None` for what it does not check.
+/// The facts that a command has found; `None` for those that it does not check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ComplianceFacts<'a> {
     pub isolation: Option<&'a IsolationSummary>,
@@ -120,7 +121,7 @@ pub struct ComplianceFacts<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NetworkFacts {
     pub providers: BTreeSet<String>,
-    /// The providers that `policy.networks` has a rule for.
+    /// The providers for which `policy.networks` has a rule.
     pub ruled: BTreeSet<String>,
     /// The pools that break a rule.
     pub violations: BTreeSet<String>,
@@ -136,12 +137,12 @@ pub struct CredentialFact {
 /// The origin of a credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CredentialSource {
-    /// A secrets manager, through runnerctl: the credential bears our mark and its key is a
-    /// `vault:` or `exec:` reference.
+    /// A secrets manager, through runnerctl: the credential has our mark, and its key is a `vault:`
+    /// or `exec:` reference.
     SecretsManager,
-    /// Through runnerctl from another source: the kind of the reference, `file` or `env`.
+    /// Another source, through runnerctl. Contains the kind of the reference: `file` or `env`.
     Elsewhere(String),
-    /// The credential does not bear our mark.
+    /// The credential does not have our mark.
     Unmarked,
 }
 
@@ -150,13 +151,13 @@ pub enum CredentialSource {
 pub enum MtlsFact {
     /// All requests without the right certificate were refused.
     Enforced(String),
-    /// Some such request was accepted.
+    /// At least one such request was accepted.
     NotEnforced(String),
     Unproven(String),
 }
 
 impl MtlsFact {
-    /// The result for this outcome, with `sentence` as evidence.
+    /// The fact for this result of the probes, with `sentence` as evidence.
     pub fn of(outcome: Proof, sentence: String) -> Self {
         match outcome {
             Proof::Enforced => Self::Enforced(sentence),
@@ -174,29 +175,29 @@ pub enum AuditFact {
         open_gaps: u64,
         lost: u64,
     },
-    /// The chain does not verify; says where and why.
+    /// The chain does not verify. Contains the place and the reason.
     Broken(String),
-    /// The chain verifies, but its beginning is missing; says what.
+    /// The chain verifies, but earlier records are missing. Contains a sentence about them.
     Headless(String),
-    /// The chain verified, and the file cannot be written at the moment.
+    /// The chain verified, but the file cannot be written at the moment.
     Unwritable,
 }
 
-/// The present state of audit logging.
+/// The current state of audit logging.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Recording {
-    /// The log has a gap that is still open.
+    /// Whether the log has an open gap.
     pub has_open_gap: bool,
-    /// Records that could not be written and are not covered by a gap record yet.
+    /// The number of records that could not be written and are not covered by a gap record yet.
     pub missing: u64,
-    /// The file cannot be written at the moment; records wait.
+    /// Whether the file cannot be written at the moment; records are queued.
     pub is_unwritable: bool,
-    /// Records of this process were found changed or missing.
+    /// Whether records that this process wrote were found changed or missing.
     pub is_altered: bool,
 }
 
 impl AuditFact {
-    /// Adds what has happened since the file was read.
+    /// Takes into account what has happened since the file was read.
     #[must_use]
     pub fn since(self, recording: Option<Recording>) -> Self {
         let Some(Recording { has_open_gap, missing, is_unwritable, is_altered }) = recording else {
@@ -256,7 +257,7 @@ fn judge(
     }
 }
 
-/// Met if at least one finished job was observed, and no finding.
+/// Met if at least one finished job was observed and there was no finding.
 fn isolation(
     watched: &IsolationSummary,
     concerns: fn(FindingKind) -> bool,
@@ -523,7 +524,7 @@ mod tests {
             RequirementAnswer::NotMet,
             "the chain verifies, but has 2 open gaps",
         );
-        // Lost for good, whatever else is well.
+        // A lost record cannot be recovered, so the answer is "not met" even if no gap is open.
         let lost = AuditFact::Whole { records: 7, open_gaps: 0, lost: 3 };
         let evidence = "the chain verifies, but 3 records could not be written";
         check(Requirement::R11, &kept(lost), RequirementAnswer::NotMet, evidence);

@@ -1,4 +1,4 @@
-//! A finding of the isolation auditor.
+//! The findings of the isolation auditor.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub enum FindingKind {
     OutlivedJob,
     /// A runner offers a shell.
     ShellAccess,
-    /// A runner has no single-job registration: GitHub may give it a second job.
+    /// A runner does not seem to be registered for a single job: GitHub may assign it a second one.
     RegistrationUnknown,
     /// Two runners ran on one VM.
     VmReused,
@@ -23,7 +23,7 @@ pub enum FindingKind {
     BelowMin,
 }
 
-/// What a finding means for a requirement.
+/// The consequence of a finding for the requirements that it concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RequirementImpact {
     Violated,
@@ -31,7 +31,7 @@ pub enum RequirementImpact {
 }
 
 impl FindingKind {
-    /// Every kind, in the order of the documentation.
+    /// All kinds, in the order of the documentation.
     pub const ALL: [Self; 6] = [
         Self::TwoJobs,
         Self::OutlivedJob,
@@ -64,8 +64,8 @@ impl FindingKind {
         }
     }
 
-    /// Whether it violates R3, a clean environment for each job: the VM of a finished job is
-    /// destroyed and a fresh one made.
+    /// Whether it concerns R3, a clean environment for each job: the VM of a finished job is
+    /// destroyed and replaced by a fresh one.
     pub const fn concerns_fresh_vms(self) -> bool {
         match self {
             Self::TwoJobs
@@ -77,7 +77,7 @@ impl FindingKind {
         }
     }
 
-    /// Whether it violates R4: a job cannot reach anything of an earlier job.
+    /// Whether it concerns R4: a job cannot reach anything of an earlier job.
     pub const fn concerns_traces(self) -> bool {
         match self {
             Self::TwoJobs
@@ -92,9 +92,9 @@ impl FindingKind {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
-    /// Remove the runner, without force: its job is over and GARM does not delete it.
+    /// Remove the runner, without force: its job is over, and GARM is not deleting it.
     Remove,
-    /// An operator has to investigate.
+    /// An operator must investigate.
     Inspect,
 }
 
@@ -102,7 +102,7 @@ pub enum Remedy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IsolationFinding {
     pub kind: FindingKind,
-    /// The present or last name of the pool in the fleet.
+    /// The current or last name of the pool in the fleet.
     pub pool: PoolName,
     /// GARM's id of the pool.
     pub pool_id: PoolId,

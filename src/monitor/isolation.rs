@@ -1,13 +1,13 @@
 //! The isolation auditor: one runner, one job, one VM (DESIGN §7; R3, R4).
 //!
-//! It relies on facts about GARM's rows (GARM.md §a, §e, §f): an instance names its job while it
-//! runs it, a job names its runner from `in_progress` on, both rows are deleted a few seconds after
-//! the end of the job, and with single-job registration an instance has its `agent_id` from its
-//! first row on.
+//! It relies on these properties of GARM's rows (GARM.md §a, §e, §f): an instance names its job
+//! while it runs it; a job names its runner from `in_progress` on; both rows are deleted a few
+//! seconds after the end of the job; with single-job registration, an instance has its `agent_id`
+//! from its first row on.
 //!
 //! Events may be late, duplicated, out of order or lost, and runnerctl or GARM may have been down.
-//! Therefore durations are only measured between two observations, and measuring restarts after an
-//! interruption: missed events lead to no conclusion.
+//! Therefore durations are measured only between two observations, and all measurements restart
+//! after an interruption, so that nothing is concluded from missed events.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -27,29 +27,29 @@ use crate::domain::runner::{Runner, RunnerStatus};
 use crate::domain::text::code;
 use crate::scaling::{FleetIndex, RowChange};
 
-/// How long a runner may exist after its job unless GARM is deleting it; usually it is gone within
-/// 7 s (GARM.md §f).
+/// How long a runner may exist after its job while GARM is not deleting it. Usually it is gone
+/// within 7 s (GARM.md §f).
 const AFTERLIFE_MAX: Duration = Duration::from_mins(2);
 
-/// How long GARM may take to delete a runner. GitHub does not list the runner any more, so it
-/// cannot get a second job; only GARM can continue the deletion, and some clouds need minutes to
-/// destroy a VM. A shorter limit would report every slow cloud without a remedy.
+/// How long GARM may take to delete a runner. GitHub no longer lists the runner, so it cannot get a
+/// second job. Some clouds need minutes to destroy a VM, and only GARM can continue the deletion: a
+/// shorter limit would report every slow cloud without a remedy.
 const DELETING_MAX: Duration = Duration::from_mins(10);
 
-/// The largest number of jobs of unknown runners that are kept until the next full read.
+/// The maximum number of jobs of unknown runners that are kept until the next full read.
 const STRAYS_MAX: usize = 4_096;
 
-/// The largest number of providers that are remembered as reported.
+/// The maximum number of providers that are remembered as reported.
 const PROVIDERS_MAX: usize = 256;
 
-/// Watches the runners of one fleet's pools, retired ones included.
+/// Audits the runners of one fleet's pools, including retired pools.
 #[derive(Debug, Clone)]
 pub struct IsolationAuditor {
     fleet: FleetName,
-    /// A longer time between two full reads is an interruption.
+    /// If two full reads are further apart than this, all measurements restart.
     break_after: Duration,
     pools: HashMap<PoolId, RunnerPool>,
-    /// All existing runners by name, which is unique in GARM.
+    /// All existing runners by their names, which are unique in GARM.
     tracks: HashMap<RunnerName, RunnerTrack>,
     names: HashMap<String, RunnerName>,
     /// Jobs of runners whose rows have not arrived yet.
@@ -74,8 +74,8 @@ struct RunnerPool {
 }
 
 impl IsolationAuditor {
-    /// Audits the pools that bear the mark of `fleet`. A full read is expected every `resync`;
-    /// after twice that time without one, all measurements restart.
+    /// Audits the pools with the mark of `fleet`. A full read is expected every `resync`; after
+    /// twice that time without one, all measurements restart.
     pub fn new(fleet: FleetName, resync: Duration) -> Self {
         Self {
             fleet,
@@ -95,7 +95,7 @@ impl IsolationAuditor {
         }
     }
 
-    /// Takes in a full read of the fleet at `now`.
+    /// Processes a full read of the fleet at `now`. Returns the new findings.
     pub fn read(&mut self, fleet: &Fleet, now: Timestamp) -> Vec<IsolationFinding> {
         self.begin_reading(now);
         self.pools = fleet.pools.iter().map(|pool| (pool.id.clone(), self.home(pool))).collect();
@@ -117,11 +117,11 @@ impl IsolationAuditor {
         std::mem::take(&mut self.found)
     }
 
-    /// Takes in a change of one row, which happened by `now` and was not seen before.
+    /// Processes a change of one row that was not observed before. Returns the new findings.
     pub fn changed(&mut self, change: &RowChange, now: Timestamp) -> Vec<IsolationFinding> {
         match change {
             RowChange::Runner(runner) => {
-                // The row was true when it was written, not when its event arrived.
+                // The row shows the state when it was written, not when its event arrived.
                 self.see_runner(runner, runner.updated_at.min(now), now);
                 self.judge_afterlife(&runner.name, now);
             }
@@ -131,7 +131,8 @@ impl IsolationAuditor {
                 }
             }
             RowChange::Job(job) => self.see_job(job, now),
-            // A job's row is deleted with that of its runner, so its deletion says nothing more.
+            // GARM deletes a job's row together with that of its runner, so this event adds no
+            // information.
             RowChange::JobGone(_) => {}
             RowChange::Pool(pool) => {
                 let home = self.home(pool);
@@ -142,8 +143,8 @@ impl IsolationAuditor {
         std::mem::take(&mut self.found)
     }
 
-    /// Checks the pools at `now`, after each pass of the loop; `open` are the pools with an open
-    /// circuit breaker.
+    /// Checks the pools at `now`, after each pass of the loop. `open` contains the pools with an
+    /// open circuit breaker. Returns the new findings.
     pub fn tick(
         &mut self,
         fleet_index: &FleetIndex,
@@ -162,8 +163,8 @@ impl IsolationAuditor {
         std::mem::take(&mut self.found)
     }
 
-    /// The runners to remove now: each outlived its job, is not busy, and GARM is not deleting it.
-    /// A runner stays in this list until it is gone, so that a failed removal is repeated.
+    /// The runners to remove now: each has outlived its job, is not busy, and is not being deleted
+    /// by GARM. A runner is returned until it is gone, so that a failed removal is repeated.
     pub fn to_remove(&self) -> Vec<(PoolId, RunnerName)> {
         let doomed = self.tracks.iter().filter(|track| track.1.is_to_go());
         let named = doomed.filter_map(|(name, track)| {
@@ -204,7 +205,7 @@ impl IsolationAuditor {
         self.pools.get(pool)?.name.as_ref()
     }
 
-    /// Records a runner whose row was true at `seen_at`.
+    /// Records a runner whose row shows its state at `seen_at`.
     fn see_runner(&mut self, runner: &Runner, seen_at: Timestamp, now: Timestamp) {
         let known = self.tracks.get(&runner.name);
         if known.is_some_and(|track| track.id != runner.id) {
@@ -225,7 +226,7 @@ impl IsolationAuditor {
         }
     }
 
-    /// Takes in the jobs whose events arrived before the runner's.
+    /// Processes the jobs whose events arrived before those of their runner.
     fn meet_strays(&mut self, name: &RunnerName, now: Timestamp) {
         let (mine, others) =
             std::mem::take(&mut self.strays).into_iter().partition(|stray| stray.0 == *name);
@@ -250,8 +251,8 @@ impl IsolationAuditor {
         let holder =
             VmRunner { id: runner.id.clone(), name: runner.name.clone(), pool: pool.clone() };
         let Some(before) = self.vms.see(&provider, vm, &holder) else { return };
-        // One of the two must belong to this fleet; the finding is about the newer one if that
-        // does.
+        // At least one of the two must belong to this fleet. The finding is about the newer one, if
+        // it does.
         let (pool, name) = match self.ours(pool) {
             Some(_) => (pool, &runner.name),
             None => (&before.pool, &before.name),
@@ -266,7 +267,7 @@ impl IsolationAuditor {
         self.find((FindingKind::VmReused, Remedy::Inspect), (pool, Some(name)), evidence, now);
     }
 
-    /// GARM omits the provider's name of instances that are embedded in their pool.
+    /// The provider of a runner. GARM leaves it empty if the instance is embedded in its pool.
     fn provider<'a>(&'a self, runner: &'a Runner) -> &'a str {
         let pool = runner.pool.as_ref().and_then(|pool| self.pools.get(pool));
         match pool.filter(|_| runner.provider.is_empty()) {
@@ -331,7 +332,7 @@ impl IsolationAuditor {
         }
     }
 
-    /// Reports the runner if it exists for too long after its job.
+    /// Reports the runner if it has existed for too long after its job.
     fn judge_afterlife(&mut self, name: &RunnerName, now: Timestamp) {
         let (Some(track), Some(steady)) = (self.tracks.get(name), self.steady_since) else {
             return;
@@ -369,7 +370,7 @@ impl IsolationAuditor {
         self.tracks.get_mut(name).is_some_and(|track| track.told.insert(kind))
     }
 
-    /// Keeps a finding about a pool of ours.
+    /// Keeps a finding if its pool belongs to this fleet.
     fn find(
         &mut self,
         (kind, remedy): (FindingKind, Remedy),

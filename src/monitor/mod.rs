@@ -2,8 +2,8 @@
 //! requirements.
 //!
 //! Decides whether an observation is a finding, whether an alert fires, and whether a requirement
-//! is met. Never queries GARM, sends anything or reads a clock: observations and times come in,
-//! findings and transitions go out as data.
+//! is met. Never queries GARM, sends anything or reads a clock: observations and times are
+//! arguments, findings and transitions are return values.
 
 pub mod alerts;
 mod below_min;

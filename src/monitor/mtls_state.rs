@@ -1,25 +1,26 @@
 //! The state of mTLS according to the negative probes, and when to probe again (DESIGN §7).
 //!
-//! A round of probes ends as *enforced*, *not enforced*, *unreachable* or *cannot tell*. Under
-//! `policy.require_mtls` nothing is written without a proof; a proof is valid for two hours unless
-//! it is refuted.
+//! A round of probes results in *enforced*, *not enforced*, *unreachable* or *cannot tell*. With
+//! `policy.require_mtls`, nothing is written without a proof. A proof is valid for two hours,
+//! unless a later round refutes it.
 
 use std::time::Duration;
 
 use crate::domain::backoff::Backoff;
 use crate::domain::proof::Proof;
 
-/// Time between two rounds of probes while mTLS is proven to be enforced.
+/// The interval of the rounds while mTLS is proven to be enforced.
 pub const EVERY: Duration = Duration::from_hours(1);
 
-/// The wait after a round without a proof; it doubles up to [`EVERY`]. The fault may be repaired
-/// soon.
+/// The wait after the first round without a proof, which may soon succeed; it doubles up to
+/// [`EVERY`].
 pub const SOON: Duration = Duration::from_mins(1);
 
-/// How long a proof is valid while later probes are inconclusive: one round may be missed.
+/// How long a proof is valid while later rounds are inconclusive. One round may thus be missed.
 pub const STANDS: Duration = Duration::from_hours(2);
 
-/// The results of the rounds so far. Times are measured from an arbitrary fixed moment.
+/// The results of the rounds so far. All times are durations since an arbitrary fixed point in
+/// time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MtlsState {
     word: Option<Proof>,
@@ -67,7 +68,7 @@ impl MtlsState {
         }
     }
 
-    /// Why nothing may be written at `now` under `policy.require_mtls`; `None` while a proof is
+    /// Why nothing may be written at `now` with `policy.require_mtls`; `None` while a proof is
     /// valid.
     ///
     /// | last result | last proof | writes |
@@ -88,7 +89,7 @@ impl MtlsState {
         }
     }
 
-    /// When the present proof expires if it is not renewed.
+    /// When the current proof expires if it is not renewed.
     pub fn stands_until(&self) -> Option<Duration> {
         self.proven_at.map(|at| at + STANDS)
     }

@@ -9,7 +9,7 @@ use crate::scaling::RunnerStateCounts;
 pub struct PoolGauges {
     pub active: u32,
     pub idle: u32,
-    /// Jobs that wait for a runner, without stale and stuck ones.
+    /// The number of queued jobs, without stale and stuck ones.
     pub queue_depth: u32,
     pub min_runners: u32,
     /// The smaller of the declared value and GARM's.
@@ -19,24 +19,24 @@ pub struct PoolGauges {
     pub runners: RunnerStateCounts,
     /// Waiting jobs without an idle or booting runner.
     pub unserved_jobs: u32,
-    /// Waiting jobs that idle runners with their labels do not pick up.
+    /// Waiting jobs that idle runners with matching labels do not pick up.
     pub stuck_jobs: u32,
-    /// Jobs that have waited longer than `stale_job_age`.
+    /// Jobs that have waited for longer than `stale_job_age`.
     pub stale_jobs: u32,
     /// Waiting jobs whose rows GARM has deleted.
     pub forgotten_jobs: u32,
     /// Age of the oldest waiting job, stuck ones included; zero if none waits.
     pub oldest_wait: Duration,
-    /// Runners that are older than the last change of their pool; `None` if GARM has no
+    /// Runners that are older than the last change of their pool; `None` if GARM does not report
     /// generations.
     pub outdated_runners: Option<u32>,
     pub is_below_min: bool,
-    /// The circuit breaker suspends scaling up.
+    /// Whether the circuit breaker suspends scaling up.
     pub is_circuit_open: bool,
-    /// GARM does not create the runners that the level asks for.
+    /// Whether GARM fails to create the runners that the level asks for.
     pub is_stalled: bool,
-    /// The pool differs from its declaration; `None` before the first comparison.
+    /// Whether the pool differs from its declaration; `None` before the first comparison.
     pub has_drift: Option<bool>,
-    /// Rules of the policy that the pool in GARM violates; `None` before the first check.
+    /// The number of policy rules that the pool in GARM violates; `None` before the first check.
     pub policy_violations: Option<u32>,
 }

@@ -1,8 +1,8 @@
 //! Queue depth and oldest wait of each pool in the last hour, one sample per minute, for the charts of
 //! the status page.
 //!
-//! A minute without a current observation has no sample and is a gap in the chart. The samples of a
-//! pool always take 720 bytes.
+//! A minute without a current observation has no sample, and is a gap in the chart. The samples of
+//! a pool take 720 bytes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,16 +11,16 @@ use crate::domain::name::PoolName;
 
 pub const TREND_MINUTES: usize = 60;
 
-/// The largest values of one minute, so that a short burst is not lost.
+/// The maximum values within one minute, so that a short burst is not lost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct QueueSample {
     pub depth: u32,
-    /// Age of the oldest of them, in seconds.
+    /// The wait of the oldest of these jobs, in seconds.
     pub oldest_wait_s: u32,
 }
 
 impl QueueSample {
-    /// The larger of each value.
+    /// The larger value of each field.
     #[must_use]
     pub fn max(self, other: Self) -> Self {
         Self {
@@ -41,7 +41,7 @@ impl Default for QueueTrend {
 }
 
 impl QueueTrend {
-    /// The largest values of the hour; `None` without a sample.
+    /// The maximum values of the hour; `None` without a sample.
     pub fn peak(&self) -> Option<QueueSample> {
         self.0.iter().flatten().copied().reduce(QueueSample::max)
     }
@@ -51,7 +51,7 @@ impl QueueTrend {
         self.0.iter().flatten().count()
     }
 
-    /// Adds the samples of another pool: depths add up, waits do not.
+    /// Adds the samples of another pool: depths are summed, and the longer wait is taken.
     pub fn add(&mut self, other: &Self) {
         for (sum, sample) in self.0.iter_mut().zip(&other.0) {
             if let Some(sample) = sample {
@@ -64,7 +64,7 @@ impl QueueTrend {
         }
     }
 
-    /// Makes room for `minutes` newer samples.
+    /// Drops the `minutes` oldest samples, and appends as many empty ones.
     fn shift(&mut self, minutes: usize) {
         let minutes = minutes.min(TREND_MINUTES);
         self.0.rotate_left(minutes);
@@ -75,20 +75,20 @@ impl QueueTrend {
 /// The trend of every pool.
 #[derive(Debug, Clone)]
 pub struct QueueTrends {
-    /// Two observations at most this far apart leave no gap between them.
+    /// If two observations are at most this many minutes apart, there is no gap between them.
     bridge_minutes: u64,
     minute: u64,
     pools: BTreeMap<PoolName, QueueTrend>,
 }
 
 impl QueueTrends {
-    /// Without samples. An observation is current for `fresh`.
+    /// Starts without samples. An observation is current for the duration `fresh`.
     pub fn new(fresh: Duration) -> Self {
         Self { bridge_minutes: fresh.as_secs().div_ceil(60), minute: 0, pools: BTreeMap::new() }
     }
 
-    /// Adds a current observation of every pool, in this minute of a monotonic clock. Pools that are
-    /// missing from all observations of a minute are dropped.
+    /// Adds a current observation of every pool. `minute` is from a monotonic clock. Pools that are
+    /// missing from the first observation of a minute are dropped.
     pub fn note<'a>(
         &mut self,
         minute: u64,
@@ -116,14 +116,14 @@ impl QueueTrends {
         }
     }
 
-    /// The trends as of this minute.
+    /// The trends at this minute.
     #[must_use]
     pub fn at(mut self, minute: u64) -> BTreeMap<PoolName, QueueTrend> {
         self.advance(minute);
         self.pools
     }
 
-    /// Moves on to this minute; returns the number of minutes that have passed.
+    /// Advances to this minute. Returns the number of minutes that have passed.
     fn advance(&mut self, minute: u64) -> u64 {
         let passed = minute.saturating_sub(self.minute);
         if passed > 0 {

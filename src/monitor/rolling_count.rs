@@ -1,15 +1,16 @@
-//! Number of events within the last hour, for alerts on findings and gaps. An alert on a total
-//! would fire for ever after the first event.
+//! The number of events within the last hour, for alerts on findings and gaps. An alert on a total
+//! would fire forever after the first event.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// How long an event counts: long enough to be noticed by the engineer on call.
+/// How long an event counts. An alert about it fires long enough for the engineer on call to notice
+/// it.
 pub const WINDOW: Duration = Duration::from_hours(1);
 
-/// The largest count; later events replace the oldest.
+/// The maximum count; later events replace the oldest ones.
 const MAX: usize = 1_000;
 
 /// The times of the events within [`WINDOW`], oldest first.

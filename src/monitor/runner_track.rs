@@ -20,15 +20,15 @@ pub(super) struct RunnerTrack {
     pub(super) vm: Option<(String, String)>,
     /// GitHub's ids of the jobs that the runner was seen with, at most two.
     pub(super) jobs: Vec<i64>,
-    /// The earliest time by which its job had certainly ended.
+    /// The earliest time at which its job is known to have ended.
     pub(super) ended_at: Option<Timestamp>,
-    /// The latest time at which the runner certainly existed.
+    /// The latest time at which the runner is known to have existed.
     pub(super) seen_at: Timestamp,
     pub(super) is_busy: bool,
     pub(super) is_leaving: bool,
     /// `status`/`runner_status` of its last row.
     state: String,
-    /// Number of the last full read that listed the runner.
+    /// The number of the last full read that listed the runner.
     pub(super) reading: u64,
     /// The findings that were reported for it.
     pub(super) told: BTreeSet<FindingKind>,
@@ -51,7 +51,7 @@ impl RunnerTrack {
         }
     }
 
-    /// Records the state in the runner's row, which was true at `seen_at`.
+    /// Records the state in the runner's row, which shows the runner at `seen_at`.
     pub(super) fn see(&mut self, runner: &Runner, seen_at: Timestamp) {
         self.pool.clone_from(&runner.pool);
         self.seen_at = self.seen_at.max(seen_at);
@@ -85,7 +85,7 @@ impl RunnerTrack {
         self.told.contains(&FindingKind::OutlivedJob) && !self.is_busy && !self.is_leaving
     }
 
-    /// The evidence that it outlived its job, which ended by `ended`.
+    /// The evidence that the runner outlived its job, which had ended by `ended`.
     pub(super) fn afterlife(&self, ended: Timestamp) -> String {
         let lived = Duration::try_from(self.seen_at.duration_since(ended)).unwrap_or_default();
         let job = match self.jobs.first() {

@@ -1,12 +1,11 @@
-//! The runners of each VM: a `provider_id` that appears for a second runner means that a VM was
-//! reused.
+//! The runners of each VM. If a `provider_id` appears for a second runner, the VM was reused.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::domain::name::{PoolId, RunnerName};
 
-/// The number of VMs that are remembered after their runners are gone; measured: 6 MB.
+/// The number of VMs that are remembered after their runners are gone. They take 6 MB (measured).
 const GONE_MAX: usize = 20_000;
 
 /// The number of runners that are remembered per VM; further ones are not reported.
@@ -21,7 +20,7 @@ pub(super) struct VmRunner {
     pub(super) pool: PoolId,
 }
 
-/// All VMs by provider and the provider's id: equal ids at two providers are two VMs.
+/// All VMs by provider and the provider's id. Equal ids of two providers are two VMs.
 #[derive(Debug, Clone, Default)]
 pub(super) struct VmHistory {
     holders: HashMap<Arc<str>, HashMap<Arc<str>, Vec<VmRunner>>>,
@@ -30,8 +29,8 @@ pub(super) struct VmHistory {
 }
 
 impl VmHistory {
-    /// Records that a runner runs on this VM. Returns the previous runner on it if this reuse was
-    /// not returned before.
+    /// Records that a runner runs on this VM. Returns the previous runner on it, if this reuse has
+    /// not been returned before.
     pub(super) fn see(&mut self, provider: &str, vm: &str, holder: &VmRunner) -> Option<VmRunner> {
         let Some(vms) = self.holders.get_mut(provider) else {
             let first = HashMap::from([(vm.into(), vec![holder.clone()])]);
@@ -53,7 +52,7 @@ impl VmHistory {
     /// Records that a runner on this VM is gone, or runs on another VM now. The VM is forgotten
     /// after [`GONE_MAX`] others.
     pub(super) fn leave(&mut self, provider: &str, vm: &str) {
-        // Shares the strings of the map if it still contains the VM.
+        // Shares the strings of the map, if it still contains the VM.
         let known = self.holders.get_key_value(provider);
         let known_vm = known.and_then(|(_, vms)| vms.get_key_value(vm));
         let provider = known.map_or_else(|| provider.into(), |(name, _)| Arc::clone(name));

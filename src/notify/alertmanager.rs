@@ -5,14 +5,14 @@ use serde_json::{Map, Value, json};
 use super::notification::Notification;
 use crate::monitor::AlertStatus;
 
-/// The severity of an alert without one. The Prometheus rules use the same word, so that one route
-/// serves both.
+/// The label for an alert without a severity. The Prometheus rules use the same value, so that one
+/// route handles both.
 const SEVERITY: (&str, &str) = ("severity", "page");
 
 /// The body of `POST /api/v2/alerts`.
 ///
-/// A firing alert has no end: Alertmanager ends it by its own clock, `resolve_timeout` (5 m by
-/// default) after it was last sent.
+/// A firing alert has no end time: Alertmanager resolves it by its own clock, `resolve_timeout` (5
+/// m by default) after it was last sent.
 pub(super) fn body(notifications: &[Notification], enclosed: Option<&str>) -> Value {
     notifications.iter().map(|notification| alert(notification, enclosed)).collect()
 }
@@ -32,7 +32,7 @@ fn alert(notification: &Notification, enclosed: Option<&str>) -> Value {
         },
         "startsAt": notification.status.since().to_string(),
     });
-    // It must be a URL.
+    // Alertmanager requires a URL here, so an empty one is omitted.
     if !notification.source.is_empty() {
         alert["generatorURL"] = json!(notification.source);
     }
@@ -41,7 +41,8 @@ fn alert(notification: &Notification, enclosed: Option<&str>) -> Value {
     }
     match notification.status {
         AlertStatus::Firing { .. } => {}
-        // Alertmanager rejects an alert that ends before it starts, as after a clock was set back.
+        // Alertmanager rejects an alert that ends before it starts, which happens if the clock was
+        // set back.
         AlertStatus::Resolved { since, at } => alert["endsAt"] = json!(at.max(since).to_string()),
     }
     alert

@@ -15,10 +15,10 @@ use super::{alertmanager, webhook};
 use crate::domain::redact::without;
 use crate::domain::text;
 
-/// How long connecting may take, TLS included.
+/// How long a connection attempt may take, including TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long one message may take, its response included.
+/// How long one message may take, including its response.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many bytes of an error response are read.
@@ -29,14 +29,14 @@ pub(super) struct ReceiverClient {
     http: reqwest::Client,
 }
 
-/// The outcome of a message, with the reason.
+/// The result of sending a message, with the status or the error.
 pub(super) struct DeliveryAnswer {
     pub(super) fate: SendResult,
     pub(super) detail: String,
 }
 
 impl ReceiverClient {
-    /// Makes a client; the first message connects.
+    /// Creates a client. The first message opens the connection.
     pub(super) fn new(target: ReceiverEndpoint) -> Result<Self, ReceiverError> {
         let failed =
             |why: String, help| ReceiverError { receiver: target.name().to_owned(), why, help };
@@ -49,7 +49,8 @@ impl ReceiverClient {
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TIMEOUT)
             .user_agent(concat!("runnerctl/", env!("CARGO_PKG_VERSION")));
-        // Proxies of the environment are used: a webhook is often outside the local network.
+        // Proxies from the environment are used, because a webhook is often outside the local
+        // network.
         let builder = match target.reach() {
             Reach::Loopback => builder.no_proxy(),
             Reach::Network => builder,
@@ -75,7 +76,7 @@ impl ReceiverClient {
         self.post(body.to_string()).await
     }
 
-    /// Posts this JSON unchanged and waits for the answer.
+    /// Posts this JSON unchanged, and waits for the response.
     pub(super) async fn post(&self, json: String) -> DeliveryAnswer {
         let request = self.http.post(self.target.url()).header(CONTENT_TYPE, "application/json");
         match request.body(json).send().await {
@@ -90,33 +91,33 @@ impl ReceiverClient {
             response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         let fate = match status.as_u16() {
             200..=299 => SendResult::Delivered,
-            // A redirect is not followed: it could send the alert, and the secret in a webhook's
-            // address, to any host.
+            // Redirects are not followed: a redirect could send the alert, and the secret in the
+            // URL of a webhook, to any host.
             408 | 425 | 429 | 500.. => SendResult::Failed(wait.map(Duration::from_secs)),
             _ => SendResult::Refused,
         };
         let said = match (fate, self.target.kind()) {
             (SendResult::Delivered, _) => String::new(),
-            // A "not found" page may repeat the path, which is the secret of a webhook.
+            // An error page may repeat the path, which is the secret of a webhook.
             (_, ReceiverApi::Webhook) => String::new(),
             (_, ReceiverApi::Alertmanager) => format!(": {}", self.quoted(response).await),
         };
         DeliveryAnswer { fate, detail: format!("{status}{said}") }
     }
 
-    /// The start of a response, with the path of the address masked: behind a proxy, the path to
-    /// the Alertmanager may contain a token, and error pages repeat it.
+    /// The start of a response, with the path of the URL masked. Behind a proxy, the path to the
+    /// Alertmanager may contain a token, and error pages may repeat it.
     async fn quoted(&self, response: reqwest::Response) -> String {
         let said = start_of(response).await;
         text::quote(&without(&said, self.target.path_prefix()))
     }
 }
 
-/// The TLS stack of the project. It loads no root certificates for plain HTTP, so that a container
-/// without CAs can reach an Alertmanager beside it.
+/// The TLS configuration. For plain HTTP it loads no root certificates, so that a container without
+/// CAs can reach an Alertmanager next to it.
 fn tls(scheme: Scheme) -> Result<ClientConfig, rustls::Error> {
-    // The provider is explicit because rustls panics without a default if the dependency graph has
-    // two.
+    // The provider is explicit because rustls panics if the dependency graph has two providers and
+    // no default is set.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
@@ -138,7 +139,7 @@ async fn start_of(mut response: reqwest::Response) -> String {
     String::from_utf8_lossy(&body).trim().to_owned()
 }
 
-/// The innermost cause, without the address that reqwest adds to its errors.
+/// The innermost cause of an error, without the URL that reqwest adds.
 fn cause(error: reqwest::Error) -> String {
     let error = error.without_url();
     if error.is_timeout() {

@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::domain::address::is_loopback;
 
-/// The kind of a receiver.
+/// The API of a receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReceiverApi {
     /// An Alertmanager, API version 2.
@@ -16,33 +16,33 @@ pub enum ReceiverApi {
     Webhook,
 }
 
-/// A receiver with its address, which may be a secret and is never shown.
+/// A receiver with its URL, which may be a secret and is never shown.
 #[derive(Clone)]
 pub struct ReceiverEndpoint {
     name: String,
     kind: ReceiverApi,
     url: SecretString,
-    /// The path before that of the API; empty for a webhook, whose responses are not quoted.
+    /// The path before the API's own path. Empty for a webhook, whose responses are not quoted.
     path_prefix: SecretString,
     scheme: Scheme,
     reach: Reach,
 }
 
-/// The API of the receiver.
+/// The scheme of the URL: with or without TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scheme {
     Http,
     Https,
 }
 
-/// Whether the receiver is on this machine, which no proxy can reach.
+/// Whether the receiver is on this machine; a proxy could not reach it there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
     Loopback,
     Network,
 }
 
-/// An invalid address of a receiver. It is not repeated, since it may be a secret.
+/// The URL of a receiver cannot be used. The error does not repeat it, because it may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the URL of receiver `{receiver}` cannot be used: {why}")]
 pub struct ReceiverError {
@@ -53,8 +53,8 @@ pub struct ReceiverError {
 }
 
 impl ReceiverEndpoint {
-    /// `url` is the base of an Alertmanager (`https://alertmanager.example.com`, a path prefix
-    /// included), or the whole address of a webhook.
+    /// `url` is the base URL of an Alertmanager (`https://alertmanager.example.com`, with the path
+    /// prefix if there is one), or the complete URL of a webhook.
     pub fn new(name: &str, kind: ReceiverApi, url: &SecretString) -> Result<Self, ReceiverError> {
         let bad = |why: &str| ReceiverError {
             receiver: name.to_owned(),
@@ -111,7 +111,7 @@ impl ReceiverEndpoint {
         self.reach
     }
 
-    /// Whether both reach the same receiver in the same way.
+    /// Whether name, API and URL are equal.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.name == other.name && self.kind == other.kind && self.url() == other.url()
     }

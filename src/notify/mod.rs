@@ -1,8 +1,9 @@
 //! Delivers alerts to Alertmanagers and webhooks.
 //!
-//! Decides how a [`Notification`] is worded for a receiver, and when it is sent, repeated and given
-//! up; never whether something is an alert. Reads no clock but tokio's, for waiting: times come
-//! with the notifications. A [`DeliveryListener`] receives the outcome of each attempt.
+//! Decides how a [`Notification`] is worded for a receiver, and when it is sent, repeated or given
+//! up. Never decides whether something is an alert. Reads only tokio's clock, for waiting; the
+//! times in messages come with the notifications. A [`DeliveryListener`] receives the outcome of
+//! each attempt.
 
 mod alertmanager;
 mod client;

@@ -1,25 +1,26 @@
-//! An alert as it is delivered.
+//! An alert in the form in which it is delivered.
 
 use std::collections::BTreeMap;
 
 use crate::monitor::AlertStatus;
 
-/// An alert at one moment, identified by rule and labels; a later one with the same rule and labels
-/// replaces it.
+/// The state of an alert at one time. Rule and labels identify the alert; a later notification with
+/// the same rule and labels replaces this one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Notification {
     /// The name of the rule, such as `QueueDepthHigh`.
     pub rule: String,
-    /// The subject: `fleet`, `pool`, …; names consist of letters, digits and `_`.
+    /// The labels that identify the subject, for example `fleet` and `pool`. Their names consist of
+    /// letters, digits and `_`.
     pub labels: BTreeMap<String, String>,
     pub status: AlertStatus,
     /// One sentence without a full stop.
     pub summary: String,
     /// What to look at next; may be empty.
     pub description: String,
-    /// Where its runbook is: a URL, or a path in the repository.
+    /// The location of its runbook: a URL, or a path in the repository.
     pub runbook: String,
-    /// The URL of the status page; empty where no pages are served.
+    /// The URL of the status page; empty if no pages are served.
     pub source: String,
     /// The value of the series.
     pub value: f64,

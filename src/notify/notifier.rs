@@ -13,11 +13,11 @@ use super::notification::{AlertKey, Notification};
 use super::worker::ReceiverWorker;
 use crate::domain::poison::IgnorePoison;
 
-/// Receives the outcome of every attempt. Called from several tasks; must not block.
+/// A callback for the outcome of every attempt. Called from several tasks; must not block.
 pub type DeliveryListener = Arc<dyn Fn(&Delivery) + Send + Sync>;
 
-/// Attached to every message: the newest signed statement about the audit log, if there is one.
-/// Clones share it.
+/// The attachment of every message: the newest signed statement about the audit log, if there is
+/// one. Clones share the value.
 #[derive(Debug, Clone, Default)]
 pub struct Attachment(Arc<Mutex<Option<String>>>);
 
@@ -39,7 +39,7 @@ pub struct Delivery {
     pub outcome: DeliveryOutcome,
     /// The number of alerts in the message.
     pub alerts: usize,
-    /// The status, or the reason of the failure; without the address.
+    /// The HTTP status, or the reason of the failure. Never contains the URL.
     pub detail: String,
 }
 
@@ -47,16 +47,16 @@ pub struct Delivery {
 pub enum DeliveryOutcome {
     /// The receiver accepted the message.
     Delivered,
-    /// No response, or one that asks for a later attempt. Repeated.
+    /// There was no response, or one that allows a later attempt. The message is sent again.
     Failed,
-    /// The receiver rejected the message. Repeated after longer waits.
+    /// The receiver rejected the message. It is sent again, alert by alert.
     Refused,
-    /// Given up: too many alerts, or the end of one could not be delivered.
+    /// Alerts were given up: there were too many, or the end of one could not be delivered.
     Dropped,
 }
 
 impl DeliveryOutcome {
-    /// All outcomes, so that each counter can start at 0.
+    /// All outcomes, so that each counter can be exposed with 0 from the start.
     pub const ALL: [Self; 4] = [Self::Delivered, Self::Failed, Self::Refused, Self::Dropped];
 
     /// The value of the label `outcome` in `runnerctl_alert_deliveries_total`.
@@ -70,14 +70,14 @@ impl DeliveryOutcome {
     }
 }
 
-/// The receivers, each with its own task, so that one that hangs does not delay the others.
+/// The receivers, each with its own task, so that a receiver that hangs does not delay the others.
 pub struct Notifier {
     report: DeliveryListener,
     enclosure: Attachment,
     receivers: BTreeMap<String, ReceiverTask>,
-    /// The alerts that fire with their receivers, for receivers that are added later.
+    /// The firing alerts and the names of their receivers, for receivers that are added later.
     firing: BTreeMap<AlertKey, (Notification, Vec<String>)>,
-    /// Tasks of replaced receivers that deliver their last message.
+    /// The tasks of replaced receivers, which are still delivering their last message.
     leaving: Vec<JoinHandle<()>>,
 }
 
@@ -88,8 +88,8 @@ struct ReceiverTask {
 }
 
 impl Notifier {
-    /// Starts a task per target; needs a running tokio. Errors with the first target that cannot be
-    /// used.
+    /// Starts one task per target, within a tokio runtime. Errors with the first target that cannot
+    /// be used.
     pub fn start(
         targets: Vec<ReceiverEndpoint>,
         report: DeliveryListener,
@@ -97,7 +97,7 @@ impl Notifier {
         Self::enclosing(targets, report, Attachment::default())
     }
 
-    /// Like [`Self::new`], with an attachment to every message.
+    /// Like [`Self::start`], but adds an attachment to every message.
     pub fn enclosing(
         targets: Vec<ReceiverEndpoint>,
         report: DeliveryListener,
@@ -109,8 +109,8 @@ impl Notifier {
         Ok(notifier)
     }
 
-    /// Replaces the receivers. An unchanged one continues undisturbed; a new or changed one is
-    /// notified of the alerts that fire. An error changes nothing.
+    /// Replaces the receivers. Unchanged ones continue; new and changed ones are notified of the
+    /// firing alerts. If one cannot be used, nothing changes.
     pub fn reload(&mut self, targets: Vec<ReceiverEndpoint>) -> Result<(), ReceiverError> {
         let is_kept = |endpoint: &ReceiverEndpoint| {
             self.receivers
@@ -153,8 +153,9 @@ impl Notifier {
         self.receivers.insert(name, ReceiverTask { courier, stop, task });
     }
 
-    /// Notifies the named receivers, or all of them if none is named. Returns at once; unknown
-    /// names are ignored, since the fleet file was checked for them.
+    /// Queues a notification for the named receivers, or for all if `receivers` is empty. Returns
+    /// at once. Unknown names are ignored, because they are errors in the fleet file and were
+    /// reported there.
     pub fn tell(&mut self, notification: &Notification, receivers: &[String]) {
         let key = notification.key();
         if notification.status.is_firing() {
@@ -169,8 +170,8 @@ impl Notifier {
         }
     }
 
-    /// Ends every task: the message in progress and one more with the remaining alerts may take
-    /// `patience` together.
+    /// Ends every task. The message in progress and one more with the remaining alerts may together
+    /// take `patience`.
     pub async fn close(self, patience: Duration) {
         for running in self.receivers.values() {
             running.stop.cancel();
@@ -178,7 +179,7 @@ impl Notifier {
         let running = self.receivers.into_values().map(|receiver| receiver.task);
         let tasks: Vec<JoinHandle<()>> = running.chain(self.leaving).collect();
         let aborts: Vec<_> = tasks.iter().map(JoinHandle::abort_handle).collect();
-        // Aborts what has not ended by then: another watcher delivers the alert, or it fires again
+        // A message may be lost here. Another watcher delivers the alert, or the alert fires again
         // after the restart.
         if timeout(patience, futures_util::future::join_all(tasks)).await.is_err() {
             aborts.iter().for_each(tokio::task::AbortHandle::abort);

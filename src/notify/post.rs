@@ -1,4 +1,4 @@
-//! Posts a body to a webhook, for messages that are no alerts.
+//! Posts a body to a webhook, for messages that are not alerts.
 
 use super::client::ReceiverClient;
 use super::endpoint::{ReceiverEndpoint, ReceiverError};
@@ -7,12 +7,12 @@ use super::queue::SendResult;
 pub struct WebhookClient(ReceiverClient);
 
 impl WebhookClient {
-    /// Makes a client; the first message connects.
+    /// Creates a client. The first message opens the connection.
     pub fn new(target: ReceiverEndpoint) -> Result<Self, ReceiverError> {
         ReceiverClient::new(target).map(Self)
     }
 
-    /// Posts `body` unchanged. Errors in a few words, without the address.
+    /// Posts `json` unchanged. Errors with a few words that never contain the URL.
     pub async fn send(&self, json: String) -> Result<(), String> {
         let answer = self.0.post(json).await;
         match answer.fate {

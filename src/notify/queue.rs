@@ -1,7 +1,7 @@
 //! The pending alerts of one receiver, and when to send them. No I/O: times are arguments.
 //!
-//! It keeps the latest state of each alert, not a queue of messages: a receiver that was away for
-//! an hour gets the present state, and the number of alerts bounds the memory.
+//! It keeps the latest state of each alert instead of a list of messages. A receiver that was
+//! unreachable for an hour thus gets the current state, and the number of alerts bounds the memory.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,22 +12,23 @@ use super::endpoint::ReceiverApi;
 use super::notification::{AlertKey, Notification};
 use crate::domain::backoff::Backoff;
 
-/// The largest number of alerts that are kept: a thousand pools with four rules each.
+/// The maximum number of alerts that are kept: a thousand pools with four rules each.
 pub(super) const ALERTS_MAX: usize = 4_096;
 
-/// The largest number of alerts in one message: at most 100 KiB of JSON.
+/// The maximum number of alerts in one message: at most 100 KiB of JSON.
 pub(super) const BATCH_MAX: usize = 200;
 
-/// How often a firing alert is sent to an Alertmanager: five times in its `resolve_timeout`.
+/// The interval at which a firing alert is sent to an Alertmanager: five times within its
+/// `resolve_timeout`.
 pub(super) const RESEND: Duration = Duration::from_secs(60);
 
-/// The number of attempts to deliver the end of an alert; with the waits between them a quarter of
-/// an hour. A firing alert is sent for as long as it fires.
+/// The number of attempts to deliver the end of an alert. With the waits between them they take
+/// about a quarter of an hour. A firing alert is attempted for as long as it fires.
 pub(super) const RESOLVED_ATTEMPTS_MAX: u32 = 10;
 
-/// The first wait after a failure; it doubles up to [`LONGEST_WAIT`].
+/// The wait after the first failure; it doubles up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-/// See [`FIRST_WAIT`]; also the limit of a receiver's `Retry-After`.
+/// The maximum wait after a failure, and the upper limit for a receiver's `Retry-After`.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
 #[derive(Debug)]
@@ -37,8 +38,8 @@ pub(super) struct AlertQueue {
     failures: u32,
     /// Nothing is sent before this time.
     not_before: Option<Instant>,
-    /// The last message was rejected. A single alert may be the cause, so each is sent separately
-    /// until one is accepted.
+    /// Whether the last message was rejected. A single alert may be the cause, so each one is sent
+    /// separately until one is accepted.
     is_refused: bool,
 }
 
@@ -60,7 +61,8 @@ pub(super) enum QueueAction {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SendResult {
     Delivered,
-    /// No response, or one that asks for a later attempt, with the wait if the receiver gave one.
+    /// There was no response, or one that allows a later attempt. Contains the wait that the
+    /// receiver requested, if any.
     Failed(Option<Duration>),
     Refused,
 }
@@ -71,14 +73,14 @@ impl AlertQueue {
         Self { kind, entries, failures: 0, not_before: None, is_refused: false }
     }
 
-    /// Adds a notification. Returns false if it was dropped because there are too many.
+    /// Adds a notification. Returns `false` if it was dropped because there are too many.
     #[must_use]
     pub(super) fn take(&mut self, notification: Notification) -> bool {
         let key = notification.key();
         let is_full = self.entries.len() >= ALERTS_MAX;
         match self.entries.get_mut(&key) {
             Some(entry) => entry.renew(notification),
-            // The end of an unknown alert is not delivered.
+            // The end of an alert that was never queued is not delivered.
             None if !notification.status.is_firing() => {}
             None if is_full => return false,
             None => {
@@ -99,14 +101,14 @@ impl AlertQueue {
         let is_due =
             |alert: &&QueuedAlert| self.due(alert).is_some_and(|at| at.is_none_or(|at| at <= now));
         let mut batch: Vec<&QueuedAlert> = self.entries.values().filter(is_due).collect();
-        // The least tried go first, so that alerts that are always rejected do not block the
-        // others.
+        // The alerts with the fewest attempts go first, so that those that are always rejected do
+        // not block the others.
         batch.sort_by_key(|entry| entry.attempts);
         batch.truncate(if self.is_refused { 1 } else { BATCH_MAX });
         QueueAction::Send(batch.into_iter().map(|entry| entry.notification.clone()).collect())
     }
 
-    /// When to send an entry: `Some(None)` at once, `None` never again.
+    /// When to send an entry: `Some(None)` means at once, `None` never again.
     fn due(&self, entry: &QueuedAlert) -> Option<Option<Instant>> {
         match (entry.told, self.kind) {
             (None, _) => Some(None),
@@ -115,8 +117,8 @@ impl AlertQueue {
         }
     }
 
-    /// Records the outcome of a message sent at `now`. Returns the number of alerts that are given
-    /// up.
+    /// Records the result of a message that was sent at `now`. Returns the number of alerts that
+    /// are given up.
     pub(super) fn settle(
         &mut self,
         sent: &[Notification],
@@ -138,7 +140,7 @@ impl AlertQueue {
         sent.iter().filter(|notification| self.settle_one(notification, fate, now)).count()
     }
 
-    /// Whether the alert is given up.
+    /// Records the result for one alert. Returns whether the alert is given up.
     fn settle_one(&mut self, sent: &Notification, fate: SendResult, now: Instant) -> bool {
         let key = sent.key();
         let Some(entry) = self.entries.get_mut(&key) else { return false };
@@ -146,7 +148,7 @@ impl AlertQueue {
         let is_news = entry.notification.status != sent.status;
         let is_over = !entry.notification.status.is_firing();
         match fate {
-            // It changed while the message was on its way: the newer state is still to be sent.
+            // The alert changed while the message was sent, so the newer state must still be sent.
             SendResult::Delivered if is_news => entry.attempts = 0,
             SendResult::Delivered if is_over => {
                 self.entries.remove(&key);
@@ -171,8 +173,8 @@ impl AlertQueue {
 }
 
 impl QueuedAlert {
-    /// Records a newer notification of the same alert. A start or end is sent at once; a changed
-    /// value only when the alert is sent again anyway.
+    /// Replaces the notification by a newer one about the same alert. A start or end is sent at
+    /// once; a changed value is sent with the next regular message.
     fn renew(&mut self, notification: Notification) {
         if self.notification.status != notification.status {
             self.told = None;

@@ -7,7 +7,8 @@ use super::notification::Notification;
 use crate::domain::text;
 use crate::monitor::AlertStatus;
 
-/// The largest number of lines in `text`; the rest is counted. `alerts` has all of them.
+/// The maximum number of alerts in `text`; the others are only counted there. `alerts` has all of
+/// them.
 const LINES_MAX: usize = 20;
 
 /// The body of the `POST`.
@@ -20,7 +21,7 @@ pub(super) fn body(notifications: &[Notification], enclosed: Option<&str>) -> Va
         "alerts": notifications.iter().map(alert).collect::<Vec<_>>(),
     });
     if let Some(enclosed) = enclosed {
-        // As text, since its signature covers exactly these bytes.
+        // The statement is sent as a string, because its signature covers exactly these bytes.
         body["audit_anchor"] = enclosed.into();
     }
     body
@@ -62,7 +63,8 @@ fn line(notification: &Notification) -> String {
     format!("[{word}] {}: {}", plain(&notification.rule), plain(&notification.summary))
 }
 
-/// Slack reads `<…>` as a link or a mention, and `&` as the start of an entity.
+/// Escapes text for Slack, which reads `<…>` as a link or a mention, and `&` as the start of an
+/// entity.
 fn plain(words: &str) -> String {
     text::quote(words).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

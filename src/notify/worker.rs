@@ -37,7 +37,7 @@ impl ReceiverWorker {
         self.client.target()
     }
 
-    /// Adds a notification and returns at once.
+    /// Queues a notification and returns at once.
     pub(super) fn take(&self, notification: Notification) {
         let is_taken = self.outbox().take(notification);
         if is_taken {

@@ -1,10 +1,10 @@
-//! Joins two policies: that of the fleet file, and one from a policy file.
+//! Combines two policies: that of the fleet file and that of a policy file.
 
 use crate::config::PolicySettings;
 
-/// The join, as far as one policy can express it: never looser than either. Rules for pools with
-/// globs are not joined here, because two lists of globs have no common list; [`super::judge`]
-/// applies each policy separately.
+/// The combined policy, as far as a single policy can express it. It is never looser than either of
+/// the two. Lists of globs are not combined, because a single list cannot express that both lists
+/// must match; [`super::judge`] applies each policy separately.
 pub fn joined(base: &PolicySettings, over: &PolicySettings) -> PolicySettings {
     PolicySettings {
         networks: both(&base.networks, &over.networks),
@@ -35,18 +35,18 @@ pub fn joined(base: &PolicySettings, over: &PolicySettings) -> PolicySettings {
     }
 }
 
-/// Joins lists of what is forbidden.
+/// The union of two lists of restrictions.
 fn both<T: Clone + PartialEq>(base: &[T], over: &[T]) -> Vec<T> {
     let more = over.iter().filter(|item| !base.contains(item));
     base.iter().chain(more).cloned().collect()
 }
 
-/// Globs cannot be joined: takes the list of `base`, or else that of `over`.
+/// The list of globs of `base`, or else that of `over`.
 fn either(base: &Option<Vec<String>>, over: &Option<Vec<String>>) -> Option<Vec<String>> {
     base.as_ref().or(over.as_ref()).cloned()
 }
 
-/// Intersects lists of what is allowed; a policy without the list allows everything.
+/// The intersection of two lists of allowed values. A policy without a list allows everything.
 fn common(base: Option<&[String]>, over: Option<&[String]>) -> Option<Vec<String>> {
     match (base, over) {
         (None, None) => None,
@@ -57,7 +57,7 @@ fn common(base: Option<&[String]>, over: Option<&[String]>) -> Option<Vec<String
     }
 }
 
-/// Restricts what `base` grants to what `over` grants as well; an empty `over` restricts nothing.
+/// The exceptions of `base` that `over` also grants. An empty `over` restricts nothing.
 fn narrowed(base: &[String], over: &[String]) -> Vec<String> {
     base.iter().filter(|item| over.is_empty() || over.contains(item)).cloned().collect()
 }

@@ -11,12 +11,12 @@ use crate::domain::name::{FleetName, PoolName};
 use crate::domain::pool::{Pool, PoolDetail};
 use crate::domain::text::{code, count, list};
 
-/// A request of a pool that a policy forbids.
+/// A value of a pool that a policy forbids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     pub pool: PoolName,
     pub field: &'static str,
-    /// The offending top-level key of `extra_specs`, if there is one.
+    /// The top-level key of `extra_specs` that violates the policy, if there is one.
     pub key: Option<String>,
     pub code: Code,
     /// One sentence without a full stop.
@@ -31,17 +31,17 @@ pub struct UndeclaredPools {
     pub runners: u32,
 }
 
-/// What a pool requests, whether declared or in GARM.
+/// The checked fields of a pool, which is either declared or in GARM.
 struct PoolRequest<'a> {
     name: PoolName,
     provider: Option<&'a str>,
     instance_type: &'a str,
     image: Option<&'a str>,
     labels: Vec<&'a str>,
-    /// The key of the field, and the entity's name.
+    /// The key of the entity's field, and the entity's name.
     entity: Option<(&'static str, &'a str)>,
     runner_group: Option<&'a str>,
-    /// Also `None` for a pool in GARM, where it is an id.
+    /// `None` for a pool in GARM, which has only the id of its template.
     template: Option<&'a str>,
     enable_shell: bool,
     enabled: bool,
@@ -50,8 +50,8 @@ struct PoolRequest<'a> {
     extra_specs: Option<Cow<'a, Map<String, Value>>>,
 }
 
-/// All violations, in the order of the pools. Each policy is checked separately: a pool must
-/// satisfy all of them. Fields that are not set yet (a provider, offline) are not checked.
+/// All violations of declared pools, in the order of the pools. A pool must satisfy each policy.
+/// Fields that are not set yet (for example the provider, offline) are not checked.
 pub fn judge(
     policies: &[&PolicySettings],
     pools: &[DeclaredPool],
@@ -74,7 +74,7 @@ pub fn judge(
     judge_all(policies, &asks.collect::<Vec<_>>(), others)
 }
 
-/// Checks this fleet's pools in GARM, which others may have changed. The runner kit's part of
+/// All violations of this fleet's pools in GARM, which others may have changed. The runner kit in
 /// `extra_specs` is not checked, nor are `extra_specs` that were not read.
 pub fn judge_live(
     policies: &[&PolicySettings],
@@ -120,7 +120,7 @@ fn judge_all(
     all.extend(bound.and_then(|bound| total(bound, pools, others)));
     let mut seen: Vec<Violation> = Vec::new();
     for violation in all {
-        // Both policies may forbid the same.
+        // Two policies may report the same violation.
         if !seen.contains(&violation) {
             seen.push(violation);
         }
@@ -162,8 +162,8 @@ fn instance_type(policy: &PolicySettings, pool: &PoolRequest<'_>) -> Option<Viol
     })
 }
 
-/// Checks the fields for which a policy has a list of globs. GitHub ignores the case of labels and
-/// accounts, so these are compared without regard to case, and for simplicity so are the others.
+/// Checks the fields for which a policy has a list of globs. The comparison ignores case: GitHub
+/// ignores the case of labels and accounts, and for simplicity the other fields are treated alike.
 fn words(policy: &PolicySettings, pool: &PoolRequest<'_>) -> Vec<Violation> {
     let (entity_field, entity) = pool.entity.unzip();
     let one = |value: Option<&'_ str>| value.into_iter().map(str::to_owned).collect::<Vec<_>>();
@@ -264,8 +264,8 @@ fn network(policy: &PolicySettings, pool: &PoolRequest<'_>) -> Vec<Violation> {
         .collect()
 }
 
-/// Blames the first pool that exceeds the limit, in the order of the files. A disabled pool starts
-/// no runners.
+/// Checks the total number of runners. The violation is reported for the first pool, in the order
+/// of the files, that exceeds the limit. Disabled pools start no runners and do not count.
 fn total(bound: u32, pools: &[PoolRequest<'_>], others: UndeclaredPools) -> Option<Violation> {
     let enabled = || pools.iter().filter(|pool| pool.enabled);
     let mut sum = u64::from(others.runners);

@@ -1,9 +1,9 @@
-//! Policy: what pools may request (DESIGN §7). Checks pools and returns violations, each about one
-//! field of one pool.
+//! Policy: what pools may request (DESIGN §7). Checks pools and returns violations, each of which
+//! is about one field of one pool.
 //!
-//! Checks a pool as it will be in GARM: with defaults merged and complete `extra_specs`. Never
-//! reads a file and never decides what follows from a violation. The runners of pools that are not
-//! declared are passed in as a number. [`kit`] is the kit for runners, and decides which pools
+//! Pools are checked as they will be in GARM, with defaults and complete `extra_specs`. Never reads
+//! a file or decides what follows from a violation. Of the pools that are not declared, only the
+//! sum of their runners is known here. [`kit`] generates the runner kit, and decides which pools
 //! cannot have it.
 
 mod join;

@@ -1,4 +1,4 @@
-//! Checks the networks of a pool's runners, by the keys of `extra_specs` that choose them (R8).
+//! Checks the networks of a pool's runners, which certain keys of `extra_specs` select (R8).
 
 use serde_json::{Map, Value};
 
@@ -6,7 +6,7 @@ use crate::config::NetworkRule;
 use crate::domain::glob;
 use crate::domain::text::{code, count};
 
-/// The message, the help, and the offending top-level key, if there is one.
+/// The message, the help, and the top-level key that violates the rule, if there is one.
 type NetworkProblem = (String, String, Option<String>);
 
 /// The violations of a rule in `extra_specs`, at most one per key of the rule.
@@ -63,8 +63,8 @@ fn one(specs: &Map<String, Value>, key: &str, rule: &NetworkRule) -> Option<Netw
 }
 
 /// All values at this path. Providers are Go programs that ignore the case of keys, so `Subnet_ID`
-/// means `subnet_id`. A list on the path stands for each of its entries, and a path with dots may
-/// be a single key.
+/// means `subnet_id`. If there is a list on the path, all its entries are searched. A path with
+/// dots may also be a single key.
 fn found<'v>(specs: &'v Map<String, Value>, path: &str) -> Vec<&'v Value> {
     let named = |name: &str| {
         let name = folded(name);
@@ -92,8 +92,8 @@ pub(super) fn folded(key: &str) -> String {
     key.to_uppercase().to_lowercase()
 }
 
-/// The networks that a value names: a string, each entry of a list, and anything else in its JSON
-/// form, which no sensible glob allows. Null and empty strings name none.
+/// Adds the networks that a value names: a string, each entry of a list, or any other value as
+/// JSON, which no reasonable glob allows. `null` and empty strings name no network.
 fn spread(value: &Value, all: &mut Vec<String>) {
     match value {
         Value::Null => {}

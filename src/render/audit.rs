@@ -10,10 +10,10 @@ use super::words::count;
 use crate::audit::{Anchored, Macs, Report};
 use crate::domain::text::quote;
 
-/// The largest number of gaps, and of writes, that the text lists.
+/// The maximum number of gaps, and of unfinished writes, that the text lists.
 const SHOWN_MAX: usize = 20;
 
-/// The report as text. `files` is the number of files read.
+/// The report as text, without a final line feed. `files` is the number of files read.
 pub fn text(report: &Report, files: usize) -> String {
     let mut lines = Vec::new();
     let records = usize::try_from(report.records).unwrap_or(usize::MAX);

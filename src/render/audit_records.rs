@@ -7,13 +7,13 @@ use super::style::{ERROR, NAME, QUIET, WARNING, paint};
 use crate::audit::SelectedKind;
 use crate::domain::text;
 
-/// The largest number of changed values in a line.
+/// The maximum number of changed values in a line.
 const CHANGES_MAX: usize = 4;
 
-/// The least widths of the columns before the last two; a longer value takes its own width.
+/// The minimum widths of all columns except the last. A longer value widens its line.
 const WIDTHS: [usize; 5] = [20, 18, 12, 20, 22];
 
-/// The names of the columns.
+/// The header line for records of [`line()`].
 pub fn header() -> String {
     let names = ["TIME", "ACT", "POOL", "RUNNER", "BY"];
     let columns = names.iter().zip(WIDTHS).map(|(name, width)| format!("{name:width$}"));
@@ -21,7 +21,7 @@ pub fn header() -> String {
     paint(QUIET, format!("{}  OUTCOME", columns.join("  ")))
 }
 
-/// A record on one line.
+/// A record as one line, aligned with [`header`].
 pub fn line(kind: SelectedKind, members: &Value) -> String {
     let time = seconds(&members["time"]).unwrap_or_else(|| "–".into());
     let act = word(&members["act"]);
@@ -54,13 +54,13 @@ fn plain(time: &str, act: &str, members: &Value) -> String {
     line.trim_end().to_owned()
 }
 
-/// A time, in seconds; absent if the value is none.
+/// A timestamp with a precision of one second; `None` if the value is not a timestamp.
 fn seconds(time: &Value) -> Option<String> {
     let time: Timestamp = time.as_str()?.parse().ok()?;
     Some(time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
-/// Who caused it: the user and the command of a write, the party of an event.
+/// The user and command of a write, or the initiator of an event.
 fn by(members: &Value) -> String {
     match members["by"].as_str() {
         Some("us") => "runnerctl".into(),
@@ -73,7 +73,8 @@ fn by(members: &Value) -> String {
     }
 }
 
-/// The outcome of a write, the changed values, the job, and the decision.
+/// The outcome of a write, changed values, the job, and the decision or plan behind it, joined by
+/// semicolons.
 fn about(members: &Value) -> String {
     let (before, after) = (&members["before"], &members["after"]);
     let mut parts = Vec::new();
@@ -113,7 +114,7 @@ fn is_change(act: &Value) -> bool {
     ["pool changed", "controller changed"].iter().any(|changed| act == changed)
 }
 
-/// ` KEY BEFORE → AFTER, …` for values that differ.
+/// ` KEY BEFORE → AFTER, …` for values that differ, with a leading space; empty if there are none.
 fn changes(before: &Value, after: &Value) -> String {
     let Some(wanted) = after.as_object() else { return String::new() };
     let is_plain = |value: &Value| !value.is_object() && !value.is_array();
@@ -134,7 +135,7 @@ fn changes(before: &Value, after: &Value) -> String {
     }
 }
 
-/// ` (FROM to UNTIL)` of a gap.
+/// ` (FROM to UNTIL)` of a gap, with a leading space; empty if both are unknown.
 fn span(after: &Value) -> String {
     match (seconds(&after["from"]), seconds(&after["until"])) {
         (Some(from), Some(until)) => format!(" ({from} to {until})"),

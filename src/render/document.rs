@@ -10,8 +10,8 @@ pub fn value(document: &impl Serialize) -> Value {
     serde_json::to_value(document).expect("documents hold texts, numbers and lists, which are JSON")
 }
 
-/// The schema of the document with the fields of `T` beside `format_version` and `command`. The
-/// latter is `command`, or any text if absent.
+/// The schema of a document with `format_version`, `command` and the fields of `T`. The value of
+/// `command` must be the given one; any string if `None`.
 pub fn schema<T: JsonSchema>(name: &str, command: Option<&str>) -> Value {
     let mut schema = line_schema::<T>(name);
     let command =
@@ -25,9 +25,9 @@ pub fn schema<T: JsonSchema>(name: &str, command: Option<&str>) -> Value {
     schema
 }
 
-/// The schema of the output `name`, whose keys are the fields of `T` and no others.
+/// The schema of the output `name`, which has exactly the fields of `T`.
 pub fn line_schema<T: JsonSchema>(name: &str) -> Value {
-    // Inlined, because the names of types are no interface.
+    // Subschemas are inlined, because the names of our types are not part of the interface.
     let settings = SchemaSettings::draft2020_12()
         .for_serialize()
         .with(|settings| settings.inline_subschemas = true)
@@ -39,8 +39,8 @@ pub fn line_schema<T: JsonSchema>(name: &str) -> Value {
     schema.to_value()
 }
 
-/// Lets an object have no keys but its own. In an object whose further keys are alternatives, the
-/// alternatives stay open, and only the whole is closed.
+/// Forbids unknown keys in an object. If an object is composed of alternatives, only the
+/// composition forbids them, because each alternative would refuse the keys of the others.
 fn close(schema: &mut Schema) {
     transform_subschemas(&mut close, schema);
     let Some(map) = schema.as_object_mut() else { return };
@@ -52,7 +52,8 @@ fn close(schema: &mut Schema) {
     map.insert(rule.into(), false.into());
 }
 
-/// Whether there are alternatives, at any depth.
+/// Lets the alternatives of a schema accept unknown keys, at any depth. Returns whether there are
+/// any.
 fn open_alternatives(map: &mut Map<String, Value>) -> bool {
     let mut is_composed = false;
     for word in ["anyOf", "oneOf", "allOf"] {

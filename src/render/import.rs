@@ -15,7 +15,7 @@ use crate::domain::pool::Pool;
 use crate::domain::text;
 use crate::policy::kit;
 
-/// The longest generated name, without the number that distinguishes equal ones.
+/// The maximum length of a generated name, without the number that distinguishes equal names.
 const NAME_MAX: usize = 24;
 
 /// Labels that do not describe the purpose of a pool.
@@ -36,7 +36,7 @@ const COMMON_LABELS: &[&str] = &[
     "aarch64",
 ];
 
-/// A pool to be adopted.
+/// A pool to adopt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PoolDraft {
     /// GARM's id of the pool.
@@ -44,7 +44,7 @@ pub struct PoolDraft {
     pub name: String,
     /// The fields in the order of the file.
     pub fields: Vec<(&'static str, Value)>,
-    /// Why the pool cannot be written as YAML, if it cannot.
+    /// Why the pool cannot be written as YAML; `None` if it can.
     pub obstacle: Option<String>,
 }
 
@@ -71,7 +71,7 @@ impl PoolDraft {
 /// The start of a list item.
 const LEAD: &str = "  - ";
 
-/// The comment at the top of the file: the order in which no job waits longer than under GARM
+/// The comment at the top of the file. In this order of steps, no job waits longer than with GARM
 /// alone.
 pub const ORDER: &str = "\
 # Adopt these pools with `runnerctl apply`, then turn `autoscale` on, then start `runnerctl watch`, and
@@ -86,9 +86,9 @@ pub fn file(items: &[String]) -> String {
     format!("pools:{}\n{}", if has_pool { "" } else { " []" }, items.join("\n"))
 }
 
-/// A draft of every unmanaged pool, in GARM's order. `taken` are the names in use. `base` is a pool
-/// with only a name: only the fields that differ from it are written, besides those that a reader
-/// always wants to see.
+/// A draft of every unmanaged pool, in GARM's order. `taken` are the names in use. `base` is a
+/// declared pool with only a name; of the less important fields, only those that differ from it are
+/// written.
 pub fn drafts(fleet: &Fleet, taken: &BTreeSet<String>, base: &DeclaredPool) -> Vec<PoolDraft> {
     let mut taken = taken.clone();
     let mut drafts = Vec::new();
@@ -111,7 +111,7 @@ fn fields(
     base: &DeclaredPool,
 ) -> Vec<(&'static str, Value)> {
     let spec = &pool.spec;
-    // The runner kit contains a private key, and a plan adds it again.
+    // The runner kit is left out: it contains a private key, and a plan adds it again.
     let specs = kit::without(&spec.extra_specs);
     let mut fields = vec![("name", json!(name)), ("adopt", json!(pool.id.as_str()))];
     fields.extend(entity(pool, fleet));
@@ -128,7 +128,7 @@ fn fields(
     ]);
     let garms = fleet.controller.backoff.max(Duration::from_secs(1));
     let minutes = |n: u32| duration::format(Duration::from_secs(u64::from(n) * 60));
-    // The pool of a repository has no runner group, whatever the defaults.
+    // The pool of a repository never has a runner group, even if the defaults name one.
     let is_repository = pool.entity.kind == EntityKind::Repository;
     let group = base.runner_group.as_deref().filter(|_| !is_repository);
     let template = fitting_template(pool, fleet);
@@ -166,8 +166,8 @@ fn fields(
     fields
 }
 
-/// Whether a job would wait longer under the pool's policy than under GARM alone, which starts a
-/// runner after its backoff.
+/// Whether a job could wait longer under the defaults than with GARM alone, which starts a runner
+/// after its backoff.
 fn has_longer_wait(base: &DeclaredPool, garms: Duration) -> bool {
     garms.as_secs() <= duration::DURATION_MAX_S
         && base.scale.max_queue_wait.is_none_or(|max_queue_wait| max_queue_wait > garms)
@@ -186,7 +186,8 @@ fn proxy<'f>(pool: &Pool, fleet: &'f Fleet) -> Option<&'f Proxy> {
     fleet.proxies.iter().find(|proxy| Some(proxy.id) == pool.spec.proxy_id)
 }
 
-/// The defaults that would change the pool and that none of its fields can override.
+/// Why the pool cannot be written as YAML: a default would change it, and no field can override
+/// that default.
 fn obstacle(pool: &Pool, fleet: &Fleet, base: &DeclaredPool) -> Option<String> {
     let is_lost = |default: &Option<String>, is_named: bool| default.is_some() && !is_named;
     let would = |key: &str| {
@@ -202,7 +203,7 @@ fn obstacle(pool: &Pool, fleet: &Fleet, base: &DeclaredPool) -> Option<String> {
     None
 }
 
-/// The pool's own settings, and `null` for each that `defaults` would add.
+/// The pool's own settings, and `null` for each one that `defaults` would add.
 fn merged_away(base: &Map<String, Value>, own: &Map<String, Value>) -> Map<String, Value> {
     let unwanted = base.keys().filter(|key| !own.contains_key(*key));
     unwanted.map(|key| (key.clone(), Value::Null)).chain(own.clone()).collect()
@@ -222,7 +223,7 @@ fn entity(pool: &Pool, fleet: &Fleet) -> Vec<(&'static str, Value)> {
     fields
 }
 
-/// A pool name from the first descriptive label, else from the flavor.
+/// A pool name from the first descriptive label, or else from the flavor.
 fn made_up_name(pool: &Pool) -> String {
     let says_something = |text: &&str| !text.is_empty() && !COMMON_LABELS.contains(text);
     let word = pool.spec.labels.keys().find(says_something).unwrap_or(&pool.spec.flavor);
@@ -363,7 +364,7 @@ mod tests {
             "#);
     }
 
-    /// Under its own policy a lone job waited 2m 15s, where GARM alone took 45 s.
+    /// Without it, a single job waited for 2m 15s, against 45 s with GARM alone.
     #[test]
     fn garms_backoff_becomes_max_queue_wait() {
         let wait = |backoff: u64, own: Option<u64>| {
@@ -384,7 +385,7 @@ mod tests {
         );
     }
 
-    /// It contains a key, and a fleet file with `runner_mtls` adds it again.
+    /// The kit contains a key, and a fleet file with `runner_mtls` adds it again.
     #[test]
     fn the_runner_kit_is_left_out() {
         let mut kept = by_hand("p1", &["x"]);

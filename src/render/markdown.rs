@@ -1,4 +1,4 @@
-//! Quotes external text in Markdown: only in code spans, which it cannot end.
+//! Quotes external text in Markdown. It appears only in code spans, which it cannot end.
 
 use crate::domain::text::escape;
 
@@ -14,7 +14,7 @@ pub(super) fn span(text: &str) -> String {
     }
 }
 
-/// A sentence with quoted parts in backticks. If anything outside of them could be read as
+/// A sentence with quoted parts in backticks. If anything outside the quoted parts could be
 /// Markdown, the whole sentence becomes one code span.
 pub(super) fn sentence(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();

@@ -1,6 +1,6 @@
-//! Renders values as text, JSON, Markdown and HTML. The width is an argument; nothing is printed here.
+//! Renders values as text, JSON, Markdown and HTML. The width is an argument. Never prints.
 //!
-//! Text has ANSI styles by meaning ([`style`]); the printer strips them where colour is not wanted.
+//! Text has ANSI styles, chosen by meaning ([`style`]); the printer strips them if colour is off.
 //! All values from YAML or GARM are escaped ([`crate::domain::text`]).
 
 pub mod audit;

@@ -17,14 +17,15 @@ use crate::event::{StepOutcome, StepResult};
 use crate::monitor::compliance::RequirementVerdict;
 use crate::plan::{Action, Plan, Resource, Step};
 
-/// A table of all outcomes, those that are not done last, at most `width` columns wide, each help once, and a line with counts.
-/// Empty for no outcomes.
+/// A table of all outcomes, at most `width` columns wide, then each help once, then a line with
+/// counts. Empty if there are no outcomes.
 pub fn text(outcomes: &[StepOutcome], width: usize) -> String {
     if outcomes.is_empty() {
         return String::new();
     }
     let header = ["POOL", "ACTION", "OUTCOME", "DETAIL"].map(Cell::text).into();
-    // What needs attention is last, beside the counts: a long table moves its beginning off the screen.
+    // Steps that need attention come last, because the beginning of a long table scrolls off the
+    // screen.
     let (done, rest): (Vec<_>, Vec<_>) = outcomes.iter().partition(|outcome| is_done(outcome));
     let rows = done.into_iter().chain(rest).map(row).collect();
     let helps: Vec<String> = helps(outcomes)
@@ -35,8 +36,9 @@ pub fn text(outcomes: &[StepOutcome], width: usize) -> String {
     format!("{}{helps}\n{}\n", table(header, rows, width), summary(outcomes))
 }
 
-/// The next step after an apply, as one sentence without a full stop. In this order no job waits
-/// longer than before: adopt, turn `autoscale` on, start `watch`, then raise GARM's own backoff.
+/// The next step after an apply that created or adopted pools, as one sentence without a full stop.
+/// No job waits longer than before if the operator adopts the pools, turns `autoscale` on, starts
+/// `watch` and raises GARM's own backoff in this order.
 pub fn next_step(desired: &Desired, plan: &Plan) -> Option<String> {
     let come = |step: &&Step| matches!(step.action, Action::Adopt | Action::Create);
     let came: Vec<&PoolName> =
@@ -92,7 +94,7 @@ fn row(outcome: &StepOutcome) -> Vec<Cell> {
     ]
 }
 
-/// The pool; other subjects are in brackets.
+/// The name of the pool; other subjects are in parentheses.
 fn name(outcome: &StepOutcome) -> String {
     match &outcome.about {
         Resource::Pool(pool) => pool.to_string(),
@@ -144,7 +146,7 @@ struct ApplyJson<'a> {
     outcomes: Vec<OutcomeJson<'a>>,
 }
 
-/// The fields of `apply`'s document.
+/// The fields of `apply`'s document besides `format_version` and `command`.
 pub fn json(plan: &Plan, verdicts: &[RequirementVerdict], outcomes: &[StepOutcome]) -> Value {
     document::value(&ApplyJson { plan: plan_fields(plan, verdicts), outcomes: rows(outcomes) })
 }
@@ -173,7 +175,7 @@ fn detail(outcome: &StepOutcome) -> String {
     }
 }
 
-/// A Markdown table under a heading with counts. Every value is in a code span or one of our own
+/// A Markdown table below a heading with counts. Every value is in a code span or one of our own
 /// words.
 pub fn markdown(outcomes: &[StepOutcome]) -> String {
     let heading = strip_str(&summary(outcomes)).to_string();

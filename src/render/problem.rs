@@ -1,4 +1,4 @@
-//! Problems as text, JSON, Markdown and annotations of GitHub Actions. Quoted source comes from
+//! Problems as text, JSON, Markdown and annotations for GitHub Actions. Source lines come from
 //! excerpts, in which secrets are already masked.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use super::words::count;
 use crate::config::{Excerpt, Location, Problem, Role, Severity};
 use crate::domain::text::escape;
 
-/// The widest report, in columns.
+/// The maximum width of a report, in columns.
 const WIDTH: usize = 120;
 
 /// Problems of one code and message that are shown with their source. Of the others, such as those
@@ -121,7 +121,7 @@ pub fn markdown(problems: &[Problem], heading: &str) -> String {
     text
 }
 
-/// The failure of a command, for the same page.
+/// The failure of a command as Markdown, for the summary page of a workflow run.
 pub fn failure(command: &str, message: &str, help: Option<&str>) -> String {
     let mut text = format!("### `runnerctl {command}` has failed\n\n{}\n", sentence(message));
     for help in help.iter().flat_map(|help| help.lines()) {
@@ -139,13 +139,13 @@ pub struct WorkflowStep {
     pub working: PathBuf,
 }
 
-/// The number of errors, and of warnings, that GitHub shows of one step; it drops the rest
-/// silently. Source: <https://docs.github.com/en/actions/reference/limits>.
+/// The number of errors, and of warnings, that GitHub shows per step; it drops the rest silently.
+/// Source: <https://docs.github.com/en/actions/reference/limits>.
 const ANNOTATIONS_MAX: usize = 10;
 
-/// One workflow command of GitHub Actions for each problem, escaped. Where GitHub would drop some,
-/// the last one of the severity says how many are missing. GitHub finds a file by its path from the
-/// top of the repository; without a `step`, paths stay as they are shown.
+/// One workflow command of GitHub Actions for each problem, escaped. If GitHub would drop some, the
+/// last annotation of that severity says how many are missing. GitHub finds a file by its path from
+/// the top of the repository; without a `step`, paths are not changed.
 pub fn annotations(problems: &[Problem], step: Option<&WorkflowStep>) -> Vec<String> {
     let mut lines = Vec::new();
     let mut rest = Vec::new();
@@ -194,8 +194,8 @@ fn annotation(problem: &Problem, step: Option<&WorkflowStep>) -> String {
 }
 
 impl WorkflowStep {
-    /// A shown path relative to the top of the repository; unchanged if it is outside, or an
-    /// address instead of a path.
+    /// A shown path, made relative to the top of the repository; unchanged if it is outside the
+    /// repository or is a URL.
     fn path(&self, shown: &str) -> String {
         if shown.contains("://") {
             return shown.to_owned();
@@ -208,7 +208,7 @@ impl WorkflowStep {
     }
 }
 
-/// A path without `.` and `..`, resolved without the file system.
+/// Removes `.` and `..` from a path, without reading the file system.
 fn without_dots(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
@@ -223,12 +223,12 @@ fn without_dots(path: &Path) -> PathBuf {
     plain
 }
 
-/// The escapes of GitHub's workflow commands for the text after the second `::`.
+/// Escapes the text after the second `::` of a workflow command.
 fn value(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// The escapes for a property, which ends at a comma or a colon.
+/// Escapes a property of a workflow command, which ends at a comma or a colon.
 fn property(text: &str) -> String {
     value(text).replace(':', "%3A").replace(',', "%2C")
 }
@@ -265,7 +265,7 @@ fn stand_in(index: usize) -> String {
     format!("\u{e000}{index}\u{e000}")
 }
 
-/// Replaces the placeholder and its line and column by the real location.
+/// Replaces the placeholder and its line and column with the real location.
 fn with_place(report: &str, stand_in: &str, place: &Location) -> String {
     let Some((before, rest)) = report.split_once(stand_in) else { return report.to_owned() };
     let after = rest.trim_start_matches(|c: char| c == ':' || c.is_ascii_digit());

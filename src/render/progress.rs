@@ -43,7 +43,7 @@ pub fn doing(event: &ApplyEvent) -> String {
     }
 }
 
-/// That a runner cannot be deleted, with the error of its provider.
+/// A clause which says that a runner cannot be deleted, with the error of its provider.
 pub fn undeletable(runner: &RunnerName, fault: &str) -> String {
     let said = text::said(fault);
     format!("runner {} cannot be deleted: its provider says: {said}", text::code(runner.as_str()))
@@ -75,7 +75,7 @@ fn ended(outcome: &StepOutcome) -> String {
     }
 }
 
-/// A whole line for a log: `default: create done`.
+/// The event as a line of a log, with its subject: `default: create done`.
 pub fn line(event: &ApplyEvent) -> String {
     let subject = paint(NAME, subject(&about(event)));
     let doing = doing(event);

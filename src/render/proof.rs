@@ -7,7 +7,7 @@ use super::style::{GOOD, WARNING, paint};
 use super::words::count;
 use crate::domain::proof::{Attempt, Probe, Proof};
 
-/// The result in one line, and a line for each request that was not refused.
+/// The result in one line, then a line for each probe that does not show enforcement.
 pub fn text(probes: &[Probe]) -> String {
     let proof = Proof::of(probes);
     let style = if proof == Proof::Enforced { GOOD } else { WARNING };
@@ -19,8 +19,8 @@ pub fn text(probes: &[Probe]) -> String {
     text
 }
 
-/// The result in one sentence without a full stop: how much was refused, or the first request that
-/// was not, and the number of further ones.
+/// The result in one sentence without a full stop: the number of refused requests, or the first
+/// request that was not refused and the number of others.
 pub fn sentence(probes: &[Probe]) -> String {
     let proof = Proof::of(probes);
     let said = match proof {

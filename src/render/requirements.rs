@@ -14,7 +14,7 @@ pub fn text(verdicts: &[RequirementVerdict], width: usize) -> String {
     format!("{}\n{lines}", paint(NAME, "Requirements"))
 }
 
-/// The report as a Markdown list. The sentences are in code spans and cannot end them.
+/// The report as a Markdown list. Each sentence is in a code span, which it cannot end.
 pub fn markdown(verdicts: &[RequirementVerdict]) -> String {
     let line = |verdict: &RequirementVerdict| {
         let said = sentence(verdict).replace('`', "'");
@@ -23,7 +23,7 @@ pub fn markdown(verdicts: &[RequirementVerdict]) -> String {
     format!("\n#### Requirements\n\n{}", verdicts.iter().map(line).collect::<String>())
 }
 
-/// One line of a log, without the level.
+/// A verdict as the message of a log line.
 pub fn log_line(verdict: &RequirementVerdict) -> String {
     format!("{} {}: {}", verdict.requirement.id(), verdict.answer.word(), sentence(verdict))
 }

@@ -79,17 +79,17 @@ fn hue(color: AnsiColor) -> Color {
     }
 }
 
-/// One line below the header and no other borders, which also reads well in a log.
+/// A line below the header and no other borders, so that the table is readable in a log, too.
 const LOOK: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
-/// A table with more columns than this gets less padding if it does not fit otherwise.
+/// A table with more columns than this has less padding if it would not fit otherwise.
 const FEW: usize = 8;
 
-/// A table with a header, at most `width` columns wide: the widest columns wrap, but not the first
-/// one, which names the row, unless it takes more than a third of the width. Words are broken only
-/// where they do not fit beside one another, the longest first. Lines have no trailing blanks; the
-/// last one ends in a line feed.
+/// A table with a header, at most `width` characters wide. The widest columns wrap; the first one,
+/// which names the row, wraps only if it takes more than a third of the width. Words are broken
+/// only if the longest words of all columns do not fit side by side, the longest first. Lines have
+/// no trailing blanks; the last one ends with a line feed.
 pub fn table(header: Vec<Cell>, rows: Vec<Vec<Cell>>, width: usize) -> String {
     let widest = |column: usize| {
         let cells = rows.iter().chain([&header]).filter_map(|row| row.get(column));
@@ -133,7 +133,7 @@ pub fn table(header: Vec<Cell>, rows: Vec<Vec<Cell>>, width: usize) -> String {
     text
 }
 
-/// The least width at which no word of the table is broken, with one blank between two columns.
+/// The minimum width at which no word of the table is broken, with one blank between columns.
 pub fn least_width(header: &[Cell], rows: &[Vec<Cell>]) -> usize {
     let longest = |column: usize| {
         let cells =
@@ -143,8 +143,8 @@ pub fn least_width(header: &[Cell], rows: &[Vec<Cell>]) -> usize {
     (0..header.len()).map(longest).sum::<usize>() + header.len().saturating_sub(1)
 }
 
-/// The width of each column's longest word; `None` for the columns with the longest words, as many
-/// as must shrink to fit `width`.
+/// The width of each column's longest word; `None` for as many columns as must shrink to fit
+/// `width`, those with the longest words first.
 fn least_widths(words: Vec<usize>, width: usize) -> Vec<Option<u16>> {
     let mut least: Vec<_> = words.into_iter().map(Some).collect();
     // A column and the gap before it take at least three characters.
@@ -158,7 +158,7 @@ fn least_widths(words: Vec<usize>, width: usize) -> Vec<Option<u16>> {
     least.into_iter().map(|width| width.and_then(|width| u16::try_from(width).ok())).collect()
 }
 
-/// Removes trailing blanks, also those before the end of a style.
+/// Removes trailing blanks, including those before a closing style sequence.
 fn without_trailing_blanks(line: &str) -> String {
     let mut kept = line.trim_end();
     let mut styles = String::new();

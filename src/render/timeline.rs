@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::style::{ADDED, CHANGED, QUIET, paint};
 
-/// The largest number of rows for the runners; a row stands for several if there are more.
+/// The maximum number of rows for the runners. With more runners, a row stands for several.
 const ROWS_MAX: u32 = 10;
 
-/// The levels of the line that shows the queue.
+/// The characters of the queue line, by height.
 const STEPS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// A pool at one moment.
@@ -19,8 +19,8 @@ pub struct Sample {
     pub booting: u32,
 }
 
-/// Draws samples that are `step` apart, one column each, with `most` as the [`Scale`] of queue and
-/// runners. The chart is 9 columns wider than its samples.
+/// Draws samples that are `step` apart, one column each. The chart is 10 columns wider than the
+/// number of samples.
 pub fn draw(samples: &[Sample], step: Duration, scale: Scale) -> String {
     let mut text = queue(samples, scale.queued);
     let per_row = scale.runners.div_ceil(ROWS_MAX).max(1);
@@ -46,7 +46,7 @@ pub fn legend() -> String {
     )
 }
 
-/// The largest values of a chart, so that two charts can be compared.
+/// The maximum values of a chart. Charts with the same scale can be compared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Scale {
     pub queued: u32,
@@ -81,7 +81,7 @@ fn block(sample: &Sample, low: u32) -> Block {
     }
 }
 
-/// One row; equal neighbours share a style.
+/// One row. Adjacent equal blocks share one style sequence.
 fn columns(blocks: impl Iterator<Item = Block>) -> String {
     let mut runs: Vec<(Block, usize)> = Vec::new();
     for block in blocks {
@@ -112,7 +112,7 @@ fn queue(samples: &[Sample], most: u32) -> String {
     format!("{title} {}\n", paint(CHANGED, line.trim_end()))
 }
 
-/// A tick and its minute for every fifth one.
+/// The time axis, with a tick and a label every five minutes.
 fn axis(columns: usize, step: Duration) -> String {
     let (mut line, mut minutes) = (String::new(), String::new());
     let seconds = step.as_secs().max(1);

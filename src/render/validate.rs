@@ -29,7 +29,8 @@ struct ValidateJson<'a> {
     requirements: Option<Vec<RequirementJson<'a>>>,
 }
 
-/// The fields of `validate`'s document. `online` holds the results of the checks against GARM.
+/// The fields of `validate`'s document besides `format_version` and `command`. `online` contains
+/// the results of the checks against GARM.
 pub fn json(
     problems: &[Problem],
     unread: &[String],

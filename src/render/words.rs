@@ -1,4 +1,4 @@
-//! Plurals, durations and spelling hints in one wording.
+//! Plurals, durations and spelling suggestions.
 
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ pub fn span(duration: Duration) -> String {
     }
 }
 
-/// The candidate that `name` was most likely meant to be, if one is close enough for a hint: at
-/// most a third of its characters differ, and some are the same.
+/// The candidate that is closest to `name`; `None` if every candidate differs from it in more than
+/// a third of its characters, or in all.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let characters = name.chars().count();
     let allowed = characters.div_ceil(3).min(characters.saturating_sub(1));

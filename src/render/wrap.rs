@@ -1,10 +1,10 @@
-//! Wraps sentences to a width, and cuts text to the size of a screen.
+//! Wraps sentences to a width, and truncates text to the size of a screen.
 
 use anstream::adapter::strip_str;
 
-/// Wraps `text` at its blanks so that no line is wider than `width`: the first line starts with
-/// `first`, the others with as many blanks. A wider word stays whole on its own line, since it may
-/// be a name to copy. Widths are in characters.
+/// Wraps `text` at its blanks so that no line is wider than `width`. The first line starts with
+/// `first`, the others with the same number of blanks. A wider word is not broken, because a user
+/// may want to copy it. Widths are in characters.
 pub fn hanging(first: &str, text: &str, width: usize) -> String {
     let indent = first.chars().count();
     let room = width.saturating_sub(indent).max(1);
@@ -28,8 +28,9 @@ pub fn hanging(first: &str, text: &str, width: usize) -> String {
     format!("{first}{}", lines.join(&format!("\n{}", " ".repeat(indent))))
 }
 
-/// The first lines of `text` that fit a screen of this many lines and `width` columns, and the
-/// number of remaining lines. A wider line takes several. Styles take no space.
+/// The first lines of `text` that fit on a screen with this number of lines and `width` columns,
+/// and the number of remaining lines. A wider line takes several lines of the screen. Styles take
+/// no space.
 pub fn on_screen(text: &str, width: usize, lines: usize) -> (String, usize) {
     let taken = |line: &str| strip_str(line).to_string().chars().count().div_ceil(width).max(1);
     let mut left = lines;

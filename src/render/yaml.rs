@@ -1,6 +1,6 @@
-//! Writes YAML in block style, as far as `import` needs it.
+//! Writes the subset of YAML that `import` and `init` need.
 //!
-//! Handwritten, because people and other YAML libraries read the result: text that any of them
+//! Handwritten, because people and other YAML libraries read the result: text that some library
 //! could misread is quoted, and nothing is folded or wrapped.
 
 use serde_json::{Map, Value};
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 const NOT_TEXT: &[&str] =
     &["true", "false", "yes", "no", "on", "off", "y", "n", "null", "nan", "inf", "infinity"];
 
-/// A scalar on one line; a list or mapping in flow style, here JSON.
+/// A value on one line; lists and mappings are in flow style.
 pub fn inline(value: &Value) -> String {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
@@ -27,7 +27,7 @@ pub fn inline(value: &Value) -> String {
     }
 }
 
-/// The entries of a mapping, one per line, indented by `indent` blanks; ends in a line feed.
+/// The entries of a mapping in block style, indented by `indent` blanks. Ends with a line feed.
 pub fn block(map: &Map<String, Value>, indent: usize) -> String {
     let mut text = String::new();
     let blanks = " ".repeat(indent);
@@ -54,18 +54,18 @@ pub fn block(map: &Map<String, Value>, indent: usize) -> String {
     text
 }
 
-/// Whether a list fits one line.
+/// Whether a list has only scalars and fits on one line.
 fn is_flat(items: &[Value]) -> bool {
     let is_scalar = |value: &Value| !value.is_array() && !value.is_object();
     items.iter().all(is_scalar)
         && items.iter().map(|item| inline(item).len() + 2).sum::<usize>() < 80
 }
 
-/// A text: plain if no reader can misread it, else in double quotes.
+/// A text: plain if no reader can misread it, otherwise in double quotes.
 pub fn text_scalar(text: &str) -> String {
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
     let starts_well = text.chars().next().is_some_and(|c| c.is_ascii_alphabetic());
-    // `a:b` and `a b` would be valid plain YAML, but quotes do no harm.
+    // `a:b` and `a b` would also be valid plain scalars; quoting them keeps this rule simple.
     if starts_well && text.chars().all(is_word) && !NOT_TEXT.contains(&&*text.to_lowercase()) {
         return text.to_owned();
     }

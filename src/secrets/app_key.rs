@@ -27,7 +27,7 @@ pub struct AppKey {
 /// Why a text is not the key of a GitHub App. Never contains a part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidKey {
-    /// What is wrong, as a phrase to follow a colon.
+    /// What is wrong, as a clause that can follow a colon.
     pub got: &'static str,
     pub help: &'static str,
 }
@@ -42,7 +42,7 @@ const LINES: &str = "store the PEM with its line breaks, as in the file";
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 
 impl AppKey {
-    /// Reads PEM with exactly one unencrypted RSA key of at least 2048 bits, in PKCS#1 or PKCS#8.
+    /// Parses PEM with exactly one unencrypted RSA key of at least 2048 bits, in PKCS#1 or PKCS#8.
     pub fn read(secret: &SecretString) -> Result<Self, InvalidKey> {
         let text = secret.expose_secret();
         let sections = sections(text)?;
@@ -81,10 +81,10 @@ fn fingerprint(public: &SubjectPublicKeyInfoDer<'_>) -> Option<Fingerprint> {
     Fingerprint::parse(&format!("SHA256:{}", STANDARD.encode(digest)))
 }
 
-/// A section of PEM: its label and its DER.
+/// A section of a PEM text: its label and its DER.
 type Section = (SectionKind, Zeroizing<Vec<u8>>);
 
-/// The sections of the PEM, in order. Text that is not PEM has none.
+/// The sections of a PEM text, in order. Other text has no sections.
 fn sections(text: &str) -> Result<Vec<Section>, InvalidKey> {
     if text.contains("BEGIN ENCRYPTED PRIVATE KEY-----") || text.contains("Proc-Type: 4,ENCRYPTED")
     {
@@ -100,7 +100,7 @@ fn sections(text: &str) -> Result<Vec<Section>, InvalidKey> {
     <(SectionKind, Vec<u8>)>::pem_slice_iter(text.as_bytes())
         .map(|found| found.map(|(kind, der)| (kind, Zeroizing::new(der))))
         .collect::<Result<_, _>>()
-        // The error would quote the line.
+        // The library's error is dropped, because it quotes the line.
         .map_err(|_| InvalidKey { got: "its PEM is truncated or invalid", help: LINES })
 }
 

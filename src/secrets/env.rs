@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use super::error::SourceError;
 
-/// The value unchanged; nothing is trimmed.
+/// Reads the variable. Its value is not trimmed.
 pub(super) fn read(name: &str) -> Result<SecretString, SourceError> {
     judge(std::env::var_os(name))
 }
@@ -14,7 +14,7 @@ pub(super) fn read(name: &str) -> Result<SecretString, SourceError> {
 fn judge(found: Option<OsString>) -> Result<SecretString, SourceError> {
     let help = "set and export it where `runnerctl` is started";
     let value = found.ok_or_else(|| SourceError::new("the variable is not set").help(help))?;
-    // A value that is not UTF-8 comes back inside the error: it is dropped here.
+    // The error is dropped, because it contains the value.
     let value =
         value.into_string().map_err(|_| SourceError::new("the value is not valid UTF-8"))?;
     if value.is_empty() {

@@ -1,4 +1,4 @@
-//! Errors in resolving references. They never contain a value.
+//! Errors of resolving references. They never contain a secret.
 
 use std::fmt;
 
@@ -8,19 +8,19 @@ use crate::domain::text;
 /// A reference that cannot be resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretError {
-    /// The reference as written, escaped; of `exec:` only the program.
+    /// The reference as written, escaped. Of an `exec:` reference, only the program is shown.
     pub reference: String,
     pub got: String,
     pub help: Option<String>,
     pub blame: Blame,
 }
 
-/// What is at fault; it decides the exit code.
+/// What must be corrected. It determines the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blame {
-    /// The reference, or what it refers to on this machine (3).
+    /// The reference, or what it refers to on this machine (exit code 3).
     Reference,
-    /// A secrets manager that cannot be reached or refuses (4).
+    /// The secrets manager, which cannot be reached or refuses the request (exit code 4).
     Manager,
 }
 
@@ -39,7 +39,7 @@ impl fmt::Display for SecretError {
 
 impl std::error::Error for SecretError {}
 
-/// What is wrong with a source, before the reference that led there is known.
+/// What is wrong with a source. The caller adds the reference.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SourceError {
     pub(super) got: String,

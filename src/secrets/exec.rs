@@ -14,11 +14,12 @@ use zeroize::Zeroizing;
 use super::error::SourceError;
 use super::{ResolveOptions, VALUE_MAX};
 
-/// How long the program may take. Tools of secrets managers answer within two seconds or hang.
+/// How long the program may take. The tools of secrets managers either answer within two seconds or
+/// hang.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs the command and reads its standard output. Standard error is discarded, because a tool with
-/// tracing prints the secret there.
+/// tracing may print the secret there.
 pub(super) async fn read(
     words: &[String],
     options: &ResolveOptions,
@@ -35,7 +36,7 @@ pub(super) async fn read(
     if !options.base_dir.as_os_str().is_empty() {
         command.current_dir(&options.base_dir);
     }
-    // A process group of its own, so that its children can be killed with it.
+    // The program gets its own process group, so that its children can be killed with it.
     command.process_group(0).kill_on_drop(true);
     let child = command.spawn().map_err(|error| not_started(&error))?;
     let mut group = ProcessGroup::new(child);
@@ -46,7 +47,8 @@ pub(super) async fn read(
     }
 }
 
-/// A path is relative to the directory of the fleet file; a bare name is looked up in `PATH`.
+/// The program to run. A path is relative to the folder of the fleet file; a bare name is looked up
+/// in `PATH`.
 fn located(program: &str, base_dir: &Path) -> PathBuf {
     if program.contains('/') { base_dir.join(program) } else { PathBuf::from(program) }
 }
@@ -61,7 +63,8 @@ fn not_started(error: &io::Error) -> SourceError {
     }
 }
 
-/// A running program and its children, which are killed if this is dropped before the program ends.
+/// A running program and its children. They are killed if this value is dropped before the program
+/// ends.
 struct ProcessGroup {
     child: Child,
     id: Option<Pid>,
@@ -74,7 +77,8 @@ impl ProcessGroup {
     }
 
     async fn output(&mut self) -> Result<Zeroizing<Vec<u8>>, SourceError> {
-        // Allocated at full size: a buffer that grows leaves copies behind.
+        // Allocated at full size, because a buffer that grows leaves copies of the secret in
+        // memory.
         let mut bytes = Zeroizing::new(Vec::with_capacity(VALUE_MAX + 1));
         let stdout = self.child.stdout.take().expect("piped above, taken once");
         let lost =
@@ -84,7 +88,7 @@ impl ProcessGroup {
             return Err(SourceError::new("the value is longer than 64 KiB"));
         }
         let status = self.child.wait().await.map_err(lost)?;
-        // The process was reaped: its id may be reused from here on.
+        // The process has been reaped, so its id may be reused.
         self.id = None;
         if status.success() { Ok(bytes) } else { Err(failed(status)) }
     }
@@ -92,7 +96,7 @@ impl ProcessGroup {
 
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
-        // A failure means that no process is left, which is the goal.
+        // This fails only if no process is left.
         if let Some(id) = self.id {
             let _ = kill_process_group(id, Signal::KILL);
         }
@@ -151,7 +155,7 @@ mod tests {
     async fn a_failing_program_shows_its_code_but_not_its_output() {
         let line = format!("echo {CANARY}; echo {CANARY} >&2; exit 7");
         check(&["sh", "-c", &line], Err("the program exited with code 7")).await;
-        // Nothing of its output is shown, in whatever form it is.
+        // The error contains no part of the output in any encoding.
         let line = format!("printf {CANARY} | od -An -tx1 >&2; printf {CANARY} | base64; exit 7");
         check(&["sh", "-c", &line], Err("the program exited with code 7")).await;
         let line = format!("echo {CANARY}; kill -9 $$");
@@ -212,7 +216,7 @@ mod tests {
             }) => {}
         }
         let stat = Path::new("/proc").join(started.trim()).join("stat");
-        // A killed process stays a zombie until it is reaped.
+        // A killed process remains a zombie until it is reaped.
         until(|| !std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "))).await;
     }
 

@@ -1,9 +1,9 @@
 //! `file:PATH`: a file that no other user can read or write.
 //!
-//! It must belong to the current user or to root, and others must have no access. Group access is
-//! refused, too, except for root's own group: systemd passes credentials by an access list, whose
-//! mask replaces the group bits. Kubernetes gives secrets to a group of the pod (`fsGroup`);
-//! `RUNNERCTL_GROUP_SECRETS=true` allows that.
+//! The file must belong to the current user or to root, and others must have no access. Group
+//! access is also refused, with two exceptions. Read access of root's group is allowed: systemd
+//! passes credentials with an access control list, whose mask appears in the group bits. Kubernetes
+//! gives secrets to a group of the pod (`fsGroup`); `RUNNERCTL_GROUP_SECRETS=true` allows that.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -17,15 +17,15 @@ use zeroize::Zeroizing;
 use super::VALUE_MAX;
 use super::error::SourceError;
 
-/// Reads the file on another thread, so that a slow disk blocks nothing.
+/// Reads the file on another thread, so that a slow disk does not block the runtime.
 pub(super) async fn read(path: PathBuf) -> Result<SecretString, SourceError> {
     tokio::task::spawn_blocking(move || read_now(&path))
         .await
         .unwrap_or_else(|_| Err(SourceError::new("the read was cancelled")))
 }
 
-/// Opens the file once and checks the open file: between a check of the path and its opening,
-/// another file could take its place. Without `NONBLOCK`, opening a FIFO would block.
+/// Opens the file once and checks the open file, because another file could take its place between
+/// a check of the path and the opening. Without `NONBLOCK`, opening a FIFO would block.
 fn read_now(path: &Path) -> Result<SecretString, SourceError> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| {
@@ -33,7 +33,7 @@ fn read_now(path: &Path) -> Result<SecretString, SourceError> {
     })?;
     let file = File::from(file);
     judge(&file)?;
-    // Allocated at full size: a buffer that grows leaves copies behind.
+    // Allocated at full size, because a buffer that grows leaves copies of the secret in memory.
     let mut bytes = Zeroizing::new(Vec::with_capacity(VALUE_MAX + 1));
     file.take(VALUE_MAX as u64 + 1)
         .read_to_end(&mut bytes)

@@ -1,9 +1,9 @@
-//! Keeps secrets in memory out of files.
+//! Prevents core dumps, which would contain secrets.
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-/// Sets the limit for core dumps of this process to 0 permanently, so that a crash writes no memory
-/// to disk. Call it once, before any secret is read.
+/// Permanently sets the limit for core dumps of this process to 0, so that a crash writes no memory
+/// to disk. Must be called before any secret is read.
 pub fn harden() -> std::io::Result<()> {
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     Ok(())

@@ -1,7 +1,7 @@
 //! Resolves references to secrets, as late as possible.
 //!
-//! Decides where a value comes from and which sources are unsafe; never stores or prints a value.
-//! No error message contains a byte of a value, nor any word of an `exec:` command after the first.
+//! Decides where a value comes from and which sources are unsafe. Never stores or prints a value.
+//! No error message contains a part of a value, or an argument of an `exec:` command.
 
 mod app_key;
 mod env;
@@ -22,19 +22,20 @@ pub use harden::harden;
 
 use crate::domain::secret::SecretRef;
 
-/// The longest secret, in bytes. A private key has 3 KiB; anything longer is the wrong file.
+/// The maximum length of a secret, in bytes. A private key has 3 KiB; anything much longer is a
+/// wrong file.
 pub const VALUE_MAX: usize = 64 << 10;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ResolveOptions {
     /// `--allow-exec`: whether `exec:` references may run their program.
     pub allow_exec: bool,
-    /// The directory of the fleet file, in which an `exec:` program runs and to which its path is
-    /// relative. Empty means the working directory.
+    /// The folder of the fleet file, in which an `exec:` program runs and to which its path is
+    /// relative. Empty for the working folder.
     pub base_dir: PathBuf,
 }
 
-/// Resolves a reference. Fails if the source is missing, unsafe, empty, too long or not UTF-8.
+/// Resolves a reference. Errors if the source is missing, unsafe, empty, too long or not UTF-8.
 pub async fn resolve(
     reference: &SecretRef,
     options: &ResolveOptions,
@@ -48,7 +49,8 @@ pub async fn resolve(
     found.map_err(|why| SecretError::new(reference, why))
 }
 
-/// Converts bytes to a secret: drops one final newline, and requires non-empty UTF-8.
+/// Converts bytes to a secret. Drops one final newline, and requires non-empty UTF-8 of at most
+/// [`VALUE_MAX`] bytes.
 fn value(mut bytes: Zeroizing<Vec<u8>>) -> Result<SecretString, error::SourceError> {
     if bytes.len() > VALUE_MAX {
         return Err(error::SourceError::new("the value is longer than 64 KiB"));

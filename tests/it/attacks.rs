@@ -1,4 +1,4 @@
-//! Attacks that the tests of the rooms do not cover. `docs/security.md` lists all attacks.
+//! Attacks that unit tests do not cover. `docs/security.md` lists all attacks.
 
 mod consent;
 mod hostile_garm;

@@ -1,4 +1,4 @@
-//! The program from its command line against `sandbox`, as users, cron and CI run it.
+//! The program on its command line, against `sandbox`, as users, cron and CI run it.
 
 mod apps;
 pub(crate) mod bench;

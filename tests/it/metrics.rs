@@ -1,4 +1,4 @@
-//! The contents of `/metrics`, and when it is served.
+//! The contents of `/metrics`, readiness and health.
 
 mod ask;
 pub(crate) mod door;
@@ -12,7 +12,7 @@ use runnerctl::metrics::{Counter, HealthLimits, MetricsState, PoolGauges, Timing
 use script::{count, default_pool, metrics, pool, publish, snapshot};
 use tokio::time::advance;
 
-/// The lines of a page about one series, without comments.
+/// The lines of a page about one metric, without comments.
 fn lines(page: &str, name: &str) -> Vec<String> {
     let is_meant =
         |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ', '_']));

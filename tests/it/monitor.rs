@@ -1,3 +1,3 @@
-//! Monitoring beside a simulated GARM.
+//! Monitoring of a simulated GARM.
 
 mod normal_life;

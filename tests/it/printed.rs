@@ -1,9 +1,9 @@
 //! Runs the commands and checks the files that README, `docs/` and `deploy/` print.
 //!
-//! Every block of the README is run by a test or has a reason in [`LEFT`] why it cannot be. A block
-//! with neither is a failure, and so is a row for a block that no longer exists. In other
-//! documents, the program must understand every line that begins with `runnerctl`, and lines that
-//! can be run are run.
+//! For every block of the README, either a test runs it or [`LEFT`] gives the reason why none can.
+//! A block with neither is a failure, and so is a row for a block that no longer exists. In other
+//! documents, the program must accept every line that begins with `runnerctl`, and lines that can
+//! be run are run.
 
 pub(crate) mod blocks;
 mod deploy;

@@ -1,5 +1,5 @@
-//! The files that are shipped for Prometheus, Alertmanager and Grafana, tested with the real
-//! programs. `./test` installs them.
+//! The shipped files for Prometheus, Alertmanager and Grafana, tested with the real programs, which
+//! `./test` installs.
 
 mod alertmanager;
 mod dashboard;

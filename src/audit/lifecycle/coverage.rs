@@ -1,4 +1,4 @@
-//! Tracks whether events are coming, and the spans of time in which they did not.
+//! Tracks whether the event stream delivers events, and during which times it did not.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -8,8 +8,8 @@ use super::EVENT_PATIENCE;
 use super::record_builder::{RecordBuilder, times};
 use crate::domain::text::quote;
 
-/// The longest time for which a dead stream can go unnoticed: its reader closes a silent connection
-/// after 75 s (DESIGN §5), and a margin is added.
+/// How long a dead stream can remain undetected: its reader closes a silent connection after 75 s
+/// (DESIGN §5), plus a margin.
 const SILENCE_MAX: SignedDuration = SignedDuration::from_secs(90);
 
 /// The `act` of the record at the start.
@@ -18,19 +18,19 @@ pub(super) const STARTED: &str = "watch started";
 /// What happened to the event stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream<'a> {
-    /// Events come from now on.
+    /// The stream delivers events from now on.
     Connected,
-    /// No more events come, for this reason.
+    /// The stream has ended, for this reason.
     Lost(&'a str),
-    /// Events come, but some were lost because there were too many.
+    /// The stream delivers events, but some were lost because there were too many.
     Overflow,
 }
 
-/// The last record which shows that `watch` observed this fleet, as found at the start.
+/// The last record in the log at the start that shows that `watch` observed this fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LastSign {
     None,
-    /// The log has records, but none of those that were read shows it.
+    /// The log is not empty, but none of the records that were read shows it.
     Unknown,
     /// A record of this time shows it.
     At(Timestamp),
@@ -41,9 +41,9 @@ pub enum LastSign {
 enum CoverageState {
     /// The stream has not been connected, and nothing has been read.
     Silent(LastSign),
-    /// No events come; a gap record reports this since `from`.
+    /// The stream is down. A gap record reports this, from `from` on.
     Away { from: Option<Timestamp> },
-    /// Events come again, but there was no full read since.
+    /// The stream is up again, but there has been no full read since.
     Back { from: Option<Timestamp> },
     /// The stream was connected before the first read, and no gap is recorded yet.
     New(LastSign),
@@ -58,8 +58,9 @@ impl Default for CoverageState {
 }
 
 impl LastSign {
-    /// The gap record for the time before the first read at `now`; `None` if the log is empty. It
-    /// is written when that time is over; if this process ends before, the next start reports it.
+    /// The gap record for the time before the first read, which ends at `now`; `None` if the log is
+    /// empty. It is written only at that read; if the process ends earlier, the next start reports
+    /// the time.
     fn gap(self, builder: &RecordBuilder, now: Timestamp) -> Option<Entry> {
         let from = match self {
             Self::None => return None,
@@ -71,7 +72,7 @@ impl LastSign {
     }
 }
 
-/// The state of the stream, and the times of events and reads.
+/// The state of the event stream, and the times of events and full reads.
 #[derive(Debug, Default)]
 pub(super) struct Coverage {
     state: CoverageState,
@@ -143,7 +144,7 @@ impl Coverage {
                 self.state = next(from);
                 Vec::new()
             }
-            // The first read reports the time before it.
+            // The gap record of the first read will cover this time.
             CoverageState::New(last) => {
                 let is_away = matches!(next(None), CoverageState::Away { .. });
                 self.state =
@@ -151,8 +152,8 @@ impl Coverage {
                 Vec::new()
             }
             CoverageState::Whole => {
-                // Events are unordered: an event from shortly before the last one that came may
-                // have been still on its way.
+                // Events are unordered: one that is slightly older than the last event received may
+                // still have been in flight.
                 let earliest = now - SILENCE_MAX;
                 let from =
                     self.heard_at.map_or(earliest, |time| (time - EVENT_PATIENCE).max(earliest));
@@ -166,7 +167,8 @@ impl Coverage {
         self.heard_at = Some(now);
     }
 
-    /// A full read succeeded. If events are coming, all changes are observed from here on.
+    /// Takes note of a successful full read. If the stream is up, all changes are observed from
+    /// here on.
     pub(super) fn read(&mut self, builder: &RecordBuilder, now: Timestamp) -> Vec<Entry> {
         self.reads += 1;
         self.read_at.rotate_left(1);

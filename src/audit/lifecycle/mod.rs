@@ -31,26 +31,26 @@ use record_builder::RecordBuilder;
 use runner_history::{DeleteRequest, RecordOrder, RecordedState, RunnerHistory};
 use settings::Settings;
 
-/// The command in the cause of these records.
+/// The `command` in the cause of these records.
 const COMMAND: &str = "watch";
 
 /// The number of deleted runners that are remembered for late events. Those of the last two full
-/// reads are always remembered.
+/// reads are remembered even beyond this number.
 const PAST_MAX: usize = 4_096;
 
-/// The number of runners, named by jobs and never observed, that are reported one by one.
+/// The number of runners that only a job names and that get a gap record each.
 const UNSEEN_MAX: usize = 1_024;
 
-/// The number of our own deletions that are remembered until they take effect.
+/// The number of this process's deletions that are remembered until they take effect.
 const DELETIONS_MAX: usize = 10_000;
 
-/// For how long a write of ours explains an observed change.
+/// How long a write of this process explains an observed change.
 const WRITE_MEMORY: SignedDuration = SignedDuration::from_mins(10);
 
-/// How long after a read the event about the same change may still come.
+/// How long after a read the event about the same change may still arrive.
 const EVENT_PATIENCE: SignedDuration = SignedDuration::from_secs(5);
 
-/// What is known about all runners, pools and GARM itself.
+/// The known state of all runners, all pools and GARM's own settings.
 ///
 /// Its memory grows only with what GARM lists. `now` is always this machine's clock; GARM's own
 /// times are inside the records.
@@ -65,7 +65,7 @@ pub struct Lifecycle {
     coverage: Coverage,
     /// When we asked GARM to delete a runner.
     deletions: BTreeMap<RunnerName, Timestamp>,
-    /// When a read showed a change whose event has not come yet, by the runner's id.
+    /// When a read showed a change whose event has not arrived yet, by the runner's id.
     awaited: HashMap<String, Timestamp>,
     /// Runners that have not been observed, with the job that names them.
     unobserved: BTreeMap<RunnerName, i64>,
@@ -77,13 +77,13 @@ pub struct Lifecycle {
 #[derive(Debug)]
 struct GoneRunner {
     history: RunnerHistory,
-    /// The number of reads before it went.
+    /// The number of full reads before the runner was gone.
     read: u64,
-    /// The number of later reads that list it nevertheless.
+    /// The number of later reads that still list it.
     echoes: u8,
 }
 
-/// When and from what a change became known.
+/// When a change became known, and what revealed it.
 #[derive(Debug, Clone, Copy)]
 struct EventTime {
     source: Source,
@@ -111,7 +111,7 @@ pub fn shows_watching(members: &Value, fleet: &FleetName) -> bool {
 }
 
 impl Lifecycle {
-    /// A lifecycle that knows nothing yet. `fleet` owns the pools that are ours.
+    /// Creates an empty lifecycle. Pools with the mark of `fleet` are recorded as owned.
     pub fn new(actor: Actor, fleet: FleetName) -> Self {
         Self {
             builder: RecordBuilder::new(actor, fleet),
@@ -127,13 +127,13 @@ impl Lifecycle {
         }
     }
 
-    /// `watch` starts. The time from the last record of an earlier `watch` to the first full read
-    /// is a gap, which that read reports.
+    /// Records the start of `watch`. The time from the last record of an earlier `watch` to the
+    /// first full read is a gap, which [`Self::read`] records.
     pub fn begin(&mut self, last: LastSign, now: Timestamp) -> Vec<Entry> {
         self.coverage.begin(last, &self.builder, now)
     }
 
-    /// `watch` stops in an orderly way.
+    /// Records an orderly end of `watch`.
     pub fn end(&mut self, now: Timestamp) -> Vec<Entry> {
         vec![self.builder.log(now, "watch stopped", Value::Null)]
     }
@@ -143,12 +143,12 @@ impl Lifecycle {
         self.coverage.has_open_gap()
     }
 
-    /// The event stream was connected or lost, or has lost events.
+    /// Records that the event stream was connected or lost, or has lost events.
     pub fn stream(&mut self, stream: &Stream<'_>, now: Timestamp) -> Vec<Entry> {
         self.coverage.hear(stream, &self.builder, now)
     }
 
-    /// Takes a record about a write of ours: the intent before it is sent, the outcome after it.
+    /// Remembers an intent before its write is sent, and takes its outcome, to explain changes.
     pub fn wrote(&mut self, entry: &Entry) {
         let is_without_effect = matches!(entry.verdict, Some(Verdict::Refused | Verdict::Ignored));
         match (&entry.subject, entry.kind) {
@@ -184,8 +184,8 @@ impl Lifecycle {
         entries
     }
 
-    /// Records what an event shows. An event that shows nothing new still proves that the stream
-    /// works.
+    /// Records what an event shows. An event that shows nothing new is still evidence that the
+    /// stream works.
     pub fn changed(&mut self, change: &RowChange, now: Timestamp) -> Vec<Entry> {
         let moment = EventTime { source: Source::Event, now };
         let mut entries = Vec::new();
@@ -217,7 +217,7 @@ impl Lifecycle {
         let stage = RecordedState::of(runner);
         let request = DeleteRequest::of(self.deletions.get(&runner.name));
         if let Some(gone) = self.gone.get_mut(&runner.id) {
-            // Whatever the row shows happened before the runner went.
+            // The row is older than the deletion of the runner.
             if gone.history.place(runner.updated_at, &stage) != RecordOrder::Known {
                 let seen = (By::Garm, Sight::Late);
                 let subject = self.settings.subject(&runner.id, &gone.history);
@@ -260,7 +260,7 @@ impl Lifecycle {
         let life = RunnerHistory::new(runner, stage);
         let subject = self.settings.subject(&runner.id, &life);
         let is_start = moment.source == Source::Resync && !self.coverage.has_read();
-        // Only GARM creates runners; its API has no call for that.
+        // Only GARM itself creates runners; its API has no call for that.
         let (by, sight) = match (is_start, stage.is_first()) {
             (true, _) => (By::Unknown, Sight::Reconstructed),
             (false, true) if moment.source == Source::Event => (By::Garm, Sight::Whole),
@@ -334,15 +334,15 @@ impl Lifecycle {
         }
     }
 
-    /// Expects the event about a change that a read has shown first.
+    /// Expects the event about a change that a read showed first.
     fn await_event(&mut self, id: &str, moment: EventTime) {
         if moment.source == Source::Resync && self.coverage.is_whole() {
             self.awaited.insert(id.to_owned(), moment.now);
         }
     }
 
-    /// Reports a gap if the events about changes that an earlier read has shown never came: GARM
-    /// has dropped them silently, and perhaps others.
+    /// Reports a gap if the events about changes that an earlier read showed have not arrived: GARM
+    /// dropped them silently, and possibly others.
     fn report_missed_events(&mut self, now: Timestamp) -> Vec<Entry> {
         if !self.coverage.is_whole() {
             self.awaited.clear();
@@ -355,13 +355,13 @@ impl Lifecycle {
         vec![self.builder.missed(now, (from, Some(*until)), due.len())]
     }
 
-    /// Reports runners that a job names and neither an event nor a read has shown.
+    /// Reports runners that are named by a job but were shown neither by an event nor by a read.
     fn report_unobserved(&mut self, now: Timestamp, entries: &mut Vec<Entry>) {
         for (name, job) in std::mem::take(&mut self.unobserved) {
             if self.ids.contains_key(&name) {
                 continue;
             }
-            // Before the first read nothing was observed, as the gap record at the start says.
+            // The time before the first read is covered by the gap record of that read.
             if self.coverage.has_read() {
                 entries.push(self.builder.unseen(now, &name, job));
             }
@@ -372,7 +372,7 @@ impl Lifecycle {
         }
     }
 
-    /// Drops what no event can concern any more.
+    /// Drops the runners, deletions and writes that no later event can refer to.
     fn forget(&mut self, now: Timestamp) {
         let reads = self.coverage.reads();
         let mut old: Vec<(u64, String)> = self

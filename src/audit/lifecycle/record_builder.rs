@@ -1,4 +1,4 @@
-//! Builds the records.
+//! Builds the audit entries about runners, pools, GARM's settings and gaps.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ pub(super) struct RecordBuilder {
 #[derive(Debug)]
 pub(super) struct OwnedSubject(pub(super) Subject, pub(super) Owner);
 
-/// A span of time; an end is absent if it is unknown or has not come.
+/// A span of time. The start is absent if it is unknown, the end if the span has not ended.
 pub(super) type Span = (Option<Timestamp>, Option<Timestamp>);
 
 impl RecordBuilder {
@@ -36,7 +36,7 @@ impl RecordBuilder {
         if pool.is_owned_by(&self.fleet) { Owner::Ours } else { Owner::Others }
     }
 
-    /// A runner has changed its state.
+    /// The entry about a change of a runner's state.
     pub(super) fn runner(
         &self,
         moment: EventTime,
@@ -65,7 +65,7 @@ impl RecordBuilder {
         }
     }
 
-    /// A runner is observed for the first time.
+    /// The entry about a runner that is observed for the first time.
     pub(super) fn first(
         &self,
         moment: EventTime,
@@ -81,7 +81,7 @@ impl RecordBuilder {
         entry
     }
 
-    /// GARM no longer lists a runner.
+    /// The entry about a runner that GARM no longer lists.
     pub(super) fn gone(
         &self,
         moment: EventTime,
@@ -95,7 +95,7 @@ impl RecordBuilder {
         Entry { before: Some(before), ..self.event(moment, "runner gone", subject, seen) }
     }
 
-    /// Something happened in the fleet.
+    /// An entry about a change in GARM.
     pub(super) fn event(
         &self,
         moment: EventTime,
@@ -109,18 +109,19 @@ impl RecordBuilder {
         Entry { seen: Some(seen), subject, ..self.entry(moment.now, Kind::Event, act) }
     }
 
-    /// Something happened to the log.
+    /// An entry about the log itself.
     pub(super) fn log(&self, now: Timestamp, act: &str, after: Value) -> Entry {
         let after = Some(after).filter(|value| !value.is_null());
         Entry { after, ..self.entry(now, Kind::Event, act) }
     }
 
-    /// Changes may have been missed in a span of time; a span without an end is still open.
+    /// A gap record: changes may have been missed in this span of time. A span without an end is
+    /// still open.
     pub(super) fn gap(&self, now: Timestamp, act: &str, span: Span, detail: String) -> Entry {
         Entry { after: Some(times(span)), detail, ..self.entry(now, Kind::Gap, act) }
     }
 
-    /// GARM has dropped events about `rows` changes.
+    /// The gap record about `rows` changes whose events GARM dropped.
     pub(super) fn missed(&self, now: Timestamp, span: Span, rows: usize) -> Entry {
         let detail = format!(
             "no event came about {} that a read had shown: runners may have come and gone unobserved",
@@ -129,7 +130,7 @@ impl RecordBuilder {
         self.gap(now, "events missed", span, detail)
     }
 
-    /// A job names a runner that was never observed.
+    /// The gap record about a runner that is named by a job but was never observed.
     pub(super) fn unseen(&self, now: Timestamp, name: &RunnerName, job: i64) -> Entry {
         let detail = format!("job {job} names a runner that neither an event nor a read has shown");
         Entry {
@@ -161,7 +162,8 @@ impl RecordBuilder {
     }
 }
 
-/// `{"from": …, "until": …}`; `null` for an end that is unknown or has not come.
+/// `{"from": …, "until": …}`, with `null` for an unknown start and for an end that has not been
+/// reached.
 pub(super) fn times((from, until): Span) -> Value {
     let time = |end: Option<Timestamp>| end.map(|time| time.to_string());
     json!({ "from": time(from), "until": time(until) })

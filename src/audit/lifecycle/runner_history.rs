@@ -8,11 +8,12 @@ use super::super::entry::By;
 use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 
-/// The number of states that are remembered of a runner. A runner has about ten, and six more if its
+/// The number of states that are remembered per runner. A runner has about ten, and six more if its
 /// provider fails. A row older than all of them is treated as known.
 const HISTORY_MAX: usize = 32;
 
-/// The part of a runner's row whose changes are recorded. Heartbeats are not part of it.
+/// The part of a runner's row whose changes are recorded. Heartbeats change only the rest of the
+/// row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RecordedState {
     pub(super) status: Status,
@@ -38,7 +39,7 @@ impl RecordedState {
         self.status == Status::PendingCreate && self.runner_status == RunnerStatus::Pending
     }
 
-    /// Whether the runner's row is deleted next.
+    /// Whether GARM deletes the runner's row after this state.
     pub(super) fn is_last(&self) -> bool {
         matches!(self.status, Status::Deleting | Status::Deleted)
     }
@@ -51,7 +52,7 @@ impl RecordedState {
     }
 }
 
-/// The place of a row among the recorded ones.
+/// The position of a row among the recorded ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RecordOrder {
     /// The row shows nothing new.
@@ -62,7 +63,7 @@ pub(super) enum RecordOrder {
     Late,
 }
 
-/// What is known about a runner.
+/// The current state of a runner and its history.
 #[derive(Debug)]
 pub(super) struct RunnerHistory {
     pub(super) name: RunnerName,
@@ -74,9 +75,9 @@ pub(super) struct RunnerHistory {
     pub(super) job: Option<i64>,
     /// The conclusion of that job; empty until it ends.
     pub(super) conclusion: String,
-    /// The party that marked the runner for deletion.
+    /// The initiator of the removal, once the runner is marked for deletion.
     left_by: Option<By>,
-    /// The time of the first row and the digest of each recorded state, in the order of time.
+    /// For each recorded state, the time of its first row and its digest, in chronological order.
     history: Vec<(Timestamp, u64)>,
 }
 
@@ -94,7 +95,7 @@ impl RunnerHistory {
         }
     }
 
-    /// Finds the place of a row, and remembers the row.
+    /// Finds the position of a row among the recorded ones, and remembers the row.
     pub(super) fn place(&mut self, at: Timestamp, stage: &RecordedState) -> RecordOrder {
         let digest = stage.digest();
         if at >= self.updated_at && *stage == self.stage {
@@ -106,7 +107,7 @@ impl RunnerHistory {
         }
         let place = self.history.partition_point(|(time, _)| *time <= at);
         if at < self.updated_at {
-            // A neighbour with the same state: the row repeats it.
+            // The row repeats the state of a neighbour.
             let near = [place.checked_sub(1), Some(place)];
             let mut near = near.into_iter().flatten().filter_map(|index| self.history.get(index));
             let is_before_all = place == 0 && self.history.len() >= HISTORY_MAX;
@@ -121,7 +122,7 @@ impl RunnerHistory {
         if at < self.updated_at { RecordOrder::Late } else { RecordOrder::Next }
     }
 
-    /// Moves on to the next state. Returns the previous state, and the party that caused the change.
+    /// Enters the next state. Returns the previous state and the initiator of the change.
     pub(super) fn enter(
         &mut self,
         stage: RecordedState,
@@ -143,8 +144,8 @@ impl RunnerHistory {
         (before, by)
     }
 
-    /// The party that has the runner removed: the one that marked it for deletion, else this process
-    /// if it has asked for the deletion, else GARM if the job is over, else it is unknown.
+    /// The initiator of the removal: the one that marked the runner for deletion; else this
+    /// process, if it requested the deletion; else GARM, if the job is over; else unknown.
     pub(super) fn leave(&mut self, request: DeleteRequest) -> By {
         if let Some(by) = self.left_by {
             return by;
@@ -161,7 +162,7 @@ impl RunnerHistory {
     }
 }
 
-/// Whether we have asked GARM to delete a runner.
+/// Whether this process has asked GARM to delete a runner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DeleteRequest {
     Ours,

@@ -1,5 +1,5 @@
-//! Records changes of pools and of GARM's own settings that this process has not made. Its own
-//! changes are recorded as intents and outcomes.
+//! Records changes of pools and of GARM's own settings by others. This process's own changes are
+//! recorded as intents and outcomes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -16,7 +16,7 @@ use crate::domain::name::{PoolId, PoolName};
 use crate::domain::pool::{Pool, PoolDetail};
 use crate::domain::text::quote;
 
-/// The number of our writes to a pool that are remembered, to explain later changes.
+/// The number of this process's writes to a pool that are remembered, to explain later changes.
 const ASKED_MAX: usize = 16;
 
 /// The number of deleted pools that are remembered for late events.
@@ -28,7 +28,7 @@ pub(super) struct Settings {
     pools: BTreeMap<PoolId, KnownPool>,
     gone: VecDeque<PoolId>,
     controller: Option<Value>,
-    /// Our recent writes by pool; those to GARM's own settings under `None`.
+    /// Recent writes of this process by pool; `None` stands for GARM's own settings.
     asked: HashMap<Option<PoolId>, VecDeque<RequestedChange>>,
     has_read: bool,
 }
@@ -90,7 +90,7 @@ impl Settings {
         entries: &mut Vec<Entry>,
     ) {
         self.see_controller(&fleet.controller, builder, moment, entries);
-        // A pool that a read lists exists, whatever an event has reported before.
+        // A pool that a read lists exists, even if an event reported it as deleted.
         self.gone.clear();
         for pool in &fleet.pools {
             self.see_pool(pool, builder, moment, entries);
@@ -182,7 +182,8 @@ impl Settings {
         entries.push(Entry { before: Some(known.image), ..entry });
     }
 
-    /// The keys of the fields that differ and whose new value no recent write of ours has requested.
+    /// The keys of the fields that differ and whose new value was not requested by a recent write
+    /// of this process.
     fn unexplained(&self, pool: Option<&PoolId>, before: &Value, after: &Value) -> Vec<String> {
         let none = VecDeque::new();
         let asked = self.asked.get(&pool.cloned()).unwrap_or(&none);
@@ -192,7 +193,7 @@ impl Settings {
         };
         let members = [before, after].into_iter().filter_map(Value::as_object);
         let all: BTreeSet<&String> = members.flat_map(Map::keys).collect();
-        // `extra_specs` that are read for the first time are not known to have changed.
+        // When `extra_specs` are read for the first time, it is unknown whether they have changed.
         let is_unread = |key: &str| key == SPECS && before[SPECS].is_null();
         let is_news = |key: &&&String| {
             before.get(**key) != after.get(**key) && !is_asked(key) && !is_unread(key)
@@ -208,7 +209,7 @@ impl Settings {
     }
 }
 
-/// All fields as far as they were read. Fields that GARM's lists leave out keep their known value.
+/// All fields of a pool. Those that GARM's lists leave out keep their last known value.
 fn image(pool: &Pool, known: Option<&KnownPool>) -> Value {
     let mut image = pool_fields::all(&pool.spec);
     if pool.detail == PoolDetail::Listed {

@@ -1,4 +1,4 @@
-//! Adding and changing keys, and checks with different keys at hand.
+//! Adding and changing keys, and checks with different sets of keys.
 
 use secrecy::SecretString;
 
@@ -8,7 +8,7 @@ fn key(letter: &str) -> Key {
     Key::signing(SecretString::from(letter.repeat(KEY_MIN))).unwrap()
 }
 
-/// A log in several stretches, each written with these keys at hand.
+/// A log in several parts, each written with its own set of keys.
 fn written(stretches: &[(&Keys, usize)]) -> String {
     let (mut text, mut head, mut signer) = (String::new(), Head::start(), Signer::Unsigned);
     for (keys, records) in stretches {
@@ -25,7 +25,7 @@ fn written(stretches: &[(&Keys, usize)]) -> String {
     text
 }
 
-/// Line and reason of the break, with these keys at hand.
+/// The line and the reason of the break that a check with these keys finds.
 fn broken_with(text: &str, keys: &[&Key]) -> Option<(usize, String)> {
     let keys = Keys::checking(keys.iter().map(|key| (*key).clone()).collect());
     let demands = Demands { keys: Some(&keys), ..Demands::default() };
@@ -63,7 +63,7 @@ fn an_added_key_covers_the_records_before_it() {
     let text = written(&[(&Keys::default(), 2), (&by(&ours), 2)]);
     assert_eq!(text.lines().count(), 5);
     assert_eq!(broken_with(&text, &[&ours]), None);
-    // A signed record without the record `audit key added` before it.
+    // Here the record `audit key added` before the signed record is missing.
     let (line, _) =
         seal(&entry(Kind::Event, ""), &head(&written(&[(&Keys::default(), 2)])), Some(&ours));
     let silent = written(&[(&Keys::default(), 2)]) + &line;
@@ -95,7 +95,8 @@ fn a_change_of_keys_is_a_record_made_with_both() {
 fn only_the_holder_of_both_keys_can_change_them() {
     let (old, new, other) = (key("a"), key("b"), key("c"));
     let text = written(&[(&by(&old), 2)]);
-    // The old key alone can name the new one, but not prove that its holder agrees.
+    // With the old key alone, the new one can be named, but the consent of its holder cannot be
+    // proven.
     let mut bond = note().event("audit key changed", "");
     bond.after = Some(json!({ "key": new.id().to_string(), "proof": "0".repeat(64) }));
     let forged = text.clone() + &seal(&bond, &head(&text), Some(&old)).0;

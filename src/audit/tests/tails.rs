@@ -56,7 +56,7 @@ fn records_after_a_hole_are_torn_with_it() {
     let first = holed(3, 0..starts[0]);
     assert_eq!(end(&first), (None, first[..first.len() - 1].to_vec(), Ending::Newline));
 
-    // The next record reports it, and the log verifies, also after further records.
+    // The next record reports it, and the log still verifies after further records.
     let head = check(&text.as_bytes()[..starts[1]]).head.unwrap();
     let (gap, next) = seal(&note().torn(&Torn::of(&torn)), &head, None);
     let mut mended = [bytes.as_slice(), gap.as_bytes()].concat();

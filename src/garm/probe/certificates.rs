@@ -1,4 +1,4 @@
-//! Client certificates for probes: generated ones, which must be refused, and configured ones.
+//! Client certificates for probes: generated ones, which servers must refuse, and configured ones.
 
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, date_time_ymd};
 use rustls::sign::CertifiedKey;
@@ -15,7 +15,7 @@ pub(super) enum Validity {
     Past,
 }
 
-/// A self-signed client certificate. Its key stays in memory.
+/// Generates a self-signed client certificate, whose key is only in memory.
 pub(super) fn certificate(validity: Validity) -> Result<CertifiedKey, GarmError> {
     let failed = |error: &dyn std::fmt::Display| {
         let help = "this is a bug: report it";
@@ -38,7 +38,7 @@ pub(super) fn certificate(validity: Validity) -> Result<CertifiedKey, GarmError>
         .map_err(|error| failed(&error))
 }
 
-/// A configured certificate. `setting` names it in errors.
+/// Reads a configured certificate. `setting` is its name in errors.
 pub(super) fn from_files(
     files: &CertFiles,
     setting: &'static str,

@@ -1,7 +1,7 @@
-//! Finds GARM's own listener if the fleet file does not name it.
+//! Finds the addresses of GARM's own listener if the fleet file does not name them.
 //!
-//! GARM reports its host name and its URLs but not the port that it listens on. So its default port
-//! is tried on each of those hosts.
+//! GARM reports its host name and its URLs, but not the port on which it listens. Therefore its
+//! default port is tried on each of these hosts.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -18,17 +18,18 @@ use crate::domain::fleet::Controller;
 /// `[apiserver] port` of GARM's sample configuration.
 const PORT: u16 = 9997;
 
-/// Timeout for resolving a name.
+/// The timeout for resolving a name.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Maximum number of addresses to try, since GARM chooses them.
+/// The maximum number of addresses to probe. GARM's own settings determine the list, so it could be
+/// long.
 const ADDRESSES_MAX: usize = 8;
 
-/// The hosts that may run GARM: those it reports and the one in its URL.
+/// The hosts on which GARM may run: those that it reports and the one in its URL.
 pub(super) fn hosts(url: &str, controller: &Controller) -> Vec<String> {
     let urls = [url, &controller.callback_url, &controller.metadata_url, &controller.webhook_url];
     let urls: Vec<Url> = urls.into_iter().filter_map(|url| Url::parse(url).ok()).collect();
-    // A reverse proxy on GARM's port is probed as such.
+    // A host with a URL on GARM's default port is probed at that URL already.
     let fronts: BTreeSet<&str> = urls
         .iter()
         .filter(|url| url.port_or_known_default() == Some(PORT))
@@ -40,8 +41,8 @@ pub(super) fn hosts(url: &str, controller: &Controller) -> Vec<String> {
     hosts.into_iter().map(|host| host.trim_matches(['[', ']']).to_owned()).collect()
 }
 
-/// The addresses at which these hosts may listen. Names that do not resolve are left out, and so is
-/// loopback, where GARM should listen behind a reverse proxy on the same machine.
+/// The addresses at which these hosts may listen. Names that do not resolve are omitted. So are
+/// loopback addresses, on which GARM should listen if a reverse proxy runs on the same machine.
 pub(super) async fn listeners(hosts: &[String]) -> Vec<HostPort> {
     let lookups = hosts.iter().map(|host| async move {
         let found = timeout(LOOKUP_TIMEOUT, lookup_host((host.as_str(), PORT))).await;

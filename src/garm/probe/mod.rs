@@ -1,13 +1,12 @@
 //! Proof that mTLS is enforced: requests that must be refused, and one per URL that must be
 //! accepted (DESIGN §7).
 //!
-//! A refusal alone proves nothing, because an address list or a filter also refuses. So a refusal
-//! counts only from a server that asked for a client certificate in the handshake, and the right
-//! certificate, if known, must be accepted at the same URL.
+//! A refusal alone proves nothing, because a list of addresses or a filter can also refuse
+//! requests. Therefore a refusal counts only if the server requested a client certificate in the
+//! handshake, and the right certificate, if known, must be accepted at the same URL.
 //!
-//! Probes send no secrets: each is a `GET` without token or body, with a generated certificate
-//! unless a configured one is being tested. This module decides what a response proves, never what
-//! to do about it.
+//! Probes send no secrets: each is a `GET` without token or body, with no certificate, a generated
+//! one or a configured one. This module decides what a response proves, never what to do about it.
 
 mod certificates;
 mod listener;
@@ -32,27 +31,28 @@ use crate::domain::fleet::Controller;
 use crate::domain::proof::{Attempt, Probe};
 use crate::domain::text;
 
-/// Timeouts of a probe. A server that refuses does so at once.
+/// The timeouts of a probe. A server that refuses a request does so at once.
 const TIMEOUTS: Timeouts =
     Timeouts { connect: Duration::from_secs(5), request: Duration::from_secs(10) };
 
 /// How much of a response is read, in bytes: enough to recognize GARM's errors.
 const LOOK_MAX: usize = 4096;
 
-/// What to probe, and the certificates to probe with.
+/// The URLs to probe, and the certificates for the probes.
 #[derive(Debug, Clone, Default)]
 pub struct ProbeTargets {
-    /// The CA of the reverse proxy's certificate; `None`: the platform's root CAs.
+    /// The CA of the reverse proxy's certificate; `None` for the platform's root CAs.
     pub ca: Option<PathBuf>,
-    /// Our certificate: right for API and event stream, wrong for callbacks and metadata.
+    /// Our certificate, which must be accepted at the API and the event stream, and refused at
+    /// callbacks and metadata.
     pub operator: Option<CertFiles>,
-    /// A runner's certificate: right for callbacks and metadata only.
+    /// A runner's certificate, which must be accepted only at callbacks and metadata.
     pub runner: Option<CertFiles>,
-    /// Callbacks, metadata, API and event stream.
+    /// The URLs of the reverse proxy: callbacks, metadata, API and event stream.
     fronts: Vec<FrontTarget>,
     /// GARM's own ports from the fleet file.
     backend: Vec<HostPort>,
-    /// Hosts that may run GARM, if the fleet file names no port.
+    /// The hosts on which GARM may run, if the fleet file does not name its port.
     hosts: Vec<String>,
 }
 
@@ -71,7 +71,7 @@ enum CertificateKind {
 }
 
 impl ProbeTargets {
-    /// The targets of this GARM, by its own URLs if it has them.
+    /// The targets of this GARM: its API, and the URLs that it reports.
     pub fn of(garm: &GarmSettings, controller: &Controller) -> Self {
         let api = format!("{}/api/v1", garm.url);
         let fronts = [
@@ -96,8 +96,8 @@ impl ProbeTargets {
     }
 }
 
-/// Runs all probes concurrently, in at most about twelve seconds. Fails with
-/// [`super::ErrorKind::Input`] if a certificate file is unusable.
+/// Runs all probes concurrently, in at most about twelve seconds. Errors with
+/// [`super::ErrorKind::Input`] if a certificate file cannot be used.
 pub async fn prove(doors: &ProbeTargets) -> Result<Vec<Probe>, GarmError> {
     let clients = ProbeClients::on_separate_thread(doors.clone()).await?;
     let fronts = doors.fronts.iter().map(|front| clients.at_front(front));
@@ -109,7 +109,7 @@ pub async fn prove(doors: &ProbeTargets) -> Result<Vec<Probe>, GarmError> {
     Ok(fronts.into_iter().chain(backends).flatten().collect())
 }
 
-/// The same host and port without TLS.
+/// The same URL without TLS, at the same port.
 fn in_clear(url: &Url) -> Option<Url> {
     let port = url.port_or_known_default()?;
     let mut plain = Url::parse(&url.as_str().replacen("https", "http", 1)).ok()?;
@@ -125,13 +125,14 @@ struct ProbeClients {
     expired: ProbeClient,
     operator: Option<ProbeClient>,
     runner: Option<ProbeClient>,
-    /// For GARM's own port, whose certificate does not matter: it must not respond at all.
+    /// For GARM's own port. It accepts any certificate there, because the port must not respond at
+    /// all.
     trusting: ProbeClient,
 }
 
 impl ProbeClients {
-    /// Reads files and generates keys on a separate thread: with the platform's root CAs that takes
-    /// hundreds of milliseconds, which must not block the runtime.
+    /// Reads files and generates keys on a separate thread. With the platform's root CAs this takes
+    /// hundreds of milliseconds, which would block the runtime.
     async fn on_separate_thread(doors: ProbeTargets) -> Result<Self, GarmError> {
         match tokio::task::spawn_blocking(move || Self::new(&doors)).await {
             Ok(clients) => clients,
@@ -164,7 +165,7 @@ impl ProbeClients {
         })
     }
 
-    /// All probes of one URL of the reverse proxy.
+    /// Runs all probes of one URL of the reverse proxy.
     async fn at_front(&self, front: &FrontTarget) -> Vec<Probe> {
         let Ok(url) = Url::parse(&front.url) else { return Vec::new() };
         if url.scheme() == "http" {
@@ -189,7 +190,7 @@ impl ProbeClients {
         join_all(over_tls.chain(plain)).await
     }
 
-    /// The probes of GARM's own port, with and without TLS.
+    /// Runs the probes of GARM's own port, with and without TLS.
     async fn at_backend(&self, backend: &HostPort) -> Vec<Probe> {
         let host = match backend.host.contains(':') {
             true => format!("[{}]", backend.host),
@@ -203,7 +204,8 @@ impl ProbeClients {
     }
 }
 
-/// For GARM's own port alone: nothing secret is sent there, and the answer shows what answers.
+/// A configuration for GARM's own port alone. Nothing secret is sent there, so any server
+/// certificate is accepted.
 fn accepting_any_server() -> Tls {
     let mut config = client_config(AcceptedServer::Any).with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -225,7 +227,7 @@ struct ProbeResponse {
 
 struct ProbeResult {
     result: Result<ProbeResponse, TransportError>,
-    /// Whether the server asked for a client certificate.
+    /// Whether the server requested a client certificate.
     asked: bool,
 }
 
@@ -259,7 +261,7 @@ async fn ask(url: Url, tls: Option<&Tls>) -> Result<ProbeResponse, TransportErro
         .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
         .unwrap_or_default();
     let mut body = Vec::new();
-    // A body that breaks off does not matter: the status is known.
+    // An incomplete body is not an error, because the status is known.
     while let Ok(Some(chunk)) = response.chunk().await {
         let room = LOOK_MAX - body.len();
         body.extend_from_slice(&chunk[..chunk.len().min(room)]);

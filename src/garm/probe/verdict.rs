@@ -5,7 +5,7 @@ use crate::domain::proof::{Attempt, Probe, Proof};
 use crate::domain::text;
 use crate::garm::transport::{TlsFault, TransportError};
 
-/// Judges the outcome of a probe and describes the evidence.
+/// Decides what the result of a probe proves, and describes the evidence.
 ///
 /// | attempt | response | server asked for a certificate | proves |
 /// |---|---|---|---|
@@ -43,7 +43,7 @@ pub(super) fn judge(attempt: Attempt, outcome: &ProbeResult) -> (Proof, String) 
     }
 }
 
-/// At a plain HTTP URL no refusal can be about a certificate.
+/// Downgrades the proof at a plain HTTP URL, where a refusal cannot be about a certificate.
 pub(super) fn without_tls(probe: Probe) -> Probe {
     match probe.proof {
         Proof::Enforced => Probe {
@@ -72,7 +72,7 @@ fn answered(attempt: Attempt, answer: &ProbeResponse) -> (Proof, String) {
 }
 
 /// GARM's errors are JSON with `error` and `details`, and its 404 and 405 for unknown paths are
-/// plain text. No reverse proxy refuses like that (GARM.md §a).
+/// plain text. No reverse proxy refuses requests in this form (GARM.md §a).
 fn is_garms(answer: &ProbeResponse) -> bool {
     let is_json = text::quote(&answer.content_type).starts_with("application/json");
     is_json
@@ -99,7 +99,7 @@ fn unanswered(error: &TransportError) -> Proof {
     }
 }
 
-/// A client that cannot even connect to GARM's own port is kept out.
+/// The proof if GARM's own port gave no HTTP response. A client that cannot connect has no access.
 fn backend(error: &TransportError) -> (Proof, String) {
     let proof = match error {
         TransportError::Resolve(_)
@@ -143,12 +143,12 @@ mod tests {
         Ok(ProbeResponse { status, content_type, body })
     }
 
-    /// The verdict if the server asked for a certificate.
+    /// The proof if the server requested a certificate.
     fn proof(attempt: Attempt, result: Result<ProbeResponse, TransportError>) -> Proof {
         judge(attempt, &ProbeResult { result, asked: true }).0
     }
 
-    /// The verdict and evidence if it did not.
+    /// The proof and the evidence if the server did not request one.
     fn unasked(attempt: Attempt, result: Result<ProbeResponse, TransportError>) -> (Proof, String) {
         judge(attempt, &ProbeResult { result, asked: false })
     }
@@ -169,7 +169,7 @@ mod tests {
             let open = answer(401, "application/json", r#"{"error":"x"}"#);
             assert_eq!(unasked(attempt, open).0, Proof::NotEnforced);
         }
-        // Plain HTTP cannot ask for a certificate, so it does not have to.
+        // With plain HTTP, a server cannot request a certificate, so none is required.
         let page = answer(400, "text/html", "plain HTTP request was sent to HTTPS port");
         assert_eq!(unasked(Attempt::PlainHttp, page).0, Proof::Enforced);
     }

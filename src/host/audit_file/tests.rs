@@ -101,7 +101,7 @@ fn a_torn_end_is_reported_and_the_chain_continues() {
     let audit_file = open(&path);
     audit_file.append(&entry("x")).unwrap();
     assert_eq!(check(&path), (7, 3, None));
-    // If only the newline was lost, nothing is missing.
+    // If only the newline was lost, the record is complete.
     let whole = std::fs::read(&path).unwrap();
     std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
     audit_file.append(&entry("x")).unwrap();
@@ -117,7 +117,7 @@ fn an_altered_end_is_a_break() {
     audit_file.append(&entry("two")).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replace("two", "2")).unwrap();
-    // The same with a process that has not seen the original.
+    // The same with a process that has not read the original.
     open(&path).append(&entry("three")).unwrap();
     assert_eq!(check(&path), (1, 0, Some(2)));
 }
@@ -185,7 +185,7 @@ fn a_locked_file_asks_for_another_attempt() {
 }
 
 /// Checks the damage that the last write found, the break that a check finds, and the act of the
-/// last record but one.
+/// second-to-last record.
 #[track_caller]
 fn damaged(tamper: impl Fn(&Path), expected: (&str, Option<usize>)) {
     let temporary = tempfile::tempdir().unwrap();
@@ -210,7 +210,7 @@ fn damaged(tamper: impl Fn(&Path), expected: (&str, Option<usize>)) {
     let bytes = text.as_bytes();
     let report = verify(&[audit::File { name: "log", bytes }], Demands::default());
     assert_eq!(report.broken.map(|found| found.line), expected.1, "{text}");
-    // The damage is reported once; then the process knows the log again.
+    // The damage is reported once; from then on the process expects the new content.
     let next = audit_file.append_all(&[&(&entry("five")).into()], &Cause::default()).unwrap();
     assert_eq!(next.damage, None);
 }
@@ -286,7 +286,7 @@ fn records_of_another_process_between_ours_are_not_damage() {
     assert_eq!((report.records, report.gap_count, report.broken), (6, 0, None));
 }
 
-/// `gzip` creates a file with the same times and another name, and deletes the original.
+/// `gzip` creates a file with another name and the same times, and deletes the original.
 #[test]
 fn a_compressed_file_is_not_taken_for_a_deleted_one() {
     let temporary = tempfile::tempdir().unwrap();
@@ -328,7 +328,7 @@ fn a_process_that_has_the_keys_adds_and_changes_them() {
     assert_eq!(check(&path), (5, 0, None));
     assert_eq!(check_with(&path, &["a", "b"]), None);
     assert_eq!(check_with(&path, &["a"]).unwrap().0, 4);
-    // A process that has only the old key cannot continue, and damages nothing.
+    // A process that has only the old key cannot continue the log, and leaves it unchanged.
     let error = old.append(&entry("too late")).unwrap_err();
     assert!(matches!(error, AuditFileError::OtherKey(_)), "{error}");
     assert_eq!(check_with(&path, &["a", "b"]), None);

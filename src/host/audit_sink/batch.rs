@@ -1,4 +1,4 @@
-//! Records on their way to the audit file.
+//! Batches of records for the audit file.
 
 use tokio::sync::oneshot;
 
@@ -7,15 +7,15 @@ use crate::audit::{Draft, Head};
 /// A record that a write waits for.
 pub(super) struct UrgentRecord {
     pub(super) draft: Draft,
-    /// The receiver is dropped when the write has waited long enough.
+    /// The write drops the receiver when it stops waiting.
     pub(super) reply: oneshot::Sender<Result<Head, String>>,
 }
 
 /// The records that are written with one `fsync`.
 pub(super) struct WriteBatch {
-    /// A record about lost records, or about the file being writable again.
+    /// A record which says that records were lost, or that the file is writable again.
     pub(super) note: Option<Draft>,
-    /// How many lost records the note reports.
+    /// The number of lost records that the note reports.
     pub(super) missing: u64,
     pub(super) urgent: Vec<UrgentRecord>,
     pub(super) others: Vec<Draft>,

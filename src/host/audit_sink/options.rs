@@ -4,26 +4,27 @@ use std::time::Duration;
 
 use crate::audit::{Damage, Entry, Head, Kind};
 
-/// What the sink reports, from its own thread or from the thread that asks for a record.
+/// What the sink reports, on its own thread or on the thread that requests a record.
 #[derive(Debug)]
 pub enum SinkEvent<'a> {
     /// A record is about to be written.
     Requested(&'a Entry),
-    /// The log continues in a new file; the head at which the previous file ended.
+    /// The log continues in a new file. Contains the head at which the previous file ended.
     Rotated(&'a Head),
     /// Records that were written earlier have been changed.
     Altered(&'a Damage),
     /// A record of this kind has been written.
     Written(Kind),
-    /// A record was lost, and why.
+    /// A record was lost, for this reason.
     Lost(&'a str),
-    /// The file cannot be written, and why.
+    /// The file cannot be written, for this reason.
     Unwritable(&'a str),
-    /// The file can be written again, and a gap record counts what was lost.
+    /// The file can be written again, and a gap record gives the number of lost records, if there
+    /// are any.
     WritableAgain,
 }
 
-/// A callback for the events of the sink.
+/// A callback for the events of the sink. Must not block for long.
 pub type SinkListener = Box<dyn Fn(&SinkEvent<'_>) + Send + Sync>;
 
 /// What happens to a write to GARM whose record cannot be written.
@@ -42,15 +43,16 @@ pub struct SinkOptions {
     pub rule: RecordPolicy,
     /// How long a write waits for its record.
     pub patience: Duration,
-    /// The pause between two attempts to write to a file that could not be written.
+    /// The pause before the next attempt to write to a file that could not be written.
     pub retry: Duration,
-    /// How many bytes of records may wait in memory.
+    /// The size of the queue, in bytes, from which
+    /// [`AuditSink::has_room`](super::AuditSink::has_room) is `false`.
     pub waiting_max: usize,
 }
 
 impl SinkOptions {
-    /// The options of `watch`. Another process holds the lock for the time of one `fsync`; two
-    /// seconds are many of those.
+    /// The options of `watch`. Another process holds the lock for the duration of one `fsync`,
+    /// which is much shorter than the patience of 2 s.
     pub fn usual(rule: RecordPolicy) -> Self {
         Self {
             rule,

@@ -53,7 +53,7 @@ fn bench(rule: RecordPolicy) -> Bench {
         noted.lock().unwrap().push(line);
     });
     let patience = Duration::from_millis(100);
-    // So long that no retry happens between two statements of a test.
+    // Long enough that no retry happens between two statements of a test.
     let retry = Duration::from_millis(700);
     let options = SinkOptions { rule, patience, retry, waiting_max: 64 << 10 };
     let sink = AuditSink::start(audit_file, Cause::default(), options, listener).unwrap();
@@ -130,7 +130,7 @@ async fn lost_records_are_reported_as_soon_as_there_is_space() {
     assert_eq!(bench.append("three").await, None);
     assert_eq!(bench.sink.missing(), 2);
     blocked.end();
-    // The thread does this without further calls.
+    // The thread writes them without further calls.
     bench.until_told("free").await;
     assert_eq!((bench.sink.missing(), bench.append("four").await), (0, Some(3)));
     let (acts, report) = bench.read();

@@ -1,4 +1,4 @@
-//! Rules fed with numbers, as time passes.
+//! Rules that are evaluated with a sequence of values over time.
 
 use super::*;
 use crate::scaling::testing::{at, secs};
@@ -24,7 +24,7 @@ fn rule(name: &str, when: AlertSeries, bound: Threshold, lasting: u64) -> AlertR
     AlertRule { name: name.into(), when, bound, lasting: secs(lasting), notify: Vec::new() }
 }
 
-/// What turns, in short: rule, pool and `+` or `-`.
+/// The transitions in short form: `+` or `-`, the rule and the pool.
 fn short(turned: &[AlertTransition]) -> Vec<String> {
     let one = |it: &AlertTransition| {
         let sign = match it.status {
@@ -37,7 +37,8 @@ fn short(turned: &[AlertTransition]) -> Vec<String> {
     turned.iter().map(one).collect()
 }
 
-/// Feeds the built-in rule; each step is a second and what is read, the expectation what turns.
+/// Evaluates the built-in rule. Each step is a time in seconds, the values, and the expected
+/// transitions.
 #[track_caller]
 fn check(steps: &[(i64, SeriesValues, &[&str])]) {
     let mut rules = AlertRules::new(&[]);
@@ -208,12 +209,12 @@ fn a_reload_keeps_firing_alerts_and_ends_those_without_a_rule() {
     let other = rule("Other", AlertSeries::QueueDepth, Threshold::Above(1), 0);
     let mut rules = AlertRules::new(&[own(5), other.clone()]);
     assert_eq!(short(&rules.evaluate(&depth(&[("a", 10)]), at(0))), ["+Other a", "+Own a"]);
-    // The same bound, another `for`: it fires and goes on.
+    // With the same bound and another `for`, the alert continues to fire.
     let longer = AlertRule { lasting: secs(600), ..own(5) };
     assert_eq!(short(&rules.reload(&[longer], at(1))), ["-Other a"]);
     assert_eq!(rules.evaluate(&depth(&[("a", 10)]), at(2)), []);
     assert_eq!(rules.firing().map(|alert| alert.status.since()).collect::<Vec<_>>(), [at(0)]);
-    // A bound that it does not break.
+    // With a bound that the value does not exceed, it ends.
     assert_eq!(rules.reload(&[own(10)], at(3)), []);
     assert_eq!(short(&rules.evaluate(&depth(&[("a", 10)]), at(4))), ["-Own a"]);
     // Another series under the same name.

@@ -1,4 +1,4 @@
-//! Each finding provoked, and what looks like one and is none.
+//! Situations that cause each finding, and similar ones that must not.
 
 use std::collections::BTreeMap;
 
@@ -75,7 +75,7 @@ fn two_jobs_are_found_in_the_rows_of_runners_alone() {
 fn one_job_seen_in_several_rows_is_one_job() {
     let mut it = auditor();
     let active = with_job(1_001, runner("p", "r", "running/active", 0));
-    // Forgotten by GARM and brought back by a webhook: another row, the same job.
+    // GARM deleted the job's row, and a webhook restored it: another row for the same job.
     let again = Job { id: 9, ..on("r", JobStatus::InProgress, job(1, &["x"], 0)) };
     assert_eq!(read(&mut it, 30, vec![active.clone()], vec![again.clone()]), []);
     // GARM 0.1 writes no `workflow_job_id` into the runner's row.
@@ -146,7 +146,7 @@ fn a_busy_runner_is_reported_and_never_removed() {
     let evidence = "job 1001 had ended 2m before it was last seen, and GARM shows it busy: \
                     `running/active`; a busy runner is not removed";
     assert_eq!(found, [finding(FindingKind::OutlivedJob, "r", 150, evidence)]);
-    // It is idle now, with its job long over.
+    // Now it is idle, long after the end of its job.
     read(&mut it, 330, vec![runner("p", "r", "running/idle", 320)], vec![done]);
     assert_eq!(it.to_remove().len(), 1);
 }
@@ -169,19 +169,19 @@ fn a_runner_that_garm_is_deleting_has_ten_minutes() {
 fn nothing_is_concluded_from_a_period_without_reads() {
     let row = || vec![runner("p", "r", "running/idle", 0)];
     let done = || vec![on("r", JobStatus::Completed, job(1, &["x"], 10))];
-    // This program was away: the end is old, the runner was seen but now.
+    // This program did not run: the job ended long ago, but the runner is observed only now.
     let mut it = auditor();
     assert_eq!(read(&mut it, 5_000, row(), done()), []);
     assert_eq!(read(&mut it, 5_119, row(), done()), [], "after a break of its own");
-    // GARM was away.
+    // GARM could not be read.
     let mut it = auditor();
     assert_eq!(read(&mut it, 30, row(), done()), []);
     assert_eq!(read(&mut it, 900, row(), done()), []);
     assert_eq!(read(&mut it, 930, row(), done()), []);
-    // A late event is about the time when its row was written.
+    // A late event shows the state when its row was written.
     let late = RowChange::Runner(runner("p", "r", "running/idle", 40));
     assert_eq!(it.changed(&late, at(1_100)), []);
-    // A row that was not read again says nothing about later.
+    // A row shows nothing about the time after it was read.
     assert_eq!(it.to_remove(), []);
 }
 
@@ -205,7 +205,7 @@ fn shell_access_is_found_once_for_each_runner() {
 fn a_provider_without_single_job_registration_is_reported_once() {
     let mut it = auditor();
     let row = |name: &str, state: &str| Runner { agent_id: None, ..runner("p", name, state, 0) };
-    // Later states, and rows that are leaving, say nothing about how it was registered.
+    // Rows in later states or in deletion do not show how the runner was registered.
     assert_eq!(read(&mut it, 30, vec![row("r", "running/installing")], vec![]), []);
     assert_eq!(read(&mut it, 60, vec![row("r", "pending_delete/pending")], vec![]), []);
     let found = it.changed(&RowChange::Runner(row("s", "pending_create/pending")), at(61));
@@ -257,7 +257,7 @@ fn a_repeated_create_is_the_same_runner_on_another_vm() {
     let mut it = auditor();
     let row = |provider_id: Option<&str>, state: &str, second| Runner {
         provider_id: provider_id.map(str::to_owned),
-        // Where instances are embedded in their pool, the provider is left out.
+        // An instance that is embedded in its pool does not name its provider.
         provider: String::new(),
         ..runner("p", "r", state, second)
     };
@@ -287,7 +287,7 @@ fn a_pool_that_stays_below_its_minimum_is_found() {
         let fleet_index =
             FleetIndex::new(fleet, ScalePolicies::from([(PoolId::new("p"), policy())]));
         found.extend(it.tick(&fleet_index, &BTreeSet::new(), at(now)));
-        // A later look at an old picture ends the measuring.
+        // An evaluation with an outdated read ends the measurement.
         let late = it.clone().tick(&fleet_index, &BTreeSet::new(), at(now + 400));
         assert_eq!(late, []);
     }
@@ -332,7 +332,7 @@ fn a_retired_pool_still_belongs_to_the_fleet() {
     let found = it.read(&fleet(30, vec![old.clone()], vec![], vec![]), at(30));
     assert_eq!(found, []);
     assert_eq!(it.changed(&RowChange::Runner(shell.clone()), at(31)).len(), 1);
-    // Its mark is taken off.
+    // Its mark is removed.
     old.spec.labels = ["x"].into_iter().collect();
     it.changed(&RowChange::Pool(old), at(32));
     let other = Runner { id: "id-s".into(), name: RunnerName::new("s"), ..shell };

@@ -1,10 +1,10 @@
 //! The runner kit (DESIGN §7): one entry of `pre_install_scripts`, merged into the `extra_specs` of
-//! every pool. It gives a runner the certificate with which it connects to GARM, checks from the
-//! runner's own network that GARM accepts no connection without one and that forbidden addresses
-//! are out of reach, and removes the certificate before a job's first step.
+//! every pool. It gives a runner the certificate with which it connects to GARM. From the runner's
+//! own network, it checks that GARM accepts no connection without a certificate and that forbidden
+//! addresses are unreachable. It removes the certificate before the first step of a job.
 //!
-//! Decides what the script does and which pools cannot have it. Never reads a file and never
-//! resolves a secret. Contains a private key, which nothing here prints.
+//! Decides what the script does and which pools cannot have it. Never reads a file or resolves a
+//! secret. The kit contains a private key, which nothing here prints.
 
 mod objections;
 mod script;
@@ -23,31 +23,32 @@ pub use script::{KitTarget, script};
 
 use crate::config::{FleetFile, HostPort};
 
-/// The key of `extra_specs` from which providers take scripts, by name, in base64. They run as root
-/// in the order of their names (GARM.md §i).
+/// The key of `extra_specs` with a map from names to scripts in base64. They run as root, in the
+/// order of their names (GARM.md §i).
 pub const SCRIPTS: &str = "pre_install_scripts";
 
 /// The name of our script, which sorts before all others.
 pub const ENTRY: &str = "00-runnerctl";
 
-/// The runners' certificate, its key and the CA of GARM's front, each as PEM and nothing else.
+/// The certificate that all runners share, its key and the CA of GARM's reverse proxy, each as PEM
+/// without other text.
 #[derive(Debug, Clone)]
 pub struct RunnerIdentity {
     pub cert: String,
     pub key: SecretString,
-    /// The CA of GARM's front.
+    /// The CA of GARM's reverse proxy.
     pub ca: String,
-    /// When the certificate of the kit expires.
+    /// When the certificate expires.
     pub holds_until: Timestamp,
 }
 
-/// The signer that issues a certificate to each runner, for a key generated on the runner's
+/// The signer that issues a certificate to each runner, for a key that is generated on the runner's
 /// machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateSigner {
     /// The URL for signing requests.
     pub url: String,
-    /// The CA of GARM's front and of the signer.
+    /// The CA of GARM's reverse proxy and of the signer.
     pub ca: String,
 }
 
@@ -56,8 +57,8 @@ pub struct CertificateSigner {
 pub struct KitParts {
     /// `runner_mtls` with one certificate for the fleet.
     pub identity: Option<RunnerIdentity>,
-    /// `runner_mtls` with a certificate for each runner. If neither is set, runners connect to GARM
-    /// without a certificate.
+    /// `runner_mtls` with a certificate for each runner. If neither this nor `identity` is set,
+    /// runners connect to GARM without a certificate.
     pub signer: Option<CertificateSigner>,
     /// The hosts and ports of `policy.networks.must_not_reach`.
     pub must_not_reach: Vec<HostPort>,
@@ -67,14 +68,14 @@ pub struct KitParts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KitContents {
     Nothing,
-    /// Only the check of forbidden addresses: the kit contains no secret.
+    /// Only the check of forbidden addresses. Such a kit contains no secret.
     ReachCheck,
     /// The certificate, and the check if it is configured.
     Certificate,
 }
 
 impl KitContents {
-    /// What this fleet file requires, with all policies joined.
+    /// What a fleet file requires. Its policy must be the combination of all policies.
     pub fn by(file: &FleetFile) -> Self {
         match (&file.runner_mtls, file.policy.must_not_reach.as_slice()) {
             (Some(_), _) => Self::Certificate,
@@ -101,7 +102,7 @@ impl fmt::Debug for Kit {
 }
 
 impl Kit {
-    /// Builds the kit for runners; equal parts give equal kits, byte for byte.
+    /// Builds the kit for runners. Equal parts result in identical bytes.
     pub fn new(parts: &KitParts) -> Self {
         let text = script(parts, &KitTarget::runner());
         Self {
@@ -115,7 +116,7 @@ impl Kit {
         }
     }
 
-    /// Size of the script in bytes; in the user data of a VM it is a third larger.
+    /// The size of the script, in bytes. In the user data of a VM, base64 makes it a third larger.
     pub fn size(&self) -> usize {
         self.size
     }
@@ -124,12 +125,12 @@ impl Kit {
         self.wanted
     }
 
-    /// When the runners' certificate expires; `None` if they share none.
+    /// When the shared certificate of the runners expires; `None` if there is none.
     pub fn holds_until(&self) -> Option<Timestamp> {
         self.holds_until
     }
 
-    /// Merges the kit into `extra_specs`. All other keys and scripts stay.
+    /// Merges the kit into `extra_specs`. All other keys and scripts are kept.
     pub fn merged(&self, specs: &Map<String, Value>) -> Map<String, Value> {
         put(specs, Value::from(self.entry.as_str()))
     }
@@ -138,7 +139,7 @@ impl Kit {
 fn put(specs: &Map<String, Value>, entry: Value) -> Map<String, Value> {
     let mut merged = specs.clone();
     let scripts = merged.entry(SCRIPTS).or_insert(Value::Null);
-    // `objections` has refused everything except a map of scripts.
+    // `objections` refuses any other value, so only an absent one or `null` is replaced.
     if !scripts.is_object() {
         *scripts = Value::Object(Map::new());
     }
@@ -153,7 +154,7 @@ pub fn carried(from: &Map<String, Value>, specs: &Map<String, Value>) -> Map<Str
     entry(from).map_or_else(|| specs.clone(), |original| put(specs, original.clone()))
 }
 
-/// `extra_specs` without the kit; everything else stays.
+/// `extra_specs` without the kit; everything else is kept.
 pub fn without(specs: &Map<String, Value>) -> Map<String, Value> {
     let mut rest = specs.clone();
     if let Some(scripts) = rest.get_mut(SCRIPTS).and_then(Value::as_object_mut)
@@ -203,7 +204,7 @@ mod tests {
         }
     }
 
-    /// What users may have in `extra_specs`, including scripts of their own.
+    /// Possible `extra_specs` of users, including scripts of their own.
     fn some_specs() -> impl Strategy<Value = Map<String, Value>> {
         let leaf = prop_oneof![
             Just(Value::Null),
@@ -239,8 +240,8 @@ mod tests {
             prop_assert_eq!(entry(&merged).and_then(Value::as_str), Some(kit.entry.as_str()));
             let text = |specs: &Map<String, Value>| serde_json::to_string(specs).unwrap();
             prop_assert_eq!(text(&without(&merged)), text(&specs));
-            // Merging is idempotent, a newer kit replaces an older one, and a kit is carried over
-            // whole.
+            // Merging is idempotent, a newer kit replaces an older one, and `carried` copies a kit
+            // unchanged.
             prop_assert_eq!(kit.merged(&merged), merged.clone());
             let newer = Kit::new(&KitParts { must_not_reach: Vec::new(), ..parts() });
             prop_assert_eq!(newer.merged(&merged), newer.merged(&specs));
@@ -276,7 +277,7 @@ mod tests {
         insta::assert_snapshot!(script(&parts(), &KitTarget::runner()).as_str());
     }
 
-    /// Older shells write here-documents to a file.
+    /// Older shells write here-documents to a temporary file.
     #[test]
     fn no_here_document_contains_the_key() {
         let text = script(&parts(), &KitTarget::runner());
@@ -318,7 +319,8 @@ mod tests {
 
     #[test]
     fn a_typical_kit_fits_into_16_kib_of_user_data() {
-        // RSA with 2048 bits: a certificate of 1,300 bytes, a key of 1,704, a CA of 1,300.
+        // The sizes of RSA with 2048 bits: a certificate of 1,300 bytes, a key of 1,704 and a CA of
+        // 1,300.
         let pem = |bytes: usize| "x".repeat(bytes);
         let identity = RunnerIdentity {
             cert: pem(1300),

@@ -9,11 +9,12 @@ use crate::domain::text::code;
 use crate::policy::Violation;
 use crate::policy::networks::folded;
 
-/// The key with which a pool sets an installer of its own, which runs while the key is present.
+/// The key of `extra_specs` with which a pool sets its own install script. That script runs while
+/// the private key is on the machine.
 const TEMPLATE: &str = "runner_install_template";
 
-/// All objections to the kit, in the order of the pools. `policy` is the fleet file's own: what it
-/// does not allow by name, no other policy can.
+/// All objections to the kit, in the order of the pools. `policy` is that of the fleet file alone:
+/// another policy cannot allow more.
 pub fn objections(
     wanted: KitContents,
     policy: &PolicySettings,
@@ -31,7 +32,7 @@ pub fn objections(
 }
 
 /// The violation of a pool whose entity is in agent mode, which only GARM knows. `field` is the key
-/// of the entity.
+/// of the entity's field.
 pub fn agent_mode(pool: &PoolName, field: &'static str) -> Violation {
     Violation {
         pool: pool.clone(),
@@ -53,7 +54,7 @@ fn with(violation: Violation, help: impl Into<String>) -> Violation {
     Violation { help: help.into(), ..violation }
 }
 
-/// The kit is a bash script.
+/// Refuses other systems than Linux, because the kit is a bash script.
 fn system(pool: &DeclaredPool, wanted: KitContents) -> Option<Violation> {
     if pool.os_type == "linux" {
         return None;
@@ -83,7 +84,8 @@ fn shell(pool: &DeclaredPool) -> Option<Violation> {
     })
 }
 
-/// Checks the pool's own scripts and installer. GARM and its providers ignore the case of keys.
+/// Checks the pool's own scripts and install script. GARM and its providers ignore the case of
+/// keys.
 fn scripts(pool: &DeclaredPool, policy: &PolicySettings) -> Vec<Violation> {
     let own = pool.extra_specs.iter().filter(|(_, value)| !value.is_null());
     own.filter_map(|(key, value)| {
@@ -116,7 +118,7 @@ fn scripts(pool: &DeclaredPool, policy: &PolicySettings) -> Vec<Violation> {
     .collect()
 }
 
-/// What would be lost if the kit were merged into these scripts.
+/// The message and help if merging the kit would overwrite something in `scripts`.
 fn clash(scripts: &Value) -> Option<(String, String)> {
     let Some(map) = scripts.as_object() else {
         let message = format!("`{SCRIPTS}` in `extra_specs` must map names to scripts");

@@ -1,4 +1,4 @@
-//! Generates the script of the kit.
+//! Generates the script of the runner kit.
 
 use std::path::{Path, PathBuf};
 
@@ -19,21 +19,21 @@ const END: &str = include_str!("end.sh");
 /// The system on which a kit runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KitTarget {
-    /// The directory used as `/`; empty for `/` itself.
+    /// The folder that is used as `/`; empty for `/` itself.
     pub root: PathBuf,
     /// `USER:GROUP` of the account that runs jobs.
     pub owner: String,
 }
 
 impl KitTarget {
-    /// A runner, whose account is GARM's own (`runner`, in `/home/runner`).
+    /// A runner, where jobs run as the account that GARM's install script creates (`runner`).
     pub fn runner() -> Self {
         Self { root: PathBuf::new(), owner: "runner:runner".to_owned() }
     }
 }
 
-/// The script. It may contain the private key. The only external input in it is PEM, a URL, hosts
-/// and ports.
+/// Generates the script, which may contain the private key. Its only external input is PEM, a URL,
+/// hosts and ports.
 pub fn script(parts: &KitParts, place: &KitTarget) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(16 << 10));
     text.push_str(&lean(BEGIN).replace("@ROOT@", &quoted(&shown(&place.root))));
@@ -60,7 +60,7 @@ pub fn script(parts: &KitParts, place: &KitTarget) -> Zeroizing<String> {
     text
 }
 
-/// Appends a part with its placeholders filled in, which must be in this order.
+/// Appends a part and fills in its placeholders, which must occur in the order of `fill`.
 fn push(text: &mut Zeroizing<String>, part: &str, fill: &[(&str, Zeroizing<String>)]) {
     let part = lean(part);
     let mut rest = part.as_str();
@@ -73,7 +73,7 @@ fn push(text: &mut Zeroizing<String>, part: &str, fill: &[(&str, Zeroizing<Strin
     text.push_str(rest);
 }
 
-/// A part without comments, blank lines and indentation: user data is small.
+/// Removes comments, blank lines and indentation, because the size of user data is limited.
 fn lean(part: &str) -> String {
     let lines = part.lines().map(str::trim_start);
     let lines =
@@ -81,12 +81,12 @@ fn lean(part: &str) -> String {
     lines.map(|line| format!("{line}\n")).collect()
 }
 
-/// The form that bash's `/dev/tcp/` takes.
+/// An address in the form of bash's `/dev/tcp/`.
 fn target(place: &HostPort) -> String {
     quoted(&format!("{}/{}", place.host, place.port))
 }
 
-/// Quotes text as one word of the shell.
+/// Quotes text as a single word of the shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
@@ -95,7 +95,7 @@ fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// Quotes text as one word of the shell, without trailing line feeds.
+/// Quotes text as a single word of the shell, without trailing white space.
 fn word(text: &str) -> Zeroizing<String> {
     Zeroizing::new(quoted(text.trim_end()))
 }

@@ -5,15 +5,15 @@ use super::words::{clock, count_of, jobs, number};
 use crate::render::words::span;
 use crate::scaling::{Decision, Direction, Reason};
 
-/// The setting or rule that limits a decision.
+/// The setting or rule that limits a decision, as `limited_by` in `/decisions` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding {
-    /// A field of the pool, a setting of GARM, or `circuit`.
+    /// A field of the pool, a setting of GARM, `circuit`, or the rule in words.
     pub name: &'static str,
     pub value: String,
 }
 
-/// What limits the decision, if anything does.
+/// What limits the decision; `None` if nothing does.
 pub fn binding(decision: &Decision) -> Option<Binding> {
     let policy = &decision.inputs.policy;
     let bound = |name, value: String| Some(Binding { name, value });
@@ -45,7 +45,8 @@ pub fn binding(decision: &Decision) -> Option<Binding> {
     }
 }
 
-/// What would change the decision, in one sentence: a time, an event, or both.
+/// What would change the decision: an event, and if known the earliest time. A phrase without a
+/// full stop.
 pub fn next(decision: &Decision) -> String {
     let policy = &decision.inputs.policy;
     let news = match decision.reason {

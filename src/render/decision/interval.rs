@@ -1,28 +1,29 @@
-//! What has happened in a pool between two lines of the log, and the current decision about it.
+//! What happened in a pool between two log lines about it, and the current decision.
 
 use super::words::{Mood, count_of, sentence, waiting};
 use crate::scaling::{Decision, Reason};
 
-/// What has happened in a pool since its previous line.
+/// What happened in a pool since its previous log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolInterval {
-    /// Runners whose rows GARM has created.
+    /// The number of runners whose rows GARM created.
     pub started: u32,
-    /// Runners whose rows GARM has removed, after a job or otherwise.
+    /// The number of runners whose rows GARM removed, after a job or for another reason.
     pub removed: u32,
     /// The level in the previous line, or at the start of `watch`.
     pub level_before: u32,
     /// The level now.
     pub level: u32,
-    /// The lowest and the highest level in between, both ends included.
+    /// The lowest and the highest level since then, including `level_before` and `level`.
     pub level_range: (u32, u32),
-    /// The rule behind the last write that raised the level, or else behind the last one.
+    /// The rule that caused the last write that raised the level; without one, the rule that caused
+    /// the last write.
     pub cause: Option<Reason>,
 }
 
-/// One sentence without a full stop, to follow the pool's name: the jobs that wait, the runners by
-/// state, those that came and went, the level from and to, and the decision. The runners by state
-/// add up to their number, which is that of the previous line plus `started` minus `removed`.
+/// One sentence without a full stop, to follow the pool's name: the waiting jobs, the runners by
+/// state, the numbers of started and removed runners, the change of the level, and the decision.
+/// The number of runners is that of the previous line plus `started` minus `removed`.
 pub fn interval(since: &PoolInterval, decision: &Decision, mood: Mood) -> String {
     let moves = [(since.started, "started"), (since.removed, "removed")];
     let moves: String =

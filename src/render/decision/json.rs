@@ -24,14 +24,14 @@ use crate::scaling::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DecisionEffect<'a> {
     Applied,
-    /// Nothing is written to the pool, for this reason.
+    /// Not applied: nothing is written to the pool, for this reason.
     Frozen(&'a Freeze),
-    /// The process that decides writes nothing: a dry run, or a look without a `watch`.
+    /// Not applied: the process that decides writes nothing, because it is a dry run or a `status`.
     NotWritten,
 }
 
 impl DecisionEffect<'_> {
-    /// The mood of its sentence.
+    /// The form of the verbs in the sentence about the decision.
     pub fn mood(self) -> Mood {
         match self {
             Self::Applied => Mood::Does,
@@ -180,7 +180,7 @@ struct JobsJson {
     forgotten: u32,
 }
 
-/// The object of one pool. `stall` is present if GARM does not follow the level.
+/// The object of one pool in `/decisions`. `stall` is set if GARM does not follow the level.
 pub fn json(
     pool: &PoolName,
     decision: &Decision,
@@ -224,7 +224,7 @@ pub fn json(
     })
 }
 
-/// The fields of `/decisions` beside the decisions.
+/// The fields of `/decisions` besides the decisions and the requirements.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DecisionsDocument {
     pub fleet: String,
@@ -234,8 +234,8 @@ pub struct DecisionsDocument {
     pub controller_id: Option<String>,
     /// When the loop last evaluated, on GARM's clock.
     pub at: Timestamp,
-    /// Whether decisions are applied to pools that are not frozen: false in a dry run and while all
-    /// writes are held.
+    /// Whether decisions are applied to pools that are not frozen: `false` in a dry run and while
+    /// all writes are suspended.
     pub is_applied: bool,
     /// Declared pools that are not scaled, and why.
     pub not_scaled: Vec<(String, String)>,
@@ -272,7 +272,7 @@ pub fn schema() -> Value {
 }
 
 impl DecisionsDocument {
-    /// The page, with `pools` as objects of [`json`].
+    /// The document. `pools` are objects made by [`json`].
     pub fn value(&self, pools: &[Value], verdicts: Option<&[RequirementVerdict]>) -> Value {
         let not_scaled = self.not_scaled.iter().map(|(pool, why)| NotScaledJson { pool, why });
         document::value(&DocumentJson {

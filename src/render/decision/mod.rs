@@ -1,5 +1,5 @@
-//! A scaling decision as text and JSON: what is done now, why, what prevents more, and what would
-//! change it. `status`, `/decisions`, the log and the audit log share its words.
+//! A scaling decision as text and JSON: what is done now, why, what limits it, and what would
+//! change it. `status`, `/decisions`, the log and the audit log share these texts.
 
 mod binding;
 mod interval;

@@ -6,7 +6,7 @@ use super::words::between;
 use crate::render::words::span;
 use crate::scaling::Decision;
 
-/// The runners of a pool compared with its limit.
+/// The number of runners of a pool, and its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Occupancy {
     pub limit: u32,
@@ -14,11 +14,11 @@ pub struct Occupancy {
     pub live: u32,
     /// Those in the state `deleting`.
     pub leaving: u32,
-    /// When the first of those entered that state.
+    /// When the first of the deleting runners entered that state.
     pub leaving_since: Option<Timestamp>,
 }
 
-/// That the limit is reached, and how many of the runners are being deleted.
+/// A clause which says that the limit is reached, and how many of the runners are being deleted.
 pub fn occupied(occupancy: &Occupancy, now: Timestamp) -> String {
     let all = match occupancy.limit {
         1 => "the one that `max_runners` allows is there".to_owned(),

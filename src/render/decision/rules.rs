@@ -1,4 +1,4 @@
-//! The verdict of each rule, as a word and a sentence.
+//! The verdict of each scaling rule, as a word and a sentence.
 
 use super::words::{between, clock, count_of, has, jobs};
 use crate::render::words::span;

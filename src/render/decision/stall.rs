@@ -1,4 +1,4 @@
-//! A GARM that does not create the runners that a pool's level asks for.
+//! Reports that GARM does not create the runners that a pool's level asks for.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -8,10 +8,11 @@ use super::words::{clock, count_of};
 use crate::domain::credential::RateLimit;
 use crate::domain::text::code;
 
-/// The known facts. The reason is only in GARM's log, not in its API.
+/// What is known about a pool whose level GARM does not follow. GARM gives the reason only in its
+/// log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stall {
-    /// Since when the level asks for more than GARM counts, on GARM's clock.
+    /// When the level began to ask for more runners than GARM counts, on GARM's clock.
     pub since: Timestamp,
     /// The level that was sent repeatedly.
     pub level: u32,
@@ -28,7 +29,7 @@ pub struct Stall {
 }
 
 impl Stall {
-    /// What GARM does not do, since when, and what to check: one sentence without a full stop.
+    /// What GARM has not done, since when, and what to check: one sentence without a full stop.
     pub fn sentence(&self) -> String {
         let lacking = count_of(self.level.saturating_sub(self.counted), "runner");
         let group = (!self.runner_group.is_empty())

@@ -1,4 +1,4 @@
-//! One pool under the specification's policy, in every situation that has a word of its own.
+//! One pool with the specification's policy, in one situation for each reason.
 
 use jiff::Timestamp;
 
@@ -30,7 +30,7 @@ fn many(n: usize, state: &str, since: i64) -> Vec<Runner> {
     (0..n).map(|it| runner("default", &format!("r{it}"), state, since)).collect()
 }
 
-/// Name, word, sentence, what binds and what would change it: one passage for each decision.
+/// One paragraph per decision: name, word, sentence, limit, and what would change it.
 fn told(decisions: &[Decision]) -> String {
     let mut text = String::new();
     for it in decisions {
@@ -77,7 +77,8 @@ fn every_reason_has_its_sentence() {
     insta::assert_snapshot!(told(&decisions));
 }
 
-/// Two idle runners past which a younger one took job 1, 3 minutes ago.
+/// Two idle runners. Three minutes ago, a younger runner started job 1, which had waited beside
+/// them.
 fn passed_over() -> Decision {
     let mut runners = many(2, "running/idle", -400);
     let busy = runner("default", "busy", "running/active", -200);
@@ -98,7 +99,7 @@ fn jobs_not_handed_out_and_suspect_runners_have_their_sentences() {
     insta::assert_snapshot!(told(&decisions));
 }
 
-/// A pool whose provider fails, looked at in turn at these moments.
+/// The decisions about a pool whose provider fails, evaluated at these times in turn.
 fn failing(moments: &[i64]) -> Vec<Decision> {
     let free = ScalePolicy { min_runners: 0, ..policy() };
     let pools = || vec![pool("default", &["x"])];
@@ -175,7 +176,7 @@ fn the_document_names_its_fleet_and_the_pools_that_are_not_scaled() {
     assert_eq!(report.value(&[], None), expected);
 }
 
-/// The same decisions where they are carried out and where they are not.
+/// The same decisions, applied and not applied.
 #[test]
 fn decisions_that_are_not_applied_say_what_would_be_done() {
     let idle = |n, since| many(n, "running/idle", since);
@@ -220,7 +221,7 @@ fn a_full_pool_says_how_many_runners_are_being_deleted_and_since_when() {
     );
 }
 
-/// `status` shows what `/decisions` says, letter by letter.
+/// `status` and `/decisions` use identical texts.
 #[test]
 fn a_decision_read_from_the_page_has_the_words_of_the_original() {
     let decision = seen(&policy(), many(2, "running/idle", -10), waiting(9, -40));

@@ -1,7 +1,7 @@
-//! A decision as it is shown, made by this process or by a running `watch`.
+//! A decision to display, made by this process or by a running `watch`.
 //!
-//! Both are read from the object of `/decisions`, so that `status` uses the same words for the same
-//! decision.
+//! Both are parsed from an object of `/decisions`, so that `status` describes the same decision in
+//! the same words.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use crate::domain::name::{PoolName, RunnerName};
 use crate::domain::text;
 use crate::scaling::{Decision, Direction, Reason};
 
-/// A decision. Texts are escaped.
+/// A decision to display. Texts are escaped.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DecisionView {
     /// GARM's id of the pool.
@@ -20,23 +20,24 @@ pub struct DecisionView {
     /// The decision in one to three words.
     pub short: String,
     pub sentence: String,
-    /// Why nothing is written to the pool; `None` if it is written.
+    /// Why nothing is written to the pool; `None` if the pool is not frozen.
     pub frozen: Option<String>,
-    /// That GARM does not create the runners that the level asks for; `None` if it does.
+    /// A sentence which says that GARM does not follow the level; `None` if it does.
     pub stall: Option<String>,
-    /// Which jobs idle runners do not get; `None` if there are none.
+    /// A sentence about jobs that have waited beside idle runners for too long; `None` if there are
+    /// none.
     pub untaken: Option<String>,
     pub suspects: Vec<RunnerName>,
-    /// No job waits and nothing is to be done.
+    /// Whether no job waits and there is nothing to do.
     pub is_steady: bool,
     pub queued: u32,
-    /// Jobs that idle runners beside them do not get.
+    /// The number of stuck jobs.
     pub stuck: u32,
-    /// When the oldest of these jobs was created.
+    /// When the oldest queued or stuck job was created.
     pub oldest: Option<Timestamp>,
     /// When the first of the deleting runners entered that state.
     pub leaving_since: Option<Timestamp>,
-    /// The whole object in `/decisions`.
+    /// The complete object in `/decisions`.
     pub value: Value,
 }
 
@@ -47,7 +48,7 @@ impl DecisionView {
             .expect("`json` sets every key that `read` needs")
     }
 
-    /// A decision from `/decisions`; `None` if the object is none.
+    /// Parses an object of `/decisions`; `None` if a required key is missing or malformed.
     pub fn read(value: Value) -> Option<Self> {
         let escaped = |value: &Value| value.as_str().map(|text| text::escape(text).into_owned());
         let words = |key: &str| escaped(&value[key]);

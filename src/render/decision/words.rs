@@ -9,17 +9,17 @@ use crate::domain::text;
 use crate::render::words::{count, span};
 use crate::scaling::{Decision, Direction, EvaluationClock, Freeze, Reason};
 
-/// Whether the decision is applied.
+/// The form of the verbs in a sentence about a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mood {
     /// For a decision that is applied: "starts 3 runners".
     Does,
-    /// Not applied, since nothing is written to GARM: "would start 3 runners".
+    /// For a decision that is not applied: "would start 3 runners".
     Would,
 }
 
 impl Mood {
-    /// The form of a verb given in the infinitive.
+    /// The form of a verb that is given in the infinitive.
     fn verb(self, infinitive: &str) -> String {
         match (self, infinitive.strip_suffix('y')) {
             (Self::Would, _) => format!("would {infinitive}"),
@@ -29,8 +29,8 @@ impl Mood {
     }
 }
 
-/// What is done now, or would be done, and why: one sentence without a full stop, to follow the
-/// pool's name.
+/// What is done, or would be done, and why: one sentence without a full stop, to follow the pool's
+/// name.
 pub fn sentence(decision: &Decision, mood: Mood) -> String {
     let (inputs, rules) = (&decision.inputs, &decision.rules);
     let start = mood.verb("start");
@@ -102,7 +102,8 @@ fn hand_out_probe(decision: &Decision) -> String {
     )
 }
 
-/// The jobs that a probe is for; they may have waited for less than a minute.
+/// The jobs for which the probe is started. They may have waited beside an idle runner for less
+/// than a minute.
 fn not_taken(decision: &Decision) -> String {
     match (decision.rules.hand_out.untaken, decision.inputs.queued) {
         (0, n @ 1..) => format!("{} beside idle runners", waiting(n)),
@@ -126,7 +127,8 @@ fn suspect(decision: &Decision) -> String {
     )
 }
 
-/// The jobs that idle runners do not get, and since when.
+/// A clause about the jobs that GitHub does not hand out to idle runners, and how long they have
+/// waited.
 pub(super) fn untaken(decision: &Decision) -> String {
     let hand_out = &decision.rules.hand_out;
     let waited = span(hand_out.since.map_or(Duration::ZERO, |since| between(since, decision.at)));
@@ -189,7 +191,7 @@ fn late(decision: &Decision) -> String {
     )
 }
 
-/// That the pool is full, and of what.
+/// How many more runners are wanted, and that the pool is full.
 fn full(decision: &Decision) -> String {
     format!(
         "{} wanted, and {}",
@@ -217,7 +219,7 @@ pub fn short(decision: &Decision) -> String {
     }
 }
 
-/// Why no decision is applied.
+/// Why decisions about the pool are not applied.
 pub fn freeze(freeze: &Freeze) -> String {
     match freeze {
         Freeze::Stale(age) => format!("GARM was last read {} ago", span(*age)),
@@ -253,7 +255,7 @@ fn threshold(decision: &Decision) -> String {
     format!("{few}, and no more than {} wait (`scale_up_threshold`)", policy.scale_up_threshold)
 }
 
-/// The reason for the floor.
+/// The setting that determines the floor.
 fn floor(decision: &Decision) -> String {
     let (policy, counts) = (&decision.inputs.policy, &decision.inputs.counts);
     if policy.min_idle_runners >= decision.rules.floor {
@@ -267,7 +269,8 @@ fn floor(decision: &Decision) -> String {
     format!("`min_runners` is {}, and {there}", policy.min_runners)
 }
 
-/// Number of runners by which the level exceeds those that GARM counts.
+/// The number of runners by which the level exceeds GARM's count, at most the free room of the
+/// pool.
 fn lacking(decision: &Decision) -> u32 {
     (decision.rules.floor + decision.rules.dead)
         .max(decision.level)
@@ -301,7 +304,7 @@ pub(super) fn waiting(n: u32) -> String {
     }
 }
 
-/// The time until something is due, from the time of the decision on.
+/// The time from the decision until something is due.
 fn at(decision: &Decision, when: Option<Timestamp>) -> String {
     match when {
         Some(when) if when > decision.at => format!("in {}", span(between(decision.at, when))),
@@ -313,7 +316,7 @@ pub(super) fn between(from: Timestamp, to: Timestamp) -> Duration {
     EvaluationClock::new(to).age(from)
 }
 
-/// The time of day, for a sentence beside a date.
+/// A timestamp with a precision of one second.
 pub(super) fn clock(at: Timestamp) -> String {
     let whole = Timestamp::from_second(at.as_second()).unwrap_or(at);
     whole.to_string()

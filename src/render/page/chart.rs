@@ -1,4 +1,4 @@
-//! Bars and line charts as inline SVG, each with its values in words.
+//! Bars and line charts as inline SVG, each with a text alternative.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use super::verdict::booting;
 use crate::monitor::{PoolGauges, QueueSample, QueueTrend, TREND_MINUTES};
 use crate::render::words::{count, span};
 
-/// The states that the bar distinguishes: class in the style sheet, word, number of runners.
+/// The states that the bar distinguishes: CSS class, word, number of runners.
 fn states(gauges: &PoolGauges) -> [(&'static str, &'static str, u32); 6] {
     let runners = &gauges.runners;
     [
@@ -31,7 +31,7 @@ pub(super) fn runners_in_words(gauges: &PoolGauges) -> String {
     if words.is_empty() { "no runner".into() } else { words.join(", ") }
 }
 
-/// The same in words with the colours of the bar.
+/// The legend of the bar: the number of runners in each state, in the colours of the bar.
 pub(super) fn keys(html: &mut Html, gauges: &PoolGauges) {
     html.markup("<p class=\"keys\">");
     for (class, word, n) in states(gauges).into_iter().filter(|state| state.2 > 0) {
@@ -58,11 +58,12 @@ pub(super) fn bar(html: &mut Html, gauges: &PoolGauges) {
     html.markup("</svg>");
 }
 
-/// Width of a minute and height of the chart, in units of the SVG.
+/// The width of a minute and the height of the chart, in units of the SVG.
 const STEP: usize = 2;
 const HEIGHT: u32 = 40;
 
-/// The chart in words, with the observed part of the hour unless it is all of it.
+/// The text alternative of the chart: the peak, and the observed part of the hour if it is not all
+/// of it.
 pub(super) fn trend_in_words(trend: &QueueTrend) -> String {
     let known = trend.minutes_known();
     let peak = trend.peak().unwrap_or_default();
@@ -101,20 +102,21 @@ enum TrendShape {
     Line,
 }
 
-/// A path with a step for each minute. `value` returns the value of a sample and the largest one.
+/// A path with a step for each minute. `value` returns the value of a sample and the maximum of the
+/// chart.
 fn steps(
     trend: &QueueTrend,
     shape: TrendShape,
     value: impl Fn(&QueueSample) -> (u32, u32),
 ) -> String {
     let mut path = String::new();
-    // The current height of the path; `None` outside of it.
+    // The current y coordinate of the path; `None` in a gap.
     let mut at: Option<u64> = None;
     for (minute, sample) in trend.0.iter().enumerate() {
         let x = minute * STEP;
         let y = sample.as_ref().map(|sample| {
             let (value, most) = value(sample);
-            // One unit stays free at the top, for the width of the line.
+            // One unit at the top is left free for the width of the line.
             let height = u64::from(HEIGHT - 1);
             u64::from(HEIGHT) - (u64::from(value) * height).div_ceil(u64::from(most.max(1)))
         });

@@ -1,4 +1,4 @@
-//! The page `/`: the fleet at a glance, and a row for each pool.
+//! The page `/`: a summary of the fleet, and a row for each pool.
 
 use std::time::Duration;
 
@@ -18,10 +18,11 @@ struct RatedPool<'a> {
     tone: Tone,
 }
 
-/// The page as HTML. Takes a millisecond or two for a hundred pools, so call it outside async tasks.
+/// The page as HTML. Rendering takes 1 to 2 ms for a hundred pools, so callers run it outside async
+/// tasks.
 pub fn fleet(page: &FleetPage<'_>) -> String {
     let mut rows: Vec<RatedPool<'_>> = page.pools.iter().map(row_of).collect();
-    // Gravest first; within a tone by name, so that rows keep their places.
+    // Most severe first; within a tone by name, so that the order of rows is stable.
     rows.sort_by_key(|row| (row.tone, row.pool.name));
     let tones: Vec<(Tone, &str)> = rows.iter().map(|row| (row.tone, row.pool.name)).collect();
     let findings = verdict::of_fleet(page, &tones);
@@ -58,7 +59,7 @@ pub(super) fn tile(html: &mut Html, name: &'static str, value: &str, tone: Tone)
     html.markup("\">").text(value).markup("</dd></div>");
 }
 
-/// The sums of all pools, with bar and queue.
+/// The section with the sums of all pools, their bar and their queue chart.
 fn glance(html: &mut Html, page: &FleetPage<'_>) {
     let mut all = PoolGauges::default();
     let mut queue = QueueTrend::default();
@@ -91,7 +92,7 @@ fn glance(html: &mut Html, page: &FleetPage<'_>) {
     html.markup("</div></div></section>\n");
 }
 
-/// The legend of a chart.
+/// Writes the legend of a queue chart.
 pub(super) fn legend(html: &mut Html, queue: &QueueTrend) {
     html.markup("<p class=\"keys\"><span>last hour: ").text(trend_in_words(queue));
     html.markup("</span><span class=\"key depth\">queue depth</span>");
@@ -133,7 +134,8 @@ fn pools(html: &mut Html, rows: &[RatedPool<'_>]) {
         html.markup("<p class=\"soft\">None is known yet.</p></section>\n");
         return;
     }
-    // Explicit roles, because a table loses them if CSS lays it out as blocks.
+    // The roles are explicit, because a table loses its implicit roles if CSS displays it as
+    // blocks.
     html.markup("<table class=\"pools\" role=\"table\"><thead role=\"rowgroup\"><tr role=\"row\">");
     for (class, name) in [
         ("name", "Pool"),
@@ -181,7 +183,7 @@ fn row(html: &mut Html, row: &RatedPool<'_>) {
     html.markup("</td></tr>\n");
 }
 
-/// The decision in one sentence, or why there is none.
+/// Writes the decision in one sentence, or why there is none.
 pub(super) fn scaling(html: &mut Html, scaling: &PoolScaling<'_>) {
     match scaling {
         PoolScaling::Decided { decision, effect, .. } => {

@@ -13,7 +13,7 @@ pub(super) const STYLE: &str = include_str!("style.css");
 /// The reload interval, in seconds.
 const REFRESH_S: u32 = 10;
 
-/// Writes a whole page: `body` between head and footer.
+/// Renders a complete page: `body` between head and footer.
 pub(super) fn page(
     frame: &PageFrame<'_>,
     (title, tone): (&str, Tone),
@@ -40,7 +40,7 @@ pub(super) fn page(
     html.finish()
 }
 
-/// A dot in the colour of the verdict, for the tab of the browser.
+/// The favicon: a dot in the colour of the verdict.
 fn icon(tone: Tone) -> &'static str {
     macro_rules! dot {
         ($colour:literal) => {
@@ -61,8 +61,8 @@ fn icon(tone: Tone) -> &'static str {
     }
 }
 
-/// The address of GARM, the age of the observation, and whether the page reloads. `path` is the
-/// page's own.
+/// Writes the address of GARM, the age of the observation, and whether the page reloads. `path` is
+/// the path of the page itself.
 pub(super) fn origin(html: &mut Html, frame: &PageFrame<'_>, path: &str) {
     html.markup("<p>GARM ").text(frame.garm).markup(", ");
     match &frame.observation {
@@ -81,7 +81,7 @@ pub(super) fn origin(html: &mut Html, frame: &PageFrame<'_>, path: &str) {
     }
 }
 
-/// The conclusions: the gravest large, the others below it.
+/// Writes the conclusions: the most severe one in large type, the others below it.
 pub(super) fn verdict(html: &mut Html, findings: &[Finding]) {
     let Some((first, rest)) = findings.split_first() else { return };
     html.markup("<section class=\"verdict ").markup(first.tone.class());
@@ -98,7 +98,7 @@ pub(super) fn verdict(html: &mut Html, findings: &[Finding]) {
     html.markup("</section>\n");
 }
 
-/// Conclusions in a few words each.
+/// Writes a list of short conclusions.
 pub(super) fn marks(html: &mut Html, findings: &[Finding]) {
     if findings.is_empty() {
         return;
@@ -111,12 +111,12 @@ pub(super) fn marks(html: &mut Html, findings: &[Finding]) {
     html.markup("</ul>");
 }
 
-/// A link to the page of a pool.
+/// Writes a link to the page of a pool.
 pub(super) fn pool_link(html: &mut Html, name: &str) {
     html.markup("<a href=\"/pools/").text(segment(name)).markup("\">").text(name).markup("</a>");
 }
 
-/// The firing alerts; writes nothing if there is none.
+/// Writes the firing alerts; writes nothing if there are none.
 pub(super) fn alerts<'a>(
     html: &mut Html,
     frame: &PageFrame<'_>,
@@ -147,7 +147,7 @@ pub(super) fn alerts<'a>(
     html.markup("</ul></section>\n");
 }
 
-/// A list of actions or problems, newest first.
+/// Writes a list of actions or problems, in the given order.
 pub(super) fn entries(
     html: &mut Html,
     frame: &PageFrame<'_>,
@@ -179,7 +179,7 @@ pub(super) fn entries(
     html.markup("</ul></section>\n");
 }
 
-/// The word that accompanies the colour.
+/// The word that repeats the meaning of the colour.
 fn severity(tone: Tone) -> Option<&'static str> {
     match tone {
         Tone::Bad => Some("error"),
@@ -188,7 +188,7 @@ fn severity(tone: Tone) -> Option<&'static str> {
     }
 }
 
-/// An age, with the time as tooltip if GARM's clock is known.
+/// Writes an age, with the time as a tooltip if GARM's clock is known.
 fn moment(html: &mut Html, frame: &PageFrame<'_>, age: Duration, end: &'static str) {
     match frame.observation.as_ref().and_then(|read| read.before(age)) {
         Some(at) => {

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write};
 
 use crate::domain::text;
 
-/// A buffer of HTML. **Invariant:** each part was a `&'static str` of this crate or has been escaped,
+/// A buffer of HTML. **Invariant:** each part is either a `&'static str` of this crate or escaped,
 /// so no value can become markup.
 #[derive(Debug, Default)]
 pub(super) struct Html(String);
@@ -45,7 +45,7 @@ struct EscapingWriter<'a>(&'a mut String);
 
 impl Write for EscapingWriter<'_> {
     fn write_str(&mut self, value: &str) -> fmt::Result {
-        // First control and bidirectional characters, then the special characters of HTML.
+        // Escapes control and bidirectional characters first, then the special characters of HTML.
         let safe = text::escape(value);
         let mut rest = safe.as_ref();
         while let Some(at) = rest.find(['&', '<', '>', '"', '\'']) {
@@ -64,7 +64,8 @@ impl Write for EscapingWriter<'_> {
     }
 }
 
-/// A path segment with every byte but letters, digits and `-._~` percent-encoded (RFC 3986).
+/// A path segment in which every byte except letters, digits and `-._~` is percent-encoded (RFC
+/// 3986).
 pub(super) fn segment(name: &str) -> String {
     let mut segment = String::with_capacity(name.len());
     for byte in name.bytes() {

@@ -1,7 +1,7 @@
-//! The status page as HTML: `/` for the fleet, `/pools/NAME` for a pool. Rendered here, read-only,
-//! without scripts or external resources.
+//! The status page as HTML: `/` for the fleet, `/pools/NAME` for a pool. The pages are read-only,
+//! and have neither scripts nor external resources.
 //!
-//! Decides what the pages conclude and how they show it; queries nothing and reads no clock.
+//! Decides what the pages conclude and how they show it. Never queries GARM or reads a clock.
 //! **Invariant:** every value from GARM or a file goes through [`html::Html`], which escapes it.
 
 mod chart;

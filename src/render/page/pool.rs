@@ -1,4 +1,4 @@
-//! The page of a pool: its decision explained, its queue and its runners.
+//! The page of a pool: the explained decision, the queue and the runners.
 
 use super::chart::{bar, keys, trend};
 use super::fleet::{legend, scaling, tile, wait};
@@ -55,8 +55,8 @@ fn head(html: &mut Html, frame: &PageFrame<'_>, name: &str) {
     html.markup("</header>\n");
 }
 
-/// The longest name, in bytes, that is compared with the names of all pools: the cost of each
-/// comparison grows with it.
+/// The maximum length, in bytes, of a requested name for which a suggestion is searched: the cost
+/// of the search grows with the length.
 const NAME_MAX: usize = 64;
 
 /// The page for a name that no pool has. `pools` are the names of all pools.
@@ -171,7 +171,7 @@ fn rules(html: &mut Html, scaling: &PoolScaling<'_>) {
     html.markup("</tbody></table></section>\n");
 }
 
-/// The declaration of the pool.
+/// Writes the declaration of the pool.
 fn file(html: &mut Html, pool: &DesiredPool) {
     html.markup("<section aria-labelledby=\"file\"><h2 id=\"file\">Declaration</h2>");
     html.markup("<dl class=\"facts\">");

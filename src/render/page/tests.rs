@@ -1,4 +1,4 @@
-//! Pages of a small fleet, of a hostile one and of a large one.
+//! Pages of a small fleet, of a fleet with hostile texts and of a large one.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -110,7 +110,7 @@ fn entry(age: u64, pool: Option<&str>, tone: Tone, text: &str) -> PageEntry {
     PageEntry { age, pool, tone, text: text.into(), help: None }
 }
 
-/// A page without its style sheet and version, a line for each block.
+/// A page without its style sheet and version, one line per block.
 fn readable(html: &str) -> String {
     let html = html.replace(frame::STYLE, "STYLE").replace(env!("CARGO_PKG_VERSION"), "VERSION");
     let mut text = html;
@@ -120,7 +120,7 @@ fn readable(html: &str) -> String {
     text.replace("\n\n", "\n")
 }
 
-/// The conclusion of the page, its tone and what follows it, as a reader sees it.
+/// The first conclusion of the page with its tone, and the following ones, as text.
 fn verdict(html: &str) -> (String, String) {
     let (_, rest) = html.split_once("<section class=\"verdict ").unwrap();
     let (tone, rest) = rest.split_once('"').unwrap();
@@ -261,7 +261,7 @@ fn the_verdict_is_good_only_without_waiting_stale_frozen_or_failing_parts() {
     check(frame(), vec![frozen], "bad", "1 pool needs attention: a");
 }
 
-/// Texts from GARM, a file or a URL.
+/// Texts that could come from GARM, a file or a URL.
 const HOSTILE: [&str; 5] = [
     "<script>alert(1)</script>",
     "\"><img src=x onerror=alert(1)>",
@@ -270,7 +270,7 @@ const HOSTILE: [&str; 5] = [
     "</style></title><base href=//evil>`<b>`",
 ];
 
-/// Every page, with this text in the place of every external text.
+/// Every page, with `hostile` in place of every external text.
 fn pages_with(hostile: &str) -> [String; 3] {
     let (decision, gauges) = (steady(), quiet());
     let freeze = Freeze::ManagerStopped(hostile.into());
@@ -311,7 +311,7 @@ fn pages_with(hostile: &str) -> [String; 3] {
 
 #[test]
 fn hostile_texts_are_inert_everywhere() {
-    // The tags of the pages, from one without a hostile text.
+    // The tags of the pages with a harmless text.
     let tags = |html: &str| -> BTreeSet<String> {
         let html = html.replace(frame::STYLE, "");
         let name = |tag: &str| {
@@ -323,7 +323,7 @@ fn hostile_texts_are_inert_everywhere() {
     for hostile in HOSTILE {
         for (html, usual) in pages_with(hostile).iter().zip(&usual) {
             let fresh: Vec<String> = tags(html).difference(usual).cloned().collect();
-            // Backticks in pairs make code of what stands between them.
+            // Text between a pair of backticks becomes code.
             assert!(fresh.iter().all(|tag| tag.ends_with("code")), "{fresh:?}\n{html}");
             let is_odd =
                 |c: char| c.is_control() && c != '\n' || "\u{202e}\u{2066}\u{200b}".contains(c);

@@ -9,7 +9,7 @@ use crate::monitor::{AlertTransition, PoolGauges, QueueTrend};
 use crate::render::decision::{DecisionEffect, Stall};
 use crate::scaling::Decision;
 
-/// The severity of a conclusion, gravest first.
+/// The severity of a conclusion, most severe first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tone {
     /// A failure that needs action.
@@ -37,8 +37,8 @@ impl Tone {
     }
 }
 
-/// The data of every page: the fleet, the age of the observation, and whether decisions are
-/// written.
+/// The data of every page: the fleet, the last observation, checks and alerts, and whether
+/// decisions are written.
 #[derive(Debug, Clone)]
 pub struct PageFrame<'a> {
     pub fleet: &'a str,
@@ -48,7 +48,7 @@ pub struct PageFrame<'a> {
     pub observation: Option<PageObservation>,
     /// Why the loop no longer runs, if it does not.
     pub loop_stopped: Option<&'a str>,
-    /// Why nothing is written to GARM or to a part of it, one sentence for each reason.
+    /// Why nothing is written to GARM or to a part of it, one sentence per reason.
     pub frozen: &'a [String],
     /// Whether `watch` runs with `--dry-run`.
     pub is_dry_run: bool,
@@ -71,7 +71,7 @@ pub struct PageObservation {
 }
 
 impl PageObservation {
-    /// The time this long ago, on GARM's clock.
+    /// The time `age` before the request, on GARM's clock.
     pub(super) fn before(&self, age: Duration) -> Option<Timestamp> {
         let signed = |duration| SignedDuration::try_from(duration).ok();
         self.at.checked_add(signed(self.age)?).ok()?.checked_sub(signed(age)?).ok()
@@ -117,7 +117,7 @@ pub struct PoolOverview<'a> {
     /// Its queue in the last hour.
     pub trend: QueueTrend,
     pub scaling: PoolScaling<'a>,
-    /// The rules whose alerts are firing for it.
+    /// The names of the alert rules that are firing for it.
     pub alerts: Vec<&'a str>,
 }
 
@@ -131,7 +131,7 @@ pub enum PoolScaling<'a> {
         /// Set if GARM does not follow the level.
         stall: Option<&'a Stall>,
     },
-    /// It is not to be scaled: it is disabled, or `autoscale` is false.
+    /// It is not scaled on purpose: it is disabled, or `autoscale` is `false`. Contains the reason.
     AtRest(&'a str),
     /// It cannot be scaled, for this reason.
     Unresolved(&'a str),

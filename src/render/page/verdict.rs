@@ -10,7 +10,7 @@ use crate::render::decision::{DecisionEffect, freeze};
 use crate::render::words::{count, span};
 use crate::scaling::{Decision, Direction, Reason};
 
-/// Tolerance beyond `max_queue_wait`: two of GARM's ticks and the boot of a runner.
+/// The tolerance beyond `max_queue_wait`: two of GARM's intervals and the boot of a runner.
 const TOLERANCE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// A conclusion: one sentence without a full stop.
@@ -24,7 +24,8 @@ fn finding(tone: Tone, text: impl Into<String>) -> Finding {
     Finding { tone, text: text.into() }
 }
 
-/// The conclusions that precede all others on every page; may be empty.
+/// The conclusions that apply to every page: a stopped loop, stale data, frozen writes, a dry run.
+/// May be empty.
 pub(super) fn of_frame(frame: &PageFrame<'_>) -> Vec<Finding> {
     let mut all = Vec::new();
     if let Some(why) = frame.loop_stopped {
@@ -51,10 +52,11 @@ pub(super) fn of_frame(frame: &PageFrame<'_>) -> Vec<Finding> {
     all
 }
 
-/// Number of pools or rules named in a conclusion.
+/// The maximum number of pools or rules named in a conclusion.
 const NAMES_MAX: usize = 3;
 
-/// The conclusions about the fleet, gravest first; never empty. `pools` are the pools by tone.
+/// The conclusions about the fleet, most severe first; never empty. `pools` are all pools with
+/// their tones.
 pub(super) fn of_fleet(page: &FleetPage<'_>, pools: &[(Tone, &str)]) -> Vec<Finding> {
     let mut all = of_frame(&page.frame);
     let alerts: BTreeSet<&str> =
@@ -112,7 +114,7 @@ pub(super) fn of_fleet(page: &FleetPage<'_>, pools: &[(Tone, &str)]) -> Vec<Find
     all
 }
 
-/// The conclusions about a pool, gravest first, in a few words each; may be empty.
+/// The conclusions about a pool, a few words each, most severe first; may be empty.
 pub(super) fn of_pool(pool: &PoolOverview<'_>) -> Vec<Finding> {
     let gauges = pool.gauges;
     let mut all: Vec<Finding> = pool
@@ -194,7 +196,8 @@ fn late(gauges: &PoolGauges, decision: &Decision) -> Option<Finding> {
     })
 }
 
-/// The tone of the whole pool.
+/// The tone of a pool: that of its most severe conclusion, or [`Tone::Busy`] if that is more severe
+/// and work is in progress.
 pub(super) fn tone(pool: &PoolOverview<'_>, findings: &[Finding]) -> Tone {
     let gravest = findings.first().map_or(Tone::Good, |finding| finding.tone);
     let is_moving = match pool.scaling {
@@ -206,7 +209,7 @@ pub(super) fn tone(pool: &PoolOverview<'_>, findings: &[Finding]) -> Tone {
     base.min(gravest)
 }
 
-/// Runners that are not ready yet.
+/// The number of runners that are not ready yet.
 pub(super) fn booting(gauges: &PoolGauges) -> u32 {
     gauges.runners.pending + gauges.runners.creating + gauges.runners.installing
 }

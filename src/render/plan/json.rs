@@ -87,7 +87,7 @@ struct NoteJson<'a> {
     help: Option<&'a str>,
 }
 
-/// The fields of `plan`'s document, beside `format_version` and `command`.
+/// The fields of `plan`'s document besides `format_version` and `command`.
 pub fn json(
     plan: &Plan,
     verdicts: &[RequirementVerdict],
@@ -141,7 +141,7 @@ fn change(change: &FieldChange) -> ChangeJson<'_> {
     ChangeJson { field: &change.field, before: side(&change.before), after: side(&change.after) }
 }
 
-/// Only the size of a hidden value: a digest would allow guessing a short secret.
+/// Of a hidden value, shows only the size: a short secret could be guessed from a digest.
 fn side(shown: &ShownValue) -> SideJson<'_> {
     match shown {
         ShownValue::Absent => SideJson::Absent,

@@ -1,7 +1,7 @@
 //! The plan as Markdown, for a comment on a pull request and the summary of a workflow run.
 //!
-//! Text from YAML and GARM is only in code spans and cannot end them: no mentions, no links, no
-//! markup.
+//! Text from YAML and GARM appears only in code spans, which it cannot end, so it cannot contain
+//! mentions, links or markup.
 
 use super::value::{ChangeText, told};
 use super::{Heading, leave, subject, summary};
@@ -9,13 +9,13 @@ use crate::plan::{FieldChange, Note, NoteSeverity, Plan, Step};
 use crate::render::markdown::{sentence, span};
 use crate::render::words::count;
 
-/// The largest length in characters: GitHub allows 65,536 in a comment.
+/// The maximum length in characters. GitHub allows 65,536 in a comment.
 pub const MARKDOWN_MAX: usize = 60_000;
 
-/// Space reserved for the line that counts the rest.
+/// The characters reserved for the line that counts the omitted entries.
 const REST_MAX: usize = 200;
 
-/// The whole plan, or as much as fits and the number of further entries.
+/// The whole plan; if it is too long, as much as fits and the number of omitted entries.
 pub fn markdown(plan: &Plan, heading: &Heading) -> String {
     let mut blocks = vec![
         vec![format!("### {}", summary(plan))],
@@ -32,7 +32,7 @@ pub fn markdown(plan: &Plan, heading: &Heading) -> String {
     fitted(&blocks)
 }
 
-/// Joins blocks with empty lines and cuts after a whole line.
+/// Joins blocks with empty lines, and cuts only between lines.
 fn fitted(blocks: &[Vec<String>]) -> String {
     let long = |text: &String| text.chars().count() + 1;
     let all: usize = blocks.iter().map(|block| block.iter().map(long).sum::<usize>() + 1).sum();

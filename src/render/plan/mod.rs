@@ -1,7 +1,7 @@
 //! A plan as text, JSON and Markdown.
 //!
-//! Decides only the appearance: the plan has settled which steps there are and which values may be
-//! shown. Every value from YAML or GARM is escaped.
+//! Decides only the appearance: the plan determines the steps and which values may be shown. Every
+//! value from YAML or GARM is escaped.
 
 mod json;
 mod markdown;
@@ -27,8 +27,8 @@ use crate::plan::{Action, Plan, Resource, Step, Summary};
 use crate::render::progress;
 use crate::render::words::count;
 
-/// The GARM that a plan is for, and the file that names it, so that a plan against the wrong GARM
-/// is noticed.
+/// The GARM that a plan is for, and the file that names it. A reader can thus notice a plan against
+/// the wrong GARM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heading {
     pub garm_url: String,
@@ -65,7 +65,7 @@ pub fn summary(plan: &Plan) -> String {
     }
 }
 
-/// The permission that `apply` needs, if the plan deletes or replaces anything.
+/// The sentence about the permission that `apply` needs, if the plan deletes or replaces anything.
 fn leave(plan: &Plan) -> Option<String> {
     let need = consent::need(plan);
     let wanted = match need.permission {
@@ -78,7 +78,7 @@ fn leave(plan: &Plan) -> Option<String> {
     Some(format!("this deletes or replaces {gone}{why}: `apply` wants {wanted}"))
 }
 
-/// The pool of a step; other subjects are in brackets.
+/// The pool of a step; other subjects are in parentheses.
 fn subject(step: &Step) -> String {
     match &step.about {
         Resource::Pool(pool) => pool.to_string(),

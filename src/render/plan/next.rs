@@ -1,4 +1,4 @@
-//! What follows a plan on a screen: the meaning of its signs, and what to type next.
+//! The lines below a plan on a screen: the meaning of its signs, and what to type next.
 
 use super::{sign, subject};
 use crate::domain::text::{LISTED_MAX, code, list};
@@ -16,8 +16,8 @@ const ACTIONS: [Action; 6] = [
     Action::Blocked,
 ];
 
-/// The signs that occur, and the next step; absent for a plan without steps. `apply` is the command
-/// line that applies the plan.
+/// The legend of the signs that occur, and the next step; `None` for a plan without steps. `apply`
+/// is the command line that applies the plan.
 pub fn next(plan: &Plan, apply: &str, width: usize) -> Option<String> {
     let occurs = |action: &Action| plan.steps.iter().any(|step| step.action == *action);
     let legend: Vec<String> = (ACTIONS.into_iter().filter(occurs))

@@ -9,10 +9,11 @@ use crate::render::markdown::{sentence, span};
 use crate::render::style::{CHANGED, NAME, QUIET, paint};
 use crate::render::wrap::hanging;
 
-/// The first characters of a commit that are shown.
+/// The number of characters of a commit id that are shown.
 const COMMIT_SHOWN: usize = 12;
 
-/// One paragraph, wrapped to `width` columns. Ends with a line feed.
+/// A heading and the changes of each pool and of the fleet file, wrapped to `width` columns. Ends
+/// with a line feed.
 pub fn text(changes: &PolicyChanges, width: usize) -> String {
     let mut lines = vec![paint(NAME, heading(changes))];
     for PoolPolicyChange { pool, changes, policy } in &changes.pools {
@@ -30,7 +31,7 @@ pub fn text(changes: &PolicyChanges, width: usize) -> String {
     lines.join("\n") + "\n"
 }
 
-/// The paragraph as a section of Markdown.
+/// The same as a section of Markdown.
 pub fn markdown(changes: &PolicyChanges) -> String {
     let mut text = format!("\n#### {}\n\n", sentence(&heading(changes)));
     for PoolPolicyChange { pool, changes, policy } in &changes.pools {

@@ -1,4 +1,5 @@
-//! Snapshots of one rich plan, and what no plan may do in any form.
+//! Snapshots of a plan with every kind of step, and properties that hold for every plan in every
+//! format.
 
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ fn there(name: &str, change: fn(&mut Pool)) -> Pool {
     pool
 }
 
-/// One of each kind of step and of note, with text that means no good.
+/// A plan with each kind of step and of note, and with hostile texts.
 fn rich() -> Plan {
     let mut wanted: Desired = desired([
         pool("new"),
@@ -98,7 +99,7 @@ fn narrow_text_is_wrapped_without_loss() {
     let words = |text: String| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(words(plain(50)), words(plain(500)));
     let folded = plain(50);
-    // The opening and the closing line stay whole; a word alone on its line, too.
+    // The first and the last line are not wrapped, nor is a single word that is too long.
     let long = folded.lines().filter(|it| it.starts_with(' ') && it.chars().count() > 50);
     let long: Vec<&str> = long.filter(|it| it.split_whitespace().count() > 4).collect();
     assert_eq!(long, Vec::<&str>::new());
@@ -177,7 +178,7 @@ fn long_markdown_is_cut_and_the_rest_is_counted() {
     let said = markdown(&many, &heading());
     assert!(said.chars().count() <= MARKDOWN_MAX, "{}", said.chars().count());
     assert!(said.chars().count() > MARKDOWN_MAX - 1_000, "{}", said.chars().count());
-    // The last line of each entry: one that is cut counts as not shown.
+    // The last line of each entry: an entry that is cut counts as not shown.
     let whole = said.lines().filter(|it| it.starts_with("  - policy: ")).count();
     let last = said.lines().last().unwrap();
     assert_eq!(last, format!("… and {} more entries: `runnerctl plan` shows all", 400 - whole));

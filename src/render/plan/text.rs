@@ -1,4 +1,4 @@
-//! The plan as text in Terraform's manner: signs, only changed fields, old → new, and the
+//! The plan as text in the style of Terraform: signs, only the changed fields, old → new, and the
 //! consequences.
 
 use anstyle::Style;
@@ -15,7 +15,7 @@ use crate::render::wrap::hanging;
 /// The indent of a step's fields.
 const INDENT: &str = "      ";
 
-/// The widest column of field names; a longer name moves its value to the right.
+/// The maximum width of the column of field names. A longer name moves its value to the right.
 const FIELD_MAX: usize = 32;
 
 /// The whole plan, wrapped to `width` columns. Ends with a line feed.
@@ -66,7 +66,7 @@ fn fields(step: &Step, width: usize) -> Vec<String> {
     names.iter().zip(changes).map(line).collect()
 }
 
-/// Styled if it fits one line; otherwise wrapped and plain.
+/// A changed value. It is styled if it fits on one line; otherwise it is wrapped and has no style.
 fn value(first: &str, told: &ChangeText, width: usize) -> String {
     let room = width.saturating_sub(first.chars().count());
     let plain = match told {
@@ -91,7 +91,7 @@ fn note_text(note: &Note, width: usize) -> String {
     lines.join("\n") + "\n"
 }
 
-/// A sentence after a styled word.
+/// A sentence after a styled word such as `help:`, wrapped.
 fn labelled(indent: &str, word: &str, style: Style, (text, width): (&str, usize)) -> String {
     let plain = hanging(&format!("{indent}{word} "), text, width);
     plain.replacen(word, &paint(style, word), 1)

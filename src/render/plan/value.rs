@@ -1,4 +1,4 @@
-//! The values of a change as text. Secret values are hidden in the plan already.
+//! The values of a change as text. The plan has already hidden secret values.
 
 use serde_json::Value;
 
@@ -6,10 +6,10 @@ use crate::domain::label::Labels;
 use crate::domain::text::{count, quote};
 use crate::plan::{FieldChange, ShownValue, Step};
 
-/// The longest value in characters; the rest is cut.
+/// The maximum length of a value, in characters; the rest is cut.
 const VALUE_MAX: usize = 1_000;
 
-/// The sign of an absent value.
+/// The text for an absent value.
 const NONE: &str = "(none)";
 
 /// The label of a script that contains a private key.
@@ -17,13 +17,13 @@ const KIT: &str = "the runner kit";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ChangeText {
-    /// One text: an added value, or a remark on a hidden one.
+    /// A single text: an added value, added and removed labels, or a remark on a hidden value.
     One(String),
     /// The old and the new value.
     Two(String, String),
 }
 
-/// The change of a field. For a new pool every value is added, so no field says so.
+/// The change of a field. In a new pool every value is new, so only the value is shown.
 pub(super) fn told(change: &FieldChange, step: &Step) -> ChangeText {
     let one = |text: String| ChangeText::One(clipped(text));
     match (&change.before, &change.after) {
@@ -72,7 +72,7 @@ fn side(field: &str, shown: &ShownValue) -> String {
     }
 }
 
-/// The added and the removed labels: labels have no order and no case.
+/// The added and the removed labels. Their order and case are ignored.
 fn set(old: &[Value], new: &[Value]) -> String {
     let labels = |items: &[Value]| -> Labels { items.iter().map(item).collect() };
     let (old, new) = (labels(old), labels(new));

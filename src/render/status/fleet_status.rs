@@ -1,5 +1,5 @@
-//! The data of `status`: one line per pool, combined from the files, the fleet and the plan between
-//! them.
+//! The data of `status`: one line per pool, combined from the files, the fleet in GARM and the
+//! plan.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -25,13 +25,13 @@ use crate::scaling::{EvaluationClock, PoolSnapshot, ScaledPool, snapshot};
 pub enum PoolStanding {
     Declared,
     Absent,
-    /// In GARM with our mark, and in no file that was read.
+    /// In GARM with the mark of this fleet, but in no file that was read.
     Undeclared,
-    /// A replacement takes its place; it is drained.
+    /// Drained, because a replacement takes its place.
     Retired,
-    /// The new pool of a replace that has not finished.
+    /// The new pool of a replacement that is not complete.
     Replacement,
-    /// Left beside the pool of its name by an interrupted create.
+    /// An extra pool of the same name, left by an interrupted create.
     Leftover,
 }
 
@@ -74,7 +74,7 @@ pub struct PoolStatus {
     pub max_runners: u32,
     /// `min_idle_runners` in GARM; `None` for an absent pool.
     pub level: Option<u32>,
-    /// What is done now, or would be; `None` for a pool that is not scaled.
+    /// The scaling decision; `None` for a pool that is not scaled.
     pub decision: Option<DecisionView>,
     /// Remarks, most severe first; empty for a healthy pool.
     pub remarks: Vec<Remark>,
@@ -92,9 +92,9 @@ pub enum DecisionSource {
         /// Whether it applies its decisions.
         is_applied: bool,
     },
-    /// No `watch` answers: the decisions are those of one that starts now.
+    /// No `watch` answers: the decisions are those of a `watch` that would start now.
     NotRunning { address: String },
-    /// It is unknown whether one runs: the decisions are those of one that starts now.
+    /// It is unknown whether a `watch` runs: the decisions are those of one that would start now.
     Unknown {
         address: String,
         /// Why it gave no decisions: one sentence, escaped.
@@ -103,7 +103,7 @@ pub enum DecisionSource {
 }
 
 impl DecisionSource {
-    /// The address where a `watch` was looked for.
+    /// The address at which a `watch` was expected.
     pub fn address(&self) -> &str {
         match self {
             Self::Watch { address, .. }
@@ -118,7 +118,8 @@ impl DecisionSource {
 pub struct PoolDecisions {
     /// `None` if no decisions were needed.
     pub source: Option<DecisionSource>,
-    /// For pools that a running `watch` does not know, what it would decide.
+    /// Includes pools that the running `watch` does not know yet, with the decision that it would
+    /// make.
     pub by_pool: BTreeMap<PoolName, DecisionView>,
 }
 
@@ -147,7 +148,7 @@ pub struct StatusInputs<'a> {
     pub declared: &'a [DeclaredPool],
     /// A full read of GARM.
     pub fleet: &'a Fleet,
-    /// What `plan` would do; `None` if the files are not complete enough for a plan.
+    /// The plan; `None` if the files are not complete enough for one.
     pub plan: Option<&'a Plan>,
     pub decisions: &'a PoolDecisions,
 }
@@ -220,8 +221,8 @@ fn recognise<'a>(
             (PoolStanding::Leftover, plain(pool))
         }
         (OwnerMark::Owned { .. }, Some(file)) => {
-            // A pool that its file disables is not scaled, whatever its state in GARM; nor is one
-            // that may not be the declared pool.
+            // A pool that its file disables is not scaled, even if it is enabled in GARM; nor is
+            // one of several duplicates in use.
             let is_certain = matches!(holder, Some(NameResolution::Pool { .. }));
             let autoscale = file.scale.autoscale && file.may_be_enabled() && is_certain;
             (PoolStanding::Declared, ScalePolicy { autoscale, ..file.scale.clone() })
@@ -255,8 +256,8 @@ fn line(ours: &OwnedPool<'_>, mut snapshot: PoolSnapshot, inputs: StatusInputs<'
     let pool = ours.pool;
     let decision = decision(ours, inputs).cloned();
     if let Some(told) = &decision {
-        // Jobs are counted as in the pool's decision, since a running `watch` remembers which pool
-        // a job was assigned to, and which jobs are stuck.
+        // The job counts come from the decision, because only a running `watch` remembers to which
+        // pool a job was assigned, and which jobs are stuck.
         snapshot.queue_depth = told.queued;
         snapshot.leaving_since = snapshot.leaving_since.into_iter().chain(told.leaving_since).min();
         snapshot.oldest_wait =

@@ -16,7 +16,7 @@ use crate::render::decision::{Occupancy, occupied};
 use crate::render::words::{count, span};
 use crate::scaling::RunnerClass;
 
-/// The largest number of failed runners that are listed one by one.
+/// The maximum number of failed runners that are listed individually.
 const FAULTS_MAX: usize = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,7 +110,7 @@ fn stop_remark(manager: &PoolManager, entity: &str) -> Option<Remark> {
     }
 }
 
-/// GARM does not create the runners that the running `watch` asks for.
+/// Set if GARM does not create the runners that the running `watch` asks for.
 fn stalled(line: &PoolStatus) -> Option<Remark> {
     let stall = line.decision.as_ref()?.stall.as_ref()?;
     Some(remark(RemarkSeverity::Critical, "GARM stalls", stall.clone()))
@@ -143,7 +143,7 @@ fn failed(line: &PoolStatus) -> Vec<Remark> {
     told.chain(more).collect()
 }
 
-/// Creates that have failed and that GARM repeats, before the runners count as failed.
+/// Failed creates that GARM retries. Those runners do not count as failed yet.
 fn retrying(line: &PoolStatus) -> Option<Remark> {
     let is_retried = |runner: &&RunnerRow| runner.class == RunnerClass::Retrying;
     let retried: Vec<_> = line.runners.iter().filter(is_retried).collect();
@@ -188,7 +188,7 @@ fn below_minimum(line: &PoolStatus) -> Option<Remark> {
     })
 }
 
-/// How long a requested runner may take: two of GARM's intervals, and its boot.
+/// The tolerance beyond `max_queue_wait`: two of GARM's intervals and the boot of a runner.
 const COMING: Duration = Duration::from_secs(60);
 
 fn waiting(line: &PoolStatus, policy: &ScalePolicy) -> Option<Remark> {
@@ -226,7 +226,7 @@ fn suspect(line: &PoolStatus) -> Option<Remark> {
     Some(remark(RemarkSeverity::Warning, "suspect", text))
 }
 
-/// Only GARM starts runners for the pool, after a long backoff.
+/// Set if only GARM starts runners for the pool, after a long backoff.
 fn left_to_garm(
     line: &PoolStatus,
     policy: &ScalePolicy,

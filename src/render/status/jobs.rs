@@ -17,7 +17,7 @@ use crate::render::table::{Cell, table};
 use crate::render::words::{count, span};
 use crate::scaling::{EvaluationClock, JobWait, QueuedJob, STUCK_AFTER};
 
-/// The number of jobs in the text; JSON has all.
+/// The maximum number of jobs in the text; JSON has all.
 const SHOWN_MAX: usize = 20;
 
 /// Why a queued job is not served yet.
@@ -90,7 +90,7 @@ impl JobReason {
         }
     }
 
-    /// Whether a runner is there or on its way.
+    /// Whether a runner for the job is idle, booting or being started.
     fn is_served(self) -> bool {
         matches!(self, Self::IdleRunner | Self::Booting | Self::Starting)
     }
@@ -110,8 +110,8 @@ pub struct QueuedJobRow {
     pub labels: Vec<String>,
     /// The time since it was queued.
     pub age: Duration,
-    /// The pool that it is assigned to: its name, `FLEET/POOL` for a pool of another fleet, else
-    /// GARM's id.
+    /// The pool that the job is assigned to: its name, or `FLEET/POOL` for a pool of another fleet,
+    /// or else GARM's id.
     pub pool: Option<String>,
     pub reason: JobReason,
     /// The reason in a sentence without a full stop.
@@ -121,7 +121,7 @@ pub struct QueuedJobRow {
 }
 
 impl QueuedJobRow {
-    /// Whether the job is assigned to a pool of these names, or the reason is about one.
+    /// Whether the job is assigned to one of these pools, or `why` is about one of them.
     pub fn concerns(&self, pools: &[String]) -> bool {
         self.pool.iter().chain(&self.about).any(|pool| pools.contains(pool))
     }

@@ -1,4 +1,4 @@
-//! `status`: the health of the fleet and its present activity.
+//! `status`: the health and the current activity of the fleet.
 
 mod fleet_status;
 mod health;
@@ -40,7 +40,7 @@ pub fn text(status: &FleetStatus, detail: Detail, width: usize) -> String {
     text_after("", status, detail, width)
 }
 
-/// The same after the time of the observation, for output that is repeated.
+/// The same, preceded by the time of the observation, for repeated output.
 pub fn dated(status: &FleetStatus, detail: Detail, width: usize) -> String {
     text_after(&format!("{}  ", status.observed_at), status, detail, width)
 }
@@ -115,7 +115,7 @@ fn summary_after(lead: &str, status: &FleetStatus, width: usize) -> String {
     format!("{numbers}{}{}", if fits { " " } else { "\n" }, paint(style, verdict))
 }
 
-/// The least width that has room for the full header beside a short name.
+/// The minimum width at which the full column titles fit beside a short pool name.
 const WIDE: usize = 100;
 
 fn pools(status: &FleetStatus, width: usize) -> String {
@@ -147,8 +147,8 @@ fn pools(status: &FleetStatus, width: usize) -> String {
     table(header, rows, width)
 }
 
-/// The columns that are left out one after the other, from the right, where the screen is too narrow:
-/// the level, and those that say the same of every pool.
+/// The columns that are omitted one by one, in this order, if the screen is too narrow: the level,
+/// and the columns that are the same for every pool.
 fn dispensable(status: &FleetStatus) -> Vec<usize> {
     const ENABLED: usize = 1;
     const FAILED: usize = 5;
@@ -238,8 +238,7 @@ fn remarks(status: &FleetStatus, width: usize) -> String {
     text
 }
 
-/// The source of the decisions; then the decision and its reason for each pool that has one worth
-/// showing.
+/// The source of the decisions, then the decision about each pool that is not steady.
 fn scaling(status: &FleetStatus, width: usize) -> String {
     let mut told = String::new();
     for line in &status.pools {
@@ -262,7 +261,7 @@ fn scaling(status: &FleetStatus, width: usize) -> String {
     format!("{}\n{told}", paint(style, hanging("", &text, width)))
 }
 
-/// A sentence and its style.
+/// A sentence about the source of the decisions, and its style.
 fn who_decides(source: &DecisionSource, now: Timestamp) -> (Style, String) {
     match source {
         DecisionSource::Watch { address, at, is_applied: true } => {
@@ -281,7 +280,7 @@ fn who_decides(source: &DecisionSource, now: Timestamp) -> (Style, String) {
     }
 }
 
-/// `! pool: a sentence`, wrapped under its sign.
+/// `! pool: a sentence`, wrapped with a hanging indent.
 fn about((sign, style): (&str, Style), pool: &str, said: &str, width: usize) -> String {
     let name = text::quote(pool);
     let folded = hanging(&format!("{sign} "), &format!("{name}: {said}"), width);
@@ -326,8 +325,8 @@ fn runner_row(pool: &str, runner: &RunnerRow) -> Vec<Cell> {
     ]
 }
 
-/// The sentence about GARM's own scaling, if its backoff is so short that it overrides the
-/// policies. Source: DESIGN §5, "GARM's own reaction".
+/// The sentence about GARM's own scaling, if its backoff is so short that GARM acts before the
+/// policies do. Source: DESIGN §5, "GARM's own reaction".
 pub fn impatience(backoff: Duration, delays: impl Iterator<Item = Duration>) -> Option<String> {
     let hasty = delays.filter(|delay| !leaves_scaling_to_us(backoff, *delay)).count();
     (hasty > 0).then(|| {

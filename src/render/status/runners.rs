@@ -21,15 +21,15 @@ pub struct RunnerRow {
     pub runner_status: String,
     /// The time since its creation.
     pub age: Duration,
-    /// The job that it runs: its name and repository where GARM lists it, else its number.
+    /// The job that it runs: its name and repository if GARM lists the job, or else its number.
     pub job: Option<String>,
-    /// Created before the last change of the pool.
+    /// Whether the runner was created before the last change of the pool.
     pub is_outdated: bool,
     /// The provider's error on creation or deletion; escaped and shortened.
     pub fault: Option<String>,
 }
 
-/// The runners of `pool`, by name. The pool's decision says which of them are suspect.
+/// The runners of `pool`, ordered by name. `suspects` come from the pool's decision.
 pub(super) fn runner_lines(
     pool: &Pool,
     boot_grace: Duration,

@@ -1,4 +1,4 @@
-//! The board of one fleet that has a bit of everything.
+//! The status of a fleet with pools in every state.
 
 mod job_table;
 
@@ -22,7 +22,7 @@ fn declared(name: &str) -> DeclaredPool {
     DeclaredPool { entity: None, provider: None, image: None, settings: settings(name) }
 }
 
-/// The board where no `watch` runs.
+/// The status while no `watch` runs.
 fn look(declared: &[DeclaredPool], fleet: &Fleet) -> FleetStatus {
     let managed: Vec<ScaledPool<'_>> = declared
         .iter()
@@ -262,7 +262,7 @@ fn a_short_backoff_of_garm_is_reported_only_where_it_matters() {
     assert_eq!(impatience(Duration::from_secs(720), delays()), None);
 }
 
-/// Decisions of a running `watch`, which remembers what one look does not show.
+/// A running `watch` knows more than a single read of GARM shows.
 #[test]
 fn the_numbers_of_a_pool_are_those_of_the_running_watch() {
     let jobs: Vec<_> = (1..=8).map(|it| job(it, &["x"], -300)).collect();

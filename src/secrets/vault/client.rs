@@ -1,5 +1,5 @@
-//! Sends requests to Vault: limited in time and size, without redirects. Refusals are quoted in
-//! Vault's own words.
+//! Sends requests to Vault, with limits on time and size and without redirects. Errors quote
+//! Vault's own message.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,16 +21,16 @@ use super::settings::VaultSettings;
 use crate::domain::redact::without;
 use crate::domain::text::quote;
 
-/// How long connecting may take, including TLS.
+/// How long a connection attempt may take, including TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long one request may take, including its response.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The largest response, in bytes: the limit of one secret in Vault.
+/// The maximum size of a response, in bytes, which is Vault's limit for one secret.
 const ANSWER_MAX: usize = 1 << 20;
 
-/// The largest file of certificates, in bytes.
+/// The maximum size of a file with certificates, in bytes.
 const PEM_MAX: usize = 1 << 20;
 
 /// A client for one Vault.
@@ -39,7 +39,7 @@ pub(super) struct VaultClient {
     address: String,
     namespace: Option<String>,
     token: Option<SecretString>,
-    /// Values that no message may contain, even if a response quotes them.
+    /// Secrets that no message may contain, even if a response quotes them.
     hidden: Vec<SecretString>,
 }
 
@@ -59,7 +59,8 @@ struct VaultErrors {
 impl VaultClient {
     pub(super) fn new(settings: &VaultSettings) -> Result<Self, SourceError> {
         let tls = tls(settings)?;
-        // Proxies from the environment are not used: `VAULT_ADDR` alone decides.
+        // Proxies from the environment are not used: `VAULT_ADDR` alone determines where secrets
+        // are sent.
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .no_proxy()
@@ -79,13 +80,13 @@ impl VaultClient {
         Ok(Self { http, address, namespace, token: None, hidden: Vec::new() })
     }
 
-    /// Sets the token of all later requests.
+    /// Sets the token for all later requests, and masks it in all messages.
     pub(super) fn carry(&mut self, token: SecretString) {
         self.hide(token.clone());
         self.token = Some(token);
     }
 
-    /// Keeps a secret out of all messages.
+    /// Masks a secret in all later messages.
     pub(super) fn hide(&mut self, secret: SecretString) {
         self.hidden.push(secret);
     }
@@ -102,7 +103,7 @@ impl VaultClient {
         self.send("POST", path, self.http.post(self.url(path)?).json(body)).await
     }
 
-    /// Escapes each part of the path separately.
+    /// The URL of a path of Vault's API. Each segment of the path is escaped separately.
     fn url(&self, path: &str) -> Result<Url, SourceError> {
         let mut url = Url::parse(&self.address)
             .map_err(|error| SourceError::new(format!("`VAULT_ADDR`: {error}")))?;
@@ -138,7 +139,8 @@ impl VaultClient {
         let location =
             location.map(|location| String::from_utf8_lossy(location.as_bytes()).into_owned());
         let status = response.status().as_u16();
-        // Allocated at the usual maximum: a buffer that grows leaves copies behind.
+        // Allocated at the usual maximum, because a buffer that grows leaves copies of the secret
+        // in memory.
         let mut body = Zeroizing::new(Vec::with_capacity(super::super::VALUE_MAX * 2));
         while let Some(chunk) = response.chunk().await.map_err(|error| self.lost(&asked, &error))? {
             if body.len() + chunk.len() > ANSWER_MAX {
@@ -149,12 +151,12 @@ impl VaultClient {
         Ok(VaultResponse { status, body, asked, location })
     }
 
-    /// A problem with this Vault.
+    /// An error about this Vault.
     pub(super) fn about(&self, what: &str) -> SourceError {
         SourceError::new(self.clean(&format!("Vault at {}: {what}", quote(&self.address))))
     }
 
-    /// An error response, in Vault's own words if it has any.
+    /// The error for an error response, with Vault's own message if there is one.
     pub(super) fn refused(&self, answer: &VaultResponse) -> SourceError {
         let VaultResponse { status, asked, .. } = answer;
         if (300..400).contains(status) {
@@ -184,14 +186,14 @@ impl VaultClient {
         }
     }
 
-    /// A successful response with unexpected contents.
+    /// The error for a successful response with unexpected content.
     pub(super) fn odd(&self, answer: &VaultResponse, what: &str) -> SourceError {
         self.about(&format!("unexpected response to `{}`: {what}", answer.asked))
             .of_manager()
             .help("check that `VAULT_ADDR` is the URL of Vault itself")
     }
 
-    /// No response, or an incomplete one.
+    /// The error for a missing or incomplete response.
     fn lost(&self, asked: &str, error: &reqwest::Error) -> SourceError {
         let what = match error.is_timeout() {
             true => "the request timed out".to_owned(),
@@ -204,13 +206,13 @@ impl VaultClient {
         self.about(&format!("`{asked}`: {what}")).of_manager().help(help)
     }
 
-    /// The text with every secret that this client has sent masked, in any form.
+    /// Masks every secret that this client has sent, in any encoding.
     fn clean(&self, text: &str) -> String {
         self.hidden.iter().fold(text.to_owned(), |text, secret| without(&text, secret).into_owned())
     }
 }
 
-/// The innermost cause: it says what happened, the outer ones only where.
+/// The innermost cause of an error, quoted. It says what happened; the outer causes only say where.
 fn cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
@@ -220,14 +222,15 @@ fn cause(error: &reqwest::Error) -> String {
 }
 
 fn tls(settings: &VaultSettings) -> Result<ClientConfig, SourceError> {
-    // The provider is set explicitly: with two in the dependency graph the default one panics.
+    // The provider is explicit because rustls panics if the dependency graph has two providers and
+    // no default is set.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("aws-lc-rs has suites for both protocol versions");
     let builder = match &settings.ca {
         Some(path) => builder.with_root_certificates(roots(path)?),
-        // Without TLS there is nothing to verify, and a container may have no CAs.
+        // Without TLS there is no certificate to verify, and a container may have no CAs.
         None if settings.address.starts_with("http:") => {
             builder.with_root_certificates(RootCertStore::empty())
         }

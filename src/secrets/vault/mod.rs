@@ -1,9 +1,9 @@
 //! `vault:PATH#FIELD`: a field of a secret in Vault's key/value store, version 2, through Vault's
 //! HTTP API. OpenBao has the same API.
 //!
-//! At most three requests, four with a login: find the mount of the store, read the secret, and
-//! revoke a token that was created only for this. Nothing is retried, no redirect is followed, no
-//! response is cached.
+//! A read takes two requests: one finds the mount of the store, the other reads the secret. A login
+//! adds two: one gets a token, the other revokes it. Nothing is retried, no redirect is followed,
+//! and no response is cached.
 
 mod client;
 mod settings;
@@ -34,7 +34,7 @@ pub(super) async fn read_here(path: &str, field: &str) -> Result<SecretString, S
     read(&settings, path, field).await
 }
 
-/// Reads `field` of the secret at `path`, which starts with the mount, from this Vault. Fails like
+/// Reads `field` of the secret at `path`, which starts with the mount, from this Vault. Errors like
 /// [`super::resolve`].
 pub async fn resolve(
     settings: &VaultSettings,
@@ -70,7 +70,7 @@ async fn read(
     };
     let found = find(&client, settings, path, field).await;
     if is_own {
-        // Best effort: a token that is not revoked expires, and batch tokens cannot be revoked.
+        // A failure is ignored: the token expires anyway, and batch tokens cannot be revoked.
         drop(client.post("auth/token/revoke-self", &json!({})).await);
     }
     found
@@ -108,8 +108,8 @@ async fn log_in(
     Ok(())
 }
 
-/// Reads the token that Kubernetes puts into a pod. Other users in the pod may read it, since
-/// Kubernetes creates it that way.
+/// Reads the token that Kubernetes mounts into a pod. Its permissions are not checked, because
+/// Kubernetes lets all users of the pod read it.
 async fn service_account(path: &Path) -> Result<SecretString, SourceError> {
     let unfit = |what: String| {
         SourceError::new(format!(
@@ -122,7 +122,7 @@ async fn service_account(path: &Path) -> Result<SecretString, SourceError> {
     super::value(Zeroizing::new(bytes)).map_err(|why| unfit(why.got))
 }
 
-/// The mount of a key/value store, and the rest of the path.
+/// The mount of a key/value store, and the path of a secret in it.
 struct MountPath<'p> {
     mount: Cow<'p, str>,
     rest: &'p str,
@@ -159,9 +159,9 @@ async fn find(
     }
 }
 
-/// Finds the mount of the store, like Vault's own tool: a mount may have several parts. If Vault
-/// does not say, the first part is assumed to be the mount, and the read itself shows what is
-/// wrong.
+/// Finds the mount of the store in the same way as Vault's own tool, because a mount may have
+/// several segments. If Vault does not reveal it, the first segment is assumed to be the mount, and
+/// the read itself fails if that is wrong.
 async fn spot<'p>(client: &VaultClient, path: &'p str) -> Result<MountPath<'p>, SourceError> {
     let answer = client.get(&format!("sys/internal/ui/mounts/{path}")).await?;
     let (first, rest) = path.split_once('/').unwrap_or((path, ""));
@@ -217,7 +217,7 @@ struct SecretResponse<'a> {
 
 #[derive(Deserialize)]
 struct Versioned<'a> {
-    /// Values stay unparsed: only the requested one is decoded.
+    /// The values are not parsed; only the requested one is decoded later.
     #[serde(borrow)]
     data: Option<BTreeMap<Cow<'a, str>, &'a RawValue>>,
     metadata: Option<Metadata>,
@@ -254,7 +254,7 @@ fn pick(
     }
     let text: Zeroizing<String> = match serde_json::from_str(raw.get()) {
         Ok(text) => Zeroizing::new(text),
-        // The error would quote the value.
+        // The error is dropped, because it would quote the value.
         Err(_) => {
             return Err(client.about(&format!("the field `{}` is not a string", quote(field))));
         }
@@ -262,10 +262,10 @@ fn pick(
     super::value(Zeroizing::new(text.as_bytes().to_vec()))
 }
 
-/// How many names of fields a message lists.
+/// The maximum number of field names that a message lists.
 const FIELDS_SHOWN: usize = 8;
 
-/// A 404 says whether the secret existed before.
+/// The error for a 404, whose body shows whether the secret existed before.
 fn absent(client: &VaultClient, answer: &VaultResponse, spot: &MountPath<'_>) -> SourceError {
     let read: Option<SecretResponse<'_>> = serde_json::from_slice(&answer.body).ok();
     let metadata = read.and_then(|read| read.data).and_then(|version| version.metadata);

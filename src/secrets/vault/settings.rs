@@ -8,12 +8,12 @@ use secrecy::SecretString;
 use super::super::error::SourceError;
 use crate::domain::address::{PlainHttp, base_url};
 
-/// The file in which Kubernetes puts a pod's token.
+/// The file in which Kubernetes mounts the token of a pod.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
 #[derive(Debug, Clone)]
 pub struct VaultSettings {
-    /// `VAULT_ADDR`: `https://…`, or `http://` for this machine, without a trailing slash.
+    /// `VAULT_ADDR` without a trailing slash: an `https://` URL, or `http://` for this machine.
     pub address: String,
     /// The namespace in `VAULT_NAMESPACE`, if it is set.
     pub namespace: Option<String>,
@@ -22,14 +22,14 @@ pub struct VaultSettings {
     pub access: VaultAuth,
 }
 
-/// How to authenticate: the first method for which the environment has variables.
+/// How to authenticate. The first method whose variables are set is used.
 #[derive(Debug, Clone)]
 pub enum VaultAuth {
-    /// The token in the variable `VAULT_TOKEN`.
+    /// The token in `VAULT_TOKEN`.
     Token(SecretString),
     /// A login with `VAULT_ROLE_ID` and `VAULT_SECRET_ID`.
     AppRole { role_id: String, secret_id: SecretString },
-    /// `VAULT_K8S_ROLE`, authenticated by the pod's own token.
+    /// A login with the role in `VAULT_K8S_ROLE` and the pod's own token.
     Kubernetes {
         role: String,
         /// The file with the pod's token.
@@ -41,8 +41,8 @@ pub enum VaultAuth {
 type EnvLookup<'l> = &'l dyn Fn(&str) -> Option<OsString>;
 
 impl VaultSettings {
-    /// Reads the variables. `VAULT_SKIP_VERIFY` is ignored: certificate checks cannot be turned
-    /// off. An empty variable counts as unset.
+    /// Reads the variables. An empty variable counts as unset. `VAULT_SKIP_VERIFY` is ignored,
+    /// because certificate checks cannot be turned off.
     pub(in crate::secrets) fn read(look: EnvLookup<'_>) -> Result<Self, SourceError> {
         let address = text(look, "VAULT_ADDR")?.ok_or_else(|| {
             SourceError::new("`VAULT_ADDR` is not set")
@@ -84,7 +84,7 @@ fn access(look: EnvLookup<'_>) -> Result<VaultAuth, SourceError> {
 fn text(look: EnvLookup<'_>, name: &str) -> Result<Option<String>, SourceError> {
     match look(name).filter(|value| !value.is_empty()) {
         None => Ok(None),
-        // A value that is not UTF-8 comes back inside the error: it is dropped here.
+        // The error is dropped, because it contains the value.
         Some(value) => match value.into_string() {
             Ok(text) if text.chars().all(|letter| letter.is_ascii_graphic()) => Ok(Some(text)),
             Ok(_) | Err(_) => Err(SourceError::new(format!(
@@ -94,7 +94,7 @@ fn text(look: EnvLookup<'_>, name: &str) -> Result<Option<String>, SourceError> 
     }
 }
 
-/// Enforces the rule that secrets are sent unencrypted only within this machine.
+/// Checks the URL: secrets may be sent unencrypted only within this machine.
 fn checked(address: &str) -> Result<String, SourceError> {
     let url = base_url(address, PlainHttp::LoopbackOnly).map_err(|error| {
         SourceError::new(format!("`VAULT_ADDR`: {error}"))

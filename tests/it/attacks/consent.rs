@@ -1,5 +1,5 @@
-//! Saved plans that an attacker has written: a plan is consent to steps, and nothing in it
-//! is believed or carried out.
+//! Saved plans written by an attacker. A saved plan is only consent to steps: nothing in it is
+//! trusted or executed.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -48,10 +48,10 @@ fn a_plan_file_does_not_choose_another_fleet_file() {
     bench.write("evil.yaml", &bench.read("rc.yaml").replace("watch:", "# evil\nwatch:"));
     let text = bench.read("it.plan");
     bench.write("it.plan", &text.replace("/rc.yaml", "/evil.yaml"));
-    // If a file is named by a flag or by the environment, that one is used, whatever the plan says.
+    // A file that a flag or the environment names is used, even if the plan names another one.
     bench.run(&["apply", "it.plan", "--auto-approve"]).ends(0);
     assert_eq!(bench.owned(), ["a"]);
-    // If the file is found in the usual folders, no other file replaces it.
+    // A file in the default folders is not replaced by another one, either.
     bench.write("runnerctl.yaml", &bench.read("rc.yaml"));
     let command = bench.command(&["apply", "it.plan", "--auto-approve"]);
     let said = ends(command, 6);
@@ -87,7 +87,7 @@ fn an_empty_policy_variable_is_no_run_without_a_policy() {
     nothing_written(&bench);
 }
 
-/// Other pool files may be named; their changes are shown, and must be the same steps.
+/// A plan may name other pool files. They are planned again, and the steps must be the same.
 #[test]
 fn a_plan_file_that_names_other_pool_files_consents_to_their_steps_only() {
     let bench = planned();
@@ -101,8 +101,8 @@ fn a_plan_file_that_names_other_pool_files_consents_to_their_steps_only() {
     nothing_written(&bench);
 }
 
-/// Names in a plan file are shown if they are refused: it may name no file outside the folder of
-/// the fleet file, unless the run does so, too, and no link.
+/// A plan file may name neither links nor files outside the folder of the fleet file, unless the
+/// command line names them, too. The error shows the refused name, but no content.
 #[test]
 fn a_plan_file_that_names_files_of_the_machine_shows_nothing_of_them() {
     let bench = planned();
@@ -144,7 +144,7 @@ fn a_plan_of_files_elsewhere_is_carried_out_where_the_run_names_them_too() {
     assert_eq!(bench.owned(), ["a"]);
 }
 
-/// Reading a pipe would block, and a file of another user may have been written by that user.
+/// Reading a pipe would block, and another user can change a file that belongs to that user.
 #[test]
 fn a_plan_file_of_another_user_or_a_pipe_is_not_read() {
     let bench = planned();

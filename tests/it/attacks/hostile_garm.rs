@@ -10,17 +10,17 @@ use serde_json::{Value, json};
 use super::reading::{PAYLOAD, is_harmless, mentions_no_user};
 use crate::cli::bench::Bench;
 
-/// Which strings of an answer are hostile.
+/// Which strings of a response are hostile.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Harm {
-    /// Those that GARM or a stranger may choose freely. Ids, times and states stay valid, so that
-    /// everything that depends on them is shown, too.
+    /// The strings that GARM or an outsider may choose freely. Ids, times and states stay valid, so
+    /// that everything that depends on them is shown, too.
     Free,
     /// All of them.
     All,
 }
 
-/// The recorded answers of a real GARM with hostile strings; one of the pools is ours.
+/// Recorded responses of a real GARM, with hostile strings. One of the pools is ours.
 fn answers(harm: Harm) -> impl Fn(&str) -> (u16, Value) + Send + 'static {
     move |path| {
         let (name, status) = match path {
@@ -51,7 +51,7 @@ fn poison(value: &mut Value, key: &str, harm: Harm) {
     }
 }
 
-/// The names in the files, so that our pool is found.
+/// Names that also occur in the files stay, so that our pool is found.
 fn is_known(text: &str) -> bool {
     ["lab-org", "lab"].contains(&text) || text.starts_with("runnerctl=")
 }
@@ -69,7 +69,7 @@ fn serve_text(answers: impl Fn(&str) -> (u16, String) + Send + 'static) -> Strin
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            // A client that disconnects before the answer has read enough.
+            // A client may disconnect before it has read the whole response.
             let _ = stream.and_then(|it| answer(it, &answers));
         }
     });
@@ -98,7 +98,7 @@ fn answer(mut stream: TcpStream, answers: &impl Fn(&str) -> (u16, String)) -> st
     )
 }
 
-/// The fleet of the recorded answers: `default` is there, `new` is not.
+/// A fleet for the recorded responses, in which `default` exists and `new` does not.
 fn bench(url: &str) -> Bench {
     let bench = Bench::bare();
     bench.write(
@@ -112,7 +112,7 @@ fn bench(url: &str) -> Bench {
     bench
 }
 
-/// The recorded answers, with another one at a path.
+/// The recorded responses, except for one path.
 fn with_answer(path: &'static str, body: String) -> String {
     let recorded = answers(Harm::Free);
     serve_text(move |asked| {
@@ -127,7 +127,7 @@ fn with_answer(path: &'static str, body: String) -> String {
     })
 }
 
-/// Runs `plan` with an address space that is too small for the answer or its tree.
+/// Runs `plan` with an address space that is too small for the response or its parsed tree.
 fn plan_in_little_memory(bench: &Bench) -> (Option<i32>, String) {
     let script = "ulimit -v 700000; exec \"$0\" plan";
     let mut command = std::process::Command::new("sh");
@@ -152,7 +152,7 @@ fn lists_without_end_cost_bounded_memory() {
     }
 }
 
-/// A hostile row does not prevent the others from being read.
+/// A hostile row is skipped and reported; the others are read.
 #[test]
 fn an_odd_row_costs_that_row_and_is_told_of() {
     let body = r#"[{"name":"a"},{"id":"7f","name":{}},{"name":"b"}]"#.to_owned();

@@ -1,5 +1,5 @@
-//! The owner of a pool: a pool file cannot claim reserved labels, and a label that was put on a pool
-//! by hand leads to no guess.
+//! The owner of a pool: a pool file cannot claim reserved labels, and a label that was added to a
+//! pool by hand causes no guess.
 
 use crate::cli::bench::{Bench, Said};
 
@@ -33,7 +33,8 @@ fn a_pool_file_cannot_bear_a_mark() {
 #[test]
 fn a_pool_of_another_fleet_is_never_touched_and_not_to_be_adopted() {
     let bench = Bench::new();
-    // All fleets share the controller's settings: with another fleet there, they would be blocked.
+    // All fleets share the controller's settings, which would be blocked while another fleet has
+    // pools.
     let fleet_file = bench.read("rc.yaml");
     let settings = "controller:\n  minimum_job_age_backoff: 5m\n";
     assert!(fleet_file.contains(settings));
@@ -60,8 +61,8 @@ fn a_pool_of_another_fleet_is_never_touched_and_not_to_be_adopted() {
     }
 }
 
-/// A user with access to GARM marks another pool as ours. It becomes a twin, and neither is changed
-/// until an operator decides.
+/// A user with access to GARM adds our mark to another pool. There are two candidates then, and
+/// neither is changed until an operator decides.
 #[test]
 fn a_second_pool_with_our_mark_blocks_instead_of_being_taken_for_ours() {
     let bench = Bench::new();
@@ -81,7 +82,7 @@ fn a_second_pool_with_our_mark_blocks_instead_of_being_taken_for_ours() {
     assert_eq!(bench.garm("/pools"), before);
 }
 
-/// A pool with our mark whose name is in no file would be deleted: never without permission.
+/// A pool with our mark that no file declares would be deleted, but never without permission.
 #[test]
 fn a_stranger_marked_as_ours_is_not_deleted_without_leave() {
     let bench = Bench::new();

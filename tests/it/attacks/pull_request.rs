@@ -1,5 +1,5 @@
-//! Pool files come by pull request, and a job on that pull request validates and plans them: their
-//! contents and names have no effect except to be checked.
+//! Pool files come with a pull request, and a job for that pull request validates and plans them.
+//! Their contents and names are only checked and quoted.
 
 use std::os::unix::fs::symlink;
 
@@ -15,7 +15,7 @@ const LINES: &[&[&str]] = &[
     &["apply", "--auto-approve"],
 ];
 
-/// Every line on GitHub Actions; how often the payload was quoted.
+/// Runs every command line on GitHub Actions. Returns how often the payload was quoted.
 fn read_all(bench: &Bench) -> usize {
     let mut quoted = 0;
     for line in LINES {
@@ -38,7 +38,7 @@ fn read_all(bench: &Bench) -> usize {
     quoted
 }
 
-/// In the fields that accept any text, and in those that do not, as values and as keys.
+/// In fields that accept any text, in fields that do not, and as keys.
 #[test]
 fn commands_mentions_and_escapes_in_a_pool_file_are_only_quoted() {
     let bench = Bench::new();
@@ -107,10 +107,11 @@ fn a_link_out_of_the_folder_is_not_followed_and_shows_nothing() {
     assert_eq!(bench.owned(), Vec::<String>::new());
 }
 
-/// Other files of the machine that might be taken for pool files.
+/// The content of a file of the machine that is not a pool file.
 const SHADOW: &str = "root:$6$canary:20228:0:99999:7:::\ncanary-token-4711\n";
 
-/// Every line exits with 3 and shows nothing of the files that the links refer to.
+/// Checks that every command line exits with 3 and shows nothing of the files to which the links
+/// lead.
 fn shows_nothing(bench: &Bench, code: &str) {
     for line in LINES {
         let said = bench.run_with(line, &[("GITHUB_ACTIONS", "true")]).ends(3);
@@ -128,15 +129,14 @@ fn the_pools_folder_as_a_link_shows_nothing() {
     for target in ["elsewhere/shadow", "elsewhere/kube.yaml", "elsewhere", "/etc/shadow", "/"] {
         symlink(target, bench.path("pools")).unwrap();
         shows_nothing(&bench, "RC0105");
-        // If the operator names the link, it is followed; the name decides whether it is a pool
-        // file.
+        // A link that the operator names is followed. Its target must have the name of a pool file.
         let said = bench.run(&["validate", "-f", "pools"]).ends(3);
         assert!(!format!("{}{}", said.out, said.err).contains("canary"), "{target}: {said:?}");
         bench.remove("pools");
     }
 }
 
-/// Nor where a fleet file is searched that was not named.
+/// A link in a folder where the fleet file is searched is not followed, either.
 #[test]
 fn the_fleet_file_as_a_link_shows_nothing() {
     let bench = Bench::bare();
@@ -152,7 +152,7 @@ fn the_fleet_file_as_a_link_shows_nothing() {
     }
 }
 
-/// A file in the folder that is not YAML, or not ours: its lines are not taken for keys.
+/// Lines of a file that is not YAML, or not a pool file, are not quoted as keys.
 #[test]
 fn lines_that_are_no_words_are_not_shown() {
     let bench = Bench::new();
@@ -188,7 +188,7 @@ fn adopting_a_strangers_pool_is_a_step_that_says_so() {
     assert_eq!((&step["action"], &step["pool_id"]), (&"adopt".into(), &id.into()));
 }
 
-/// A pool file cannot contain the settings of the fleet file that decide what is trusted.
+/// A pool file cannot contain the settings of the fleet file that determine what is trusted.
 #[test]
 fn a_pool_file_says_nothing_but_pools() {
     let bench = Bench::new();
@@ -206,7 +206,7 @@ fn a_pool_file_says_nothing_but_pools() {
     }
 }
 
-/// R8: the keys that choose a network, omitted, in another case, in a list or nested.
+/// R8: the keys that select a network, if they are omitted, in another case, in a list or nested.
 #[test]
 fn a_network_key_left_out_or_hidden_is_a_violation() {
     let bench = Bench::new();

@@ -2,12 +2,14 @@
 
 use crate::cli::bench::Said;
 
-/// What an attacker would have us print: colours and reading order for a terminal, commands for
-/// GitHub Actions, mentions and markup for GitHub and chats, and the end of a quotation.
+/// A text of an attacker: escape sequences and changes of the reading order for a terminal,
+/// commands for GitHub Actions, mentions and markup for GitHub and chats, and the end of a
+/// quotation.
 pub(super) const PAYLOAD: &str = "x\u{1b}[2J\u{1b}]8;;http://evil\u{7}\u{9b}31m\u{202e}\r\n::error::pwned\n::set-output name=a::b\n\
      ::add-mask::a\n##[error]pwned`\u{200b}`` @everyone <!channel> <img src=x> [a](http://evil) | x";
 
-/// No control characters except line ends, and none that change the reading order or are invisible.
+/// Asserts that the text has no control characters except line feeds, and no characters that change
+/// the reading order or are invisible.
 #[track_caller]
 pub(super) fn moves_no_cursor(what: &str, text: &str) {
     let bad = text.chars().find(|&c| {
@@ -17,8 +19,9 @@ pub(super) fn moves_no_cursor(what: &str, text: &str) {
     assert_eq!(bad, None, "{what}: {text:?}");
 }
 
-/// On GitHub Actions a line that begins with `::`, or holds `##[`, is a command unless it stands
-/// between `::stop-commands::TOKEN` and `::TOKEN::`. Ours are annotations, and nothing else.
+/// Asserts that the text has no workflow commands except annotations. On GitHub Actions, a line
+/// that begins with `::` or contains `##[` is a command, unless it is between
+/// `::stop-commands::TOKEN` and `::TOKEN::`.
 #[track_caller]
 pub(super) fn gives_no_command(what: &str, text: &str) {
     let mut token: Option<String> = None;
@@ -34,7 +37,7 @@ pub(super) fn gives_no_command(what: &str, text: &str) {
             token = Some(word.to_owned());
             continue;
         }
-        // The whole line is one command then, whatever else it holds.
+        // The whole line is a single command then.
         let is_ours = ["::error file=", "::warning file="].iter().any(|it| start.starts_with(it));
         let is_command = start.starts_with("::") || line.contains("##[");
         assert!(is_ours || !is_command, "{what}: a command {line:?} in\n{text}");
@@ -42,7 +45,7 @@ pub(super) fn gives_no_command(what: &str, text: &str) {
     assert_eq!(token, None, "{what}: the commands stay stopped after\n{text}");
 }
 
-/// Text outside of code spans contains no mention, no link and no markup of its own.
+/// Asserts that text outside code spans contains no mentions, links or markup.
 #[track_caller]
 pub(super) fn mentions_no_user(what: &str, markdown: &str) {
     for line in markdown.lines() {
@@ -53,7 +56,7 @@ pub(super) fn mentions_no_user(what: &str, markdown: &str) {
     }
 }
 
-/// A line without its code spans, by CommonMark's rule: a run of backticks ends at the next run of
+/// A line without its code spans. In CommonMark, a code span ends at the next run of backticks of
 /// the same length.
 fn without_code(line: &str) -> String {
     let mut rest = line;
@@ -87,7 +90,7 @@ fn end_of_span(text: &str, fence: usize) -> Option<usize> {
     None
 }
 
-/// The whole output of a command on GitHub Actions.
+/// Asserts all of these for the whole output of a command on GitHub Actions.
 #[track_caller]
 pub(super) fn is_harmless(what: &str, said: &Said) {
     for (stream, text) in [("stdout", &said.out), ("stderr", &said.err)] {

@@ -1,4 +1,5 @@
-//! Checks the workflow that the README recommends, because users copy it.
+//! Checks the workflows that the README recommends and that release the program: users copy the
+//! former.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,7 @@ use serde_json::Value;
 const README: &str = include_str!("../../../README.md");
 const RELEASE: &str = include_str!("../../../.github/workflows/release.yml");
 
-/// An action that signs a release and has changed since could sign anything.
+/// An action that signs releases is pinned, because a changed version could sign anything.
 #[test]
 fn release_binaries_are_attested_by_pinned_actions() {
     let workflow: Value = serde_yaml::from_str(RELEASE).unwrap();
@@ -25,7 +26,7 @@ fn release_binaries_are_attested_by_pinned_actions() {
     }
 }
 
-/// The fleet file decides which GARM receives the password, and a pull request can change it.
+/// The fleet file determines which GARM receives the password, and a pull request can change it.
 #[test]
 fn no_job_of_a_pull_request_holds_the_password() {
     let block = README.split("```yaml\n# .github/workflows/runners.yaml\n").nth(1).unwrap();

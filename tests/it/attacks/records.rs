@@ -19,8 +19,8 @@ fn write(path: &Path, key: Option<&str>, details: &[&str]) -> Head {
 const TRUE: &[&str] = &["made", "deleted by eve", "made again"];
 const FALSE: &[&str] = &["made", "nothing to see", "made again"];
 
-/// The file that the attacker leaves, and the results of three checks: without help, with the key,
-/// and with the recorded head (`watch` logs it every five minutes).
+/// The expected results of three checks: without further options, with the key, and with the
+/// recorded head (which `watch` logs every five minutes).
 struct Found {
     plain: (i32, &'static str),
     keyed: (i32, &'static str),
@@ -69,7 +69,7 @@ fn a_record_that_was_cut_out_is_found_without_a_key() {
     check(Some("secret"), |it| edit(it, cut), &found);
 }
 
-/// A log without its last records is a shorter valid log: only a recorded head shows the
+/// A log without its last records is a shorter valid log. Only a recorded head reveals the
 /// difference.
 #[test]
 fn a_cut_end_is_found_by_the_remembered_head_alone() {
@@ -80,7 +80,8 @@ fn a_cut_end_is_found_by_the_remembered_head_alone() {
     check(Some("secret"), |it| edit(it, cut), &found);
 }
 
-/// A process that may write the file can write a whole new one. Without a key this is not detected.
+/// A process that can write to the file can write a completely new log. Without a key or a recorded
+/// head this is not detected.
 #[test]
 fn a_log_written_anew_is_found_by_the_remembered_head_and_without_a_key_by_nothing_else() {
     let anew = |path: &Path| {
@@ -93,7 +94,7 @@ fn a_log_written_anew_is_found_by_the_remembered_head_and_without_a_key_by_nothi
     check(None, anew, &found);
 }
 
-/// With `watch.audit_key`, a process that writes a new log lacks the key.
+/// With `watch.audit_key`, an attacker who writes a new log does not have the key.
 #[test]
 fn a_log_written_anew_is_found_by_the_key() {
     let anew = |key: Option<&'static str>| {

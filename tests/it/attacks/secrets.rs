@@ -1,4 +1,4 @@
-//! Secrets in places where others can read them: they are refused with their place, and not
+//! Secrets in places where others can read them. They are refused with their location, and never
 //! repeated.
 
 use std::fs;
@@ -44,7 +44,8 @@ fn a_secret_in_yaml_is_a_problem_with_its_line_and_is_not_shown() {
     assert_eq!(bench.owned(), Vec::<String>::new());
 }
 
-/// Anyone may write a pool file: it cannot refer to a variable, a file or a program of this machine.
+/// Pool files are untrusted, so they cannot refer to a variable, a file or a program of this
+/// machine.
 #[test]
 fn a_reference_in_a_pool_file_is_plain_text() {
     let bench = Bench::new();

@@ -43,7 +43,7 @@ fn lettered(text: &str) -> String {
     text
 }
 
-/// The text without the line that names the GARM.
+/// The text without the line that names GARM.
 fn body(text: &str) -> String {
     lettered(text.split_once('\n').unwrap().1)
 }

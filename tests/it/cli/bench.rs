@@ -25,7 +25,7 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    /// The document on stdout, which its schema accepts.
+    /// The document on stdout. Asserts that its schema accepts it.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         document(&self.out)
@@ -39,7 +39,7 @@ impl Said {
     }
 }
 
-/// Reads a document, or a line of the log, and asserts that the schema of its output accepts it.
+/// Parses a document or a line of the log, and asserts that the schema of its output accepts it.
 #[track_caller]
 pub(crate) fn document(text: &str) -> Value {
     let document: Value =
@@ -54,7 +54,7 @@ pub(crate) fn document(text: &str) -> Value {
     document
 }
 
-/// The output that a document is.
+/// The kind of output to which a document belongs.
 #[track_caller]
 pub(crate) fn output_of(document: &Value) -> SchemaKind {
     let is_named = |kind: &SchemaKind| {
@@ -71,13 +71,13 @@ pub(crate) fn output_of(document: &Value) -> SchemaKind {
     }
 }
 
-/// A working folder, with or without a sandbox.
+/// A working folder for runs of the program, with or without a sandbox.
 pub(crate) struct Bench {
     folder: TempDir,
     sandbox: Option<Process>,
 }
 
-/// A pool for which GARM starts no idle runners.
+/// The text of a pool file for a pool without idle runners.
 pub(crate) fn pool(name: &str) -> String {
     format!(
         "pools:\n  - name: {name}\n    min_runners: 0\n    max_runners: 4\n    \
@@ -86,17 +86,17 @@ pub(crate) fn pool(name: &str) -> String {
 }
 
 impl Bench {
-    /// Without a GARM.
+    /// A folder without a GARM.
     pub(crate) fn bare() -> Self {
         Self { folder: tempfile::tempdir().unwrap(), sandbox: None }
     }
 
-    /// With a sandbox to which `rc.yaml` connects.
+    /// A folder with a sandbox, to which `rc.yaml` connects.
     pub(crate) fn new() -> Self {
         Self::with(&[])
     }
 
-    /// With a sandbox that gets further arguments.
+    /// The same, with further arguments for the sandbox.
     pub(crate) fn with(arguments: &[&str]) -> Self {
         let mut bench = Self::bare();
         let child = bench
@@ -136,7 +136,7 @@ impl Bench {
         }
     }
 
-    /// The program in the folder, without the environment of this machine.
+    /// A command that runs the program in the folder, without the environment of this machine.
     pub(crate) fn command(&self, line: &[&str]) -> Command {
         let mut command = Command::new(cargo_bin("runnerctl"));
         command.args(line).current_dir(self.folder.path()).env_clear();
@@ -150,7 +150,7 @@ impl Bench {
         self.run_with(line, &[])
     }
 
-    /// The same with some variables set.
+    /// The same, with these environment variables.
     pub(crate) fn run_with(&self, line: &[&str], variables: &[(&str, &str)]) -> Said {
         let mut command = self.command(line);
         if self.path("rc.yaml").exists() {
@@ -160,7 +160,7 @@ impl Bench {
         finish(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
-    /// Starts `line` and lets it run; stderr goes to a file of that name.
+    /// Starts `line` in the background. Its stderr goes to the file that `stderr` names.
     pub(crate) fn start(&self, line: &[&str], stderr: &str) -> Child {
         let log = fs::File::create(self.path(stderr)).unwrap();
         let mut command = self.command(line);
@@ -173,12 +173,12 @@ impl Bench {
         self.run(&["apply", "--auto-approve"]).ends(0)
     }
 
-    /// The answer of GARM's API, requested directly.
+    /// Requests `path` from GARM's API directly.
     pub(crate) fn garm(&self, path: &str) -> Value {
         self.ask("GET", &format!("/api/v1{path}"), "", &self.token())
     }
 
-    /// The authorization header of the admin.
+    /// The authorization header of the administrator.
     fn token(&self) -> String {
         let login = serde_json::json!({
             "username": "admin", "password": self.read("rc.yaml.password").trim_end(),
@@ -200,7 +200,7 @@ impl Bench {
         made["id"].as_str().unwrap().to_owned()
     }
 
-    /// Queues a job for `label` that runs for `seconds`.
+    /// Queues a job with `label` that runs for `seconds`.
     pub(crate) fn queue(&self, label: &str, seconds: u32) {
         let body = serde_json::json!({ "labels": [label], "duration_s": seconds });
         self.ask("POST", "/_lab/jobs", &body.to_string(), "");
@@ -236,7 +236,7 @@ impl Bench {
         names
     }
 
-    /// Waits until `count` runners in GARM have this value in a field.
+    /// Waits until `count` runners in GARM have the value `word` in `field`.
     pub(crate) fn wait_for_runners(&self, count: usize, field: &str, word: &str) {
         eventually("runners", || {
             let runners = self.garm("/instances");
@@ -246,7 +246,7 @@ impl Bench {
         });
     }
 
-    /// Waits until a file of [`Self::start`] contains the text.
+    /// Waits until `file`, to which [`Self::start`] writes, contains the text.
     pub(crate) fn wait_for_text(&self, file: &str, text: &str) {
         let path = self.path(file);
         eventually(text, || fs::read_to_string(&path).ok()?.contains(text).then_some(()));
@@ -271,7 +271,7 @@ pub(crate) fn finish(mut child: Child) -> Said {
     Said { code, out: out.join().unwrap(), err: err.join().unwrap() }
 }
 
-/// A document without the values that differ from run to run.
+/// Replaces the values of a document that differ from run to run.
 pub(crate) fn settled(mut document: Value) -> Value {
     settle(&mut document);
     document
@@ -282,7 +282,7 @@ fn settle(value: &mut Value) {
         Value::Object(map) => {
             for (key, value) in map.iter_mut() {
                 match key.as_str() {
-                    // Its own shape is held where it is made.
+                    // Its shape is tested elsewhere.
                     "decision" if value.is_object() => *value = "[decision]".into(),
                     "pool_id" | "controller_id" | "observed_at" if value.is_string() => {
                         *value = format!("[{key}]").into();
@@ -296,7 +296,7 @@ fn settle(value: &mut Value) {
     }
 }
 
-/// The repository.
+/// The root folder of the repository.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

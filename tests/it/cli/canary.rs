@@ -1,5 +1,5 @@
-//! Secrets reach only GARM. No stdout, stderr, log, plan file or audit file contains one, whatever
-//! fails.
+//! Secrets are sent only to GARM. No stdout, stderr, log, plan file or audit file contains one,
+//! even if something fails.
 
 use std::fs;
 use std::net::TcpListener;
@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::bench::{Bench, Said, document, eventually, finish, signal};
 use crate::service::stage::get;
 
-/// A secret in `extra_specs`, where people put secrets that should be elsewhere.
+/// A secret in `extra_specs`, where users may put one although they should not.
 const IN_SPECS: &str = "canary-in-specs-7f3a";
 
 /// A password that GARM refuses.
@@ -24,7 +24,7 @@ const WRONG: &str = "canary-wrong-91bc";
 /// A password in plain text in the fleet file.
 const LITERAL: &str = "canary-literal-44d0";
 
-/// The output so far, and the secrets that it must not contain.
+/// Checks output for secrets that it must not contain.
 struct Ears {
     secrets: Vec<String>,
     heard: usize,
@@ -44,7 +44,7 @@ impl Ears {
         for secret in &self.secrets {
             assert!(!text.contains(secret.as_str()), "`{secret}` in {what}:\n{text}");
         }
-        // A token is a secret, too; ours begin like all of their kind.
+        // A token is a secret, too. Every JWT begins with `eyJ`.
         assert!(!text.contains("Bearer ") && !text.contains("eyJ"), "a token in {what}:\n{text}");
     }
 }
@@ -57,7 +57,7 @@ fn pool(more: &str) -> String {
     )
 }
 
-/// Every command that connects to GARM, with every number of `-v`.
+/// Every command that connects to GARM, at every level of `-v`.
 const LINES: &[&[&str]] = &[
     &["validate"],
     &["validate", "--online"],
@@ -102,7 +102,7 @@ fn no_command_prints_a_secret_from_env_file_or_exec() {
             assert!(text.contains("instance_type") || text.contains("flavor"), "{file}: {text}");
             ears.read(file, &text);
         }
-        // The canary has been where it belongs: GARM has it.
+        // The secret was sent to GARM, so its absence elsewhere is meaningful.
         let id = bench.garm("/pools")[0]["id"].as_str().unwrap().to_owned();
         assert!(bench.garm(&format!("/pools/{id}")).to_string().contains(IN_SPECS));
         assert_eq!(ears.heard, LINES.len());
@@ -159,13 +159,13 @@ fn no_error_contains_a_secret() {
 /// The key of the audit records.
 const AUDIT_KEY: &str = "canary-audit-key-31f0-of-40-letters-or-so";
 
-/// A webhook's URL is a secret by itself.
+/// The URL of a webhook, which is a secret itself.
 const HOOK: &str = "http://127.0.0.1:9/canary-hook-58d1";
 
 /// A token of Vault.
 const VAULT: &str = "canary-vault-token-c2d9";
 
-/// Every variable that could make a library log, and the policy file.
+/// The variables that could make a library log, and the policy file.
 const LOUD: [(&str, &str); 5] = [
     ("RUNNERCTL_POLICY", "policy.yaml"),
     ("RUST_LOG", "trace"),
@@ -175,7 +175,7 @@ const LOUD: [(&str, &str); 5] = [
 ];
 
 /// Writes a fleet file with every kind of secret: the key of an App, the audit key, the URL of a
-/// webhook, the password. Returns the address that `watch` listens on.
+/// webhook, the password. Returns the address on which `watch` listens, and the checker.
 fn everything(bench: &Bench) -> (std::net::SocketAddr, Ears) {
     let listen = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
@@ -200,7 +200,7 @@ fn everything(bench: &Bench) -> (std::net::SocketAddr, Ears) {
     let password = bench.read("rc.yaml.password").trim_end().to_owned();
     let mut secrets: Vec<String> =
         [AUDIT_KEY, "canary-hook-58d1", VAULT, IN_SPECS].map(str::to_owned).into();
-    // The key as it is kept, as it is sent on, and as it is sent.
+    // The key as it is stored, in the form that GARM accepts, and as it is encoded in the request.
     let kept: String = pem.lines().filter(|it| !it.starts_with('-')).collect();
     let sent = AppKey::read(&SecretString::from(pem)).unwrap().pem;
     let sent = sent.expose_secret();

@@ -1,4 +1,4 @@
-//! Every documented exit code, each by its simplest cause. `--detailed-exitcode` (2), a refused
+//! Every documented exit code, each with its simplest cause. `--detailed-exitcode` (2), a refused
 //! deletion (6) and signals (130, 143) are tested elsewhere.
 
 use std::net::TcpListener;
@@ -73,7 +73,7 @@ fn an_unusable_garm_exits_with_4_before_any_write() {
     bench.write("rc.yaml", &fleet_file.replace("file:rc.yaml.password", "env:WRONG"));
     let wrong = bench.run_with(&["plan"], &[("WRONG", "hunter2")]).ends(4);
     assert!(wrong.err.contains("help: "), "{}", wrong.err);
-    // A port on which no process listens any more.
+    // A port on which no process is listening any more.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = fleet_file.lines().find(|it| it.starts_with("  url: ")).unwrap();
     bench.write("rc.yaml", &fleet_file.replace(url, &format!("  url: http://127.0.0.1:{port}")));
@@ -137,7 +137,7 @@ fn a_signal_ends_a_read_only_command_with_its_code() {
     bench.declare(&["a"]);
     for (name, code) in [("-INT", 130), ("-TERM", 143)] {
         let mut child = bench.start(&["status", "--follow"], "status.err");
-        // The first evaluation is on `/metrics`: the loop runs.
+        // `/metrics` shows the first evaluation, so the loop is running.
         let mut first = [0];
         std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
         signal(&child, name);

@@ -1,4 +1,4 @@
-//! Completion of names in real shells, with the scripts that are kept in `completions/`.
+//! Completion of names in real shells, with the scripts in `completions/`.
 
 use std::path::Path;
 use std::process::Command;
@@ -18,7 +18,7 @@ fn fleet() -> Bench {
     bench
 }
 
-/// The candidates that the shell prints, one a line, sorted.
+/// The candidates that the shell prints, one per line, sorted.
 fn candidates(bench: &Bench, shell: &str, script: &str) -> Vec<String> {
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("completions");
     let folder = cargo_bin("runnerctl").parent().unwrap().display().to_string();
@@ -38,7 +38,7 @@ fn candidates(bench: &Bench, shell: &str, script: &str) -> Vec<String> {
     lines
 }
 
-/// What bash completes at the end of the line. It makes a word of each `=`.
+/// The candidates of bash at the end of the line. Bash treats `=` as a separate word.
 fn bash(bench: &Bench, line: &str) -> Vec<String> {
     let words = line.replace('=', " = ").replace("=  ", "= ");
     let words: Vec<String> = words.split(' ').map(|word| format!("'{word}'")).collect();
@@ -83,7 +83,7 @@ fn files_with_problems_still_give_their_pools() {
     assert_eq!((said.out.as_str(), said.err.as_str()), ("", ""));
 }
 
-/// Debian has both shells; without one its script is not tried.
+/// A shell that is not installed is skipped. Debian has packages of both.
 #[test]
 fn zsh_and_fish_complete_pools_and_keys() {
     let bench = fleet();
@@ -102,7 +102,8 @@ fn zsh_and_fish_complete_pools_and_keys() {
         assert_eq!(fish("runnerctl --config other/rc.yaml status e"), ["elsewhere"]);
     }
     if is_here("zsh") {
-        // Completion needs a line editor, so its built-ins are replaced by what shows their words.
+        // Completion needs a line editor, so its built-ins are replaced by functions that print
+        // their arguments.
         let zsh = |line: &str| {
             let words: Vec<String> = line.split(' ').map(|word| format!("'{word}'")).collect();
             let script = format!(

@@ -3,7 +3,7 @@
 
 use super::bench::{Bench, finish, signal};
 
-/// GARM's state without times and other values that it sets.
+/// The pools in GARM, without times and other values that GARM sets.
 fn standing(bench: &Bench) -> Vec<(String, bool)> {
     let pools = bench.garm("/pools");
     let pools = pools.as_array().unwrap().iter();
@@ -16,7 +16,7 @@ fn an_unattended_apply_refuses_to_delete_before_its_first_write() {
     bench.declare(&["a", "b"]);
     bench.apply();
     bench.remove("pools/b.yaml");
-    // A harmless step that the plan also contains.
+    // A harmless step in the same plan.
     bench.declare(&["c"]);
     let before = standing(&bench);
     let log = bench.read(".local/state/runnerctl/audit.jsonl");
@@ -127,7 +127,7 @@ fn ctrl_c_stops_a_drain_with_a_summary_and_the_next_run_continues_it() {
     assert_eq!(bench.owned(), ["busy", "stays"]);
     let plan = bench.run(&["plan", "-o", "json"]).ends(0).json();
     assert_eq!(plan["summary"]["delete"], 1, "{plan}");
-    // If the job may not be waited for, the pool stays, retired, and the run reports that.
+    // Without waiting for the job, the pool stays, retired, and the run reports that.
     let late = bench.run(&[&line[..], &["--drain-timeout", "1s"]].concat()).ends(5);
     assert!(late.out.contains("timed out"), "{}", late.out);
     let active = bench.garm("/instances");

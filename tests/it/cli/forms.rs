@@ -1,4 +1,4 @@
-//! What is printed where: stdout carries results only, in three formats.
+//! What is printed where: stdout has only results, in three formats.
 
 use std::fs::File;
 use std::process::{Command, Stdio};
@@ -21,7 +21,7 @@ fn changed() -> Bench {
 #[test]
 fn json_of_plan_apply_and_status_keeps_its_documented_shape() {
     let bench = changed();
-    // A `watch` at the default address is not of this test.
+    // A `watch` at the default address would not belong to this test.
     let file = bench.read("rc.yaml").replace("listen: 127.0.0.1:9477", "listen: 127.0.0.1:1");
     bench.write("rc.yaml", &file);
     let plan = bench.run(&["plan", "-o", "json"]).ends(0);
@@ -65,7 +65,7 @@ fn a_closed_pipe_is_not_an_error() {
         finish(child).ends(0);
     }
     assert_eq!(bench.owned(), ["a", "b"], "an apply whose reader has gone still does its work");
-    // `status --follow` ends once stdout is closed.
+    // `status --follow` ends when stdout is closed.
     let mut child = bench.start(&["status", "--follow", "--interval", "1s"], "pipe.err");
     drop(child.stdout.take());
     finish(child).ends(0);
@@ -98,7 +98,7 @@ fn on_github_actions_plan_and_apply_write_the_step_summary() {
         written.contains("| `b` | create | done |") && written.contains("`max_runners`"),
         "{written}"
     );
-    // Quoted text is placed where GitHub executes no commands.
+    // Quoted text is printed where GitHub executes no commands.
     assert!(apply.out.starts_with("::stop-commands::"), "{}", apply.out);
     let failed = [here[0], ("GITHUB_STEP_SUMMARY", "/no/such/folder/summary.md")];
     let said = bench.run_with(&["plan"], &failed).ends(0);
@@ -127,7 +127,7 @@ fn on_github_actions_the_step_summary_contains_a_failure_and_its_problems() {
         let failed = format!("### `runnerctl {}` has failed\n\n1 problem in the files\n", line[0]);
         assert!(page.contains(&failed), "{page}");
     }
-    // Failures that are no problem of a file: a refusal, an unreachable GARM.
+    // Failures without a problem in a file: a refusal, and an unreachable GARM.
     bench.write("pools/a.yaml", &super::bench::pool("a"));
     let url = bench.read("rc.yaml").lines().find(|it| it.contains("url:")).unwrap().to_owned();
     bench.write("rc.yaml", &bench.read("rc.yaml").replace(&url, "  url: http://127.0.0.1:1"));

@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use super::bench::{Bench, Said};
 use super::terminal::{Streams, Terminal};
 
-/// Options that leave nothing to be asked.
+/// Options that leave no question open.
 const ALL: [&str; 10] = [
     "--url",
     "https://garm.invalid",
@@ -25,7 +25,7 @@ fn sandbox_url(bench: &Bench) -> String {
     file.lines().find_map(|line| line.trim().strip_prefix("url: ")).unwrap().to_owned()
 }
 
-/// `init` for the sandbox, with more options.
+/// Runs `init` for the sandbox, with more options.
 fn init(bench: &Bench, options: &[&str]) -> Said {
     let url = sandbox_url(bench);
     let line = ["init", "ci", "--url", &url, "--password", "file:../rc.yaml.password"];
@@ -154,7 +154,7 @@ fn in_an_empty_folder_every_command_names_init() {
             "{line:?}"
         );
     }
-    // A fleet file without pool files, or a path that was given, is another mistake.
+    // A fleet file without pool files and a given path that is wrong are different mistakes.
     let said = bench.run(&["plan", "-f", "pools"]).ends(3);
     assert!(!said.err.contains("init"), "{}", said.err);
     let sandbox = Bench::new();

@@ -1,4 +1,4 @@
-//! Plain HTTP beyond loopback, which the fleet file must allow, and proxies, which it never uses.
+//! Plain HTTP beyond loopback, which the fleet file must allow, and proxies, which are never used.
 
 use super::bench::Bench;
 
@@ -10,7 +10,7 @@ fn beyond_loopback() -> Bench {
     let bench = Bench::new();
     let file = bench.read("rc.yaml");
     let file = file.replace("http://127.0.0.1:", "http://[::ffff:127.0.0.1]:");
-    // Without a receiver `--strict` would refuse.
+    // Without a receiver, `--strict` would fail.
     let receivers = "receivers: { r: { alertmanager: { url: https://alertmanager.invalid } } }\n";
     bench.write("rc.yaml", &format!("{file}{receivers}"));
     bench.declare(&["a"]);
@@ -56,7 +56,7 @@ fn with_insecure_http_every_run_warns_and_r10_is_not_met() {
         assert_eq!(r10["answer"], "not met", "{line:?}: {r10}");
         assert!(r10["evidence"].as_str().unwrap().contains("has no TLS"), "{line:?}: {r10}");
     }
-    // A requirement that no probe has proven before is not proven now either.
+    // Without a proof, `policy.require_mtls` still refuses to write.
     let file = bench.read("rc.yaml");
     bench.write("rc.yaml", &format!("{file}policy: {{ require_mtls: true }}\n"));
     bench.declare(&["b"]);

@@ -1,5 +1,5 @@
-//! The runner kit from the command line: it is added, renewed and removed, pools that exclude it
-//! are reported with their line, and only GARM gets its key.
+//! The runner kit on the command line: it is added, renewed and removed; pools that exclude it are
+//! reported with their line; and its key is sent only to GARM.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -90,7 +90,7 @@ fn adding_renewing_and_removing_the_kit_keeps_the_pools_own_settings() {
     let renewal = bench.run(&["plan", "--detailed-exitcode"]).ends(2);
     let field = "extra_specs.pre_install_scripts.00-runnerctl";
     assert!(renewal.out.contains(&format!("`{field}` differs")), "{}", renewal.out);
-    // The consent was for another certificate.
+    // The consent was given for another certificate.
     bench.run(&["apply", "it.plan", "--auto-approve"]).ends(6);
     bench.apply();
     let second = specs(&bench);
@@ -146,7 +146,7 @@ fn no_output_record_or_plan_file_contains_the_kits_key() {
     for file in ["it.plan", ".local/state/runnerctl/audit.jsonl"] {
         hidden(file, &bench.read(file));
     }
-    // A user who cannot read the key gets the same result, and `status` does not need the key.
+    // `status` does not need the key, so a user who cannot read it gets the same result.
     bench.write("runner.key", &key.replace(&line, "bm9uc2Vuc2U="));
     let broken = bench.run(&["plan", "-vvv"]).ends(3);
     assert!(broken.err.contains("`runner_mtls.key` (`file:runner.key`)"), "{}", broken.err);
@@ -173,7 +173,7 @@ fn pools_that_exclude_the_kit_are_reported_with_their_line_without_asking_garm()
     assert_eq!(bench.owned(), [""; 0]);
     let allow = "policy: { extra_specs: { allow_keys: [pre_install_scripts] } }\n";
     bench.write("pools/a.yaml", &pool("{ pre_install_scripts: { x: eA== } }"));
-    // Another policy cannot give the permission.
+    // A policy file cannot grant the permission.
     bench.write("over.yaml", allow);
     bench.run(&["plan", "--policy", "over.yaml"]).ends(3);
     let fleet_file = bench.read("rc.yaml");

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::bench::{Bench, document, eventually, signal};
 
-/// The lines of stderr without their time, with `N` for numbers that differ from run to run.
+/// The lines of stderr without their times.
 fn lines(err: &str) -> Vec<String> {
     let logged = err.lines().filter_map(|it| {
         let (time, text) = it.split_once(' ')?;

@@ -1,4 +1,4 @@
-//! `plan --policy-since REV` in a repository, and `show` of what it has saved.
+//! `plan --policy-since REV` in a repository, and `show` for the plan that it saves.
 
 use std::process::{Command, Stdio};
 
@@ -11,8 +11,8 @@ fn git(bench: &Bench, line: &[&str]) {
     assert!(done.status.success(), "{line:?}: {}", String::from_utf8_lossy(&done.stderr));
 }
 
-/// A fleet whose pool `a` was committed; since then its policy and the fleet file have changed, and
-/// GARM has the pool as it is now.
+/// A fleet whose pool `a` is committed. Since then its policy and the fleet file have changed, and
+/// GARM has the current pool.
 fn changed() -> Bench {
     let bench = Bench::new();
     bench.declare(&["a"]);
@@ -101,7 +101,7 @@ fn show_prints_a_saved_plan_as_plan_printed_it() {
         let plan = ["plan", "--policy-since", "main", "--out", "it.plan"];
         let planned = bench.run(&[&plan[..], form].concat()).ends(0);
         let mut shown = bench.command(&[&["show", "it.plan"][..], form].concat());
-        // Neither the files nor GARM are asked.
+        // Neither the files nor GARM are read.
         shown.env("RUNNERCTL_CONFIG", "/nowhere").stdout(Stdio::piped());
         let shown = shown.output().unwrap();
         assert_eq!(shown.status.code(), Some(0));

@@ -48,7 +48,7 @@ fn status_says_why_each_queued_job_waits() {
     bench.apply();
     bench.queue("gpu", 600);
     bench.queue("web", 600);
-    // GARM records a job only while an enabled pool fits it.
+    // GARM records a job only while an enabled pool has its labels.
     bench.write("pools/gpu.yaml", &format!("{}    enabled: false\n", pool("gpu")));
     bench.apply();
     let status = bench.run(&["status", "--jobs", "-o", "json"]).ends(0).json();

@@ -39,7 +39,7 @@ fn saving_a_plan_to_a_link_or_a_stream_does_not_replace_it() {
     let saved = bench.read("kept/it.plan");
     bench.run(&["apply", "link.plan", "--auto-approve"]).ends(0);
 
-    // Like /dev/stdout: first a pipe, then a file.
+    // The path leads to stdout, which is first a pipe and then a file.
     bench.declare(&["b"]);
     let stdout = bench.path("stdout");
     symlink("/proc/self/fd/1", &stdout).unwrap();

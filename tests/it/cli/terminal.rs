@@ -1,5 +1,5 @@
-//! The program at a terminal: a pseudo-terminal is its stdin and stderr and, for `status --follow`,
-//! its stdout.
+//! The program at a terminal: its stdin and stderr are a pseudo-terminal, and for `status --follow`
+//! its stdout is, too.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -50,7 +50,7 @@ impl Terminal {
             Streams::All => command.stdout(theirs()),
         };
         let child = command.spawn().unwrap();
-        // The command has the other end of the terminal, too; it is dropped with the command.
+        // The command holds copies of the other end of the terminal, so it must be dropped.
         drop(command);
         let screen = Arc::new(Mutex::new(String::new()));
         let ours = File::from(ours);
@@ -58,7 +58,7 @@ impl Terminal {
         let seen = Arc::clone(&screen);
         let reader = std::thread::spawn(move || {
             let mut bytes = [0; 4096];
-            // An error means the end: the other side was closed.
+            // A read error means that the other end was closed.
             while let Ok(count @ 1..) = eyes.read(&mut bytes) {
                 seen.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
             }
@@ -66,7 +66,7 @@ impl Terminal {
         (Self { ours, screen, reader }, child)
     }
 
-    /// Types `answer` when the program asks for confirmation.
+    /// Types `answer` when the program prompts for confirmation.
     pub(crate) fn answer(&mut self, answer: &str) {
         self.answer_to("to apply it: ", answer);
     }
@@ -85,7 +85,8 @@ impl Terminal {
         eventually(text, || self.shows().contains(text).then_some(()));
     }
 
-    /// The result of the program after its end; `err` is all that the terminal showed.
+    /// Waits for the end of the program. `err` of the result is everything that the terminal
+    /// showed.
     pub(crate) fn end(self, child: Child) -> Said {
         let mut said = finish(child);
         self.reader.join().unwrap();
@@ -98,8 +99,8 @@ fn at_a_terminal(bench: &Bench, line: &[&str], streams: Streams) -> (Terminal, C
     Terminal::start(bench.command(&[line, &["--config", "rc.yaml"]].concat()), streams)
 }
 
-/// Runs `apply` at a terminal and types `answer` when it asks. `err` is all that the terminal
-/// showed.
+/// Runs `apply` at a terminal and types `answer` at the prompt. `err` of the result is everything
+/// that the terminal showed.
 fn answered(bench: &Bench, line: &[&str], answer: &str) -> Said {
     let (mut terminal, child) =
         at_a_terminal(bench, &[&["apply"], line].concat(), Streams::InAndErr);
@@ -188,7 +189,7 @@ fn a_spinner_shows_that_garm_has_not_answered_yet() {
         terminal.wait_for(&text);
         signal(&child, "-INT");
         let said = terminal.end(child).ends(130);
-        // The line is removed from the screen again.
+        // The spinner is removed from the screen afterwards.
         assert!(said.err.trim_end().ends_with("\u{1b}[2K"), "{line:?}: {:?}", said.err);
     }
     let mut command = bench.command(&["plan", "--config", "rc.yaml"]);
@@ -207,7 +208,7 @@ fn a_status_longer_than_the_screen_keeps_header_and_summary_visible() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     bench.declare(&names[..39]);
     bench.apply();
-    // The last one is not in GARM yet, and the screen must show that.
+    // The last pool is not in GARM yet, and the screen must show that.
     bench.declare(&names[39..]);
     let (terminal, child) =
         at_a_terminal(&bench, &["status", "--follow", "--interval", "1s"], Streams::All);

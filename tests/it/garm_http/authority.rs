@@ -16,9 +16,9 @@ use tempfile::TempDir;
 pub(super) struct Authority {
     pub(super) folder: TempDir,
     issuer: Issuer<'static, KeyPair>,
-    /// The CAs above it, nearest first; empty for a root.
+    /// The certificates of the CAs above it, nearest first; empty for a root.
     above: String,
-    /// The serial number of each certificate.
+    /// The serial number of each certificate that it signed.
     serials: Mutex<BTreeMap<PathBuf, u64>>,
 }
 
@@ -79,7 +79,7 @@ impl Authority {
         self.list_until(2090, certificates);
     }
 
-    /// The same list, which expires in another year.
+    /// The same, with a list that expires in the year `year`.
     pub(super) fn list_until(&self, year: i32, certificates: &[&Path]) {
         let serials = self.serials.lock().unwrap();
         let revoked = certificates.iter().map(|it| RevokedCertParams {
@@ -118,7 +118,7 @@ impl Authority {
         paths
     }
 
-    /// The same, with this extended key usage.
+    /// The same, with another extended key usage.
     pub(super) fn sign_for(
         &self,
         file: &str,
@@ -137,7 +137,7 @@ impl Authority {
         tls::GarmTlsFiles { ca: Some(self.path("ca.pem")), ..tls::GarmTlsFiles::default() }
     }
 
-    /// Trust in this CA, whose folder is kept until the test process ends.
+    /// The same for a CA whose folder must outlive this value.
     pub(super) fn trusted_for_ever(mut self) -> tls::GarmTlsFiles {
         let files = self.trusted();
         self.folder.disable_cleanup(true);

@@ -27,7 +27,7 @@ use crate::support::pools::plain;
 /// Timeout.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Limits with a short backoff and a long silence timeout.
+/// Limits with a short backoff and a long timeout for silence.
 fn limits() -> StreamLimits {
     let backoff = Backoff::new(Duration::from_millis(1), Duration::from_millis(20));
     StreamLimits { backoff, ..StreamLimits::default() }
@@ -38,7 +38,7 @@ fn client(options: &HttpOptions) -> GarmClient {
     GarmClient::new(Arc::new(Http::new(options).unwrap()), login)
 }
 
-/// A scripted server with these turns, and a subscriber.
+/// A scripted server that plays these turns, and a subscriber.
 async fn watch(limits: StreamLimits, turns: Vec<Turn>) -> (Stage, Feed) {
     let stage = Stage::open(Greeting::Plain, turns).await;
     let feed = client(&HttpOptions::new(format!("http://{}", stage.address))).events(limits);
@@ -125,7 +125,7 @@ async fn events_of_the_simulated_garm_arrive_and_a_broken_stream_is_reopened() {
     let raised = client.update_pool(&pool.id, &raise).await.unwrap();
     assert_eq!(next(&mut feed).await, StreamSignal::Changes(vec![RowChange::Pool(raised)]));
 
-    // The next event breaks the connection, and by then the token has expired.
+    // The next event breaks the connection. By then the token has expired.
     shared.with(|it| {
         it.faults.add(FaultRule::once("EVENT", "pool/", Fault::Drop));
         it.faults.add(FaultRule::once("GET", "/ws/events", Fault::TokenExpired));
@@ -214,7 +214,7 @@ async fn messages_that_cannot_be_decoded_are_counted_and_skipped() {
         Message::text(""),
         Message::text("[".repeat(100_000)),
         event("instance", "update", &json!({ "id": 3 })),
-        // Both are valid, and we use neither.
+        // Both are valid messages that the client does not use.
         event("scaleset", "create", &json!({ "id": 3 })),
         event("job", "renamed", &json!({ "id": 3 })),
         Message::binary(vec![0xff; 100]),
@@ -247,7 +247,7 @@ async fn an_overflow_is_signalled_once_and_the_stream_continues() {
 #[tokio::test]
 async fn a_message_beyond_the_limit_ends_the_stream_before_it_is_buffered() {
     let large = Message::text("x".repeat(5000));
-    // A frame that announces the maximum length and is shorter.
+    // A frame whose header announces the maximum length.
     let boast = vec![0x81, 127, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
     let turns = vec![Turn::Plays(vec![large]), Turn::Babbles(boast), Turn::Plays(vec![])];
     let (_stage, mut feed) = watch(StreamLimits { message_max: 4096, ..limits() }, turns).await;

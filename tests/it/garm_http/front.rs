@@ -43,7 +43,7 @@ impl Program {
         }
     }
 
-    /// What the configuration says to adapt, except files.
+    /// The lines that the configuration says to adapt, except file names.
     fn adaptations(self, [port, api]: [u16; 2], garm: SocketAddr) -> Vec<(&'static str, String)> {
         match self {
             Self::Nginx => vec![
@@ -59,13 +59,13 @@ impl Program {
                 ("bind :8443,:::8443 v6only ", format!("bind 127.0.0.1:{api} ")),
                 // Only root can change the user.
                 ("    user haproxy\n    group haproxy\n", String::new()),
-                // Waited for by a test.
+                // A test waits for this.
                 ("hard-stop-after 30s", "hard-stop-after 1s".to_owned()),
             ],
         }
     }
 
-    /// The folder that it names for its files.
+    /// The folder that the configuration names for its files.
     fn folder(self) -> &'static str {
         match self {
             Self::Nginx => "/etc/nginx/garm",
@@ -74,16 +74,16 @@ impl Program {
     }
 }
 
-/// What the proxy shows to the signer.
+/// The certificate that the proxy presents to the signer.
 pub(super) const VAULT_TOKEN: &str = "s.of-the-front";
 
-/// Ports that were just free; neither program can choose a port and report it.
+/// Two ports that were free a moment ago. Neither program can choose a port and report it.
 pub(super) fn free_ports() -> [u16; 2] {
     let listeners = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|it| it.local_addr().unwrap().port())
 }
 
-/// GARM behind a reverse proxy, and the certificates of all clients.
+/// A simulated GARM behind a reverse proxy, and the certificates of all clients.
 pub(crate) struct Front {
     /// The URL for GitHub and runners.
     pub(super) url: String,
@@ -104,7 +104,7 @@ impl Drop for Front {
 }
 
 impl Front {
-    /// nginx in front of the simulated GARM.
+    /// Starts nginx in front of the simulated GARM.
     pub(crate) async fn open() -> Self {
         Self::of(Program::Nginx).await
     }
@@ -177,7 +177,7 @@ impl Front {
         self.operators.sign("operator", &Wanted { name: "operator", years: (2020, until) });
     }
 
-    /// The same proxy, but without asking for certificates.
+    /// Restarts the proxy with a configuration that requests no certificates.
     pub(crate) async fn leave_open(&mut self) {
         let asks = |it: &str| it.starts_with("if ($ssl") || it.starts_with("ssl_verify_client ");
         self.change(|text| {
@@ -188,7 +188,7 @@ impl Front {
         .await;
     }
 
-    /// The same proxy with another configuration.
+    /// Restarts the proxy with a changed configuration.
     pub(super) async fn change(&mut self, change: impl FnOnce(&str) -> String) {
         let configured = self.folder.path().join("garm.conf");
         let text = fs::read_to_string(&configured).unwrap();
@@ -199,7 +199,7 @@ impl Front {
         self.restart().await;
     }
 
-    /// Restores the shipped configuration.
+    /// Restarts the proxy with the shipped configuration.
     pub(crate) async fn shut(&mut self) {
         let folder = self.folder.path();
         fs::rename(folder.join("shipped"), folder.join("garm.conf")).unwrap();
@@ -214,7 +214,7 @@ impl Front {
 
     fn stop(&mut self) {
         if self.process.try_wait().is_ok_and(|it| it.is_none()) {
-            // The first process ends the others.
+            // The main process ends the others.
             self.signal("-TERM");
             let _ = self.process.wait();
         }
@@ -272,8 +272,9 @@ impl Front {
         builder.build().unwrap()
     }
 
-    /// Whether a request with this certificate reaches GARM: neither the handshake nor the response
-    /// is a refusal. The simulated GARM returns neither 400 nor 403 to such requests.
+    /// Whether a request with this certificate reaches GARM, which means that neither the handshake
+    /// nor the response is a refusal. The simulated GARM returns neither 400 nor 403 to these
+    /// requests.
     async fn passes(
         &self,
         certificate: Option<&(PathBuf, PathBuf)>,
@@ -324,7 +325,7 @@ impl Front {
     }
 }
 
-/// Sets the simulated GARM's URLs to the proxy.
+/// Sets the URLs of the simulated GARM to those of the proxy.
 async fn put_urls(token: &str, garm: SocketAddr, url: &str, server: &SimServer) {
     let body = json!({
         "callback_url": format!("{url}/api/v1/callbacks"),
@@ -357,7 +358,7 @@ fn start(program: Program, folder: &Path) -> Child {
     let mut command = match program {
         Program::Nginx => {
             let belongs_outside = include_str!("../../../deploy/nginx/main.conf");
-            // Waited for by a test.
+            // A test waits for this.
             assert_eq!(belongs_outside.matches("timeout 30s;").count(), 1);
             let main = format!(
                 "daemon off; worker_processes 1; pid {at}/pid; error_log {at}/error.log;\n{}\n\
@@ -383,7 +384,7 @@ fn start(program: Program, folder: &Path) -> Child {
     command.spawn().unwrap_or_else(|_| panic!("{program:?} is needed: `./test` installs it"))
 }
 
-/// Debian installs servers in folders that only root's PATH contains.
+/// Finds a program. Debian installs servers in folders that only root's `PATH` contains.
 fn installed(name: &str) -> PathBuf {
     let folders = ["/usr/sbin", "/usr/local/sbin"];
     let paths = folders.map(|it| Path::new(it).join(name));
@@ -434,7 +435,7 @@ async fn each_kind_of_certificate_is_accepted_only_at_its_own_urls() {
             ("POST", "/webhooks/1", true, true),
             ("POST", "/webhooks", true, true),
             ("GET", "/webhooks/1", false, false),
-            // Tricks with the path lead to the same URLs, or nowhere.
+            // Manipulated paths lead to the same URLs, or to none.
             ("GET", "/api/v1/callbacks/../pools", false, false),
             ("GET", "/api/v1/metadata/%2e%2e/pools", false, false),
             ("GET", "/api/v1/callbacks/..%2fpools", false, false),
@@ -515,7 +516,7 @@ async fn a_path_with_dot_segments_reaches_no_other_url() {
     }
 }
 
-/// A CA for runners can also sign an intermediate CA with the operators' name.
+/// The CA of runners can sign an intermediate CA with the name of the operators' CA.
 #[tokio::test]
 async fn an_intermediate_ca_of_runners_gives_no_access_to_the_api_whatever_its_name() {
     for program in Program::ALL {
@@ -549,7 +550,7 @@ async fn a_revoked_operator_loses_access_and_its_stream() {
         let signal = tokio::time::timeout(PATIENCE, feed.next()).await.unwrap().unwrap();
         assert_eq!(signal, StreamSignal::Connected);
         front.operators.revoke(&[&leaver.0]);
-        // A program that is still starting may miss the signal.
+        // A process that is still starting may miss the signal.
         let lost = async {
             loop {
                 front.reload();
@@ -564,11 +565,11 @@ async fn a_revoked_operator_loses_access_and_its_stream() {
         let api = format!("{}/api/v1/pools", front.api);
         assert!(!front.passes(Some(&leaver), "GET", api.clone()).await, "{program:?}");
         assert!(front.passes(Some(&other), "GET", api.clone()).await, "{program:?}");
-        // The other CA's list is separate.
+        // The list of the other CA is separate.
         let runner = front.runners.sign("runner", &CLIENT);
         let metadata = format!("{}/api/v1/metadata/x", front.url);
         assert!(front.passes(Some(&runner), "GET", metadata.clone()).await, "{program:?}");
-        // With an expired list every certificate of its CA is refused.
+        // With an expired list, every certificate of its CA is refused.
         front.operators.list_until(2021, &[]);
         let end = Instant::now() + PATIENCE;
         while front.passes(Some(&other), "GET", api.clone()).await {
@@ -595,11 +596,11 @@ async fn the_front_is_proven_to_enforce_mtls() {
     }
 }
 
-/// Three proxies that refuse every request, of which none enforces mTLS, and an absent one.
+/// Proxies that refuse every request or do not exist. None of them enforces mTLS.
 #[tokio::test]
 async fn a_front_that_refuses_every_request_is_no_proof_of_mtls() {
     let mut front = Front::open().await;
-    // It never requests a certificate: an address list, or a filter.
+    // This one never requests a certificate, like a list of addresses or a filter.
     front
         .change(|it| it.replace("ssl_verify_client", "deny all; #").replace("if ($ssl", "#"))
         .await;
@@ -609,7 +610,7 @@ async fn a_front_that_refuses_every_request_is_no_proof_of_mtls() {
     assert!(probes.iter().any(|it| it.evidence == unasked), "{probes:#?}");
     front.shut().await;
 
-    // It requests a certificate and refuses every one.
+    // This one requests a certificate and refuses every one.
     front.change(|it| it.replace("    server_tokens off;", "    deny all;")).await;
     let probes = front.prove().await;
     assert_eq!(Proof::of(&probes), Proof::CannotTell, "{probes:#?}");
@@ -651,7 +652,7 @@ async fn a_certificate_is_renewed_while_the_stream_continues() {
     assert_ne!(files.digest(), before);
     client.pools().await.expect_err("a runner's certificate opens no API");
 
-    // An incomplete renewal keeps the previous certificate.
+    // After an incomplete renewal, the previous certificate is still used.
     fs::copy(&operator.0, &mine.0).unwrap();
     let error = http.renew(&files, Timestamp::UNIX_EPOCH).unwrap_err();
     assert!(error.got.contains("the key belongs to another certificate"), "{error}");

@@ -18,7 +18,7 @@ async fn plain_http_beyond_loopback_is_used_only_if_allowed_and_follows_no_redir
     let target = format!("http://{elsewhere}/");
     let reply = format!("HTTP/1.1 302 X\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n");
     let server = serve(Greeting::Plain, says(&reply)).await;
-    // Not a loopback address by our rule, although it refers to this machine.
+    // By our rule this is not a loopback address, although it refers to this machine.
     let refused = HttpOptions::new(format!("http://[::ffff:127.0.0.1]:{}", server.port()));
     let allowed = HttpOptions { plain_http: PlainHttp::Anywhere, ..refused.clone() };
     assert_eq!(send(&allowed).await, Err(TransportError::Redirect(target)));

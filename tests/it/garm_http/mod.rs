@@ -26,7 +26,7 @@ use secrecy::SecretString;
 use server::{Greeting, Manner, answer, greeting, says, serve};
 use tokio::net::TcpListener;
 
-/// A timeout that is long for loopback and short for a test that waits for it.
+/// A timeout that is long for a loopback connection and short for a test that waits for it.
 const BRIEF: Duration = Duration::from_millis(300);
 
 fn options(url: String, files: tls::GarmTlsFiles) -> HttpOptions {
@@ -183,7 +183,7 @@ async fn a_refused_client_certificate_is_reported_with_its_validity() {
     }
 }
 
-/// A server may also accept the request and close without a response.
+/// A server may also read the request and close the connection without a response.
 #[tokio::test]
 async fn a_connection_closed_after_a_certificate_was_asked_for_names_it() {
     let (ca, operators) = (Authority::new(), Authority::new());
@@ -259,8 +259,8 @@ async fn a_response_announced_as_too_large_is_not_read() {
     assert_eq!(plainly(Manner::Stalls(head.into())).await, Err(too_large()));
 }
 
-/// Handwritten deflate (RFC 1951): a zero byte, and then repeatedly "258 more of the same", which
-/// has 13 bits.
+/// Handwritten deflate data (RFC 1951): a zero byte, and then many times "repeat it 258 times",
+/// which takes 13 bits.
 fn gzip_bomb() -> Vec<u8> {
     let mut bytes = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
     let (mut held, mut held_bits) = (0_u32, 0);
@@ -388,7 +388,7 @@ async fn errors_say_what_happened_and_what_to_do() {
     ");
 }
 
-/// A self-signed certificate is its own CA, as in small installations.
+/// A self-signed certificate is its own CA, which is common in small installations.
 #[tokio::test]
 async fn a_self_signed_certificate_can_be_trusted() {
     let folder = tempfile::tempdir().unwrap();

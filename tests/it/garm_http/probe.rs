@@ -1,4 +1,4 @@
-//! mTLS probes of servers that require a client certificate and of some that do not.
+//! mTLS probes of servers that require a client certificate, and of servers that do not.
 
 use runnerctl::config::{CertFiles, GarmSettings, HostPort, TlsFiles};
 use runnerctl::domain::fleet::Controller;
@@ -48,7 +48,7 @@ fn doors(
     ProbeTargets::of(&garm, &controller)
 }
 
-/// Place and attempt of the probes with this verdict.
+/// The place and attempt of the probes with this result.
 fn those(probes: &[Probe], proof: Proof) -> Vec<(&'static str, Attempt)> {
     probes.iter().filter(|it| it.proof == proof).map(|it| (it.place, it.attempt)).collect()
 }
@@ -118,7 +118,7 @@ async fn garms_own_port_is_proven_closed_or_detected_as_open() {
     assert_eq!(through[0].evidence, "GARM answered 401");
 }
 
-/// GARM's own TLS with an untrusted certificate: that it responds is what matters.
+/// GARM's own TLS with an untrusted certificate. Only the fact that it responds matters.
 #[tokio::test]
 async fn garms_own_port_is_detected_as_open_behind_any_certificate() {
     let (ca, own) = (Authority::new(), Authority::new());

@@ -1,4 +1,4 @@
-//! A loopback server with one behaviour.
+//! A loopback server with a fixed behaviour.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ pub(super) enum Greeting {
     Tls(Arc<ServerConfig>),
 }
 
-/// A server's TLS: its certificate, and the CA of the clients that it accepts, if limited.
+/// TLS with this server certificate. With a CA, only clients with its certificates are accepted.
 pub(super) fn greeting(
     (cert, key): (PathBuf, PathBuf),
     clients: Option<&Authority>,
@@ -45,14 +45,14 @@ pub(super) fn greeting(
     Greeting::Tls(Arc::new(builder.with_single_cert(chain, key).unwrap()))
 }
 
-/// What a server does once it has read a request.
+/// What a server does after it has read a request.
 #[derive(Clone)]
 pub(super) enum Manner {
     /// Sends these bytes and closes.
     Says(Vec<u8>),
-    /// Sends these bytes and then nothing while the client stays connected.
+    /// Sends these bytes, and then nothing until the client disconnects.
     Stalls(Vec<u8>),
-    /// Sends the first bytes, and then repeatedly the second while the client stays connected.
+    /// Sends the first bytes, and then repeatedly the second until the client disconnects.
     Repeats(Vec<u8>, Vec<u8>),
     /// Returns the request as the response body, and closes.
     Echoes,
@@ -83,7 +83,8 @@ async fn greet(mut stream: TcpStream, greeting: Greeting, manner: Manner) {
         (Greeting::Tls(config), _) => {
             match TlsAcceptor::from(config).accept(stream).into_fallible().await {
                 Ok(stream) => talk(stream, manner).await,
-                // Closing a socket with unread bytes resets it, and the alert may be lost.
+                // Closing a socket with unread bytes resets the connection, and the alert could be
+                // lost.
                 Err((_, mut stream)) => linger(&mut stream).await,
             }
         }
@@ -100,7 +101,7 @@ async fn talk(mut stream: impl AsyncRead + AsyncWrite + Unpin, manner: Manner) {
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
         if stream.read(&mut byte).await.unwrap_or(0) == 0 {
-            // A TLS handshake on a plain port. Go's servers and nginx also respond to it.
+            // A TLS handshake on a port without TLS. Go's servers and nginx also respond to it.
             break;
         }
         head.push(byte[0]);
@@ -113,7 +114,7 @@ async fn talk(mut stream: impl AsyncRead + AsyncWrite + Unpin, manner: Manner) {
     } else {
         manner
     };
-    // The client may disconnect early, which is not a failure of the server.
+    // The client may disconnect early, which is not an error.
     let _ = match &manner {
         Manner::Says(bytes) | Manner::Stalls(bytes) | Manner::Repeats(bytes, _) => {
             stream.write_all(bytes).await

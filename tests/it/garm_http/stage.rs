@@ -1,4 +1,5 @@
-//! A scripted GARM: it accepts every login and then plays one turn for each request for the stream.
+//! A scripted GARM. It accepts every login, and then plays one turn for each request for the
+//! stream.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -20,7 +21,7 @@ use super::server::Greeting;
 pub(super) enum Turn {
     /// Sends this response and closes.
     Says(String),
-    /// Streams these messages, and then nothing while the client stays connected.
+    /// Streams these messages, and then nothing until the client disconnects.
     Plays(Vec<Message>),
     /// Streams these raw bytes, and then nothing.
     Babbles(Vec<u8>),
@@ -41,7 +42,7 @@ pub(super) enum Seen {
     Gone,
 }
 
-/// The scripted server: its address, and what its clients do.
+/// A scripted server: its address, and the actions of its clients.
 pub(super) struct Stage {
     pub(super) address: SocketAddr,
     pub(super) seen: mpsc::UnboundedReceiver<Seen>,

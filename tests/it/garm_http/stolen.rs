@@ -1,4 +1,4 @@
-//! Stolen tokens and certificates at the shipped reverse proxy.
+//! Requests with stolen tokens and certificates to a proxy with the shipped configuration.
 
 use std::path::PathBuf;
 
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::front::Front;
 use super::*;
 
-/// The token of a runner's machine, like GARM's for instances, which the admin's API refuses
-/// (GARM.md §i). Only GARM can sign one.
+/// A token like those that GARM creates for instances, which the administrator's API refuses
+/// (GARM.md §i). Only GARM can sign a valid one.
 const OF_A_RUNNER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpZCI6IjQzZWU2NWRjIiwibmFtZSI6Imdhcm0teCIsInByb3ZpZGVyX2lkIjoibGFiIn0.c2lnbmVkLWJ5LXNvbWVib2R5";
 
 type Pair = (PathBuf, PathBuf);
@@ -28,8 +28,8 @@ async fn admin_token(front: &Front, operator: &Pair) -> String {
     reply["token"].as_str().unwrap().to_owned()
 }
 
-/// The proxy checks the certificate and GARM the token. Neither alone gives access, and a runner
-/// has neither of an operator's.
+/// The proxy checks the certificate, and GARM checks the token. One of them alone gives no access,
+/// and a runner's machine has neither of an operator.
 #[tokio::test]
 async fn a_stolen_token_gives_no_access_without_an_operators_certificate() {
     let front = Front::open().await;
@@ -54,8 +54,8 @@ async fn a_stolen_token_gives_no_access_without_an_operators_certificate() {
     assert_eq!(status(&front, Some(&operator), &admin, "/pools").await, 200);
 }
 
-/// Plain HTTP cannot present a certificate: nginx responds itself, and the request does not reach
-/// GARM.
+/// Plain HTTP cannot present a certificate. nginx responds by itself, and the request does not
+/// reach GARM.
 #[tokio::test]
 async fn plain_http_at_the_front_is_refused() {
     let front = Front::open().await;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::door::{Authority, Served};
 use crate::service::stage::free_address;
 
-/// The answer of a `watch` that has these certificates to a client with these settings.
+/// The response of a `watch` with these certificates to a client with these settings.
 async fn asked(
     served: Option<ListenerTls>,
     asking: Option<ListenerTls>,
@@ -62,7 +62,7 @@ async fn our_client_certificate_is_presented_where_it_is_requested() {
     }
 }
 
-/// Another program, or another machine, has the address now.
+/// Another program or another machine may have the address now.
 #[tokio::test]
 async fn a_listener_with_another_certificate_is_not_trusted() {
     let (ours, theirs) = (Authority::new(), Authority::new());

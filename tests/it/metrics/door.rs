@@ -41,7 +41,7 @@ impl Served {
         Self::start_with(address, certificates, script::metrics()).await
     }
 
-    /// The last pass of its loop is older than the limit.
+    /// A listener whose loop made its last pass too long ago.
     pub(crate) async fn hung() -> Self {
         let limits = HealthLimits { turn: Duration::ZERO, ..HealthLimits::of(Duration::ZERO) };
         Self::start_with("127.0.0.1:0".parse().unwrap(), None, MetricsState::new(limits)).await
@@ -61,7 +61,7 @@ impl Served {
         Self { address, metrics, stop, task }
     }
 
-    /// Returns when every connection is closed.
+    /// Stops the listener, and returns when every connection is closed.
     pub(crate) async fn end(self) {
         self.stop.cancel();
         self.task.await.unwrap();
@@ -123,7 +123,7 @@ async fn an_idle_connection_does_not_delay_the_shutdown() {
     assert!(TcpStream::connect(address).await.is_err(), "nothing listens");
 }
 
-/// The status line of an answer without TLS.
+/// The status line of a response over plain HTTP.
 async fn status_line(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -148,7 +148,7 @@ async fn silent_connections_block_neither_health_nor_pages() {
             }
             silent.push(stream);
         }
-        // Much less than the five seconds after which an idle peer is disconnected anyway.
+        // This is much less than the five seconds after which an idle peer is disconnected anyway.
         let began = Instant::now();
         for path in ["/healthz", "/metrics"] {
             if is_plain {
@@ -217,7 +217,7 @@ impl Authority {
         self.folder.path().join(name)
     }
 
-    /// Certificate and key in PEM, for `127.0.0.1`.
+    /// A certificate and its key in PEM, for `127.0.0.1`.
     fn sign(&self, purpose: ExtendedKeyUsagePurpose) -> (String, String) {
         let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
         params.extended_key_usages = vec![purpose];

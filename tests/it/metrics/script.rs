@@ -1,4 +1,4 @@
-//! A metrics state in which everything has happened once, for tests that read the page.
+//! A metrics state in which every event has occurred once, for tests that read the page.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub(crate) fn metrics() -> MetricsState {
     MetricsState::new(HealthLimits::of(Duration::from_secs(30)))
 }
 
-/// The numbers of R5: 5 active, 2 idle, 3 waiting.
+/// The pool in the example of R5: 5 active, 2 idle, 3 waiting.
 pub(crate) fn default_pool() -> PoolGauges {
     PoolGauges {
         active: 5,
@@ -62,7 +62,8 @@ pub(crate) fn snapshot(pools: impl IntoIterator<Item = (PoolName, PoolGauges)>) 
     }
 }
 
-/// Two pools, the specification's and one of which nothing is known; every gauge has a value.
+/// Publishes two pools: that of the specification, and one with only unknown values. Every gauge
+/// has a value.
 pub(crate) fn publish(metrics: &MetricsState) {
     metrics.publish(snapshot([
         (pool("default"), default_pool()),
@@ -79,7 +80,7 @@ pub(crate) fn publish(metrics: &MetricsState) {
     });
 }
 
-/// Every counter and every histogram, at least once.
+/// Counts every counter and every histogram at least once.
 pub(crate) fn count(metrics: &MetricsState) {
     let default = || pool("default");
     for counter in [

@@ -1,5 +1,5 @@
-//! The isolation auditor beside the simulated GARM under random load: the normal life of runners
-//! causes no finding.
+//! The isolation auditor with a simulated GARM under random load. Normal lives of runners must not
+//! cause findings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::support::pools::plain;
 
 const RESYNC: u64 = 30;
 
-/// Seconds between two observations of the world, from which the events are made.
+/// The seconds between two states of the simulation from whose differences events are generated.
 const STEP: u64 = 2;
 
 /// Pseudo-random numbers, equal for equal seeds.
@@ -62,7 +62,7 @@ fn policy(min_runners: u32) -> ScalePolicy {
     }
 }
 
-/// The world, its observed state, and the auditor.
+/// The simulation, its observed state, and the auditor.
 struct Bench {
     memory: std::sync::Arc<InMemoryWorld>,
     client: GarmClient,
@@ -74,7 +74,7 @@ struct Bench {
     /// Events in flight, by the second at which they arrive.
     underway: BTreeMap<u64, Vec<RowChange>>,
     found: Vec<IsolationFinding>,
-    /// The end of GARM's present outage.
+    /// The end of GARM's current outage.
     away_until: u64,
 }
 
@@ -137,7 +137,7 @@ impl Bench {
         self.seen = Some(fleet);
     }
 
-    /// What may happen in each step.
+    /// Applies the random events of a step.
     async fn happen(&mut self, second: u64) {
         if self.dice.one_in(6) {
             let label = ["a", "b", "c"][usize::try_from(self.dice.below(3)).unwrap()];
@@ -168,7 +168,7 @@ impl Bench {
             self.away_until = second + self.dice.below(400);
         }
         if self.dice.one_in(300) {
-            // runnerctl is restarted.
+            // runnerctl restarts.
             self.auditor = auditor();
             self.fleet_index = None;
             self.underway.clear();
@@ -184,7 +184,8 @@ impl Bench {
         assert!(answer.is_ok() || !answer.unwrap_err().to_string().is_empty());
     }
 
-    /// Sends what has changed since the last step: late, in any order, twice or not at all.
+    /// Generates events for the changes since the last step. They arrive late, in any order, twice
+    /// or not at all.
     fn send_events(&mut self, fleet: &Fleet, second: u64) {
         let Some(before) = self.seen.take() else { return };
         let mut changes: Vec<RowChange> = Vec::new();
@@ -215,7 +216,7 @@ impl Bench {
         }
     }
 
-    /// An event; the auditor receives only those that change the index.
+    /// Processes an event. The auditor receives only those that change the index.
     fn take(&mut self, change: &RowChange, now: Timestamp) {
         let Some(fleet_index) = &mut self.fleet_index else { return };
         if !fleet_index.apply(change.clone(), now).is_empty() {

@@ -1,4 +1,4 @@
-//! The blocks of a document in Markdown: fenced ones, and indented ones.
+//! Finds the fenced and indented code blocks of a Markdown document.
 
 use std::fs;
 
@@ -7,26 +7,26 @@ use crate::cli::bench::root;
 /// One block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Block {
-    /// The line at which it begins.
+    /// The number of its first line.
     pub(super) line: usize,
-    /// The word after its fence, `sh` for example; empty if there is none.
+    /// The word after its fence, for example `sh`; empty if there is none.
     pub(super) language: String,
     /// Its text, without indentation and fences.
     pub(super) text: String,
 }
 
-/// A document of the repository.
+/// The text of a document of the repository.
 pub(super) fn document(name: &str) -> String {
     fs::read_to_string(root().join(name)).unwrap()
 }
 
-/// The block of a document that begins like this.
+/// The text of the block of document `name` that begins with `first`.
 pub(crate) fn block(name: &str, first: &str) -> String {
     let found = blocks(&document(name)).into_iter().find(|it| it.text.starts_with(first));
     found.unwrap_or_else(|| panic!("{name} has no block that begins with {first}")).text
 }
 
-/// Every block, in order. An indented block follows an empty line, as in CommonMark.
+/// All blocks, in order. As in CommonMark, an indented block follows an empty line.
 pub(super) fn blocks(markdown: &str) -> Vec<Block> {
     let mut all: Vec<Block> = Vec::new();
     let (mut is_fenced, mut is_indented, mut was_empty) = (false, false, true);
@@ -46,7 +46,7 @@ pub(super) fn blocks(markdown: &str) -> Vec<Block> {
             }
         } else if is_fenced {
             let block = all.last_mut().expect("the fence began one");
-            // In an entry of a list, a fence and its contents are indented.
+            // In a list item, a fence and its contents are indented.
             let margin = line.len() - line.trim_start().len();
             block.text.push_str(&line[depth.min(margin)..]);
             block.text.push('\n');

@@ -9,7 +9,7 @@ use super::blocks::{block, document};
 use super::stage::Stage;
 use crate::cli::bench::root;
 
-/// The install lines of the unit are run from the top of the repository, with another root.
+/// Runs the install commands from the top of the repository, with another root folder.
 #[test]
 fn the_unit_is_installed_by_the_lines_at_its_top() {
     let stage = Stage::new();
@@ -18,7 +18,7 @@ fn the_unit_is_installed_by_the_lines_at_its_top() {
     let lines: Vec<&str> =
         lines.take_while(|it| it.starts_with("#   ")).map(|it| &it[4..]).collect();
     assert!(lines.len() > 4, "{lines:?}");
-    // Files as in a repository in which the program was built.
+    // The files of a repository in which the program was built.
     std::fs::create_dir_all(stage.bench.path("target/release")).unwrap();
     symlink(cargo_bin("runnerctl"), stage.bench.path("target/release/runnerctl")).unwrap();
     symlink(root().join("deploy"), stage.bench.path("deploy")).unwrap();

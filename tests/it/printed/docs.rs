@@ -6,10 +6,10 @@ use super::blocks::{block, blocks, document};
 use super::stage::Stage;
 use crate::cli::bench::root;
 
-/// Documents whose shell blocks a test runs one by one, with a list of exceptions of its own.
+/// Documents with a test that runs all their shell blocks and has its own list of exceptions.
 pub(super) const WHOLE: [&str; 3] = ["docs/operations.md", "docs/scaling.md", "docs/garm.md"];
 
-/// The other blocks of commands that a test runs, by document and first words.
+/// The other blocks of commands that tests run, by document and first words.
 const RUN: [(&str, &str); 1] = [("docs/audit.md", "prev=$(printf")];
 
 /// The blocks that no test runs, with the reason.
@@ -76,9 +76,9 @@ fn every_printed_command_line_is_understood() {
     for name in documents() {
         for block in blocks(&document(&name)) {
             let commands = block.text.lines().map(|it| it.trim_start_matches("- run: ").trim());
-            // A value that is omitted cannot be read.
+            // A line with an omitted value cannot be parsed.
             for line in commands.filter(|it| it.starts_with("runnerctl ") && !it.contains('…')) {
-                // An unknown command or flag is reported before it.
+                // Unknown commands and flags are reported before this error.
                 let line = line.split(" #").next().unwrap();
                 let said = stage.type_in(&format!("{line} --help"), &[]);
                 assert_eq!(said.code, 0, "{name}:{}: {line}\n{}", block.line, said.err);

@@ -1,4 +1,4 @@
-//! `docs/json.md` has an example of each output, which the schema of that output accepts.
+//! `docs/json.md` has an example of each output, and the schema of that output accepts it.
 
 use clap::ValueEnum;
 use runnerctl::cli::args::SchemaKind;

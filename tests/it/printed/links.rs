@@ -1,4 +1,4 @@
-//! The links of the documentation have targets, and the book contains every page.
+//! Every link of the documentation has a target, and the book contains every page.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,7 +8,8 @@ use super::blocks::document;
 use super::docs::documents;
 use crate::cli::bench::root;
 
-/// A document without its blocks and code spans, which contain no links. Lines keep their numbers.
+/// A document without its blocks and code spans, in which links do not count. Lines keep their
+/// numbers.
 fn prose(markdown: &str) -> String {
     let mut text = String::new();
     let mut is_fenced = false;
@@ -16,7 +17,7 @@ fn prose(markdown: &str) -> String {
         let is_fence = line.trim_start().starts_with("```");
         is_fenced ^= is_fence;
         if !is_fenced && !is_fence && !line.starts_with("    ") {
-            // Every second part is between backticks.
+            // Every second part is within backticks.
             text.extend(line.split('`').step_by(2));
         }
         text.push('\n');
@@ -36,7 +37,7 @@ fn links(markdown: &str) -> Vec<(usize, String)> {
     all
 }
 
-/// The anchors of the headings, as GitHub and mdBook make them.
+/// The anchors that GitHub and mdBook generate for the headings.
 pub(super) fn anchors(markdown: &str) -> BTreeSet<String> {
     let mut seen: BTreeMap<String, u32> = BTreeMap::new();
     let mut all = BTreeSet::new();
@@ -57,7 +58,7 @@ pub(super) fn anchors(markdown: &str) -> BTreeSet<String> {
     all
 }
 
-/// `docs/../README.md` → `README.md`; nothing for a path that leaves the repository.
+/// Normalizes a path: `docs/../README.md` becomes `README.md`. `None` if it leaves the repository.
 fn within(path: &Path) -> Option<PathBuf> {
     let mut parts = PathBuf::new();
     for part in path.components() {
@@ -75,7 +76,7 @@ fn within(path: &Path) -> Option<PathBuf> {
     Some(parts)
 }
 
-/// Why a link of a document has no target, if it has none.
+/// Why a link of document `from` has no target; `None` if it has one.
 fn fault(from: &str, target: &str) -> Option<String> {
     if target.contains("://") || target.starts_with("mailto:") {
         return None;

@@ -18,18 +18,18 @@ use crate::cli::bench::{eventually, finish, root, signal};
 
 const DOCUMENT: &str = "docs/operations.md";
 
-/// Blocks that have tests of their own.
+/// Blocks that have their own tests.
 const ELSEWHERE: [&str; 3] =
     ["cp -p /usr/local/bin/runnerctl", "install -m 0755 target/", "runnerctl.previous validate"];
 
-/// The blocks of the section about rotation, which also has a test of its own.
+/// The blocks of the section about rotation, which has its own test.
 const ROTATION: [&str; 2] = ["install -m 0644 deploy/logrotate", "cd /var/lib/runnerctl"];
 
 /// The blocks that no test runs, with the reason.
 const LEFT: [(&str, &str); 1] =
     [("git revert", "reverts a commit of the reader's; the other tests run `plan` and `apply`")];
 
-/// The arguments of GARM's own client, from `--help` of v0.2.1 and main.
+/// Arguments of `garm-cli`, from `--help` of v0.2.1 and main.
 const GARM_CLI: &str = r#"#!/bin/sh
 case "$*" in
     "organization list" | "github credentials list" | "runner list --long" | "job list") ;;
@@ -39,7 +39,7 @@ case "$*" in
 esac
 "#;
 
-/// The names of the alerts: those of the rules for Prometheus and the built-in ones.
+/// The names of all alerts: the rules for Prometheus and the built-in rules.
 fn alerts() -> BTreeSet<String> {
     let rules: Value =
         serde_yaml::from_str(&document("deploy/prometheus/runnerctl.rules.yaml")).unwrap();
@@ -90,7 +90,8 @@ fn every_runbook_url_leads_to_a_section() {
     }
 }
 
-/// A folder with a sandbox, a pool and a `watch` whose files have the paths of the document.
+/// A folder with a sandbox, a pool and a `watch`. Paths of the document are mapped to files of the
+/// folder.
 struct Scene {
     stage: Stage,
     watch: Option<Child>,
@@ -100,7 +101,7 @@ struct Scene {
 impl Drop for Scene {
     fn drop(&mut self) {
         if let Some(watch) = &mut self.watch {
-            // It may have ended by itself.
+            // The process may have ended by itself.
             let _ = watch.kill();
             let _ = watch.wait();
         }
@@ -119,7 +120,7 @@ impl Scene {
         stage.bench.write("runnerctl.yaml", &format!("{text}{more}"));
         stage.bench.write("state/empty", "");
         for tool in ["systemctl", "journalctl", "timedatectl", "amtool"] {
-            // They need a machine with systemd or Alertmanager.
+            // These commands need a machine with systemd or Alertmanager.
             stage.tool(tool, "#!/bin/sh\n");
         }
         stage.tool("garm-cli", GARM_CLI);
@@ -154,7 +155,7 @@ impl Scene {
             .replace("/var/lib/runnerctl", "state")
     }
 
-    /// Runs each line of a block. A `grep` may find nothing.
+    /// Runs each line of a block. A `grep` that finds nothing is not a failure.
     fn run(&self, document: &str, block: &Block) {
         let text = block.text.replace("\\\n", " ");
         for line in text.lines().filter(|it| !it.contains('…') && !it.trim().is_empty()) {
@@ -210,7 +211,7 @@ fn the_commands_of_the_runbooks_go_as_they_are_printed() {
     assert_eq!(left, others.len(), "a row is for a block that is not printed any more");
 }
 
-/// Alerts whose runbook searches the log, and what `watch` logs then, as its source says it.
+/// Alerts whose runbook searches the log, and a part of the message that `watch` logs in that case.
 const LOGGED: [(&str, &str); 11] = [
     ("CircuitOpen", "runner {runner} could not be created"),
     ("CircuitOpen", "the installation of runner {runner} has failed"),
@@ -247,7 +248,7 @@ fn runbooks_search_the_log_for_what_watch_logs() {
     assert_eq!(searched, LOGGED.map(|row| row.0).into());
 }
 
-/// The text of all files below a folder, with lines that end in `\` joined to the next.
+/// The text of all files below a folder. Lines that end with `\` are joined with the next one.
 fn sources_below(folder: &Path) -> String {
     let mut text = String::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -276,7 +277,7 @@ fn upgrade_and_roll_back_go_as_they_are_printed() {
     }
 }
 
-/// logrotate renames, compresses and keeps files; the chain continues, and the printed commands
+/// logrotate renames, compresses and keeps files. The chain continues, and the printed commands
 /// verify it.
 #[test]
 fn the_audit_log_is_rotated_by_logrotate_and_verified_as_printed() {
@@ -285,8 +286,8 @@ fn the_audit_log_is_rotated_by_logrotate_and_verified_as_printed() {
     let folder = bench.path("").display().to_string();
     symlink(root().join("deploy"), bench.path("deploy")).unwrap();
     std::fs::create_dir(bench.path("logrotate.d")).unwrap();
-    // Debian installs it in a folder that only root's PATH contains. It accepts absolute paths
-    // only.
+    // Debian installs logrotate in a folder that only root's `PATH` contains. It accepts only
+    // absolute paths.
     let wrapper = format!(
         "#!/bin/sh\nsed -i 's#^/var/lib/runnerctl#{folder}state#' logrotate.d/runnerctl\n\
          PATH=/usr/sbin:/usr/bin:/bin exec logrotate --state {folder}rotated \"$@\"\n"
@@ -300,7 +301,8 @@ fn the_audit_log_is_rotated_by_logrotate_and_verified_as_printed() {
         bench.write(&format!("pools/{turn}.yaml"), &crate::cli::bench::pool(turn));
         scene.stage.type_in("runnerctl apply --auto-approve", &[]).ends(0);
         let before = rotated();
-        // Two rotations within a second would have the same name, so logrotate refuses the second.
+        // Two rotations within a second would use the same name, so logrotate would refuse the
+        // second.
         eventually("a rotated file", || {
             scene.stage.type_in("logrotate --force logrotate.d/runnerctl", &[]);
             (rotated() != before).then_some(())

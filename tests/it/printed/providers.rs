@@ -1,4 +1,4 @@
-//! `docs/providers.md`: each example is a pool file that `validate` accepts, with keys of the
+//! `docs/providers.md`: each example is a pool file that `validate` accepts, with keys from the
 //! provider's schema, and each policy accepts the pool before it.
 
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::blocks::{block, blocks, document};
 use super::stage::Stage;
 
-/// The keys of `extra_specs` that every provider except the one for Kubernetes accepts.
+/// The keys of `extra_specs` that all providers except the one for Kubernetes accept.
 const COMMON: [&str; 5] = [
     "disable_updates",
     "enable_boot_debug",
@@ -89,7 +89,7 @@ const KEYS: [(&str, &[&str]); 6] = [
     ("kubernetes", &["OSName", "OSVersion"]),
 ];
 
-/// The pool files, each with the policy that follows it, if one does.
+/// The pool files, each with the policy that follows it, if any.
 fn examples() -> Vec<(String, Option<String>)> {
     let mut all: Vec<(String, Option<String>)> = Vec::new();
     for block in blocks(&document("docs/providers.md")) {
@@ -133,7 +133,7 @@ fn every_example_is_valid_and_has_keys_of_its_provider() {
     assert_eq!(described, KEYS.map(|it| it.0));
 }
 
-/// The same pool in a network, or of an instance type, that its policy forbids.
+/// The same pool with a network or an instance type that its policy forbids.
 fn elsewhere(text: &str, provider: &str) -> String {
     let (here, there) = match provider {
         "incus" => ("ci-medium", "production"),

@@ -7,10 +7,10 @@ use super::stage::Stage;
 use crate::cli::bench::{Bench, Said, eventually, finish, pool, signal};
 use crate::cli::terminal::{Streams, Terminal};
 
-/// README's sandbox without arriving jobs.
+/// The README's command for a sandbox, without arriving jobs.
 const QUIET: &str = "runnerctl sandbox --write-config runnerctl.yaml &";
 
-/// A folder with README's pool file and a sandbox.
+/// A folder with the README's pool file and a sandbox.
 fn tried(more: &[&str]) -> Stage {
     with_sandbox(QUIET, more)
 }
@@ -22,7 +22,7 @@ fn with_sandbox(line: &str, more: &[&str]) -> Stage {
     stage
 }
 
-/// Runs a line that must succeed; `apply` asks for confirmation at a terminal.
+/// Runs a line that must succeed. `apply` prompts for confirmation at a terminal.
 fn type_in(stage: &Stage, line: &str) -> Said {
     if !line.starts_with("runnerctl apply ") {
         return stage.type_in(line, &[]).ends(0);
@@ -58,7 +58,7 @@ fn the_first_commands_go_as_they_are_printed() {
     }
     let all = ["validate", "plan", "apply", "watch &", "status --follow"];
     assert_eq!(commands, all.map(|command| format!("runnerctl {command}")));
-    // Jobs arrive, and `watch` starts runners for them.
+    // Jobs arrive, so `watch` starts runners for them.
     let status = || stage.type_in("runnerctl status", &[]).ends(0).out;
     eventually("a runner that `watch` started", || status().contains("1 active").then_some(()));
     for child in left {

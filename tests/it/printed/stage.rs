@@ -1,4 +1,4 @@
-//! A shell in a folder of its own, in which `runnerctl` is the program under test.
+//! A shell in a temporary folder, in which `runnerctl` is the program under test.
 
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -23,7 +23,7 @@ impl Stage {
         Self { bench, sandbox: None }
     }
 
-    /// A script that other lines find by its name.
+    /// Adds a script that other lines can run by its name.
     pub(crate) fn tool(&self, name: &str, script: &str) {
         let path = format!("bin/{name}");
         self.bench.write(&path, script);
@@ -51,7 +51,7 @@ impl Stage {
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
-    /// Runs the README's line that starts a sandbox, with another port, since a parallel test may
+    /// Runs the README's line that starts a sandbox. Uses another port, because a parallel test may
     /// use the printed one.
     pub(crate) fn start_sandbox(&mut self, line: &str, more: &[&str]) {
         let line = line.trim().strip_suffix('&').unwrap();
@@ -64,7 +64,7 @@ impl Stage {
         self.bench.write("runnerctl.yaml", &text);
     }
 
-    /// Another fleet file with the address and provider of the sandbox.
+    /// A fleet file with the address and the provider replaced by those of the sandbox.
     pub(crate) fn with_sandbox(&self, fleet_file: &str) -> String {
         let written = self.bench.read("runnerctl.yaml");
         let url = written.lines().find(|it| it.starts_with("  url: ")).unwrap().to_owned();

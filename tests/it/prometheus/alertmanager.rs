@@ -1,5 +1,5 @@
-//! A real Alertmanager with the shipped configuration, between our alerts and the receiver on call.
-//! Only times and addresses differ.
+//! A real Alertmanager with the shipped configuration receives our alerts and notifies the receiver
+//! on call. Only times and addresses are changed.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -28,7 +28,7 @@ async fn alertmanager(folder: &Path, hook: &Hook) -> (Beside, String) {
         "--config.file=alertmanager.yaml".to_owned(),
         "--storage.path=alerts".to_owned(),
         format!("--web.listen-address={address}"),
-        // A single instance: no port for a cluster.
+        // A single instance needs no port for a cluster.
         "--cluster.listen-address=".to_owned(),
     ];
     let mut process = Beside::start(ALERTMANAGER, &arguments, folder);
@@ -37,7 +37,7 @@ async fn alertmanager(folder: &Path, hook: &Hook) -> (Beside, String) {
     (process, address)
 }
 
-/// The specification's alert, at the present time: Alertmanager uses this machine's clock.
+/// The specification's alert at the current time, because Alertmanager uses this machine's clock.
 fn now(state: fn(&str) -> Notification, pool: &str) -> Notification {
     let alert = state(pool);
     let at = Clock::Real.now();
@@ -49,7 +49,7 @@ fn now(state: fn(&str) -> Notification, pool: &str) -> Notification {
     Notification { status, ..alert }
 }
 
-/// The next page about `QueueDepthHigh`: its group, its state, and the text of each alert in it.
+/// The next page about `QueueDepthHigh`: its group, its state, and the alerts in it.
 async fn page(hook: &mut Hook) -> (Value, Value, Vec<Value>) {
     loop {
         let message = hook.next().await;
@@ -99,7 +99,7 @@ async fn the_engineer_on_call_is_notified_once_per_pool_and_of_the_end() {
     assert!(outcomes.iter().all(|it| *it == DeliveryOutcome::Delivered), "{outcomes:?}");
 }
 
-/// Our alert and the one of the Prometheus rule are the same alert: one page is sent.
+/// Our alert and that of the Prometheus rule have the same labels, so only one page is sent.
 #[tokio::test]
 async fn watch_and_prometheus_page_together() {
     let served = Served::start(None).await;
@@ -113,7 +113,7 @@ async fn watch_and_prometheus_page_together() {
     scraper.until("Prometheus' alert fires", fires).await;
     let (of, _, first) = page(&mut hook).await;
     assert_eq!((of, first.len()), (group("default"), 1));
-    // From here on, both send the same alert.
+    // From now on, both send the same alert.
     let deliveries = Deliveries::default();
     let oncall = target("oncall", ReceiverApi::Alertmanager, &format!("http://{address}"));
     let mut notifier = Notifier::start(vec![oncall], deliveries.report()).unwrap();

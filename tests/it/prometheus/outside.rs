@@ -1,4 +1,4 @@
-//! External programs: found by name, run to completion or beside a test.
+//! Finds external programs, and runs them to completion or in the background.
 
 use std::fs::File;
 use std::io::Write;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// Timeout for an external process; only a broken test reaches it.
+/// The timeout for an external process, which is reached only if a test fails.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The interval at which an external process is polled.
@@ -31,11 +31,11 @@ pub(crate) fn program(names: &[&str]) -> PathBuf {
 
 pub(super) const PROMTOOL: &[&str] = &["promtool"];
 pub(super) const PROMETHEUS: &[&str] = &["prometheus"];
-/// Debian's name first.
+/// The name in Debian is first.
 pub(super) const ALERTMANAGER: &[&str] = &["prometheus-alertmanager", "alertmanager"];
 pub(super) const AMTOOL: &[&str] = &["amtool"];
 
-/// Runs a program that must succeed, with `input` on its stdin; returns its whole output.
+/// Runs a program that must succeed, with `input` on its stdin. Returns its whole output.
 #[track_caller]
 pub(super) fn run(names: &[&str], arguments: &[&str], input: &str) -> String {
     let mut child = Command::new(program(names))
@@ -53,14 +53,14 @@ pub(super) fn run(names: &[&str], arguments: &[&str], input: &str) -> String {
     said
 }
 
-/// A program that runs beside the test and is stopped with it.
+/// A program that runs in the background and is stopped at the end of the test.
 pub(super) struct Beside {
     child: Child,
     log: PathBuf,
 }
 
 impl Beside {
-    /// Starts it in `folder`, which also gets its log.
+    /// Starts it in `folder`, where its log is written, too.
     pub(super) fn start(names: &[&str], arguments: &[String], folder: &Path) -> Self {
         let log = folder.join(format!("{}.log", names[0]));
         let out = File::create(&log).unwrap();
@@ -75,7 +75,7 @@ impl Beside {
         Self { child, log }
     }
 
-    /// Polls until there is a value; fails at the deadline or if the program has ended.
+    /// Polls until there is a value. Fails at the deadline, or if the program has ended.
     pub(super) async fn until<T>(
         &mut self,
         what: &str,
@@ -98,26 +98,26 @@ impl Beside {
 
 impl Drop for Beside {
     fn drop(&mut self) {
-        // It may have ended by itself, which the test has reported.
+        // The process may have ended by itself, which [`Self::until`] reports.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A port on which no process listens at present.
+/// A port on which no process was listening a moment ago.
 pub(super) fn free_port() -> u16 {
     let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     socket.local_addr().unwrap().port()
 }
 
-/// The JSON at this address, if there is an answer.
+/// The JSON at this URL; `None` if there is no response.
 pub(super) async fn json(url: &str) -> Option<Value> {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let answer = client.get(url).send().await.ok()?;
     serde_json::from_slice(&answer.bytes().await.ok()?).ok()
 }
 
-/// Replaces text that must exist.
+/// Replaces `old`, which must occur in the text.
 #[track_caller]
 pub(super) fn replace(text: &str, old: &str, new: &str) -> String {
     assert!(text.contains(old), "`{old}` is not in\n{text}");

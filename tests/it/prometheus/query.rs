@@ -1,11 +1,11 @@
 //! Checks the names in PromQL: every word of a query is one of our series, a label of such a
-//! series, or a word of the language.
+//! series, or a keyword.
 
 use std::collections::BTreeSet;
 
 use runnerctl::metrics::catalog::{self, MetricDef, MetricKind};
 
-/// The words of the language that our queries use.
+/// The keywords and functions that our queries use.
 const LANGUAGE: &[&str] = &[
     "abs",
     "absent",
@@ -23,8 +23,8 @@ const LANGUAGE: &[&str] = &[
     "vector",
 ];
 
-/// The names of series in a query, without the suffixes of histograms. Fails with the first unknown
-/// word.
+/// The names of the series in a query, without the suffixes of histograms. Errors with the first
+/// unknown word.
 pub(super) fn series_of(query: &str) -> Result<BTreeSet<&'static str>, String> {
     let words = words(query);
     let found: Vec<&MetricDef> = words.iter().filter_map(|it| meant(it)).collect();
@@ -44,7 +44,7 @@ pub(super) fn series_of(query: &str) -> Result<BTreeSet<&'static str>, String> {
     Ok(found.iter().map(|it| it.name).collect())
 }
 
-/// The series that a word refers to: a histogram only by one of its parts.
+/// The series that a word names. A histogram is named only by one of its parts.
 fn meant(word: &str) -> Option<&'static MetricDef> {
     catalog::all().find(|it| match it.kind {
         MetricKind::Gauge | MetricKind::Counter => it.name == word,
@@ -54,7 +54,7 @@ fn meant(word: &str) -> Option<&'static MetricDef> {
     })
 }
 
-/// Words outside of quotes, durations and variables.
+/// The words of a query, except quoted text, durations and variables.
 fn words(query: &str) -> Vec<String> {
     let unquoted: String = query
         .split('"')

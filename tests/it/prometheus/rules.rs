@@ -13,7 +13,7 @@ fn yaml(path: &std::path::Path) -> Value {
     serde_yaml::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// The rules, in order.
+/// The alert rules, in the order of the file.
 fn rules() -> Vec<Value> {
     let file = yaml(&shipped("prometheus/runnerctl.rules.yaml"));
     let groups = file["groups"].as_array().unwrap().iter();
@@ -52,8 +52,8 @@ fn promtool_accepts_rules_and_configuration() {
     run(AMTOOL, &["check-config", config.to_str().unwrap()], "");
 }
 
-/// One file for each alert, in which it fires and in which it does not (except the dead man's
-/// switch).
+/// Each alert has a file of tests in which it fires, and in which it does not fire (except the dead
+/// man's switch).
 #[test]
 fn every_rule_passes_its_tests() {
     let mut files = Vec::new();
@@ -93,7 +93,7 @@ fn every_rule_uses_existing_series_and_says_what_to_do() {
     }
 }
 
-/// Every severity has a route: no alert is lost.
+/// Every severity has a route, so that no alert is lost.
 #[test]
 fn the_example_routes_every_severity_and_groups_by_alert_and_pool() {
     let config = shipped("prometheus/alertmanager.yaml");
@@ -113,7 +113,7 @@ fn the_example_routes_every_severity_and_groups_by_alert_and_pool() {
     assert!(inner.iter().all(|it| it.get("group_by").is_none()), "the groups of the root hold");
 }
 
-/// The page of a run in which every event has occurred.
+/// Checks the page of a run in which every event has occurred.
 #[tokio::test]
 async fn promtool_accepts_the_metrics() {
     let served = crate::metrics::door::Served::start(None).await;

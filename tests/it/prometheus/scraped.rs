@@ -1,5 +1,5 @@
-//! A real Prometheus that scrapes our listener, with the shipped configuration, rules and queries
-//! of the dashboard. Only times and addresses differ.
+//! A real Prometheus scrapes our listener, with the shipped configuration, rules and dashboard
+//! queries. Only times and addresses are changed.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ fn rules() -> String {
     replace(&text, &format!("{rule}5m\n"), &format!("{rule}5s\n"))
 }
 
-/// Writes the example configuration for these addresses, with times of a second.
+/// Writes the example configuration for these addresses, with intervals of a second.
 fn configure(folder: &Path, listener: &str, alertmanager: &str) {
     let text = fs::read_to_string(shipped("prometheus/prometheus.yaml")).unwrap();
     let text = replace(&text, "127.0.0.1:9477", listener);
@@ -29,7 +29,7 @@ fn configure(folder: &Path, listener: &str, alertmanager: &str) {
     fs::write(folder.join("runnerctl.rules.yaml"), rules()).unwrap();
 }
 
-/// Starts Prometheus in this folder; also returns the base URL of its API.
+/// Starts Prometheus in this folder. Also returns the base URL of its API.
 pub(super) fn prometheus(folder: &Path, listener: &str, alertmanager: &str) -> (Beside, String) {
     configure(folder, listener, alertmanager);
     let address = format!("127.0.0.1:{}", free_port());
@@ -41,14 +41,14 @@ pub(super) fn prometheus(folder: &Path, listener: &str, alertmanager: &str) -> (
     (Beside::start(PROMETHEUS, &arguments, folder), format!("http://{address}/api/v1"))
 }
 
-/// This number of jobs waits for pool `default`; everything else is as in the scripted run.
+/// Publishes this queue depth of pool `default`. Everything else is as in the scripted run.
 pub(super) fn queue(metrics: &MetricsState, depth: u32) {
     let gauges = PoolGauges { queue_depth: depth, ..default_pool() };
     let pools = [(pool("default"), gauges), (pool("quiet"), PoolGauges::default())];
     metrics.publish(snapshot(pools));
 }
 
-/// The state of an alert about a pool; absent when there is none.
+/// The state of an alert about a pool; `None` if there is no such alert.
 async fn state(api: &str, alert: &str, pool: &str) -> Option<String> {
     let alerts = json(&format!("{api}/alerts")).await?;
     let alerts = alerts["data"]["alerts"].as_array()?;
@@ -61,7 +61,7 @@ pub(super) async fn is_firing(api: &str, alert: &str, pool: &str) -> Option<()> 
     state(api, alert, pool).await.filter(|it| it == "firing").map(drop)
 }
 
-/// R6, end to end: the number on our page becomes an alert, and the alert ends.
+/// R6, end to end: the number on our page raises an alert, and the alert ends.
 #[tokio::test]
 async fn a_real_prometheus_fires_and_resolves_r6() {
     let served = Served::start(None).await;

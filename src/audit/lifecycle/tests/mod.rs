@@ -29,7 +29,7 @@ const LIFE: [&str; 9] = [
     "deleting/terminated",
 ];
 
-/// A lifecycle with an empty log that knows nothing yet.
+/// A lifecycle at the start of an empty log.
 fn fresh() -> Lifecycle {
     let mut log = Lifecycle::new(actor(), FleetName::new("acme").unwrap());
     assert_eq!(told(&log.begin(LastSign::None, at(0))), ["event watch started"]);

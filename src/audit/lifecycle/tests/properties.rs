@@ -1,5 +1,5 @@
-//! Random lives of runners, observed through events that are dropped, late, doubled or cut off: each
-//! state is recorded, or is within a recorded gap.
+//! Random lives of runners, observed through events that are dropped, delayed, duplicated or
+//! interrupted: each state is recorded, or is within a recorded gap.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +31,7 @@ impl Truth {
     }
 }
 
-/// What happens to an event on its way.
+/// What happens to an event in transit.
 #[derive(Debug, Clone, Copy)]
 enum Fate {
     Prompt,
@@ -137,7 +137,7 @@ fn run(truths: &[Truth], fates: &[Fate], outages: &[Outage]) -> Vec<Entry> {
                 reads.insert(now);
             }
         }
-        // The loop reads first, and then handles the events that came meanwhile.
+        // The loop reads first, and then handles the events that arrived in the meantime.
         if reads.contains(&now) {
             let rows = truths.iter().filter_map(|truth| truth.row(now)).collect();
             entries.extend(log.read(&listed(now, rows), at(now)));
@@ -268,8 +268,8 @@ proptest! {
     }
 }
 
-/// The first event of r0 is late and behind that of r1 when the stream is lost, and both runners
-/// are gone when it returns.
+/// When the stream is lost, the first event of r0 is still in flight, although that of r1 has
+/// arrived. When the stream returns, both runners are gone.
 #[test]
 fn events_in_flight_when_the_stream_was_lost_are_within_the_gap() {
     let truth = |name: &str, states: &[(i64, &'static str)], gone| Truth {

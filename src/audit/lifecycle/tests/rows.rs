@@ -1,4 +1,4 @@
-//! One situation at a time.
+//! The records of single situations.
 
 use serde_json::json;
 
@@ -99,7 +99,7 @@ fn an_older_row_is_recorded_once_and_marked_late() {
     let late = event(&mut log, row("creating/pending", 2));
     assert_eq!(told(&late), ["event runner creating a by GARM from event, late"]);
     assert_eq!(event(&mut log, row("creating/pending", 2)), []);
-    // The same after the runner is gone.
+    // The same holds after the runner is gone.
     gone(&mut log, at(9));
     let late = event(&mut log, row("deleting/pending", 8));
     assert_eq!(told(&late), ["event runner deleting a by GARM from event, late"]);

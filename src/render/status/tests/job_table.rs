@@ -4,7 +4,8 @@ use super::*;
 use crate::domain::job::Job;
 use crate::scaling::queued_jobs;
 
-/// The rows of `jobs` in a fleet with a pool `default` (label `x`, at most 4 runners) and others.
+/// The status of a fleet with these jobs, a pool `default` (label `x`, at most 4 runners) and other
+/// pools.
 fn job_status(runners: Vec<Runner>, jobs: Vec<Job>) -> FleetStatus {
     let mut off = pool("off", &["off"]);
     off.spec.enabled = false;

@@ -1,4 +1,5 @@
-//! A double of GARM behind the proxy: it answers a runner with a valid token, and records requests.
+//! A test double of GARM behind the proxy. It answers runners with a valid token, and records their
+//! requests.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -13,10 +14,10 @@ use super::TOKEN;
 
 const INSTALL: &str = include_str!("install.sh");
 
-/// GARM's answer to an invalid token (GARM.md §b).
+/// GARM's response to an invalid token (GARM.md §b).
 const REFUSAL: &str = r#"{"error":"Authentication failed","details":""}"#;
 
-/// Its address, and the requests of a runner with its token so far: method, path, body.
+/// Its address, and the requests of runners with a valid token so far: method, path, body.
 pub(super) struct Garm {
     pub(super) address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
@@ -29,7 +30,7 @@ struct Known {
 }
 
 impl Garm {
-    /// The install script connects runners to `url`, and to `github` to download the runner.
+    /// Starts it. The install script connects to `url`, and downloads the runner from `github`.
     pub(super) async fn open(url: &str, github: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

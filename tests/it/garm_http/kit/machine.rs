@@ -1,4 +1,4 @@
-//! A runner's machine as far as the kit uses it: a folder in place of `/`, with the files of
+//! The parts of a runner's machine that the kit uses: a folder in place of `/`, with the files of
 //! cloud-init and GARM.
 
 use std::fs;
@@ -14,11 +14,11 @@ use super::TOKEN;
 
 const WRAPPER: &str = include_str!("wrapper.sh");
 
-/// A double of `systemctl`: applies the drop-in at a reload.
+/// A test double of `systemctl`, which applies the drop-in at a reload.
 const SYSTEMCTL: &str = "#!/bin/sh\n[ \"$1\" = daemon-reload ] && cp -r @ROOT@/etc/systemd/system.conf.d @ROOT@/loaded\n";
 
-/// A double of `systemd-run`: starts a command with the environment that the manager gives every
-/// service.
+/// A test double of `systemd-run`, which starts a command with the environment that systemd gives
+/// every service.
 const SYSTEMD_RUN: &str = "#!/bin/sh\n\
     while [ \"${1#--}\" != \"$1\" ]; do shift; done\n\
     exec env $(sed -n 's/^DefaultEnvironment=//p' @ROOT@/loaded/*.conf 2>/dev/null) \"$@\"\n";
@@ -54,7 +54,7 @@ impl Machine {
         self.write("install_runner.sh", &text);
     }
 
-    /// Puts a program before those of this machine in the path.
+    /// Adds a program that precedes those of this machine in `PATH`.
     pub(super) fn program(&self, name: &str, text: &str) {
         let path = format!("programs/{name}");
         self.write(&path, &text.replace("@ROOT@", self.folder.path().to_str().unwrap()));
@@ -90,8 +90,9 @@ impl Machine {
         (output.status.success(), String::from_utf8(output.stderr).unwrap())
     }
 
-    /// Runs the installer as `su -l` does for the user of the jobs. An administrator could also
-    /// trust another authority besides the system's without a kit.
+    /// Runs the install script as `su -l` does for the user of the jobs. `trusted` is a CA that the
+    /// machine trusts in addition to the system's, as an administrator could configure without a
+    /// kit.
     pub(super) fn install(&self, trusted: Option<&Authority>) -> Output {
         let home = self.path("home/runner");
         let mut command = self.command(home.to_str().unwrap());
@@ -109,7 +110,7 @@ impl Machine {
         self.bash("/nowhere", &[hook])
     }
 
-    /// Every file of the machine that contains `text`.
+    /// The files of the machine that contain `text`.
     pub(super) fn holding(&self, text: &str) -> Vec<String> {
         let mut found = Vec::new();
         let mut folders = vec![self.folder.path().to_owned()];

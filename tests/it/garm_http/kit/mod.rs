@@ -1,5 +1,5 @@
-//! The runner kit in use: its script under bash, then the requests of GARM's own installer, through
-//! the shipped configuration of a real nginx.
+//! The runner kit in use: bash runs its script, then GARM's own install script sends its requests
+//! through a real nginx with the shipped configuration.
 
 mod garm;
 mod machine;
@@ -21,7 +21,7 @@ use super::*;
 /// The token of the runner's machine.
 const TOKEN: &str = "token-of-this-runner";
 
-/// Everything that a runner connects to.
+/// All servers to which a runner connects.
 struct Scene {
     garm: Garm,
     front: Front,
@@ -30,7 +30,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// Behind nginx with the shipped configuration.
+    /// Starts the servers, with GARM behind nginx with the shipped configuration.
     async fn open() -> Self {
         Self::behind(Program::Nginx, Program::Nginx.configuration()).await
     }
@@ -49,7 +49,7 @@ impl Scene {
         Machine::new(&self.front.url, &self.system)
     }
 
-    /// The kit with a certificate of the runners' CA.
+    /// A kit with a certificate of the runners' CA.
     fn kit(&self) -> KitParts {
         kit(self.front.runners.sign("runner", &CLIENT), &self.front.servers)
     }
@@ -69,7 +69,7 @@ fn key_line(parts: &KitParts) -> String {
     key.lines().nth(1).unwrap().to_owned()
 }
 
-/// The proxy without any request for a certificate.
+/// The configuration of a proxy that requests no certificate.
 fn open_front() -> String {
     let lines = Program::Nginx.configuration().lines().filter(|it| !it.contains("return 496"));
     lines.map(|it| format!("{it}\n")).collect()
@@ -90,7 +90,7 @@ fn check_stopped(machine: &Machine, parts: &KitParts, why: &str) {
     assert_eq!(machine.holding("PRIVATE KEY"), [""; 0]);
 }
 
-/// The requests of one installation at GARM.
+/// The requests that GARM receives during an installation.
 const EVERY_CALL: [&str; 9] = [
     "GET /metadata/install-script/",
     "POST /callbacks/status {\"status\": \"installing\"",
@@ -114,7 +114,7 @@ async fn with_the_kit_every_call_passes_and_without_it_none_does() {
 #[track_caller]
 fn check_install(scene: &Scene) {
     let bare = scene.machine();
-    // Neither with the original image, nor with one that trusts the proxy.
+    // Without the kit, neither the original image works nor one that trusts the proxy.
     for trusted in [None, Some(&scene.front.servers)] {
         let install = bare.install(trusted);
         assert_eq!(install.status.code(), Some(1), "{install:?}");
@@ -136,7 +136,8 @@ fn check_install(scene: &Scene) {
     assert_eq!(machine.read("home/runner/runner.tar.gz"), "tar", "GitHub is trusted, too");
 }
 
-/// Asserts that neither the key nor the kit's `.curlrc` is left, and that the image's own is.
+/// Asserts that neither the key nor the kit's `.curlrc` is left, and that the image's own `.curlrc`
+/// is restored.
 #[track_caller]
 fn check_taken_away(machine: &Machine, key: &str, own: Option<&str>) {
     assert_eq!(machine.holding(key), [""; 0]);
@@ -168,13 +169,13 @@ async fn before_a_jobs_first_step_neither_key_nor_curlrc_is_left() {
         }
         let (went_on, said) = machine.prepare(&parts);
         assert!(went_on, "{said}");
-        // In memory only, for the installer.
+        // The key is only in memory, for the install script.
         assert_eq!(machine.holding(&key_line(&parts)), ["run/runnerctl/key.pem"]);
-        // A job may start before the installer has ended.
+        // A job may start before the install script has ended.
         let hook = machine.start_job();
         assert!(hook.status.success(), "{hook:?}");
         check_taken_away(&machine, &key_line(&parts), own);
-        // A second run finds nothing left to do.
+        // A second run changes nothing.
         assert!(machine.start_job().status.success());
         check_taken_away(&machine, &key_line(&parts), own);
     }
@@ -198,8 +199,7 @@ async fn with_the_end_of_the_install_the_key_is_gone_whether_a_job_comes_or_not(
     }
 }
 
-/// A systemd that does not support such a drop-in, or has not loaded it, would leave the key to the
-/// job.
+/// If systemd does not support the drop-in or has not loaded it, the job could read the key.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hook_that_is_not_in_force_stops_the_install() {
     let scene = Scene::open().await;
@@ -217,7 +217,7 @@ async fn a_hook_that_is_not_in_force_stops_the_install() {
 async fn a_key_that_would_be_on_a_disk_stops_the_install() {
     let scene = Scene::open().await;
     let machine = scene.machine();
-    // The output of a machine whose `/run` is on its disk.
+    // The output on a machine whose `/run` is on disk.
     machine.program("stat", "#!/bin/sh\necho ext2/ext3\n");
     let why = "/run is not in memory, so that the key would be on a disk";
     check_stopped(&machine, &scene.kit(), why);
@@ -229,7 +229,7 @@ async fn an_install_against_a_front_that_demands_no_certificate_is_stopped() {
     let machine = scene.machine();
     let why = "GARM answers without a certificate (HTTP 401)";
     check_stopped(&machine, &scene.kit(), why);
-    // The owner of the machine reads it in GARM.
+    // The operator can read the reason in GARM.
     let told = format!(
         "POST /callbacks/status {{\"status\":\"failed\",\"message\":\"runnerctl: {why}\"}}"
     );
@@ -267,7 +267,7 @@ async fn a_certificate_that_the_front_refuses_stops_the_install_with_the_reason(
     assert_eq!(scene.garm.heard(), [""; 0]);
 }
 
-/// Proxies other than nginx refuse in the handshake, without a response.
+/// Proxies other than nginx refuse the connection in the handshake, without a response.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_in_the_handshake_counts_and_plain_http_does_not() {
     let (servers, runners, system) = (Authority::new(), Authority::new(), Authority::new());
@@ -304,7 +304,7 @@ async fn an_image_that_the_kit_cannot_work_in_is_stopped() {
     let why = "the image has no bundle of certificate authorities";
     check_stopped(&machine, &scene.kit(), why);
 
-    // Other failures: without the home folder of the runner nothing can be written.
+    // Another failure: without the runner's home folder, nothing can be written.
     let machine = scene.machine();
     std::fs::remove_dir(machine.path("home/runner")).unwrap();
     let (went_on, said) = machine.prepare(&scene.kit());

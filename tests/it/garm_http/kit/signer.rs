@@ -1,5 +1,6 @@
-//! A certificate for each runner: the shipped `signer.conf` in front of a double of Vault's PKI,
-//! which signs with openssl, with the documented request and answer of `POST /v1/PKI/sign/ROLE`.
+//! A certificate for each runner: the shipped `signer.conf` in front of a test double of Vault's
+//! PKI. The double signs with openssl, and uses the documented request and response of
+//! `POST /v1/PKI/sign/ROLE`.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,8 +18,8 @@ use serde_json::{Value, json};
 use super::super::front::VAULT_TOKEN;
 use super::*;
 
-/// The double: the folder of its CA, once that is known, and what it signs in place of the request,
-/// if anything.
+/// The test double: the folder of its CA, once that is known, and the request that it signs instead
+/// of the received one, if any.
 #[derive(Clone, Default)]
 struct Vault {
     authority: Arc<Mutex<PathBuf>>,
