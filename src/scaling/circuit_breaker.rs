@@ -56,12 +56,12 @@ pub struct CircuitStatus {
     pub remove: Vec<RunnerName>,
 }
 
-/// Whether to create one runner to test the provider.
+/// Whether to start a runner to test whether the provider works, or whether GitHub hands out jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunnerProbe {
     /// A probe is to be started now.
     Now,
-    /// The circuit is closed, no probe is due, or one is already booting.
+    /// No probe is due, or a runner is booting already.
     No,
 }
 

@@ -183,7 +183,7 @@ fn rules(
 
 /// How many of the `covered` jobs (by creation time, oldest first) are about to be picked up: such
 /// a job and an idle runner have both been there for less than [`PICK_UP`]. After that time GitHub
-/// is not handing the job out, and nothing waits for it any longer.
+/// evidently does not hand out the job, and its pick-up is no longer expected.
 fn starting(pool: &PoolIndex, covered: &[Timestamp], clock: &mut EvaluationClock) -> u32 {
     if covered.is_empty() {
         return 0;
@@ -199,16 +199,15 @@ type LevelAndRemovals<'a> = (u32, &'a [RunnerName], &'a [RunnerName], &'a [Runne
 
 /// The direction and the deciding (or blocking) rule: the first row that applies.
 ///
-/// | | |
+/// | condition | direction, reason |
 /// |---|---|
 /// | a runner is asked for, circuit open | up, probe |
-/// | runners are wanted, circuit open | stay, circuit open |
 /// | runners are asked for | up, pressure or late |
 /// | more than the jobs need | up, hand-out probe or boot probe |
 /// | an idle runner makes room for a probe | down, hand-out probe |
 /// | runners that boot for too long make room | down, failed |
-/// | runners are wanted, no room | stay, max runners |
-/// | the floor is above what GARM counts, with room | up, floor |
+/// | runners are wanted | stay, circuit open or max runners |
+/// | the level is above what GARM counts, with room | up, floor |
 /// | idle runners go | down, idle |
 /// | failed runners go | down, failed |
 /// | suspect runners go | down, suspect |

@@ -54,7 +54,7 @@ pub(super) struct EntityRows<'a> {
 
 impl<'a> EntityRows<'a> {
     /// Groups rows by entity; a job goes to every entity that it names. Leaves out entities without
-    /// a pool, which nothing can serve.
+    /// a pool, whose jobs nothing can serve.
     pub(super) fn by_entity(
         pools: impl IntoIterator<Item = &'a Pool>,
         runners: impl IntoIterator<Item = &'a Runner>,
@@ -278,7 +278,7 @@ impl EntityIndex {
         &self.pools
     }
 
-    /// Whether an enabled pool of the entity bears all these labels.
+    /// Whether an enabled pool of the entity, scale sets excepted, bears all these labels.
     pub fn serves(&self, wanted: &Labels) -> bool {
         !fitting(wanted, &self.bearers, &self.pools).is_empty()
     }

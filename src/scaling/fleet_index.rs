@@ -89,8 +89,8 @@ impl FleetIndex {
         }
     }
 
-    /// Copies known `extra_specs` to the pools of a new read, because lists omit them, if the pool
-    /// has not changed since.
+    /// Moves known `extra_specs` to the pools of a new read, whose list omits them, if the pool has
+    /// not changed since.
     pub fn hand_over_specs(&mut self, pools: &mut [Pool]) {
         for pool in pools.iter_mut().filter(|pool| pool.detail == PoolDetail::Listed) {
             let known =

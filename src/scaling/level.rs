@@ -7,9 +7,9 @@ use super::decision::{DecisionInputs, RuleResults};
 /// GARM compares the level with all rows that are neither active nor terminated. The level that
 /// requests new runners is therefore GARM's present count, minus the jobs about to be picked up,
 /// plus the runners to create; rows in deletion and dead runners are part of that count. The
-/// resting level covers the floor, the dead runners and the idle runners to keep. It covers rows in
-/// deletion only while runners are missing: they disappear by themselves, and GARM would replace
-/// them.
+/// resting level covers the floor, the dead runners and the idle runners to keep. The level covers
+/// rows in deletion only while runners are missing or requested: they disappear by themselves, and
+/// GARM would replace them.
 ///
 /// GARM creates runners up to the level during each pick-up, and simultaneous pick-ups do not see
 /// each other's new runners: four of them at a level of 6 created 18 (BENCHMARKS.md). So the

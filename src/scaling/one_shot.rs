@@ -1,4 +1,4 @@
-//! One evaluation of a fleet without state, for `plan` and `status`.
+//! Snapshots of pools from one read and without remembered state, for `plan` and `status`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -98,8 +98,8 @@ pub fn snapshot(fleet: &Fleet, managed: &[ScaledPool<'_>]) -> Vec<PoolSnapshot> 
     managed.iter().map(of).collect()
 }
 
-/// Evaluates every managed pool once. An entity sees what the entities after it take of shared jobs
-/// only in a second run.
+/// Assigns the jobs of every entity, and takes a snapshot of each managed pool. An entity sees what
+/// the entities after it take of shared jobs only in a second run.
 fn glance_at(
     entities: &mut BTreeMap<EntityKey, EntityIndex>,
     state: &mut ScalingState,

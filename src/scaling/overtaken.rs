@@ -13,7 +13,8 @@ use jiff::Timestamp;
 use super::deadline::later;
 use super::runner_state::RunnerState;
 
-/// GARM creates runners every 5 s. Of those created together none is the younger one.
+/// GARM creates runners every 5 s. Runners created within this time count as equally old: each of
+/// them can overtake the others.
 const TOGETHER: Duration = Duration::from_secs(5);
 
 /// A runner may boot for twice as long as the runner that overtook it, and for this time in any case.

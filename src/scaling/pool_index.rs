@@ -114,7 +114,7 @@ impl PoolIndex {
         self.policy.as_ref()
     }
 
-    /// The pool's runners by class, as of the last evaluation.
+    /// The pool's runners by class, as of the last change or evaluation.
     pub fn counts(&self) -> &RunnerCounts {
         &self.counts
     }
@@ -148,7 +148,7 @@ impl PoolIndex {
         self.policy.as_ref().map_or(STALE_JOB_AGE, |policy| policy.stale_job_age)
     }
 
-    /// How many more runners GARM would create.
+    /// How many more runners the pool may have, within [`Self::max_runners`].
     pub(super) fn room(&self) -> u32 {
         self.max_runners().saturating_sub(self.counts.live)
     }

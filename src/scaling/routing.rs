@@ -11,7 +11,7 @@ pub struct Routing {
     pub(super) by_pool: TimesByRow,
     /// The same by label set, whichever pool the jobs were assigned to.
     pub(super) by_group: TimesByRow,
-    /// For each pool, the jobs that it does not serve although its labels fit.
+    /// For each pool, which jobs it serves.
     pub(super) eligibilities: Vec<Eligibility>,
     pub(super) exceptions_by_pool: Vec<JobExceptions>,
     /// When the assignment would change through age alone.
@@ -78,7 +78,7 @@ impl Routing {
         })
     }
 
-    /// Whether the pool at this index was assigned the same jobs before.
+    /// Whether the pool at this index had the same jobs and exceptions before.
     pub(super) fn is_same_for(&self, place: usize, before: &Self) -> bool {
         self.eligibilities[place].stuck_before == before.eligibilities[place].stuck_before
             && self.exceptions_by_pool[place] == before.exceptions_by_pool[place]

@@ -10,11 +10,11 @@ use crate::domain::runner::Status;
 /// A state of a runner's life, by the word that `status`, the metrics and all JSON use for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LifeState {
-    /// GARM has recorded the runner and has not asked its provider for a machine yet.
+    /// GARM has recorded the runner but has not asked its provider for a machine yet.
     Pending,
-    /// The provider makes the machine, or failed to and is asked again.
+    /// The provider is creating the machine, or failed to and will be asked again.
     Creating,
-    /// The machine runs and installs the runner.
+    /// The machine is up and is installing the runner.
     Installing,
     /// The runner waits for a job.
     Idle,
@@ -24,7 +24,7 @@ pub enum LifeState {
     Active,
     /// The runner failed or hangs.
     Failed,
-    /// The runner's job is over, or GARM deletes the runner.
+    /// The runner's job is over, or GARM is deleting the runner.
     Deleting,
 }
 

@@ -20,7 +20,8 @@ const PROBE_MAX: Duration = Duration::from_mins(30);
 /// Whether one more runner is started for `late` jobs, which have waited for `max_queue_wait`. This
 /// requires that not all of them have an idle runner, and that every booting runner has been
 /// booting for longer than [`AT_LEAST`], than twice the longest boot of any other runner of the
-/// pool, and than the time between the creation of the first and the last booting one.
+/// pool, and than the time between the creation of the first and the last booting one, at most
+/// [`PROBE_MAX`].
 ///
 /// All of this is in GARM's rows, so that two watchers act alike.
 pub(super) fn is_probe_due(

@@ -4,7 +4,8 @@
 //! after another job of the entity started, and both the job and the runner were there by then. A
 //! webhook was lost, or a runner group excludes the job. A job is also stuck if it had waited there
 //! for a minute when a younger job of the pool started. Without such a start no job is stuck,
-//! because GitHub may be down. A job stays stuck until it no longer waits.
+//! because GitHub may be down. Jobs stay stuck until they no longer wait, or until a runner of the
+//! pool takes one of them or becomes suspect.
 //!
 //! Let `t` be the latest start that is a minute old. Then the stuck jobs are those created before
 //! `t`, for every pool with a runner that has been idle since before `t`. One bound on the creation
