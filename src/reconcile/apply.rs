@@ -1,7 +1,8 @@
 //! Applies a plan: orders its steps and returns one outcome for each.
 //!
 //! Pools are independent of one another and are changed in parallel. The steps of one pool run one
-//! after another, and the first that does not succeed ends them. GARM's own settings come first.
+//! after another, and the first that does not succeed ends them. GARM's own settings and
+//! credentials come first.
 
 use std::collections::BTreeMap;
 use std::future::Future;

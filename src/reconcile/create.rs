@@ -171,7 +171,7 @@ async fn finish(
 }
 
 /// Checks that our enabled pool still ranks first, until it is the only one. A pool with an earlier
-/// date may become visible only now.
+/// date may become visible only now. After [`DUPLICATE_TIMEOUT`] it removes unused duplicates.
 async fn stand(context: &StepContext<'_>, mine: &PoolRef) -> Result<CreateEnd, WriteError> {
     let deadline = Instant::now() + DUPLICATE_TIMEOUT;
     loop {
@@ -205,7 +205,8 @@ async fn take_back(context: &StepContext<'_>, mine: &PoolRef) -> Result<CreateEn
     }
 }
 
-/// Waits until another run has enabled its pool, and enables it if that run has died.
+/// Waits until another run has enabled its pool. Enables it after [`DUPLICATE_TIMEOUT`], since that
+/// run has then probably ended.
 async fn follow(
     context: &StepContext<'_>,
     name: &PoolName,
@@ -290,8 +291,8 @@ pub(super) async fn replacement(
     }
 }
 
-/// The pool by which another run has already replaced this one. A replace does not resolve two
-/// pools in use under one name.
+/// The pool by which another run has already replaced this one. Fails if two pools are in use under
+/// the name, which a replace does not resolve.
 async fn replaced_by(
     context: &StepContext<'_>,
     old: &PoolRef,
@@ -321,7 +322,7 @@ async fn waiting(
     Ok(found)
 }
 
-/// Puts a pool in force that a replace has created or retired, and checks the ranking once more.
+/// Puts in force a pool that a replace has created or retired, and checks the ranking once more.
 pub(super) async fn promote(
     context: &StepContext<'_>,
     name: &PoolName,

@@ -70,7 +70,8 @@ pub(super) async fn remove_unused(
 }
 
 /// Removes what an interrupted create or replace has left, provided that it is unused and not the
-/// pool in force itself.
+/// pool in force itself. First waits for [`DUPLICATE_TIMEOUT`], since its creator may still be
+/// running.
 pub(super) async fn remove(
     context: &StepContext<'_>,
     left: &PoolRef,

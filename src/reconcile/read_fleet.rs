@@ -1,7 +1,7 @@
-//! Reads GARM: the whole fleet for a plan, the changed part of it for the scaling loop
-//! ([`resync`]), and the names that files may refer to ([`names`]). No other module reads GARM's
-//! lists, except [`reread`](super::reread), which shares the list of pools among the creates of an
-//! apply.
+//! Reads GARM: the whole fleet for a plan, the lists for the scaling loop without what it already
+//! knows ([`resync`]), and the names that files may refer to ([`names`]). No other module reads
+//! GARM's lists, except [`reread`](super::reread), which shares the list of pools among the creates
+//! of an apply.
 
 pub mod names;
 mod request;

@@ -60,7 +60,8 @@ pub(super) fn if_there<T>(answer: Result<T, GarmError>) -> Result<Option<T>, Gar
 }
 
 /// A list may be used for a first check for this multiple of the time that reading it took. Reading
-/// lists then takes a tenth of an apply's time, regardless of the number of pools.
+/// lists for first checks then takes at most a tenth of an apply's time, regardless of the number
+/// of pools.
 const RECENT_FACTOR: u32 = 10;
 
 /// Reading lists takes at most this fraction of an apply's time, after the first [`BURST`]. With more

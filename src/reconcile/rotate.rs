@@ -39,8 +39,8 @@ const LOOK_WAIT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_
 /// GitHub knows to be busy.
 const REMOVAL_TRIES: u32 = 3;
 
-/// Added to GARM's own time-out for a silent runner, because GARM's loop adds up to five seconds. A
-/// runner that takes longer has failed.
+/// Added to the pool's bootstrap timeout for the ticks of GARM's loops (GARM.md §d). A replacement
+/// that takes longer has failed.
 const BATCH_EXTRA: Duration = Duration::from_secs(60);
 
 /// The state of a rotation.

@@ -6,13 +6,13 @@ use crate::domain::entity::{EntityKind, EntityRef};
 use crate::domain::name::{FleetName, PoolId, PoolName};
 use crate::domain::pool::{Pool, PoolDetail};
 
-/// What to read besides pools, instances and jobs; by default, nothing. Each kind of entity, the
-/// templates, the providers, the proxies and the credentials cost one request.
+/// What to read besides pools, instances and jobs; by default, nothing. Each kind of entity costs
+/// one request, and so do the templates, the providers, the proxies and the credentials.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FleetRequest {
     /// The kinds of entities to read.
     pub kinds: Vec<EntityKind>,
-    /// Which of the install templates to read.
+    /// When to read the install templates.
     pub templates: TemplatesRequest,
     /// Whether to read the providers in any case. Otherwise they are read only if the files name
     /// one that no pool uses.

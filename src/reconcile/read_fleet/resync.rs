@@ -17,8 +17,8 @@ use crate::domain::name::{FleetName, PoolId};
 use crate::domain::pool::{Pool, PoolDetail, SpecsVersion};
 use crate::garm::{GarmClient, GarmError};
 
-/// The number of entities read by id in one full read, for the `extra_specs` of their pools. They
-/// are read at the start and after changes without an event; an idle fleet needs none.
+/// The largest number of entities read by id in one full read, for the `extra_specs` of their
+/// pools. They are read at the start and after changes without an event; an idle fleet needs none.
 const ASKED_MAX: usize = 64;
 
 /// The result of one full read.
@@ -82,7 +82,7 @@ pub(in crate::reconcile) struct RequestSpan {
     pub(in crate::reconcile) answered: Instant,
 }
 
-/// Reads pools, instances and jobs, and what is not known yet before or after them.
+/// Reads pools, instances and jobs and, before or after them, what is not known yet.
 pub(in crate::reconcile) async fn full_read(
     client: &GarmClient,
     owner: &FleetName,

@@ -19,13 +19,13 @@ use crate::garm::ErrorKind;
 use crate::reconcile::write_outcome::{WriteError, WriteOutcome};
 use crate::scaling::{Decision, FleetIndex, Freeze, Reason, RowChange};
 
-/// The number of concurrent writes over all pools.
+/// The largest number of concurrent writes over all pools.
 const WRITES_MAX: usize = 16;
 
-/// The number of concurrent reads of single pools.
+/// The largest number of concurrent reads of single pools.
 const POLLS_MAX: usize = 8;
 
-/// The number of concurrent reads of runner histories.
+/// The largest number of concurrent reads of runner histories.
 const HISTORIES_MAX: usize = 8;
 
 impl ScalingLoop<'_> {
@@ -87,8 +87,8 @@ impl ScalingLoop<'_> {
     /// |---|---|
     /// | the loop is stopping | yes: nothing observes a raised level afterwards |
     /// | GARM's worker for the entity has stopped | no |
-    /// | the fleet was not read for too long, but this pool was | an expired lease is ended |
-    /// | the fleet was not read for too long | no |
+    /// | the last read of the fleet failed or is too old, but this pool was read | only to lower a level whose lease has expired |
+    /// | the last read of the fleet failed or is too old | no |
     /// | held, because writes cannot be recorded | no |
     /// | held for another reason | yes: the target lets levels only fall |
     /// | otherwise | yes |

@@ -49,7 +49,7 @@ pub enum WatchCommand {
     /// Lift the hold that has this reason.
     Go(HoldReason),
     /// Finish the write in flight, lower all raised levels to their resting levels, and end within
-    /// 10 s.
+    /// 6 s.
     Stop,
 }
 

@@ -52,7 +52,7 @@ pub struct WatchEnd {
 /// Runs the loop until it receives a stop command or has done what its settings ask for.
 ///
 /// Waits for a GARM that cannot be reached, with `--once` and `--release` for at most half a
-/// minute. Returns an error only before the first full read, when that time is over or when waiting
+/// minute. Returns an error only before the first full read, when that time is up or when waiting
 /// does not help: a wrong password, a refused CA or client certificate, or a GARM that was never
 /// set up.
 pub async fn watch(

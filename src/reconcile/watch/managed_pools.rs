@@ -1,5 +1,5 @@
-//! Resolves which pools of GARM the loop scales: for each declared pool, the only one that bears
-//! its reserved label, provided that it does not bear a second reserved label.
+//! Resolves which pools of GARM the loop scales: for each declared pool, the one that is in force
+//! under its name ([`owners`](crate::domain::owners)).
 
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ pub struct ManagedPool {
 pub enum UnresolvedReason {
     /// No pool bears its label.
     Absent,
-    /// This many pools bear its label.
+    /// This many pools that bear its label are in use.
     Twins(usize),
     /// The pool that bears its label bears a second reserved label.
     Torn(PoolId),

@@ -104,7 +104,7 @@ impl ScalingLoop<'_> {
         }
     }
 
-    /// Forgets the runners that no longer exist.
+    /// Forgets the requested histories of runners that no longer exist.
     fn forget_asked(&mut self) {
         if let Some(fleet_index) = self.fleet_index.as_ref().filter(|_| !self.asked.is_empty()) {
             let names: HashSet<&RunnerName> =

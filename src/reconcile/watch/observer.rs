@@ -23,23 +23,23 @@ use crate::scaling::{
 /// implementation is cheap and does not block. All times are on GARM's clock.
 pub trait Observer: Send + Sync {
     /// A runner has changed, appeared or gone. Called for each one that a full read shows, before
-    /// [`Self::read`], but not for the first read; and for each event that has changed the index,
-    /// before [`Self::changed`].
+    /// [`Self::read`], but not for the first read; and for each later row that has changed the
+    /// index, before [`Self::changed`].
     fn runner_changed(&self, _transition: &RunnerTransition<'_>) {}
 
     /// The whole fleet was read in this time; no decision has been made from it yet.
     fn read(&self, fleet: &Fleet, took: Duration);
 
-    /// An event as it arrived, even if it shows nothing new or is older than what is known, for a
-    /// complete record. The index has not been updated yet.
+    /// A row as it arrived from an event, a poll or an answered write, even if it shows nothing new
+    /// or is older than what is known, for a complete record. The index has not been updated yet.
     fn heard(&self, _change: &RowChange) {}
 
-    /// An event has changed the index at `now`. Events that are older than what is known are not
-    /// reported.
+    /// A row from an event, a poll or an answered write has changed the index at `now`. Rows that
+    /// are older than what is known are not reported.
     fn changed(&self, change: &RowChange, now: Timestamp);
 
     /// An evaluation has ended: the state of the whole loop. Also called when a freeze begins or
-    /// ends and when the event stream connects or disconnects.
+    /// ends, and when a level is sent again because GARM does not follow it.
     fn evaluated(&self, sight: &LoopSnapshot<'_>);
 
     /// A decision about a pool differs from the previous one in direction, reason or level.

@@ -62,7 +62,7 @@ pub(super) enum LevelTarget {
     Once,
     /// The resting level: nothing is requested for waiting jobs.
     Rest,
-    /// The floor (`--release`), below which no pool falls.
+    /// The floor (`--release`), below which no level is lowered.
     Floor,
 }
 
@@ -255,7 +255,7 @@ pub(super) enum WriteCertainty {
     NotDone,
 }
 
-/// Checks a runner that was not known before: it may have no explanation.
+/// Passes a runner that was not known before to the detector of stale caches.
 pub(super) fn meet(
     controllers: &mut BTreeMap<PoolId, PoolController>,
     fleet_index: &FleetIndex,
