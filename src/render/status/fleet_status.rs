@@ -18,7 +18,7 @@ use crate::domain::owners::{NameResolution, Owners};
 use crate::domain::pool::Pool;
 use crate::plan::Plan;
 use crate::render::decision::DecisionView;
-use crate::scaling::{EvaluationClock, PoolSnapshot, ScaledPool, snapshot};
+use crate::scaling::{EvaluationClock, PoolSnapshot, RunnerClass, ScaledPool, snapshot};
 
 /// Whether a pool is in the files, in GARM, or both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -265,6 +265,10 @@ fn line(ours: &OwnedPool<'_>, mut snapshot: PoolSnapshot, inputs: StatusInputs<'
     }
     let suspects = decision.as_ref().map_or(&[][..], |decision| &decision.suspects);
     let runners = runner_lines(pool, ours.policy.boot_grace, suspects, inputs.fleet);
+    let in_class = |class| runners.iter().map(|runner| u32::from(runner.class == class)).sum();
+    // Only the decision knows which of the idle runners are suspect.
+    (snapshot.idle, snapshot.suspect) =
+        (in_class(RunnerClass::Idle), in_class(RunnerClass::Suspect));
     let mut line = PoolStatus {
         name: ours.name.clone(),
         standing: ours.standing,

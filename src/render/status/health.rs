@@ -218,8 +218,8 @@ fn suspect(line: &PoolStatus) -> Option<Remark> {
         suspect.map(|runner| format!("`{}`", text::quote(&runner.name))).collect();
     names.first()?;
     let text = format!(
-        "{} by GARM's row, while a younger runner took a job that had waited beside: {}; \
-         not connected to GitHub, or busy and a webhook was lost",
+        "{} did not get a job that a younger runner took: {}; not connected to GitHub, or busy and \
+         a webhook was lost",
         count(names.len(), "idle runner"),
         text::list(&names, 1)
     );

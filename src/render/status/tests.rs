@@ -327,6 +327,24 @@ fn a_watch_that_gives_no_decisions_is_reported_as_unknown() {
 }
 
 #[test]
+fn suspect_runners_are_not_counted_as_idle() {
+    let runners =
+        vec![runner("default", "a", "running/idle", 0), runner("default", "b", "running/idle", 0)];
+    let fleet = fleet(0, vec![pool("default", &["x"])], runners, vec![]);
+    let mut status = look(&[declared("default")], &fleet);
+    let mut value = status.pools.remove(0).decision.unwrap().value;
+    value["suspect_runners"] = json!(["b"]);
+    let told = DecisionView::read(value).unwrap();
+    let by_pool = [(PoolName::new("default").unwrap(), told)].into();
+    let status =
+        look_with(&[declared("default")], &fleet, &PoolDecisions { source: None, by_pool });
+    let pool = &json(&status, Detail::Pools)["pools"][0];
+    assert_eq!((&pool["idle"], &pool["suspect"]), (&json!(1), &json!(1)), "{pool}");
+    let words: Vec<_> = status.pools[0].remarks.iter().map(|remark| remark.word).collect();
+    assert_eq!(words, ["below minimum", "suspect"]);
+}
+
+#[test]
 fn a_pool_served_only_by_a_long_backoff_is_unhealthy() {
     let mut unscaled = declared("default");
     unscaled.settings.scale.autoscale = false;
