@@ -213,7 +213,8 @@ impl GarmClient {
         self.list("/jobs".into(), wire::jobs(self.budget().jobs)).await.map(|(output, _)| output)
     }
 
-    /// Creates a pool, or a scale set if the spec has the name of one. Never retried: after an error that is not certain, read the list.
+    /// Creates a pool, or a scale set if the spec has the name of one. Never retried: after an
+    /// error that is not certain, read the list.
     pub async fn create_pool(
         &self,
         entity: &EntityKey,

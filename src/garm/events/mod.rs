@@ -43,8 +43,8 @@ pub enum StreamSignal {
     Settings,
     /// The stream is lost, with the reason; it will be reopened. Sent once per reason.
     Lost(String),
-    /// Events were dropped because the queue was full: do a full read. Sent once, however many were
-    /// dropped.
+    /// Events were dropped because there were too many: do a full read. Sent once, however many
+    /// were dropped.
     Overflow,
 }
 

@@ -79,7 +79,8 @@ pub(in crate::garm) fn scale_set_body(name: &str, spec: &PoolSpec) -> Value {
 }
 
 /// The body of `PUT /scalesets/ID`. GARM cannot change the labels of a scale set, which has no
-/// priority either; its default runner group has a name, because an empty one means "unchanged".
+/// priority either. The default runner group is sent by its name, because an empty one means
+/// "unchanged".
 pub(in crate::garm) fn scale_set_change_body(change: &PoolChange) -> Value {
     let mut body = change_body(change);
     let map = body.as_object_mut().expect("written as an object above");

@@ -1,7 +1,7 @@
 //! GARM's JSON: zero values may be absent, lists may be null, unknown fields are ignored (GARM.md
-//! §0.3, §a). Numbers and times out of range become the nearest valid value, so that one row of
-//! another team cannot hide all others; a row that cannot be decoded is left out and reported.
-//! Lists are decoded row by row as they arrive, within a budget.
+//! §0.3, §a). Numbers out of range become the nearest valid value and invalid times the zero time,
+//! so that one row of another team cannot hide all others; a row that cannot be decoded is left out
+//! and reported. Lists are decoded row by row as they arrive, within a budget.
 
 mod body;
 mod controller;

@@ -103,7 +103,7 @@ pub(in crate::garm) fn scale_sets(bound: AnswerLimit) -> impl BodyReader<Output 
     rows(bound, PoolDetail::Whole)
 }
 
-/// The rows of a list. `detail` says what a row without `extra_specs` shows.
+/// The rows of a list. `detail` is that of a row without `extra_specs`.
 fn rows(bound: AnswerLimit, detail: PoolDetail) -> impl BodyReader<Output = Vec<Pool>> {
     let rows = RowReader::new(bound, move |wire: WirePool| {
         let id = wire.id.clone();

@@ -22,7 +22,7 @@ const BEGINNING: usize = 4 << 10;
 #[derive(Debug, Clone, Copy)]
 pub(super) enum RawRow<'a> {
     Whole(&'a [u8]),
-    /// Nested more deeply than the decoder allows.
+    /// Nested more deeply than [`DEPTH_MAX`].
     TooDeep(&'a [u8]),
     /// The beginning of a row that is too long.
     TooLong(&'a [u8]),
