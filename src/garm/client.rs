@@ -165,7 +165,8 @@ impl GarmClient {
         self.list("/pools".into(), wire::pools(self.budget().pools)).await
     }
 
-    /// Every scale set, with `extra_specs`; none if this GARM does not know the path, as before 0.2.
+    /// Every scale set, with `extra_specs`; none if this GARM does not have the path, as before
+    /// 0.2.
     pub async fn scale_sets(&self) -> Result<Vec<Pool>, GarmError> {
         if self.lacks_scale_sets.load(Ordering::Relaxed) {
             return Ok(Vec::new());

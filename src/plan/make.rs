@@ -43,9 +43,9 @@ pub fn plan(desired: &Desired, fleet: &Fleet, options: &PlanOptions) -> Plan {
 }
 
 impl PlanContext<'_> {
-    /// The controller comes first, since the pools' policies depend on it, then credentials, which
-    /// GARM needs for anything at GitHub. Deletions come last, so that the fleet never has less
-    /// capacity than both before and after.
+    /// The controller comes first, since the pools' policies depend on it, then the credentials,
+    /// which GARM needs for anything at GitHub, then leftovers of interrupted creates. Pools that
+    /// had runners are deleted last, so that capacity is added before it is removed.
     fn steps(&self) -> Vec<Step> {
         let mut steps: Vec<Step> = controller::step(self).into_iter().collect();
         steps.extend(credentials::steps(self));

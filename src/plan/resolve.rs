@@ -43,7 +43,7 @@ pub(super) enum Resolution<'a> {
     Blocked(Blocker<'a>),
 }
 
-/// A pool that replaces another one, which has another provider or entity.
+/// The replacement of a pool whose provider or entity is to change.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Replacing<'a> {
     pub(super) old: &'a Pool,

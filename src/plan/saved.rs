@@ -57,7 +57,7 @@ pub struct SavedTexts<'a> {
     pub report: Value,
 }
 
-/// Why a text is not a saved plan. The message follows "failed to read FILE: ".
+/// Why a text is not a saved plan. The message follows "cannot read the saved plan `FILE`: ".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SavedError {
     /// Its size in bytes is over [`SAVED_MAX`].

@@ -167,12 +167,12 @@ pub enum Operation {
         wanted: DesiredCredential,
     },
     Create(Creation),
-    /// `PUT /pools/ID` with just these fields, for updates and adoptions.
+    /// A `PUT` of the pool or scale set with just these fields, for updates and adoptions.
     Change {
         id: PoolId,
         change: PoolChange,
     },
-    /// `PUT /pools/ID` that puts in force a pool that a replace has created or retired.
+    /// A `PUT` that puts in force a pool that a replace has created or retired.
     Promote(Promotion),
     /// Creates the new pool under a label of its own, retires the label of the old pool, puts the
     /// new pool in force, then drains and deletes the old one.

@@ -20,10 +20,10 @@ impl LeftAlone {
         Self { enabled: true, runner_group: String::new(), template_id: None, proxy_id: None }
     }
 
-    /// All fields that a file may leave unmanaged. A pool that is disabled because it was retired
-    /// is enabled again. A pool whose create was interrupted before its last write becomes what the
-    /// pool that it replaces was at that time: a replace disables a pool only after its successor
-    /// is in force, so a pool that was retired earlier had been disabled by that.
+    /// Takes all fields that a file may leave unmanaged. A pool that is disabled because it was
+    /// retired is enabled again. A pool whose create was interrupted before its last write gets the
+    /// state that the pool which it replaces had at that time: a replace disables a pool only after
+    /// its successor is in force, so if that pool was already retired, its retirement disabled it.
     pub(super) fn of(pool: &Pool, replaces: Option<&Pool>) -> Self {
         let spec = &pool.spec;
         let enabled = match pool.is_unfinished() {
