@@ -37,8 +37,8 @@ use crate::reconcile::audit_trail::AuditContext;
 use crate::reconcile::watch::{HoldReason, LoopIo, RunMode, WatchCommand, WatchEnd, watch};
 use crate::reconcile::writer::Writer;
 
-/// How long the loop may take to finish after the first signal. The rest of the ten seconds is for
-/// the alerts and the audit file.
+/// How long the loop may take to finish after the first signal. The rest of the 10 s that a stop
+/// may take is for the alerts and the audit file.
 const LOOP_PATIENCE: Duration = Duration::from_secs(7);
 
 /// How long the shutdown may take after the end of the loop.

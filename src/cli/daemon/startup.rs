@@ -1,5 +1,5 @@
 //! Prepares the service. Finds every problem with files, address, certificate, secrets and audit
-//! file before the first request to GARM.
+//! file before the loop makes its first request to GARM.
 
 use std::sync::Arc;
 
