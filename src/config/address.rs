@@ -106,7 +106,7 @@ fn port(digits: &str) -> Option<u16> {
 }
 
 fn is_loopback(host: &str) -> bool {
-    // The pattern in the schema knows one spelling of the IPv6 address.
+    // The schema's pattern accepts only this spelling of the IPv6 address.
     if host.starts_with('[') {
         return host == "[::1]";
     }

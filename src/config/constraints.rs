@@ -71,7 +71,7 @@ pub(super) fn check(
     }
 }
 
-/// Reports every key except the first.
+/// Reports all of these keys that are present, except the first.
 fn at_most_one(
     diagnostics: &mut Diagnostics,
     mapping: &Mapping,

@@ -1,4 +1,4 @@
-//! Checks a YAML tree against the tables of keys and reports every invalid value where it stands.
+//! Checks a YAML tree against the tables of keys and reports every invalid value at its location.
 
 use super::diagnostic_code::Code;
 use super::diagnostics::Diagnostic;

@@ -102,7 +102,7 @@ impl Diagnostics {
         }
     }
 
-    /// All problems, ordered by file and line, and the files for later ones.
+    /// All problems, ordered by file and line, and the files, which later problems refer to.
     pub(super) fn finish(mut self) -> (Vec<FileText>, Vec<Problem>) {
         let mut problems = Vec::new();
         for (index, (mut diagnostics, count)) in

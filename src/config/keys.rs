@@ -7,7 +7,7 @@ use crate::domain::field::FieldKind;
 pub(super) enum Shape {
     /// A kind of value that pool fields also have.
     Field(FieldKind),
-    /// A scalar that only the fleet file has.
+    /// A scalar that no pool field takes.
     Setting(SettingKind),
     /// A reference to a secret.
     Reference,
@@ -24,7 +24,7 @@ pub(super) enum Shape {
     Defaults,
 }
 
-/// A scalar that only the fleet file has.
+/// A scalar that no pool field takes.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum SettingKind {
     /// A fleet name; see [`crate::domain::name::FleetName`].

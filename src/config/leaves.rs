@@ -8,7 +8,7 @@ use super::yaml;
 
 /// Every value of the file as it is written, by its path, such as `watch.resync` or
 /// `alerts[Busy].above`: an entry of a list has its `name`, if it has one, else its position. The
-/// file has been checked: an alias in it may otherwise stand for any number of values.
+/// file must have been checked, because its aliases could otherwise expand to any number of values.
 pub fn leaves(source: &SourceFile) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     if let Some(root) = &yaml::parse(&source.text).root {

@@ -65,7 +65,7 @@ fn keys_of_specs(mapping: &Mapping) -> BTreeMap<String, FileSpan> {
     }
 }
 
-/// A problem with a field that another floor found: the policy, or a check against GARM.
+/// A problem with a field that the policy or a check against GARM found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldProblem {
     pub code: Code,

@@ -158,7 +158,7 @@ impl Scalar<'_> {
     }
 }
 
-/// A size or an offset as `u32`, which holds those of all files that are read
+/// A size or an offset as `u32`, which is wide enough for all files that are read
 /// ([`super::source::FILE_MAX`]).
 pub(super) fn saturating_u32(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)

@@ -132,7 +132,7 @@ impl<'m> Merger<'m> {
             .report(diagnostic.help("letters, digits, `-`, `_` and `.` work everywhere"));
     }
 
-    /// Reports missing fields without which a pool makes no sense.
+    /// Reports missing fields that the pool or the defaults must set.
     fn required(&mut self, own: &Mapping, at: FileSpan) {
         let Defaults::Known(defaults) = self.defaults else { return };
         for field in

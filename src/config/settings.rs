@@ -169,7 +169,7 @@ impl AlertRule {
             notify: Vec::new(),
         };
         [
-            // R6.
+            // Required by R6.
             rule("QueueDepthHigh", AlertSeries::QueueDepth, 20, Duration::from_mins(5)),
             rule("GarmNotFollowing", AlertSeries::LevelNotFollowed, 0, Duration::ZERO),
             rule("AuditLogChanged", AlertSeries::AuditBreaks, 0, Duration::ZERO),

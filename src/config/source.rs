@@ -49,7 +49,7 @@ impl SourceFile {
     }
 }
 
-/// Detects a byte order mark of UTF-16, or a zero in one of the first two bytes.
+/// Detects a byte order mark of UTF-16, or a zero in exactly one of the first two bytes.
 fn is_utf16(bytes: &[u8]) -> bool {
     match bytes {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,

@@ -3,8 +3,8 @@
 //! **Invariant:** of a file that could be parsed, an excerpt contains only keys that are words
 //! ([`is_word`]), punctuation and the values that the decoder has marked as safe
 //! ([`FileText::show`]). Everything else is masked, and comments are cut off. Nothing is shown of a
-//! fleet file that could not be parsed. Of such a pool file, only lines that start with `pools` and
-//! come before any unknown key are shown.
+//! fleet file or policy file that could not be parsed. Lines of such a pool file are shown only if
+//! it begins with `pools`, and neither they nor earlier lines have an unknown key or `extra_specs`.
 
 use std::ops::Range;
 
@@ -281,7 +281,7 @@ pub(super) fn is_word(key: &str) -> bool {
             && key.chars().filter(char::is_ascii_digit).count() <= WORD_DIGITS_MAX
 }
 
-/// `the alias x` in backticks, or `an alias` if its name does not look like a word.
+/// Such as "the alias `x`", or "an alias" if its name does not look like a word.
 pub(super) fn named(text: &str, what: &str) -> String {
     match what.starts_with('a') {
         _ if is_word(text) => format!("the {what} `{}`", escape(text)),

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The configuration of a world. The default is an initialized GARM with one organization and one
-/// repository, whose runners boot in 5 seconds.
+/// repository, whose runners boot in about 5 seconds.
 #[derive(Debug, Clone)]
 pub struct SimConfig {
     /// Seed of all randomness in the world.

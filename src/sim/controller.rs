@@ -12,8 +12,8 @@ use super::rng::Rng;
 use super::world::World;
 
 /// The largest number of seconds that GARM can turn into a duration. One more overflows, and GARM
-/// then creates runners for jobs at once (GARM.md §d). A copy of our own limit, like all of GARM's
-/// rules in the simulator, so that a wrong one fails a test.
+/// then creates runners for jobs at once (GARM.md §d). Like all of GARM's rules in the simulator,
+/// it is not shared with the program, so that a wrong limit there fails a test.
 const BACKOFF_MAX_S: u64 = 9_223_372_036;
 
 /// The controller's row, and the admin.

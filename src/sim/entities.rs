@@ -13,7 +13,7 @@ use super::world::World;
 const BALANCERS: [&str; 3] = ["", "roundrobin", "pack"];
 
 impl World {
-    /// `POST /organizations` and the like. GARM does not ask GitHub.
+    /// `POST /organizations` and the like. GARM does not check at GitHub that the entity exists.
     pub(super) fn create_entity(
         &mut self,
         kind: EntityType,
@@ -58,7 +58,8 @@ impl World {
         if let Some(entity) = self.entities.get_mut(&key) {
             entity.credentials = credentials;
             entity.agent_mode = agent_mode;
-            // None is installed yet, and GARM does not install those of an enterprise.
+            // No webhook is installed yet, except that of an enterprise, which GARM never installs
+            // itself.
             entity.hook = entity.hook.filter(|_| kind == EntityType::Enterprise);
             if !balancer.is_empty() {
                 entity.balancer = balancer;

@@ -31,7 +31,7 @@ const BODY_MAX: usize = 8 << 20;
 /// How long connections may stay busy after shutdown before they are cut.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How long half a response has to be sent.
+/// How long the first half of a response has to reach the peer before the connection is cut.
 const BEFORE_CUT: Duration = Duration::from_millis(20);
 
 /// A server that is bound and responds once [`SimServer::serve`] runs.
@@ -169,8 +169,9 @@ async fn answer(
     }
 }
 
-/// GARM's responses outside its API. The metrics need their own token (GARM.md §h) and agents their
-/// runner's. The simulated GitHub delivers webhooks directly; others are unsigned and ignored.
+/// GARM's responses outside its API. The metrics need their own token (GARM.md §h) and agents that
+/// of their runner. The simulated GitHub delivers webhooks directly; others are unsigned and
+/// ignored.
 fn outside(path: &str) -> ApiReply {
     let path = path.split_once('?').map_or(path, |parts| parts.0);
     match path.trim_end_matches('/') {

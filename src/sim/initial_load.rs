@@ -119,7 +119,7 @@ impl World {
     }
 
     /// Lets jobs arrive from now on, at an average interval of `every`, each with the labels of a
-    /// random enabled pool except runnerctl's own. Without an enabled pool none arrives.
+    /// random enabled pool, without those of runnerctl. If no pool is enabled, none arrives.
     pub fn keep_arriving(&mut self, every: Duration) {
         self.arrivals = Some(every);
         self.scheduler.add(self.now + every, Due::Arrival);

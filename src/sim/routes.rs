@@ -137,7 +137,7 @@ impl World {
         let body = request.body;
         match (request.method, rest) {
             ("GET", []) => {
-                // The only lists with filters: exact name, owner or endpoint.
+                // Filters by exact name, owner and endpoint.
                 let fits = |key: &str, value: &str| {
                     super::query::value(query, key)
                         .is_none_or(|wanted| wanted.is_empty() || wanted == value)

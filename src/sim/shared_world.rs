@@ -13,7 +13,8 @@ use super::stream::GarmEvent;
 use super::world::World;
 use crate::domain::poison::IgnorePoison;
 
-/// The longest time between two advances of the world, so that no request has much to catch up.
+/// The longest time between two advances of the world, so that no request has to simulate a long
+/// span first.
 pub(crate) const STEP: Duration = Duration::from_millis(100);
 
 /// The shortest time between two advances.

@@ -23,8 +23,8 @@ use super::stream::{EventBuffer, GarmEvent};
 use super::vms::VirtualMachine;
 use super::webhooks::{LANES, Webhook};
 
-/// GARM and GitHub in virtual time. It changes only in [`World::advance_to`] and [`World::handle`];
-/// the same seed, calls and times give the same world.
+/// GARM and GitHub in virtual time, which passes only in [`World::advance_to`]. The same seed,
+/// calls and times give the same world.
 #[derive(Debug)]
 pub struct World {
     pub(super) config: SimConfig,
@@ -228,7 +228,7 @@ impl World {
         &self.config.knobs
     }
 
-    /// Mutable access to the same. Waiting jobs are then assigned again.
+    /// Mutable access to the knobs. Also schedules an assignment of the waiting jobs.
     pub fn knobs_mut(&mut self) -> &mut Knobs {
         self.scheduler.add(self.now, Due::Assign);
         &mut self.config.knobs

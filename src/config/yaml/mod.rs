@@ -256,13 +256,14 @@ impl<'a> Builder<'a> {
             Inside::Map { pairs, seen, next } => match std::mem::replace(next, MappingState::Key) {
                 MappingState::Key => {
                     *next = take_key(&node, seen, &mut self.errors);
-                    // The same holds for keys inside a key that is a list or a mapping.
+                    // Keys inside a key that is a list or a mapping are never decoded, so they stay
+                    // hidden.
                     if !matches!(node.value().kind, NodeKind::Scalar(_)) {
                         hide_keys(&mut self.tokens, node.span.start);
                     }
                 }
                 MappingState::Value(key) => pairs.push((key, node)),
-                // Its keys are never decoded, so they stay hidden.
+                // The keys of a dropped value are never decoded either.
                 MappingState::Dropped => hide_keys(&mut self.tokens, node.span.start),
             },
         }
