@@ -11,7 +11,7 @@ use crate::render::document;
 use crate::render::style::{ERROR, HELP, paint};
 use crate::secrets;
 
-/// Why a command ends early. Only `cli/mod.rs` prints it.
+/// Why a command ends early. `cli/mod.rs` prints it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     pub exit: Exit,

@@ -74,7 +74,8 @@ fn parts(probed: &Manifest) -> Result<(&FleetFile, &DeclaredPool), Failure> {
     }
 }
 
-/// Reads the pools, the entities of every kind, and the templates if GARM has any.
+/// Reads the pools, the entities of every kind, the proxies, and the templates if this GARM has
+/// any.
 async fn read(client: &GarmClient) -> Result<Fleet, Failure> {
     let ask = FleetRequest {
         kinds: EntityKind::ALL.to_vec(),
@@ -129,7 +130,7 @@ impl UndeclarableSettings {
         if !self.unknown.keys.is_empty() {
             let keys = text::list(self.unknown.keys.iter().map(code), LISTED_MAX);
             warn(format!(
-                "this GARM's pools have {keys}, which this version of runnerctl does not know: it is left as it is, and lost when a pool is replaced"
+                "this GARM's pools have {keys}, which this version of runnerctl does not know: such settings stay as they are, and are lost when a pool is replaced"
             ));
         }
     }

@@ -187,8 +187,8 @@ impl Loaded {
         })
     }
 
-    /// The policy violations of the declared pools. `undeclared` pools count towards the limits of
-    /// the fleet.
+    /// The policy violations of the declared pools. The pools of `others` count towards the limits
+    /// of the fleet.
     pub fn violations(&self, others: UndeclaredPools) -> Vec<Problem> {
         self.policies.violations(&self.manifest, others)
     }

@@ -2,8 +2,8 @@
 //!
 //! Decides what a command line means, what is printed where, and how the program ends. Each command
 //! is one file with one function that returns an [`exit::Exit`] or a [`failure::Failure`]; only
-//! this file prints a failure and picks the code. A runtime is built only for commands that wait
-//! for I/O.
+//! this file prints the failure that ends a command and picks the code. A runtime is built only for
+//! commands that wait for I/O.
 
 pub mod anchor;
 pub mod apply;

@@ -161,8 +161,8 @@ impl Printer {
         screen().map(|size| size.1)
     }
 
-    /// Wraps `text` in `::stop-commands::` and its end on GitHub Actions if a line could be taken
-    /// for a command.
+    /// Wraps `text` in `::stop-commands::` and its end on GitHub Actions, unless it is an empty
+    /// line.
     fn guarded(&self, text: &str) -> String {
         let text = with_newline(text.to_owned());
         if self.host == OutputHost::Plain || text == "\n" {

@@ -1,4 +1,5 @@
-//! Reads the answer to the confirmation of an `apply` from the terminal.
+//! Reads answers from the terminal: the confirmation of an `apply`, and the values that `init`
+//! needs.
 
 use std::io::stdin;
 

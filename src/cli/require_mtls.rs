@@ -23,7 +23,8 @@ pub(super) async fn probes(
     Ok(Some(probes))
 }
 
-/// Fails (6) unless GARM refused every probe. An unreachable GARM is not a proof.
+/// Fails (6) unless the probes prove that mTLS is enforced. An unreachable GARM is not a proof.
+/// Passes if no probes were made.
 pub(super) fn check(probes: Option<&[Probe]>) -> Result<(), Failure> {
     match probes {
         Some(probes) if Proof::of(probes) != Proof::Enforced => {

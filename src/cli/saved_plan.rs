@@ -20,8 +20,8 @@ use super::context::Context;
 use super::failure::Failure;
 use super::paths::FilePaths;
 
-/// Reads the file. Fails with 64 if the command line selects files or pools, too, with 3 if the
-/// file is not a saved plan, and with 6 if another user may have written it.
+/// Reads the file. Fails with 64 if the command line selects pools with `--target` or a policy,
+/// too, with 3 if the file is not a saved plan, and with 6 if another user may have written it.
 pub fn read(path: &Path, args: &ApplyArgs, cx: Context<'_>) -> Result<SavedPlan, Failure> {
     if !args.targets.is_empty() || cx.settings.policy_is_on_the_line {
         return Err(brings_its_own());

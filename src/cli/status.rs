@@ -40,7 +40,7 @@ use super::prepare::log_fleet;
 use super::runner_kit::unread;
 use super::spinner::reading;
 
-/// Moves the cursor to the top left and clears the screen.
+/// Moves the cursor to the top left, and clears the screen and its scrollback.
 const CLEAR: &str = "\u{1b}[H\u{1b}[2J\u{1b}[3J";
 
 /// The inputs of each refresh.

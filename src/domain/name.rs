@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// The longest pool name: together with the longest fleet name and the longest prefix, the owner
-/// label still has at most 64 characters. Some of GARM's database back ends truncate there.
+/// label still has at most 64 characters, the width of GARM's column in MySQL and PostgreSQL.
 pub const POOL_NAME_MAX: usize = 28;
 
 /// The longest fleet name; see [`POOL_NAME_MAX`].

@@ -127,7 +127,7 @@ pub struct Runner {
     pub id: String,
     /// The name, which is unique in GARM.
     pub name: RunnerName,
-    /// `None` for an instance of a scale set.
+    /// GARM's id of its pool or scale set; `None` if GARM did not say.
     pub pool: Option<PoolId>,
     /// Name of the provider; empty for instances that GARM embeds in a pool.
     pub provider: String,
