@@ -1,5 +1,5 @@
-//! What `plan` prints beside the plan: the changed policies and the report on the requirements; also
-//! as part of a saved plan.
+//! What `plan` prints beside the plan: the changed policies and the report on the requirements;
+//! also as part of a saved plan.
 
 use serde_json::{Value, json};
 
@@ -21,7 +21,8 @@ pub(super) struct PlanReport {
 }
 
 impl PlanReport {
-    /// Prints the plan to stdout in the selected format. `apply` is the command line that applies it.
+    /// Prints the plan to stdout in the selected format. `apply` is the command line that applies
+    /// it.
     pub(super) fn print(
         &self,
         (plan, heading): (&Plan, &Heading),

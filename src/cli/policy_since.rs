@@ -1,4 +1,5 @@
-//! `plan --policy-since REV`: what has changed in the files since a git revision and is not in GARM.
+//! `plan --policy-since REV`: what has changed in the files since a git revision and is not in
+//! GARM.
 
 use std::path::Path;
 
@@ -25,8 +26,8 @@ pub(super) struct EarlierFiles {
 }
 
 /// Reads the pool files and the fleet file of the revision. A fleet file outside of the repository
-/// is taken as it is now. Fails with 64 for an unknown revision, with 3 if the revision does not have
-/// the files or they have errors, and with 1 if `git` is missing or fails.
+/// is taken as it is now. Fails with 64 for an unknown revision, with 3 if the revision does not
+/// have the files or they have errors, and with 1 if `git` is missing or fails.
 pub(super) async fn read(
     since: &str,
     places: &FilePaths,

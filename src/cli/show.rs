@@ -9,7 +9,8 @@ use super::saved_plan;
 use crate::domain::text::{code, escape};
 use crate::render::plan::Heading;
 
-/// Prints the saved plan. Fails with 3 if the file is not a saved plan, or one of an earlier version.
+/// Prints the saved plan. Fails with 3 if the file is not a saved plan, or one of an earlier
+/// version.
 pub fn run(args: &SavedPlanArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let path = args.plan_file.display().to_string();
     let saved = saved_plan::open(&args.plan_file)?;

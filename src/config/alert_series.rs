@@ -1,7 +1,8 @@
 //! The table of what an alert can watch.
 
 /// Declares [`AlertSeries`]: a row is
-/// `Variant = "word in the fleet file", "what to look at when it fires", "section of the runbook";`.
+/// `Variant = "word in the fleet file", "what to look at when it fires", "section of the
+/// runbook";`.
 macro_rules! alert_series {
     ($($(#[$doc:meta])* $variant:ident = $word:literal, $advice:expr, $section:literal;)+) => {
         /// What an alert watches: the closed list of DESIGN §6.

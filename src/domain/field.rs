@@ -384,8 +384,8 @@ pub fn field(key: &str) -> Option<&'static Field> {
     FIELDS.iter().find(|field| field.key == key)
 }
 
-/// The fields that GARM changes in place, in the order of the table. The level is not among them: it
-/// is [`stored_field::LEVEL`].
+/// The fields that GARM changes in place, in the order of the table. The level is not among them:
+/// it is [`stored_field::LEVEL`].
 pub fn stored_fields() -> impl Iterator<Item = (&'static str, &'static StoredField)> {
     FIELDS.iter().filter_map(|field| match &field.mutability {
         Mutability::Update(stored) | Mutability::UpdateAndOutdate(stored) => {

@@ -1,5 +1,5 @@
-//! Which pool in GARM a name of the fleet refers to. `plan`, `apply`, `status` and `watch` share this
-//! decision.
+//! Which pool in GARM a name of the fleet refers to. `plan`, `apply`, `status` and `watch` share
+//! this decision.
 //!
 //! GARM does not enforce uniqueness (GARM.md §b): an interrupted create, or two runs at once, can
 //! leave several pools with the same label. A pool is *unused* if it is as a create leaves it

@@ -1,7 +1,7 @@
 //! How the fields of a pool that GARM changes in place are read and requested.
 //!
-//! The rows of [`super::field::FIELDS`] refer to these, so that a plan, the writer and the audit log
-//! treat a new field without code of their own.
+//! The rows of [`super::field::FIELDS`] refer to these, so that a plan, the writer and the audit
+//! log treat a new field without code of their own.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use super::pool::{NO_PROXY, PoolChange, PoolSpec};
 
 #[derive(Debug, Clone, Copy)]
 pub struct StoredField {
-    /// The value as it is compared and recorded: labels in lower case, durations in GARM's unit, and
-    /// null for none.
+    /// The value as it is compared and recorded: labels in lower case, durations in GARM's unit,
+    /// and null for none.
     pub live: fn(&PoolSpec) -> Value,
     /// The value as a plan shows it.
     pub shown: fn(&PoolSpec) -> Value,

@@ -241,8 +241,8 @@ impl GarmClient {
         self.send(Method::Put, pool_path(id)?, body, reader).await.map(|(output, _)| output)
     }
 
-    /// Deletes an empty pool or scale set. GARM also reports success for one that does not exist, and
-    /// for a scale set that it keeps because GitHub did not answer.
+    /// Deletes an empty pool or scale set. GARM also reports success for one that does not exist,
+    /// and for a scale set that it keeps because GitHub did not answer.
     pub async fn delete_pool(&self, id: &PoolId) -> Result<(), GarmError> {
         self.send(Method::Delete, pool_path(id)?, None, DocumentReader::new(nothing)).await
     }

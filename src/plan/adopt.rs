@@ -79,9 +79,9 @@ impl<'a> Adoptions<'a> {
     }
 }
 
-/// Whether the name has a pool already: in force, retired, or created by a replace that can go on. A
-/// replacement that does not fit does not count: it is a leftover, and once it is deleted the next
-/// run must come to the same answer.
+/// Whether the name has a pool already: in force, retired, or created by a replace that can go on.
+/// A replacement that does not fit does not count: it is a leftover, and once it is deleted the
+/// next run must come to the same answer.
 fn is_done(pool: &DesiredPool, owners: &Owners<'_>, index: &Index<'_>) -> bool {
     let Some(claims) = owners.of(&pool.name) else { return false };
     let entities = index.entities(&pool.entity);

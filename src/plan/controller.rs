@@ -48,8 +48,8 @@ pub(super) fn step(context: &PlanContext<'_>) -> Option<Step> {
     })
 }
 
-/// Enabled pools whose jobs a longer backoff delays: only GARM itself starts their runners, or their
-/// own policy waits longer than GARM does now.
+/// Enabled pools whose jobs a longer backoff delays: only GARM itself starts their runners, or
+/// their own policy waits longer than GARM does now.
 #[derive(Default)]
 struct Slowed {
     /// Pools that autoscale, each with the longest wait.
@@ -100,8 +100,8 @@ fn slowed(context: &PlanContext<'_>, live: Duration) -> Slowed {
     }
 }
 
-/// The pool, and how long a lone job may wait there for its runner to be started, if that is longer than
-/// GARM's backoff.
+/// The pool, and how long a lone job may wait there for its runner to be started, if that is longer
+/// than GARM's backoff.
 fn patient(desired: &DesiredPool, live: Duration) -> Option<String> {
     let scale = &desired.scale;
     let longest = if scale.scale_up_threshold == 0 {

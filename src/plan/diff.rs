@@ -1,7 +1,7 @@
 //! The differences between an existing pool and the desired one.
 //!
-//! The table of fields ([`crate::domain::field`]) says which fields there are, how they are read and
-//! requested, and what changing them means.
+//! The table of fields ([`crate::domain::field`]) says which fields there are, how they are read
+//! and requested, and what changing them means.
 
 use std::collections::BTreeSet;
 

@@ -128,8 +128,8 @@ async fn read_entities(
     Ok(entities)
 }
 
-/// Whether exactly one of the entities with pools is the one that a file names, and is in `keys`. If
-/// a second entity of that name exists at another endpoint without a pool, the fleet's own pools
+/// Whether exactly one of the entities with pools is the one that a file names, and is in `keys`.
+/// If a second entity of that name exists at another endpoint without a pool, the fleet's own pools
 /// have decided between the two.
 fn stands_for(named: &EntityRef, keys: &BTreeSet<EntityKey>, pools: &[Pool]) -> bool {
     let found: BTreeSet<&EntityKey> = pools

@@ -64,8 +64,8 @@ pub(super) fn if_there<T>(answer: Result<T, GarmError>) -> Result<Option<T>, Gar
 /// of pools.
 const RECENT_FACTOR: u32 = 10;
 
-/// Reading lists takes at most this fraction of an apply's time, after the first [`BURST`]. With more
-/// pools a list takes longer, and more creates wait for each one.
+/// Reading lists takes at most this fraction of an apply's time, after the first [`BURST`]. With
+/// more pools a list takes longer, and more creates wait for each one.
 const SHARE: u32 = 5;
 
 /// This much reading is never delayed.

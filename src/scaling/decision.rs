@@ -126,7 +126,8 @@ pub struct RuleResults {
 }
 
 impl RuleResults {
-    /// Whether an idle runner of a full pool makes room for a probe: no place becomes free by itself.
+    /// Whether an idle runner of a full pool makes room for a probe: no place becomes free by
+    /// itself.
     pub fn makes_room(&self, counts: &RunnerCounts) -> bool {
         let is_tried = self.circuit.open.is_none() && self.hand_out.tried > 0;
         let leaving = counts.leaving + counts.ended + counts.suspect;

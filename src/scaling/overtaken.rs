@@ -1,6 +1,6 @@
-//! Runners that boot for far longer than a younger runner of their pool did. Their VMs probably hang,
-//! so neither jobs nor the floor may count on them. They stay until `boot_grace` is over, because
-//! they may still become idle.
+//! Runners that boot for far longer than a younger runner of their pool did. Their VMs probably
+//! hang, so neither jobs nor the floor may count on them. They stay until `boot_grace` is over,
+//! because they may still become idle.
 //!
 //! Only the arrival of a younger runner shows this. If every boot in a cloud has become slow, more
 //! runners would not help, and nothing would limit their number; where none has arrived, single
@@ -17,7 +17,8 @@ use super::runner_state::RunnerState;
 /// them can overtake the others.
 const TOGETHER: Duration = Duration::from_secs(5);
 
-/// A runner may boot for twice as long as the runner that overtook it, and for this time in any case.
+/// A runner may boot for twice as long as the runner that overtook it, and for this time in any
+/// case.
 pub(super) const AT_LEAST: Duration = Duration::from_secs(30);
 
 /// A runner that has become idle.

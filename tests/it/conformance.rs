@@ -1,5 +1,5 @@
-//! Assertions about GARM's API, run against the simulated GARM and, if `RUNNERCTL_TEST_GARM` names a
-//! file that describes one, against a real GARM (`tests/README.md`).
+//! Assertions about GARM's API, run against the simulated GARM and, if `RUNNERCTL_TEST_GARM` names
+//! a file that describes one, against a real GARM (`tests/README.md`).
 //!
 //! They use HTTP and JSON directly, so that a misspelt key cannot pass in both the client and the
 //! simulator. Where the simulator and GARM disagree, GARM is right.
@@ -18,8 +18,8 @@ mod settings;
 use garm::Garm;
 use runnerctl::sim::{GarmDatabase, GarmVariant, GarmVersion};
 
-/// The simulated GARMs: release and main on SQLite, and main on PostgreSQL, which the release does not
-/// support.
+/// The simulated GARMs: release and main on SQLite, and main on PostgreSQL, which the release does
+/// not support.
 const VARIANTS: [GarmVariant; 3] = [
     GarmVariant { version: GarmVersion::V0_2_1, database: GarmDatabase::Sqlite },
     GarmVariant { version: GarmVersion::Main, database: GarmDatabase::Sqlite },

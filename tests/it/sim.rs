@@ -1,5 +1,5 @@
-//! The simulated GARM: its JSON keys, its setup states, its loops over minutes and hours, its HTTP and
-//! in-memory transports, and the sandbox.
+//! The simulated GARM: its JSON keys, its setup states, its loops over minutes and hours, its HTTP
+//! and in-memory transports, and the sandbox.
 
 mod asked;
 mod doors;

@@ -38,8 +38,8 @@ use crate::reconcile::watch::{Incident, WatchCommand};
 use crate::render::words::count;
 use crate::scaling::RowChange;
 
-/// Interval at which the head of the chain is logged, so that a copy of the log can be compared with
-/// the file.
+/// Interval at which the head of the chain is logged, so that a copy of the log can be compared
+/// with the file.
 const HEAD_EVERY: Duration = Duration::from_mins(5);
 
 /// Interval at which a file without a record is checked for a head to anchor.
@@ -85,9 +85,10 @@ pub(super) struct AuditFeedContext {
 }
 
 impl AuditFeed {
-    /// Starts the thread that writes the audit file. Returns the feed, the destination of the loop's
-    /// own records, and the task that reports and anchors the head. Without an audit file the feed
-    /// drops what it is given, and there is no task. Fails (1) if the thread cannot be started.
+    /// Starts the thread that writes the audit file. Returns the feed, the destination of the
+    /// loop's own records, and the task that reports and anchors the head. Without an audit file
+    /// the feed drops what it is given, and there is no task. Fails (1) if the thread cannot be
+    /// started.
     pub(super) fn open(
         destination: AuditDestination,
         fleet: &FleetName,

@@ -1,5 +1,5 @@
-//! Observes the loop and passes what it reports to the metrics, the log, the alerts, the status page
-//! and the audit file.
+//! Observes the loop and passes what it reports to the metrics, the log, the alerts, the status
+//! page and the audit file.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};

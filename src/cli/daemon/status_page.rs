@@ -1,7 +1,8 @@
-//! The status page: collects the data of `/` and `/pools/NAME`, which `render::page` turns into HTML.
+//! The status page: collects the data of `/` and `/pools/NAME`, which `render::page` turns into
+//! HTML.
 //!
-//! The loop only passes on values that it has anyway. Pages are rendered outside the loop, and a lock
-//! is held only to copy the value behind it.
+//! The loop only passes on values that it has anyway. Pages are rendered outside the loop, and a
+//! lock is held only to copy the value behind it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -114,7 +115,8 @@ impl PageHistory {
 }
 
 impl StatusPages {
-    /// Collects the sources from the parts of the service, and registers the pages with the listener.
+    /// Collects the sources from the parts of the service, and registers the pages with the
+    /// listener.
     pub(super) fn open(parts: &DaemonParts) -> Arc<Self> {
         let pages = Arc::new(Self {
             origin: WatchedFleet {

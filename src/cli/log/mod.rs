@@ -1,8 +1,8 @@
 //! Logging: every command logs through `tracing`, and one layer formats the events.
 //!
-//! `-v` logs each step, `-vv` also each request to GARM, `-vvv` also each decision. `watch` logs its
-//! work without a flag; there `-v` adds the details of that work. stderr takes the lines, except
-//! under `watch -o json`, whose result is the log: one object per line on stdout.
+//! `-v` logs each step, `-vv` also each request to GARM, `-vvv` also each decision. `watch` logs
+//! its work without a flag; there `-v` adds the details of that work. stderr takes the lines,
+//! except under `watch -o json`, whose result is the log: one object per line on stdout.
 
 mod fields;
 mod format;
@@ -48,7 +48,8 @@ impl LogHandle {
     }
 }
 
-/// Installs the subscriber of this process. Errors when `watch` cannot start the thread that writes.
+/// Installs the subscriber of this process. Errors when `watch` cannot start the thread that
+/// writes.
 pub(super) fn start(
     source: LogSource,
     verbose: u8,

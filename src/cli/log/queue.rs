@@ -1,5 +1,6 @@
-//! Writes the log of `watch` on a separate thread, so that a stalled reader does not block the loop.
-//! Records that do not fit into the queue are counted, and the log reports how many were lost.
+//! Writes the log of `watch` on a separate thread, so that a stalled reader does not block the
+//! loop. Records that do not fit into the queue are counted, and the log reports how many were
+//! lost.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

@@ -38,8 +38,8 @@ pub enum TemplatesRequest {
     IfSupported,
 }
 
-/// The pools whose `extra_specs` to read. An entity that is read by its id contains them for all its
-/// pools (measured), so each entity with such a pool costs one request.
+/// The pools whose `extra_specs` to read. An entity that is read by its id contains them for all
+/// its pools (measured), so each entity with such a pool costs one request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum SpecsRequest {
     #[default]

@@ -24,8 +24,8 @@ pub(super) fn read_entities_by_id(
         .buffered(AT_ONCE)
 }
 
-/// Reads one by one the requested pools that no entity contained: they belong to an entity of a kind
-/// that was not requested, or this GARM returns less.
+/// Reads one by one the requested pools that no entity contained: they belong to an entity of a
+/// kind that was not requested, or this GARM returns less.
 pub(super) async fn read_rest(
     client: &GarmClient,
     wanted: &HashSet<PoolId>,

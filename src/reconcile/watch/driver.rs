@@ -74,8 +74,8 @@ pub async fn watch(
                 Effect::Read(wanted) => read(&client, wanted, &machine),
             });
         }
-        // Writes are started before observers are notified, which takes longer than the decision in a
-        // large fleet. The poll below picks up any wake-up that is missed here.
+        // Writes are started before observers are notified, which takes longer than the decision in
+        // a large fleet. The poll below picks up any wake-up that is missed here.
         let done = works.next().now_or_never().flatten();
         let now = Instant::now();
         machine.tell(now);

@@ -213,8 +213,8 @@ proptest! {
         let mut sight = Sight { fleet: empty, ..sight };
         let mut heard = fleet_index(&sight);
         let (_, now) = pass(&mut sight, &mut heard, ScalingState::new(), &run);
-        // Only an index that received the events knows since when a busy runner had been idle, and how
-        // long another one took to boot.
+        // Only an index that received the events knows since when a busy runner had been idle, and
+        // how long another one took to boot.
         sight.fleet.observed_at = now;
         let mut first = fleet_index(&sight);
         for index in [&heard, &first] {

@@ -226,8 +226,8 @@ fn a_late_job_whose_runners_all_boot_for_long_gets_one_more_in_growing_intervals
     assert_eq!(scene.look(500).rules.need, 0);
 }
 
-/// A pool whose first runner is idle and then active at these times, when a second job comes; another
-/// runner is created at the third.
+/// A pool whose first runner is idle and then active at these times, when a second job comes;
+/// another runner is created at the third.
 fn beside_a_known_boot([idle, active, created]: [i64; 3]) -> Scene {
     let mut scene = Scene::without_floor();
     scene.policy().max_queue_wait = Some(secs(30));

@@ -211,7 +211,8 @@ async fn four_thousand_adoptions_take_at_most_4_4_times_as_long_as_a_thousand() 
             let pool = rig.make(&spec).await;
             steps.push(adopt(&format!("p{number}"), &pool.id));
         }
-        // `import` reads the same list as one document; 2 MiB were too few for 4,000 pools.
+        // `import` reads the same list as one document; a limit of 2 MiB was too low for 4,000
+        // pools.
         rig.client.unknown_of_pools().await.unwrap();
         let door = Arc::new(SlowLists::new(&rig, Duration::from_nanos(200)));
         let began = tokio::time::Instant::now();

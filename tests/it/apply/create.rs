@@ -33,7 +33,7 @@ async fn a_pool_is_made_disabled_and_then_switched_on() {
     assert_eq!(rig.records()[2..], ["intent update pool", "outcome update pool done"]);
 }
 
-/// Each of 2,000 creates waited for three lists, which eight of them shared: 43 s of work.
+/// Each create once waited for three lists, which eight creates shared: 2,000 creates took 43 s.
 #[tokio::test(start_paused = true)]
 async fn four_times_as_many_creates_take_four_times_as_long_and_few_more_lists() {
     let mut took = Vec::new();

@@ -20,7 +20,7 @@ impl Delays {
         Arc::new(Self { inner, state: AtomicU64::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)) })
     }
 
-    /// The generator splitmix64, seeded per request.
+    /// The next number of the generator splitmix64, as a delay.
     fn next(&self) -> Duration {
         let mut z = self
             .state

@@ -1,5 +1,5 @@
 //! The JSON Schema and the decoder agree: each accepts what the other accepts, except for the few
-//! rules that a schema cannot express (`GAPS`).
+//! rules that a schema cannot express ([`is_gap`]).
 
 use std::sync::LazyLock;
 
@@ -24,7 +24,8 @@ fn source(document: &Value) -> SourceFile {
     SourceFile { path: "a.yaml".into(), text: document.to_string() }
 }
 
-/// A schema cannot express errors that depend on several values.
+/// Whether the decoder accepts a file, apart from errors that depend on several values, which a
+/// schema cannot express.
 fn is_accepted(manifest: &Manifest) -> bool {
     let is_leaf = |code: &str| !code.starts_with("RC05") || code == "RC0503" || code == "RC0513";
     !manifest.problems.iter().any(|it| it.severity == Severity::Error && is_leaf(it.code.text()))
@@ -50,7 +51,7 @@ fn pool_with(key: &str, value: &Value) -> Value {
     json!({ "pools": [pool] })
 }
 
-/// A fleet file that contains every key once.
+/// A fleet file with most of the keys.
 fn fleet() -> Value {
     json!({
         "fleet": "acme",
@@ -317,7 +318,8 @@ const TEXTS: &[&str] = &[
     "hunter2",
 ];
 
-/// What the decoder refuses and a schema cannot express: `(pool key or any, value)`.
+/// Whether this is a value that the decoder refuses and the schema accepts, because it cannot
+/// express the rule.
 fn is_gap(value: &Value) -> bool {
     // Sums of durations beyond the limit, and hosts that are valid in form only.
     matches!(value.as_str(), Some("30d1s" | "http://127.0.0.256" | "https://127.0.0.256"))

@@ -66,7 +66,7 @@ async fn entities_can_be_looked_up_by_name() {
         let name = all[0]["name"].as_str().unwrap();
         assert_eq!(garm.get(&format!("/organizations?name={name}")).await, all);
         assert_eq!(garm.get("/organizations?name=no-such-name").await, json!([]));
-        // No other list has filters or pages.
+        // No list has pages: such parameters are ignored.
         let whole = garm.get("/templates").await;
         assert_eq!(garm.get("/templates?page=7&pageSize=1").await, whole);
     })

@@ -317,7 +317,7 @@ impl Garm {
     }
 }
 
-/// The fields of both, the second's first.
+/// The fields of both objects; those of the second take precedence.
 pub(super) fn merged(mut body: Value, fields: Value) -> Value {
     let Value::Object(fields) = fields else { panic!("{fields} is not an object") };
     body.as_object_mut().unwrap().extend(fields);

@@ -117,7 +117,7 @@ async fn an_inconsistent_change_is_refused() {
             let answer = garm.ask("PUT", &path, Some(&json!({ "template_id": template }))).await;
             garm.assert_refused(&answer, (500, "Server error", ""), "an unknown template");
         }
-        // The lower of the two is accepted: GARM refuses 0 only at its start.
+        // A `max_runners` of 0 is accepted here: GARM refuses it only when a pool is created.
         garm.put(id(&pool), json!({ "min_idle_runners": 0, "max_runners": 0 })).await;
         garm.remove(id(&pool)).await;
     })

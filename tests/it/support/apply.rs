@@ -168,7 +168,7 @@ impl ApplyRig {
         fleet.pools.iter().map(|it| shown(it, fleet.runners_of(&it.id).count())).collect()
     }
 
-    /// The writes that reached GARM, as `METHOD path body`; ids are replaced by `ID`.
+    /// The writes that reached GARM, as `METHOD path body`.
     pub(crate) fn writes(&self) -> Vec<String> {
         self.memory.with(|world| {
             let writes = world.requests().iter().filter(|it| it.is_write());

@@ -8,8 +8,8 @@ use runnerctl::domain::name::{FleetName, PoolName};
 use runnerctl::domain::pool::PoolSpec;
 use runnerctl::sim::{Knobs, SimConfig};
 
-/// The specification's policy: 2 to 20 runners, more when more than 5 jobs have waited for 30 s, and
-/// one less after 10 minutes of idleness.
+/// The specification's policy: 2 to 20 runners, more when more than 5 jobs have waited for 30 s,
+/// and one less after 10 minutes of idleness.
 pub(crate) fn policy() -> ScalePolicy {
     ScalePolicy {
         min_runners: 2,
@@ -57,8 +57,8 @@ pub(crate) fn spec(pool: &str, labels: Labels, policy: &ScalePolicy) -> PoolSpec
     PoolSpec { flavor: "m5.large".into(), ..plain(pool, labels, (level, policy.max_runners)) }
 }
 
-/// A GARM whose own backoff leaves scaling to the loop, as in the examples of the specification, and
-/// a GitHub that assigns a job 1.5 s after a runner is free for it.
+/// A GARM whose own backoff leaves scaling to the loop, as in the examples of the specification,
+/// and a GitHub that assigns a job 1.5 s after a runner is free for it.
 pub(crate) fn config(seed: u64) -> SimConfig {
     let assign_delay = Duration::from_millis(1_500);
     SimConfig {

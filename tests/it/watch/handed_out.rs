@@ -125,8 +125,9 @@ async fn jobs_cancelled_unheard_in_a_quiet_pool_hold_two_runners_and_are_named()
     wait(14 * 60).await;
     let (_, idle, other) = rig.runner_counts().await;
     assert!(idle + other <= 2, "what GARM has built is let go: {idle} {other}");
-    // Our runners, GARM's two attempts, one for the real job, and probes: four in the ten minutes before the
-    // jobs are given up, and five after the start of the real job, in intervals that double.
+    // Our runners, GARM's two attempts, one for the real job, and probes: four in the ten minutes
+    // before the jobs are given up, and five after the start of the real job, in intervals that
+    // double.
     assert!(rig.tally().vms <= 3 * 8 + 1 + 9, "{:?}", rig.tally());
 }
 

@@ -8,7 +8,7 @@ use runnerctl::reconcile::watch::{
 
 use crate::support::scaling_loop::{LoopRig, name, policy, steady, wait};
 
-/// A loop that keeps 12 idle runners, ten of them beyond the minimum.
+/// A loop that keeps 12 idle runners in a pool whose minimum is 0.
 async fn held() -> (LoopRig, crate::support::scaling_loop::RunningLoop) {
     let rig = LoopRig::new(policy()).await;
     rig.set_level(12).await;
@@ -25,7 +25,7 @@ fn changed(roll: DeclaredPools, change: impl FnOnce(&mut DeclaredScaling)) -> De
     roll
 }
 
-/// Twelve idle runners were kept forever.
+/// Such a level was once never lowered, so that twelve idle runners were kept forever.
 #[tokio::test(start_paused = true)]
 async fn a_held_level_is_lowered_when_the_pool_leaves_by_a_reload() {
     for case in ["gone", "autoscale", "disabled"] {
@@ -37,7 +37,6 @@ async fn a_held_level_is_lowered_when_the_pool_leaves_by_a_reload() {
         };
         watch.order(WatchCommand::Reload(roll)).await;
         wait(10).await;
-        // The minimum, or the part of it that is not idle already, for a pool without a file.
         let level = rig.level().await;
         assert!(level <= 2, "{case}: {level}");
         assert_eq!(watch.heard.deeds().last().unwrap(), &format!("lower 12 {level} done"));

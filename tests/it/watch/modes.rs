@@ -229,7 +229,7 @@ async fn a_quiet_fleet_costs_four_requests_a_resync_and_a_handful_in_five_minute
     let _watch = rig.start(steady());
     wait(60).await;
     rig.forget();
-    // An hour contains ten reads of GARM's health.
+    // In an hour the controller and the entities are read twelve times.
     tokio::time::sleep(RESYNC * 120).await;
     let expected = [
         ("GET /controller-info", 12),

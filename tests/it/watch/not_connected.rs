@@ -79,7 +79,7 @@ async fn one_job_beside_idle_runners_that_never_take_it_finds_them_out_by_a_prob
     assert_eq!(rig.waits(&jobs), [1, 1]);
 }
 
-/// Eight jobs in a pool of six whose runners are never online for the first minute.
+/// Eight jobs in a pool of six runners, none of which comes online in the first minute.
 async fn a_full_pool_for_a_minute(who: Who) -> (Vec<u64>, LoopRig, Option<RunningLoop>) {
     let policy =
         ScalePolicy { max_runners: 6, max_queue_wait: Some(Duration::from_secs(30)), ..small() };

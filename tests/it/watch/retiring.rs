@@ -65,7 +65,7 @@ async fn a_runner_is_observed_idle_for_two_seconds_and_read_again_before_its_rem
     assert!(delete.at.duration_since(read.at).as_millis() < 100, "{read:?} {delete:?}");
 }
 
-/// GitHub has given the runner a job, and GARM learns of it ten seconds later.
+/// GitHub has given the runners jobs, and GARM learns of them 30 s later.
 #[tokio::test(start_paused = true)]
 async fn busy_is_a_normal_answer_and_the_job_lives() {
     let rig = four_idle().await;
@@ -85,7 +85,8 @@ async fn busy_is_a_normal_answer_and_the_job_lives() {
     assert!((1..=4).contains(&busy), "a busy runner is not asked again and again: {asks:?}");
 }
 
-/// One of three has a job that GARM does not know of: the other two are removed on time.
+/// One of the three runners beyond the minimum has a job that GARM does not know of: the other two
+/// are removed on time.
 #[tokio::test(start_paused = true)]
 async fn a_busy_runner_does_not_block_the_others() {
     let rig = four_idle().await;

@@ -26,7 +26,7 @@ async fn a_level_that_garm_does_not_follow_is_sent_again_with_the_labels() {
     wait(125).await;
     let resent = watch.heard.deeds().iter().filter(|it| **it == "resend 12 done").count();
     assert_eq!(resent, 3, "{:?}", watch.heard.deeds());
-    // GARM's credentials are checked sooner than after five minutes.
+    // GARM's entities are read sooner than after five minutes.
     assert!(rig.asked().contains(&"GET /organizations".to_owned()));
 }
 
