@@ -1,8 +1,7 @@
 //! The table of what an alert can watch.
 
-/// Declares [`AlertSeries`]: a row is
-/// `Variant = "word in the fleet file", "what to look at when it fires", "section of the
-/// runbook";`.
+/// Declares [`AlertSeries`]. A row is `Variant = "word", advice, "section";`: the word in the fleet
+/// file, what to look at when the alert fires, and the section of the runbook.
 macro_rules! alert_series {
     ($($(#[$doc:meta])* $variant:ident = $word:literal, $advice:expr, $section:literal;)+) => {
         /// What an alert watches: the closed list of DESIGN §6.
