@@ -24,10 +24,11 @@ use runnerctl::sim::in_memory::InMemoryWorld as Door;
 use runnerctl::sim::{InitialLoad, SimConfig, World};
 use tokio::runtime::Runtime;
 
-const WHOLE: InitialLoad = InitialLoad { pools: 1_000, runners: 10_000, jobs: 5_000 };
+const WHOLE: InitialLoad =
+    InitialLoad { pools: 1_000, runners: 10_000, jobs: 5_000, scale_sets: 0 };
 
 /// The same jobs, all for one pool.
-const CROWD: InitialLoad = InitialLoad { pools: 1, runners: 20, jobs: 5_000 };
+const CROWD: InitialLoad = InitialLoad { pools: 1, runners: 20, jobs: 5_000, scale_sets: 0 };
 
 /// Answers that were given once, again without the work of making them.
 struct Recorded {

@@ -19,11 +19,14 @@ use crate::host::clock::Clock;
 use crate::host::signals::{Signal, Signals};
 use crate::render::words::count;
 use crate::sim::http::SimServer;
-use crate::sim::{InitialLoad, SimConfig, World};
+use crate::sim::{InitialLoad, Knobs, SimConfig, World};
 
 /// `minimum_job_age_backoff` in the written fleet file, as in every example: `watch` scales by the
 /// pools' policies, and GARM's own scaling is the safety net.
 const BACKOFF: &str = "5m";
+
+/// Fraction of scale sets whose first burst of jobs GARM leaves without a runner, as measured.
+const STALL_RATE: f64 = 0.07;
 
 /// The largest number each of requests, log entries and ended jobs that are kept for `/_lab`: a
 /// sandbox may run for weeks.
@@ -41,12 +44,18 @@ pub async fn run(args: &SandboxArgs, cx: Context<'_>) -> Result<Exit, Failure> {
         start: Clock::Real.now(),
         history: HISTORY,
         password: format!("{:016x}{:016x}", random(), random()),
+        knobs: Knobs { first_burst_stall_rate: STALL_RATE, ..Knobs::default() },
         ..SimConfig::default()
     };
     let password = config.password.clone();
     let pools = pools_wanted(args.pools.as_deref())?;
     let mut world = World::new(config.clone());
-    world.load(InitialLoad { pools, runners: args.runners, jobs: args.jobs });
+    world.load(InitialLoad {
+        pools,
+        runners: args.runners,
+        jobs: args.jobs,
+        scale_sets: args.scale_sets,
+    });
     if let Some(every) = args.arrivals {
         world.keep_arriving(every);
     }

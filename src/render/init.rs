@@ -143,8 +143,7 @@ defaults:
 watch:
   listen: 127.0.0.1:9477
 
-# Where `watch` sends alerts; without it, `runnerctl validate` warns. If Prometheus sends the alerts,
-# write `receivers: {{}}`.
+# Where alerts go:
 #
 # receivers:
 #   oncall:

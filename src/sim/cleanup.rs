@@ -81,7 +81,7 @@ impl World {
     }
 
     fn timeout_of(&self, key: InstanceRowKey) -> Duration {
-        let pool = self.instances.get(&key).and_then(|instance| self.pools.get(&instance.pool));
+        let pool = self.instances.get(&key).and_then(|instance| self.pool_of(instance));
         let minutes = pool.map_or(20, super::pool::PoolRow::timeout_minutes);
         Duration::from_secs(minutes.saturating_mul(60))
     }

@@ -34,6 +34,10 @@ pub struct SimConfig {
     /// are kept.
     pub history: usize,
     pub variant: GarmVariant,
+    /// What all entities belong to.
+    pub forge: Forge,
+    /// The runner groups at GitHub.
+    pub runner_groups: Vec<String>,
     /// How GitHub and the providers behave.
     pub knobs: Knobs,
 }
@@ -47,6 +51,8 @@ pub struct GarmVariant {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum GarmVersion {
+    /// Release v0.1.8, of which only the absence of scale sets is simulated.
+    V0_1_8,
     /// Release v0.2.1: a failed create is not retried, and a webhook about a job that no pool
     /// serves returns 500.
     V0_2_1,
@@ -59,8 +65,28 @@ impl GarmVersion {
     /// The version that `GET /controller-info` returns.
     pub fn word(self) -> &'static str {
         match self {
+            Self::V0_1_8 => "v0.1.8",
             Self::V0_2_1 => "v0.2.1",
             Self::Main => "v0.2.1-main",
+        }
+    }
+}
+
+/// What hosts the repositories.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Forge {
+    #[default]
+    GitHub,
+    /// Has no scale sets. Only the kind of endpoint and that refusal are simulated.
+    Gitea,
+}
+
+impl Forge {
+    /// The word in the fields `endpoint_type` and `forge_type`.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::GitHub => "github",
+            Self::Gitea => "gitea",
         }
     }
 }
@@ -106,6 +132,8 @@ impl Default for SimConfig {
             token_lifetime: Duration::from_secs(24 * 3600),
             history: usize::MAX,
             variant: GarmVariant::default(),
+            forge: Forge::GitHub,
+            runner_groups: vec!["Default".into()],
             knobs: Knobs::default(),
         }
     }
@@ -167,6 +195,25 @@ pub struct Knobs {
     pub event_late_rate: f64,
     #[serde(rename = "event_late_s", with = "seconds")]
     pub event_late_by: Duration,
+    /// From a change of a scale set's job to the message about it.
+    #[serde(rename = "message_delay_s", with = "seconds")]
+    pub message_delay: Duration,
+    /// Fraction of messages that are lost for good.
+    pub message_loss_rate: f64,
+    /// Fraction of messages that GARM gets twice.
+    pub message_twice_rate: f64,
+    /// Fraction of messages that are delayed, so that later ones overtake them.
+    pub message_late_rate: f64,
+    /// How much later a delayed or repeated message arrives.
+    #[serde(rename = "message_late_s", with = "seconds")]
+    pub message_late_by: Duration,
+    /// Fraction of scale sets whose first burst of jobs GARM's worker does not see, since an older
+    /// row arrives last (measured: 7 of 95).
+    pub first_burst_stall_rate: f64,
+    /// The same for later bursts (measured: 0 of 40).
+    pub later_burst_stall_rate: f64,
+    /// Whether webhooks are sent for the jobs of scale sets as well.
+    pub scale_set_webhooks: bool,
     /// Fraction of GARM's calls to GitHub that fail.
     pub api_fail_rate: f64,
     pub api_fail_status: u16,
@@ -212,6 +259,14 @@ impl Default for Knobs {
             event_loss_rate: 0.0,
             event_late_rate: 0.02,
             event_late_by: Duration::from_millis(5),
+            message_delay: Duration::from_millis(50),
+            message_loss_rate: 0.0,
+            message_twice_rate: 0.0,
+            message_late_rate: 0.0,
+            message_late_by: Duration::from_secs(1),
+            first_burst_stall_rate: 0.0,
+            later_burst_stall_rate: 0.0,
+            scale_set_webhooks: false,
             api_fail_rate: 0.0,
             api_fail_status: 500,
             pat: String::new(),

@@ -165,9 +165,18 @@ impl World {
                 .text("state", vm.state)
                 .end()
         });
+        let sets = self.github.scale_sets.iter().map(|(id, set)| {
+            Object::new()
+                .number("id", *id)
+                .text("name", &set.name)
+                .truth("session", Truth(self.has_session(*id)))
+                .number("assigned", self.assigned_jobs(*id))
+                .end()
+        });
         Object::new()
             .raw("jobs", &counts(&statuses))
             .raw("conclusions", &counts(&conclusions))
+            .raw("scale_sets", &list(sets))
             .raw("runners", &list(runners))
             .raw("vms", &list(vms))
             .end()

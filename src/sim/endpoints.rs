@@ -1,6 +1,7 @@
 //! The GitHub endpoints of GARM (measured).
 
 use super::body::Body;
+use super::config::Forge;
 use super::entity::EndpointRow;
 use super::json::list;
 use super::reply::{ApiRefusal, ApiReply};
@@ -61,6 +62,7 @@ impl World {
             api_url: urls.api.unwrap_or_default(),
             upload_url: urls.upload.unwrap_or_default(),
             base_url: urls.base.unwrap_or_default(),
+            forge: Forge::GitHub,
             created_at: self.now,
             updated_at: self.now,
         };

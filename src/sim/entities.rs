@@ -36,7 +36,7 @@ impl World {
         ];
         if let Some((_, what)) = missing.into_iter().find(|rule| rule.0) {
             // The release returns a 500 without a reason (measured).
-            if what == "missing secret" && self.config.variant.version == GarmVersion::V0_2_1 {
+            if what == "missing secret" && self.config.variant.version != GarmVersion::Main {
                 return Err(ApiRefusal::Server);
             }
             return Err(ApiRefusal::bad(format!("error validating params: {what}")));
@@ -114,7 +114,7 @@ impl World {
         self.shown_entity(key)
     }
 
-    /// An entity with pools cannot be deleted (GARM.md §b).
+    /// An entity with pools or scale sets cannot be deleted (GARM.md §b).
     pub(super) fn delete_entity(
         &mut self,
         kind: EntityType,
@@ -133,6 +133,15 @@ impl World {
                 "{} has pools defined ({})",
                 kind.short(),
                 pools.join(", ")
+            )));
+        }
+        if self.scale_sets_of(key).next().is_some() {
+            let what = match kind {
+                EntityType::Repository => kind.short(),
+                EntityType::Organization | EntityType::Enterprise => kind.long(),
+            };
+            return Err(ApiRefusal::bad(format!(
+                "{what} has scale sets defined; delete them first"
             )));
         }
         self.entities.remove(&key);

@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use super::config::Forge;
+
 #[derive(Debug, Clone)]
 pub(crate) struct EndpointRow {
     pub(crate) name: String,
@@ -9,6 +11,7 @@ pub(crate) struct EndpointRow {
     pub(crate) api_url: String,
     pub(crate) upload_url: String,
     pub(crate) base_url: String,
+    pub(crate) forge: Forge,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
 }
@@ -65,6 +68,15 @@ impl EntityType {
             Self::Organization => "org",
             Self::Repository => "repo",
             Self::Enterprise => "enterprise",
+        }
+    }
+
+    /// The keys of its id and its name in pools and scale sets.
+    pub(crate) fn id_and_name_keys(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Organization => ("org_id", "org_name"),
+            Self::Repository => ("repo_id", "repo_name"),
+            Self::Enterprise => ("enterprise_id", "enterprise_name"),
         }
     }
 

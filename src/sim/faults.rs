@@ -5,6 +5,9 @@
 
 use std::time::Duration;
 
+use super::log::LogEvent;
+use super::world::World;
+
 /// What goes wrong with a request. For an event: [`Fault::LoseAnswer`] loses it silently,
 /// [`Fault::Slow`] lets later ones overtake it, [`Fault::Truncate`] delivers half of it,
 /// [`Fault::Refuse`] and [`Fault::Drop`] break the connection, and the others make GARM close it.
@@ -101,6 +104,29 @@ impl Faults {
             return Some(rule.fault.clone());
         }
         None
+    }
+}
+
+/// How long GARM is away after a crash, until it is started again.
+const AWAY: Duration = Duration::from_secs(3);
+
+impl World {
+    /// GARM crashes: the response to the present request is lost, every event stream breaks, and
+    /// requests are refused for 3 seconds.
+    pub(super) fn crash(&mut self) {
+        self.crashes += 1;
+        self.back_at = self.now + AWAY;
+        self.note(LogEvent::Crashed);
+    }
+
+    /// How often GARM has crashed.
+    pub fn crashes(&self) -> u64 {
+        self.crashes
+    }
+
+    /// Whether GARM is away after a crash.
+    pub(super) fn is_away(&self) -> bool {
+        self.now < self.back_at
     }
 }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::log::LogEvent;
 use super::row_key::EntityRowKey;
+use super::scale_set_service::{GitHubScaleSet, JobStep, ScaleSetJob};
 use super::world::{Due, World};
 
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub(crate) struct GitHubJob {
     pub(crate) is_held: bool,
     /// Id and name of its runner.
     pub(crate) runner: Option<(i64, String)>,
+    /// The scale set whose job it is.
+    pub(crate) scale_set: Option<ScaleSetJob>,
 }
 
 #[derive(Debug, Clone)]
@@ -38,6 +41,8 @@ pub(crate) struct GitHubRunner {
     lower: HashSet<String>,
     pub(crate) is_online: bool,
     pub(crate) job: Option<i64>,
+    /// GitHub's number of its scale set.
+    pub(crate) scale_set: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -53,6 +58,10 @@ pub(crate) struct GitHub {
     /// The running job of each runner, by name.
     pub(crate) running: HashMap<String, i64>,
     runners_made: i64,
+    /// The scale sets, by GitHub's number.
+    pub(crate) scale_sets: BTreeMap<u64, GitHubScaleSet>,
+    /// The highest number of a scale set so far.
+    pub(crate) scale_sets_made: u64,
 }
 
 /// A number of identical jobs to queue.
@@ -142,11 +151,13 @@ impl World {
                 duration: order.duration,
                 is_held: order.is_held,
                 runner: None,
+                scale_set: None,
             };
             self.github.jobs.insert(id, work);
             self.github.queued.push(id);
             self.note(LogEvent::JobQueued { job: id, labels: order.labels.clone() });
-            self.send_hooks(id, "queued");
+            self.claim(id);
+            self.announce(id, "queued");
             ids.push(id);
         }
         self.look_for_runners();
@@ -207,7 +218,14 @@ impl World {
         else {
             return false;
         };
-        work.labels.iter().all(|label| runner.lower.contains(&label.to_lowercase()))
+        let is_theirs = match work.scale_set {
+            Some(place) => {
+                place.step == JobStep::Assigned && runner.scale_set == Some(place.scale_set)
+            }
+            None => runner.scale_set.is_none(),
+        };
+        is_theirs
+            && work.labels.iter().all(|label| runner.lower.contains(&label.to_lowercase()))
             && self
                 .entities
                 .get(&runner.scope)
@@ -230,7 +248,7 @@ impl World {
         let waited = now.duration_since(work.queued_at).as_millis();
         let waited_ms = u64::try_from(waited).unwrap_or(0);
         self.note(LogEvent::JobStarted { job, runner: name, waited_ms });
-        self.send_hooks(job, "in_progress");
+        self.announce(job, "in_progress");
         self.scheduler.add(ends_at, Due::Finish(job));
     }
 
@@ -256,7 +274,7 @@ impl World {
         }
         let runner = runner.map(|found| found.1).unwrap_or_default();
         self.note(LogEvent::JobCompleted { job, conclusion, runner });
-        self.send_hooks(job, "completed");
+        self.announce(job, "completed");
         self.forget_ended(job);
     }
 
@@ -281,7 +299,7 @@ impl World {
         }
     }
 
-    fn register(&mut self, scope: EntityRowKey, name: &str, labels: Vec<String>) -> i64 {
+    pub(super) fn register(&mut self, scope: EntityRowKey, name: &str, labels: Vec<String>) -> i64 {
         self.github.runners_made += 1;
         let id = 1000 + self.github.runners_made;
         let lower = labels.iter().map(|label| label.to_lowercase()).collect();
@@ -293,6 +311,7 @@ impl World {
             lower,
             is_online: false,
             job: None,
+            scale_set: None,
         };
         self.github.runners.insert(id, runner);
         id

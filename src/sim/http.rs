@@ -120,6 +120,9 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, SimulatedCut> {
     if request.uri().path().trim_end_matches('/') == "/api/v1/ws/events" {
+        if shared.with(|world| world.is_away()) {
+            return Err(SimulatedCut);
+        }
         let fault = shared.with(|world| world.faults.strike("GET", "/ws/events"));
         return stream(&shared, request, fault).await;
     }
@@ -146,7 +149,20 @@ async fn answer(
         return Ok(respond(shared.with(|world| (reply, world.now()))));
     };
     let request = super::routes::ApiRequest { path, ..request };
-    let fault = shared.with(|world| world.faults.strike(&method, path));
+    let (is_away, crashes) = shared.with(|world| (world.is_away(), world.crashes()));
+    if is_away {
+        return Err(SimulatedCut);
+    }
+    let response = answer_or_fail(&shared, request).await?;
+    // A crash loses the response that it happens in.
+    if shared.with(|world| world.crashes()) == crashes { Ok(response) } else { Err(SimulatedCut) }
+}
+
+async fn answer_or_fail(
+    shared: &SharedWorld,
+    request: super::routes::ApiRequest<'_>,
+) -> Result<Response<Body>, SimulatedCut> {
+    let fault = shared.with(|world| world.faults.strike(request.method, request.path));
     let good = || respond(shared.with(|world| (world.handle(request), world.now())));
     let made_up = |reply| respond(shared.with(|world| (reply, world.now())));
     match fault {

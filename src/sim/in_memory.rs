@@ -72,9 +72,10 @@ impl InMemoryWorld {
         self.touched.notify_waiters();
     }
 
-    /// How many times the streams have been cut.
+    /// How many times the streams have been cut, by crashes as well.
     pub(super) fn cuts(&self) -> u64 {
-        *self.cuts.lock().ignoring_poison()
+        let crashes = self.look(|world| world.crashes());
+        *self.cuts.lock().ignoring_poison() + crashes
     }
 
     /// Notified when the world was accessed, since its schedule may have changed.
@@ -122,6 +123,9 @@ impl InMemoryWorld {
     }
 
     async fn open(&self, wish: StreamRequest) -> Result<StreamResponse, TransportError> {
+        if self.with(|world| world.is_away()) {
+            return Err(refused());
+        }
         let fault = self.with(|world| world.faults.strike("GET", "/ws/events"));
         let made_up = |reply| Ok(StreamResponse::Refused(self.made_up(reply)));
         match fault {
@@ -140,6 +144,16 @@ impl InMemoryWorld {
         let memory = self.itself.upgrade().expect("`self` is behind the pointer that upgrades");
         let listener = InMemoryStream::new(memory, self.events.subscribe(), &wish)?;
         Ok(StreamResponse::Open(Box::new(listener)))
+    }
+
+    /// A crash loses the response that it happens in, and refuses connections for a while.
+    async fn answer_unless_away(&self, request: Request) -> Result<Response, TransportError> {
+        let (is_away, crashes) = self.with(|world| (world.is_away(), world.crashes()));
+        if is_away {
+            return Err(refused());
+        }
+        let response = self.answer_or_fail(request).await?;
+        if self.with(|world| world.crashes()) == crashes { Ok(response) } else { Err(dropped()) }
     }
 
     async fn answer_or_fail(&self, request: Request) -> Result<Response, TransportError> {
@@ -180,7 +194,7 @@ impl InMemoryWorld {
 
 impl Transport for InMemoryWorld {
     fn send(&self, request: Request) -> ResponseFuture<'_> {
-        Box::pin(self.answer_or_fail(request))
+        Box::pin(self.answer_unless_away(request))
     }
 
     fn listen(&self, wish: StreamRequest) -> StreamFuture<'_> {

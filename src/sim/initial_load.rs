@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::entity::EntityType;
 use super::github::JobBatch;
-use super::instance::{InstanceRow, RunnerPhase, VmStatus};
+use super::instance::{InstanceRow, RunnerOwner, RunnerPhase, VmStatus};
 use super::log::LogEvent;
 use super::pools::NewPool;
 use super::row_key::{EntityRowKey, PoolRowKey};
+use super::scale_set_update::NewScaleSet;
 use super::vms::VirtualMachine;
 use super::world::{Due, World};
 
@@ -20,7 +21,12 @@ pub struct InitialLoad {
     pub runners: u32,
     /// Held jobs, spread over the pools. Requires a pool.
     pub jobs: u32,
+    /// Unmanaged scale sets, each of up to 5 runners: `by-hand-set-1` and so on.
+    pub scale_sets: u32,
 }
+
+/// Maximum of each loaded scale set.
+const SET_MAX: u64 = 5;
 
 /// Minimum duration of arriving jobs; the maximum is three times as long.
 const ARRIVAL_LASTS: Duration = Duration::from_secs(10);
@@ -29,6 +35,7 @@ impl World {
     /// Fills the first organization. The load is stable: each pool's `max_runners` and
     /// `min_idle_runners` equal its number of runners.
     pub fn load(&mut self, load: InitialLoad) {
+        self.load_scale_sets(load.scale_sets);
         let organization =
             self.entities.iter().find(|found| found.1.kind == EntityType::Organization);
         let Some(entity) = organization.map(|found| *found.0).filter(|_| load.pools > 0) else {
@@ -47,6 +54,37 @@ impl World {
             let order = JobBatch::new(jobs, &[&label]).held();
             self.queue_jobs(&JobBatch { labels: vec![label], ..order });
         }
+    }
+
+    fn load_scale_sets(&mut self, count: u32) {
+        for place in 1..=count {
+            self.add_scale_set(&format!("by-hand-set-{place}"), &[], SET_MAX);
+        }
+    }
+
+    /// Adds an enabled scale set to the first organization, and returns GARM's id of it. Jobs ask for
+    /// its name or for its labels. The provider is the first.
+    pub fn add_scale_set(&mut self, name: &str, labels: &[&str], max_runners: u64) -> Option<u64> {
+        let organization =
+            self.entities.iter().find(|found| found.1.kind == EntityType::Organization);
+        let entity = organization.map(|found| *found.0)?;
+        let draft = NewScaleSet {
+            name: name.to_owned(),
+            provider: self.config.providers.first().cloned().unwrap_or_default(),
+            max: max_runners,
+            prefix: "garm".into(),
+            image: "ubuntu-24.04".into(),
+            flavor: "m5.large".into(),
+            os_type: "linux".into(),
+            os_arch: "amd64".into(),
+            labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+            is_enabled: true,
+            timeout: 20,
+            group: "Default".into(),
+            ..NewScaleSet::default()
+        };
+        self.github.scale_sets_made += 1;
+        Some(self.insert_scale_set(entity, draft, 2).0)
     }
 
     fn load_pool(&mut self, entity: EntityRowKey, label: &str, runners: u32) -> PoolRowKey {
@@ -90,7 +128,7 @@ impl World {
         });
         let instance = InstanceRow {
             id: self.rng.ids.uuid(),
-            pool: key,
+            owner: RunnerOwner::Pool(key),
             name,
             provider: pool.provider,
             provider_id,
@@ -119,7 +157,8 @@ impl World {
     }
 
     /// Lets jobs arrive from now on, at an average interval of `every`, each with the labels of a
-    /// random enabled pool, without those of runnerctl. If no pool is enabled, none arrives.
+    /// random enabled pool, without those of runnerctl, or with the name of a random enabled scale
+    /// set. If neither is enabled, none arrives.
     pub fn keep_arriving(&mut self, every: Duration) {
         self.arrivals = Some(every);
         self.scheduler.add(self.now + every, Due::Arrival);
@@ -131,14 +170,19 @@ impl World {
         };
         let pause = every / 2 + self.rng.github.up_to(every);
         self.scheduler.add(self.now + pause.max(Duration::from_millis(1)), Due::Arrival);
-        let pools: Vec<_> = self.pools.values().filter(|pool| pool.is_enabled).collect();
-        let place = self.rng.github.below(pools.len() as u64);
-        let Some(pool) = usize::try_from(place).ok().and_then(|index| pools.get(index)) else {
+        let pools = self.pools.values().filter(|pool| pool.is_enabled);
+        let pools = pools.map(|pool| (pool.entity, self.tags.names(&pool.tags)));
+        let sets = self.scale_sets.values().filter(|set| set.is_enabled);
+        let sets = sets.map(|set| (set.entity, vec![set.name.clone()]));
+        let mut targets: Vec<_> = pools.chain(sets).collect();
+        let place = self.rng.github.below(targets.len() as u64);
+        let place = usize::try_from(place).unwrap_or(0);
+        if targets.is_empty() {
             return;
-        };
-        let mut labels = self.tags.names(&pool.tags);
+        }
+        let (entity, mut labels) = targets.swap_remove(place);
         labels.retain(|label| !label.starts_with("runnerctl"));
-        let repository = match self.entities.get(&pool.entity) {
+        let repository = match self.entities.get(&entity) {
             Some(entity) if entity.kind == EntityType::Repository => entity.full_name(),
             Some(entity) => format!("{}/app", entity.name),
             None => return,

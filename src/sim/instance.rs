@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::row_key::PoolRowKey;
+use super::row_key::{PoolRowKey, ScaleSetRowKey};
 
 /// The state of the VM, in GARM's field `status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub(crate) enum VmStatus {
     PendingDelete,
     PendingForceDelete,
     Deleting,
+    /// Of a scale set only: the moment before the row is deleted.
+    Deleted,
 }
 
 impl VmStatus {
@@ -26,6 +28,7 @@ impl VmStatus {
             Self::PendingDelete => "pending_delete",
             Self::PendingForceDelete => "pending_force_delete",
             Self::Deleting => "deleting",
+            Self::Deleted => "deleted",
         }
     }
 
@@ -33,7 +36,7 @@ impl VmStatus {
     pub(crate) fn can_be_deleted(self) -> bool {
         match self {
             Self::Running | Self::Error | Self::PendingDelete | Self::PendingForceDelete => true,
-            Self::PendingCreate | Self::Creating | Self::Deleting => false,
+            Self::PendingCreate | Self::Creating | Self::Deleting | Self::Deleted => false,
         }
     }
 }
@@ -62,10 +65,35 @@ impl RunnerPhase {
     }
 }
 
+/// What a runner belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RunnerOwner {
+    Pool(PoolRowKey),
+    ScaleSet(ScaleSetRowKey),
+}
+
+impl RunnerOwner {
+    /// The pool, unless it is a scale set.
+    pub(crate) fn pool(self) -> Option<PoolRowKey> {
+        match self {
+            Self::Pool(key) => Some(key),
+            Self::ScaleSet(_) => None,
+        }
+    }
+
+    /// The scale set, unless it is a pool.
+    pub(crate) fn scale_set(self) -> Option<ScaleSetRowKey> {
+        match self {
+            Self::ScaleSet(key) => Some(key),
+            Self::Pool(_) => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct InstanceRow {
     pub(crate) id: String,
-    pub(crate) pool: PoolRowKey,
+    pub(crate) owner: RunnerOwner,
     pub(crate) name: String,
     pub(crate) provider: String,
     /// Empty until the provider has responded.
@@ -84,7 +112,7 @@ pub(crate) struct InstanceRow {
     /// Why the provider failed, if it did. Every write of the row clears it.
     pub(crate) fault: String,
     pub(crate) messages: Vec<(Timestamp, String)>,
-    /// The number of retries of a failed create; never shown (GARM.md §a).
+    /// The number of further calls of the provider after a failure; never shown (GARM.md §a).
     pub(crate) retries: u8,
     /// The queued job that GARM created it for.
     pub(crate) made_for: Option<i64>,

@@ -1,11 +1,13 @@
 //! GARM's API for one instance (GARM.md §e).
 
+use super::entity::EntityRow;
 use super::github::GitHubError;
-use super::instance::VmStatus;
+use super::instance::{RunnerOwner, VmStatus};
 use super::query;
 use super::reply::{ApiRefusal, ApiReply};
 use super::rest_view::Depth;
 use super::row_key::InstanceRowKey;
+use super::seed::GITHUB_URL;
 use super::world::World;
 
 impl World {
@@ -45,23 +47,21 @@ impl World {
                  pending_force_delete, pending_delete\"",
             ));
         }
-        let (agent, before, pool) = (instance.agent_id, instance.vm, instance.pool);
+        let (agent, before, owner) = (instance.agent_id, instance.vm, instance.owner);
         if let Err(error) = self.remove_runner(agent)
             && error != GitHubError::NotFound
         {
             if error == GitHubError::Unauthorized
-                && let Some(entity) = self.pools.get(&pool).map(|pool| pool.entity)
+                && let Some(pool) = owner.pool().and_then(|pool| self.pools.get(&pool))
             {
                 // GARM's message, including its formatting bug (GARM.md §j).
+                let entity = pool.entity;
                 self.stop_manager(entity, "failed to remove runner: %!q(<nil>)");
             }
             if !query::is_true(query, "bypassGHUnauthorized") {
                 return Err(match error {
                     GitHubError::Unauthorized => ApiRefusal::NotAuthorized,
-                    GitHubError::Busy => ApiRefusal::bad(format!(
-                        "error removing runner from github: error removing runner {agent}: \
-                         invalid request"
-                    )),
+                    GitHubError::Busy => ApiRefusal::bad(self.busy_message(owner, agent)),
                     GitHubError::Down | GitHubError::NotFound => ApiRefusal::Server,
                 });
             }
@@ -76,5 +76,29 @@ impl World {
             self.set_vm(key, after);
         }
         Ok(ApiReply::done())
+    }
+
+    /// GARM's error for a busy runner. For a scale set's it quotes GitHub's service.
+    fn busy_message(&self, owner: RunnerOwner, agent: i64) -> String {
+        let entity = match owner {
+            RunnerOwner::Pool(_) => {
+                return format!(
+                    "error removing runner from github: error removing runner {agent}: invalid \
+                     request"
+                );
+            }
+            RunnerOwner::ScaleSet(key) => self.scale_sets.get(&key).map(|set| set.entity),
+        };
+        let entity = entity.and_then(|key| self.entities.get(&key));
+        let url = format!(
+            "{GITHUB_URL}/tenant/{}/_apis/distributedtask/pools/0/agents/{agent}\
+             ?api-version=6.0-preview",
+            entity.map(EntityRow::full_name).unwrap_or_default()
+        );
+        format!(
+            "error removing runner from github: request failed for {url}: bad request while calling \
+             {url}: \"{{\\\"message\\\": \\\"still running\\\", \\\"typeName\\\": \
+             \\\"JobStillRunningException\\\"}}\""
+        )
     }
 }

@@ -13,7 +13,7 @@ pub(crate) struct JobRow {
     /// GitHub's id of a job that came through a scale set's queue; empty for all others.
     pub(crate) scale_set_job_id: String,
     pub(crate) run_id: i64,
-    /// `queued`, `in_progress`, `completed`; `action` and `status` say the same.
+    /// `queued`, `in_progress`, `completed`.
     pub(crate) status: &'static str,
     pub(crate) conclusion: String,
     pub(crate) name: String,
@@ -21,6 +21,8 @@ pub(crate) struct JobRow {
     pub(crate) completed_at: Timestamp,
     /// 0 before a runner takes it.
     pub(crate) runner_id: i64,
+    /// The runner group of a scale set's job; empty for all others.
+    pub(crate) group: String,
     pub(crate) repository: String,
     pub(crate) owner: String,
     pub(crate) run_url: String,
@@ -35,6 +37,12 @@ pub(crate) struct JobRow {
 }
 
 impl JobRow {
+    /// `action` in lists and events: the status, except for a scale set's job, which has the event
+    /// that triggered its workflow.
+    pub(crate) fn action(&self) -> &'static str {
+        if self.scale_set_job_id.is_empty() { self.status } else { "push" }
+    }
+
     /// Whether this entity's pool manager handles it.
     pub(crate) fn is_of(&self, entity: EntityRowKey) -> bool {
         self.entities.iter().any(|found| found.1 == entity)

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::job::JobRow;
 use super::pool::{CachedPool, LowercaseLabels};
 use super::rest_view::Depth;
 use super::row_key::{EntityRowKey, PoolRowKey};
@@ -96,8 +97,14 @@ impl World {
         if is_ours { None } else { Some(labels) }
     }
 
+    /// GARM looks a job up by its webhook's id. Those of scale sets have none, so that the first of
+    /// them is locked in place of each other, and those others are served again at every tick
+    /// (measured).
     fn lock_job(&mut self, id: i64, by: Option<EntityRowKey>) {
         let now = self.now;
+        let webhook_id = self.jobs.get(&id).map(|job| job.workflow_job_id);
+        let first = self.jobs.values().find(|job| Some(job.workflow_job_id) == webhook_id);
+        let id = first.map_or(id, |job| job.id);
         if let Some(job) = self.jobs.get_mut(&id).filter(|job| job.locked_by != by) {
             job.locked_by = by;
             job.updated_at = now;
@@ -164,16 +171,24 @@ impl World {
         }
     }
 
+    /// Deletes a row without an event.
+    pub(super) fn remove_job_row(&mut self, id: i64) -> Option<JobRow> {
+        let job = self.jobs.remove(&id)?;
+        self.job_ids.remove(&job.workflow_job_id);
+        if let Ok(github_id) = job.scale_set_job_id.parse() {
+            self.scale_set_job_ids.remove(&github_id);
+        }
+        Some(job)
+    }
+
     /// Deletes a row with an event. A row deleted with its instance has none (GARM.md §g).
     fn drop_job(&mut self, id: i64) {
         self.emit_job("delete", id, Depth::List);
-        if let Some(job) = self.jobs.remove(&id) {
-            self.job_ids.remove(&job.workflow_job_id);
-            if let Some(instance) =
+        if let Some(job) = self.remove_job_row(id)
+            && let Some(instance) =
                 job.instance.and_then(|instance| self.instances.get_mut(&instance))
-            {
-                instance.job = None;
-            }
+        {
+            instance.job = None;
         }
     }
 }

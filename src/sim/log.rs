@@ -75,6 +75,13 @@ pub enum LogEvent {
         /// The job that the deletion killed, which must never happen.
         killed_job: Option<i64>,
     },
+    /// A message to a scale set was lost.
+    MessageLost {
+        /// GitHub's ids of the jobs in it.
+        jobs: Vec<i64>,
+    },
+    /// GARM crashed. It is back 3 seconds later.
+    Crashed,
     WebhookDropped {
         /// GitHub's id of the job.
         job: i64,
@@ -126,6 +133,11 @@ impl LogEntry {
             LogEvent::RemovalRefused { runner } => {
                 start.text("ev", "runner_remove_refused").text("runner", runner).end()
             }
+            LogEvent::MessageLost { jobs } => start
+                .text("ev", "message_lost")
+                .list_if("jobs", jobs.iter().map(ToString::to_string))
+                .end(),
+            LogEvent::Crashed => start.text("ev", "crashed").end(),
             LogEvent::VmCreated { .. }
             | LogEvent::VmCreateFailed { .. }
             | LogEvent::VmDeleted { .. } => self.vm_json(start),
@@ -172,6 +184,8 @@ impl LogEntry {
             | LogEvent::RunnerOnline { .. }
             | LogEvent::RunnerRemoved { .. }
             | LogEvent::RemovalRefused { .. }
+            | LogEvent::MessageLost { .. }
+            | LogEvent::Crashed
             | LogEvent::WebhookDropped { .. }
             | LogEvent::WebhookAnswered { .. } => start.end(),
         }

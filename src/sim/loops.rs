@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::config::GarmVersion;
 use super::github::GitHubError;
-use super::instance::{InstanceRow, RunnerPhase, VmStatus};
+use super::instance::{InstanceRow, RunnerOwner, RunnerPhase, VmStatus};
 use super::pool::{CachedPool, PoolRow};
 use super::row_key::{EntityRowKey, InstanceRowKey, PoolRowKey};
 use super::world::{Due, World};
@@ -86,7 +86,10 @@ impl World {
             Loop::RetryFailed => self.retry_failed(entity),
             Loop::Consume => self.consume_jobs(entity),
             Loop::ScaleDown => self.scale_down(entity),
-            Loop::Reap => self.reap(entity),
+            Loop::Reap => {
+                self.reap(entity);
+                self.consolidate_scale_sets(entity);
+            }
             Loop::Tools => self.update_tools(entity),
             Loop::StaleJobs => self.drop_stale_jobs(entity),
         }
@@ -109,8 +112,7 @@ impl World {
         self.instances
             .iter()
             .filter(|(_, instance)| {
-                self.pools
-                    .get(&instance.pool)
+                self.pool_of(instance)
                     .is_some_and(|pool| pool.entity == entity && fits(instance, pool))
             })
             .map(|found| *found.0)
@@ -171,7 +173,7 @@ impl World {
         };
         let instance = InstanceRow {
             id: self.rng.ids.uuid(),
-            pool: key,
+            owner: RunnerOwner::Pool(key),
             name: name.clone(),
             provider: pool.provider.clone(),
             provider_id: String::new(),
@@ -199,8 +201,8 @@ impl World {
 
     pub(super) fn insert_instance(&mut self, instance: InstanceRow) -> InstanceRowKey {
         let key = InstanceRowKey(self.next_row());
-        if let Some(pool) = self.pools.get_mut(&instance.pool) {
-            pool.instances.insert(key);
+        if let Some(rows) = self.rows_of(instance.owner) {
+            rows.insert(key);
         }
         self.instance_names.insert(instance.name.clone(), key);
         self.instances.insert(key, instance);
@@ -234,7 +236,7 @@ impl World {
 
     /// The release does not retry a failed create: the row stays in `error` (GARM.md §k).
     fn retry_failed(&mut self, entity: EntityRowKey) {
-        if self.config.variant.version == GarmVersion::V0_2_1 {
+        if self.config.variant.version != GarmVersion::Main {
             return;
         }
         let failed = |instance: &InstanceRow, pool: &PoolRow| {
@@ -293,8 +295,8 @@ impl World {
 
     /// Removes a runner from GitHub and marks its VM for deletion.
     pub(super) fn remove_idle(&mut self, key: InstanceRowKey) -> Result<(), GitHubError> {
-        let Some((agent, pool)) =
-            self.instances.get(&key).map(|instance| (instance.agent_id, instance.pool))
+        let Some((agent, owner)) =
+            self.instances.get(&key).map(|instance| (instance.agent_id, instance.owner))
         else {
             return Err(GitHubError::NotFound);
         };
@@ -305,8 +307,9 @@ impl World {
             }
             Err(error) => {
                 if error == GitHubError::Unauthorized
-                    && let Some(entity) = self.pools.get(&pool).map(|pool| pool.entity)
+                    && let Some(pool) = owner.pool().and_then(|pool| self.pools.get(&pool))
                 {
+                    let entity = pool.entity;
                     self.stop_manager(entity, "failed to remove runner: unauthorized");
                 }
                 Err(error)

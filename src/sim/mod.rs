@@ -43,6 +43,12 @@ mod rest_view;
 mod rng;
 mod routes;
 mod row_key;
+mod scale_set;
+mod scale_set_jobs;
+mod scale_set_service;
+mod scale_set_update;
+mod scale_set_view;
+mod scale_set_worker;
 mod scale_sets;
 mod scheduler;
 mod seed;
@@ -57,7 +63,7 @@ mod websocket;
 mod world;
 
 pub use config::{
-    GarmDatabase, GarmVariant, GarmVersion, Knobs, PAT, ProviderKnobs, SetupState, SimConfig,
+    Forge, GarmDatabase, GarmVariant, GarmVersion, Knobs, PAT, ProviderKnobs, SetupState, SimConfig,
 };
 pub use faults::{Fault, FaultRule, Faults};
 pub use github::JobBatch;

@@ -97,7 +97,8 @@ impl PoolUpdate {
     }
 }
 
-fn set<T: PartialEq>(field: &mut T, value: Option<T>) -> bool {
+/// Replaces a field, and returns whether that changed it.
+pub(crate) fn set<T: PartialEq>(field: &mut T, value: Option<T>) -> bool {
     match value {
         Some(value) if value != *field => {
             *field = value;
@@ -107,6 +108,7 @@ fn set<T: PartialEq>(field: &mut T, value: Option<T>) -> bool {
     }
 }
 
-fn set_text(field: &mut String, value: &str) -> bool {
+/// The same for a text, of which an empty one changes nothing.
+pub(crate) fn set_text(field: &mut String, value: &str) -> bool {
     set(field, Some(value.to_owned()).filter(|text| !text.is_empty()))
 }

@@ -47,7 +47,7 @@ impl World {
             ))
         })?;
         let template = self
-            .template_for(&draft)
+            .template_for(&draft.os_type, draft.template)
             .map_err(|refusal| refusal.within("failed to find suitable template"))?;
         // An organization's pool keeps 0 where a repository's gets 20 minutes.
         let timeout = match (kind, draft.timeout) {
@@ -91,13 +91,17 @@ impl World {
     }
 
     /// The given template, or the built-in one for the OS (GARM.md §i).
-    fn template_for(&self, draft: &NewPool) -> Result<u64, ApiRefusal> {
-        let Some(id) = draft.template else {
+    pub(super) fn template_for(
+        &self,
+        os_type: &str,
+        given: Option<u64>,
+    ) -> Result<u64, ApiRefusal> {
+        let Some(id) = given else {
             return self
                 .templates
                 .values()
                 .find(|template| {
-                    template.os_type == draft.os_type
+                    template.os_type == os_type
                         && template.forge_type == "github"
                         && template.owner == super::seed::SYSTEM
                 })
@@ -109,10 +113,10 @@ impl World {
         let template = self.templates.get(&id).ok_or_else(|| {
             ApiRefusal::NotFound("failed to get template: failed to get template: not found".into())
         })?;
-        if template.os_type != draft.os_type {
+        if template.os_type != os_type {
             return Err(ApiRefusal::bad(format!(
                 "selected template OS type ({}) and pool OS type ({}) do not match",
-                template.os_type, draft.os_type
+                template.os_type, os_type
             )));
         }
         if template.forge_type != "github" {
@@ -192,8 +196,7 @@ impl World {
         let body = Body::read(text)?;
         if let Some(template) = body.number("template_id")? {
             let os_type = body.text("os_type")?.unwrap_or_default();
-            let draft = NewPool { template: Some(template), os_type, ..NewPool::default() };
-            self.template_for(&draft)
+            self.template_for(&os_type, Some(template))
                 .map_err(|refusal| refusal.within("failed to find suitable template"))?;
         }
         self.change_pool(key, &super::pool_update::PoolUpdate::read(&body)?.without_zero_timeout())
@@ -246,7 +249,7 @@ impl World {
     }
 
     /// `extra_specs` as the database stores them.
-    fn kept(&self, specs: String) -> Result<String, ApiRefusal> {
+    pub(super) fn kept(&self, specs: String) -> Result<String, ApiRefusal> {
         match self.config.variant.database {
             GarmDatabase::Sqlite => Ok(specs),
             GarmDatabase::Postgresql => super::jsonb::canonical(&specs).ok_or(ApiRefusal::Server),
@@ -254,7 +257,7 @@ impl World {
     }
 
     /// SQLite accepts any length, and NUL.
-    fn check_labels(&self, labels: &[String]) -> Result<(), ApiRefusal> {
+    pub(super) fn check_labels(&self, labels: &[String]) -> Result<(), ApiRefusal> {
         let fits = |text: &String| text.chars().count() <= LABEL_MAX && !text.contains('\0');
         match self.config.variant.database {
             GarmDatabase::Postgresql if !labels.iter().all(fits) => Err(ApiRefusal::Server),

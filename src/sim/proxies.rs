@@ -116,7 +116,9 @@ impl World {
     /// Returns 200 even if there is none. A proxy that a pool uses cannot be deleted.
     fn delete_proxy(&mut self, id: &str) -> Result<ApiReply, ApiRefusal> {
         let id = number(id)?;
-        if id != 0 && self.pools.values().any(|pool| pool.proxy == id) {
+        let of_pools = self.pools.values().map(|pool| pool.proxy);
+        let of_scale_sets = self.scale_sets.values().map(|set| set.proxy);
+        if id != 0 && of_pools.chain(of_scale_sets).any(|proxy| proxy == id) {
             let what = "cannot delete proxy while in use by pools or scale sets";
             return Err(ApiRefusal::bad(what).within(DELETING));
         }

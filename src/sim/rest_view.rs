@@ -8,7 +8,7 @@ use super::entity::{EntityRow, EntityType};
 use super::instance::InstanceRow;
 use super::job::JobRow;
 use super::json::{Object, Truth, quoted, zero_time};
-use super::pool::PoolRow;
+use super::pool::{PoolRow, TagRowKey};
 use super::row_key::EntityRowKey;
 use super::world::World;
 
@@ -44,7 +44,7 @@ impl World {
             .text_if("os_type", &pool.os_type)
             .text_if("os_arch", &pool.os_arch);
         if !is_inner {
-            shown = shown.list_if("tags", self.show_tags(pool, depth));
+            shown = shown.list_if("tags", self.show_tags(&pool.tags, depth));
         }
         shown = shown.truth_if("enabled", Truth(pool.is_enabled));
         if !is_list && !is_inner {
@@ -85,8 +85,8 @@ impl World {
 
     /// Lists keep the order in which tags were given; elsewhere tags are ordered by id (GARM.md
     /// §c).
-    fn show_tags(&self, pool: &PoolRow, depth: Depth) -> std::vec::IntoIter<String> {
-        let mut tags: Vec<_> = pool.tags.iter().map(|id| self.tags.get(*id)).collect();
+    pub(super) fn show_tags(&self, tags: &[TagRowKey], depth: Depth) -> std::vec::IntoIter<String> {
+        let mut tags: Vec<_> = tags.iter().map(|id| self.tags.get(*id)).collect();
         if depth != Depth::List {
             tags.sort_by(|a, b| a.id.cmp(&b.id));
         }
@@ -110,11 +110,7 @@ impl World {
         let Some(entity) = self.entities.get(&key) else {
             return shown.raw("endpoint", &self.show_no_endpoint());
         };
-        let (id, name) = match entity.kind {
-            EntityType::Organization => ("org_id", "org_name"),
-            EntityType::Repository => ("repo_id", "repo_name"),
-            EntityType::Enterprise => ("enterprise_id", "enterprise_name"),
-        };
+        let (id, name) = entity.kind.id_and_name_keys();
         shown
             .text(id, &entity.id)
             .text(name, &entity.full_name())
@@ -139,11 +135,13 @@ impl World {
         if is_full && !instance.provider_id.is_empty() {
             shown = shown.raw("addresses", r#"[{"address":"127.0.0.1","type":"private"}]"#);
         }
-        let pool = self.pools.get(&instance.pool).map_or("", |pool| pool.id.as_str());
+        let pool = self.pool_of(instance).map_or("", |pool| pool.id.as_str());
+        let scale_set = instance.owner.scale_set().map_or(0, |key| key.0);
         shown = shown
             .text("status", instance.vm.word())
             .text("runner_status", instance.phase.word())
             .text_if("pool_id", pool)
+            .number_if("scale_set_id", scale_set)
             .text_if("provider_fault", &STANDARD.encode(&instance.fault));
         if is_full {
             let order = in_order(instance.messages.len(), self.config.variant.database);
@@ -177,6 +175,10 @@ impl World {
         let runner =
             runner.and_then(|key| self.instances.get(&key)).map_or("", |instance| &instance.name);
         let has_runner = job.runner_id != 0;
+        let group = match job.group.as_str() {
+            "" if has_runner => "Default",
+            group => group,
+        };
         let id_of = |kind| {
             let key = job.entities.iter().find(|entity| entity.0 == kind).map(|entity| entity.1);
             key.and_then(|key| self.entities.get(&key)).map_or("", |entity| entity.id.as_str())
@@ -187,7 +189,7 @@ impl World {
             .number_if("workflow_job_id", job.workflow_job_id)
             .text_if("scaleset_job_id", &job.scale_set_job_id)
             .number_if("run_id", job.run_id)
-            .text("action", job.status)
+            .text("action", job.action())
             .text_if("conclusion", &job.conclusion)
             .text("status", job.status)
             .text_if("name", &job.name)
@@ -195,8 +197,8 @@ impl World {
             .time("completed_at", job.completed_at)
             .number_if("runner_id", job.runner_id)
             .text_if("runner_name", runner)
-            .number_if("runner_group_id", i64::from(has_runner))
-            .text_if("runner_group_name", if has_runner { "Default" } else { "" })
+            .number_if("runner_group_id", i64::from(has_runner && job.group.is_empty()))
+            .text_if("runner_group_name", group)
             .text_if("repository_name", &job.repository)
             .text_if("repository_owner", &job.owner)
             .text_if("workflow_run_url", &job.run_url)
@@ -291,7 +293,7 @@ fn tools_event(entity: &EntityRow) -> String {
 }
 
 /// JSON without insignificant whitespace, as Go re-encodes it.
-fn compact(json: &str) -> String {
+pub(crate) fn compact(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     let (mut is_quoted, mut is_escaped) = (false, false);
     for c in json.chars() {

@@ -109,11 +109,14 @@ impl World {
             ))),
             ("GET", ["instances", name]) => self.get_instance(name),
             ("DELETE", ["instances", name]) => self.delete_instance(name, query),
-            // The release has neither.
+            // Releases have neither.
             (_, ["proxies" | "forge-instances", ..])
-                if self.config.variant.version == GarmVersion::V0_2_1 =>
+                if self.config.variant.version != GarmVersion::Main =>
             {
                 Err(ApiRefusal::NoRoute)
+            }
+            (method, ["scalesets", rest @ ..]) => {
+                self.route_scale_sets(method, rest, (query, body))
             }
             (method, ["proxies", rest @ ..]) => self.route_proxies(method, rest, body),
             (_, ["organizations" | "repositories" | "enterprises", rest @ ..]) => {
@@ -169,11 +172,7 @@ impl World {
                 let rows = self.pools.values().filter(|pool| pool.entity == key);
                 Ok(ApiReply::json(list(rows.map(|row| self.show_pool(row, Depth::List)))))
             }
-            ("GET", [id, "scalesets"]) => {
-                let what = "error fetching scale sets: error fetching scale sets";
-                self.existing_entity(kind, id).map_err(|refusal| refusal.within(what))?;
-                Ok(ApiReply::json("[]".into()))
-            }
+            (method, [id, "scalesets"]) => self.route_entity_scale_sets(method, (kind, id), body),
             ("GET", [id, "instances"]) => {
                 let what = match kind {
                     EntityType::Organization | EntityType::Enterprise => "error fetching instances",
@@ -306,7 +305,11 @@ impl World {
     }
 
     /// The same, with the error that lists of an entity's objects have.
-    fn existing_entity(&self, kind: EntityType, id: &str) -> Result<EntityRowKey, ApiRefusal> {
+    pub(super) fn existing_entity(
+        &self,
+        kind: EntityType,
+        id: &str,
+    ) -> Result<EntityRowKey, ApiRefusal> {
         if uuid(id).is_none() {
             return Err(ApiRefusal::bad("error parsing id: invalid request"));
         }

@@ -11,3 +11,7 @@ pub(crate) struct PoolRowKey(pub(crate) u64);
 /// The key of an instance's row, in order of creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct InstanceRowKey(pub(crate) u64);
+
+/// The key of a scale set's row, in order of creation: GARM's own number of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ScaleSetRowKey(pub(crate) u64);

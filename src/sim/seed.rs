@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::config::Forge;
 use super::entity::{CredentialsRow, EndpointRow, EntityRow, EntityType, TemplateRow};
 use super::loops::Loop;
 use super::row_key::EntityRowKey;
@@ -18,20 +19,21 @@ pub(crate) const ENDPOINT: &str = "simhub";
 /// The owner of GARM's built-in templates.
 pub(crate) const SYSTEM: &str = "system";
 
-pub(crate) fn endpoints(now: Timestamp) -> Vec<EndpointRow> {
-    let endpoint = |name: &str, description: &str, urls: [&str; 3]| EndpointRow {
+pub(crate) fn endpoints(now: Timestamp, forge: Forge) -> Vec<EndpointRow> {
+    let endpoint = |name: &str, description: &str, urls: [&str; 3], forge| EndpointRow {
         name: name.into(),
         description: description.into(),
         api_url: urls[0].into(),
         upload_url: urls[1].into(),
         base_url: urls[2].into(),
+        forge,
         created_at: now,
         updated_at: now,
     };
     let public = ["https://api.github.com/", "https://uploads.github.com/", "https://github.com"];
     vec![
-        endpoint("github.com", "The github.com endpoint", public),
-        endpoint(ENDPOINT, "simulated GitHub", [GITHUB_URL; 3]),
+        endpoint("github.com", "The github.com endpoint", public, Forge::GitHub),
+        endpoint(ENDPOINT, "simulated GitHub", [GITHUB_URL; 3], forge),
     ]
 }
 

@@ -24,19 +24,14 @@ impl World {
         }
     }
 
-    /// Scale sets, Gitea and stored objects: none exist, and none can be created here.
+    /// Gitea and stored objects: none exist, and none can be created here.
     pub(super) fn route_absent(
         &self,
         method: &str,
         segments: &[&str],
     ) -> Result<ApiReply, ApiRefusal> {
-        const NO_SET: &str = "error fetching scale set: error fetching scale set by ID: not found";
         match (method, segments) {
-            ("GET", ["scalesets" | "forge-instances"]) => Ok(ApiReply::json("[]".into())),
-            (_, ["scalesets", id, ..]) if id.parse::<u64>().is_err() => Err(ApiRefusal::body()),
-            ("GET", ["scalesets", _, "instances"]) => Ok(ApiReply::json("[]".into())),
-            ("GET" | "PUT", ["scalesets", _]) => Err(ApiRefusal::NotFound(NO_SET.into())),
-            ("DELETE", ["scalesets", _]) => Ok(ApiReply::done()),
+            ("GET", ["forge-instances"]) => Ok(ApiReply::json("[]".into())),
             // Go encodes a nil slice as `null`.
             ("GET", ["gitea", "endpoints" | "credentials"]) => Ok(ApiReply::json("null".into())),
             ("GET", ["objects"]) => {

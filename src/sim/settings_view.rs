@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::config::Forge;
 use super::entity::{CredentialsRow, EndpointRow, EntityRow, EntityType, TemplateRow};
 use super::json::{Object, Truth, list, quoted, zero_time};
 use super::rest_view::Depth;
@@ -38,7 +39,7 @@ impl World {
             .text("base_url", &endpoint.base_url)
             .time("created_at", endpoint.created_at)
             .time("updated_at", endpoint.updated_at)
-            .text("endpoint_type", "github")
+            .text("endpoint_type", endpoint.forge.word())
             .end()
     }
 
@@ -59,6 +60,7 @@ impl World {
         };
         let shown = endpoint
             .map_or_else(|| self.show_no_endpoint(), |endpoint| self.show_endpoint(endpoint));
+        let forge = endpoint.map_or(Forge::GitHub, |endpoint| endpoint.forge);
         Object::new()
             .number("id", credentials.id)
             .text_if("name", &credentials.name)
@@ -67,7 +69,7 @@ impl World {
             .text_if("upload_base_url", url(|endpoint| &endpoint.upload_url))
             .text_if("base_url", url(|endpoint| &endpoint.base_url))
             .text("auth-type", &credentials.auth_type)
-            .text("forge_type", "github")
+            .text("forge_type", forge.word())
             .list_if("repositories", users(EntityType::Repository))
             .list_if("organizations", users(EntityType::Organization))
             .list_if("enterprises", users(EntityType::Enterprise))

@@ -46,13 +46,23 @@ impl EventBuffer {
         self.listeners
     }
 
+    /// Whether anyone has subscribed.
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
     pub(crate) fn take(&mut self) -> Vec<GarmEvent> {
         std::mem::take(&mut self.events)
     }
 }
 
 impl World {
-    fn emit(&mut self, entity_type: &'static str, operation: &'static str, payload: String) {
+    pub(super) fn emit(
+        &mut self,
+        entity_type: &'static str,
+        operation: &'static str,
+        payload: String,
+    ) {
         self.stream.events.push(GarmEvent { at: self.now, entity_type, operation, payload });
     }
 
@@ -68,7 +78,8 @@ impl World {
         let Some(instance) = self.instances.get(&key).filter(|_| self.stream.is_open) else {
             return;
         };
-        let pool = self.pools.get(&instance.pool).map_or("", |pool| pool.id.as_str());
+        let pool = self.pool_of(instance).map_or("", |pool| pool.id.as_str());
+        let scale_set = instance.owner.scale_set().map_or(0, |key| key.0);
         let payload = Object::new()
             .text("id", &instance.id)
             .text_if("provider_id", &instance.provider_id)
@@ -76,6 +87,7 @@ impl World {
             .number_if("agent_id", instance.agent_id)
             .text("name", &instance.name)
             .text_if("pool_id", pool)
+            .number_if("scale_set_id", scale_set)
             .time("created_at", zero_time())
             .time("updated_at", zero_time())
             .time("heartbeat", zero_time())

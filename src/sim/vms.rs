@@ -48,9 +48,8 @@ impl World {
         };
         instance.is_locked = false;
         let (name, provider) = (instance.name.clone(), instance.provider.clone());
-        let pool = self.pools.get(&instance.pool);
-        let pool_id = pool.map(|pool| pool.id.clone()).unwrap_or_default();
-        let rate = pool.and_then(|pool| own_rate(pool.extra_specs.as_deref()));
+        let (pool_id, specs) = self.provider_pool_of(key);
+        let rate = own_rate(specs.as_deref());
         let rate = rate
             .or(self.config.knobs.of(&provider).create_fail_rate)
             .unwrap_or(self.config.knobs.create_fail_rate);
@@ -202,6 +201,7 @@ impl World {
                 instance.vm = before;
                 instance.fault = DELETE_FAULT.into();
                 instance.is_locked = false;
+                instance.retries = instance.retries.saturating_add(1);
                 instance.updated_at = now;
             }
             self.emit_instance("update", key);
@@ -213,16 +213,19 @@ impl World {
     /// The VM is deleted, then its row and its job's row, the latter without an event (GARM.md §f,
     /// §g).
     pub(super) fn vm_deleted(&mut self, key: InstanceRowKey) {
+        if self.instances.get(&key).is_some_and(|row| row.owner.scale_set().is_some()) {
+            self.set_vm(key, VmStatus::Deleted);
+        }
         self.emit_instance_gone(key);
         let Some(instance) = self.instances.remove(&key) else {
             return;
         };
         self.instance_names.remove(&instance.name);
-        if let Some(pool) = self.pools.get_mut(&instance.pool) {
-            pool.instances.remove(&key);
+        if let Some(rows) = self.rows_of(instance.owner) {
+            rows.remove(&key);
         }
-        if let Some(job) = instance.job.and_then(|key| self.jobs.remove(&key)) {
-            self.job_ids.remove(&job.workflow_job_id);
+        if let Some(job) = instance.job {
+            self.remove_job_row(job);
         }
         if let Some(vm) = self.vms.remove(&instance.provider_id) {
             self.destroy(&vm);

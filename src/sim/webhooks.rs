@@ -125,7 +125,7 @@ impl World {
             }
             None if !self.is_worth_recording(&hook, &work.labels) => {
                 return match self.config.variant.version {
-                    GarmVersion::V0_2_1 => 500,
+                    GarmVersion::V0_1_8 | GarmVersion::V0_2_1 => 500,
                     GarmVersion::Main => 422,
                 };
             }
@@ -169,6 +169,7 @@ impl World {
             started_at: hook.started_at,
             completed_at: hook.completed_at,
             runner_id: hook.runner.as_ref().map_or(0, |runner| runner.0),
+            group: String::new(),
             repository: work.repository.clone(),
             owner: work.owner.clone(),
             run_url: format!(
@@ -234,8 +235,11 @@ impl World {
         }
         instance.fault.clear();
         instance.updated_at = self.now;
-        let (pool, made_for) = (instance.pool, instance.made_for);
+        let (owner, made_for) = (instance.owner, instance.made_for);
         self.emit_instance("update", key);
+        let Some(pool) = owner.pool() else {
+            return;
+        };
         if self.pools.get(&pool).is_none_or(|pool| pool.entity != hook.entity) {
             return;
         }
@@ -270,7 +274,7 @@ impl World {
         let entity = self
             .instances
             .get(&key)
-            .and_then(|instance| self.pools.get(&instance.pool))
+            .and_then(|instance| self.pool_of(instance))
             .map(|instance| instance.entity);
         if entity != Some(hook.entity) {
             return;

@@ -77,6 +77,7 @@ async fn talk(
     let mut ping = interval(PING_EVERY);
     ping.reset();
     let ended = shared.ended();
+    let crashes = shared.with(|world| world.crashes());
     loop {
         let due = subscriber.due();
         let mut is_ping_due = false;
@@ -105,6 +106,9 @@ async fn talk(
         };
         if let Err(end) = step {
             return end;
+        }
+        if shared.with(|world| world.crashes()) != crashes {
+            return StreamEnd::Broken;
         }
         let ping_now = is_ping_due.then(|| Message::Ping(Vec::new().into()));
         let now = Instant::now();

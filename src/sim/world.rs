@@ -17,7 +17,10 @@ use super::loops::Loop;
 use super::pool::{CachedPool, PoolRow, Tags};
 use super::proxies::ProxyRow;
 use super::rng::Rng;
-use super::row_key::{EntityRowKey, InstanceRowKey, PoolRowKey};
+use super::row_key::{EntityRowKey, InstanceRowKey, PoolRowKey, ScaleSetRowKey};
+use super::scale_set::ScaleSetRow;
+use super::scale_set_service::JobMessage;
+use super::scale_set_worker::SeenScaleSet;
 use super::scheduler::Scheduler;
 use super::stream::{EventBuffer, GarmEvent};
 use super::vms::VirtualMachine;
@@ -42,10 +45,16 @@ pub struct World {
     pub(super) tags: Tags,
     pub(super) pools: BTreeMap<PoolRowKey, PoolRow>,
     pub(super) pool_ids: HashMap<String, PoolRowKey>,
+    pub(super) scale_sets: BTreeMap<ScaleSetRowKey, ScaleSetRow>,
+    /// The highest id of a scale set so far.
+    pub(super) scale_sets_made: u64,
     pub(super) instances: BTreeMap<InstanceRowKey, InstanceRow>,
     pub(super) instance_names: HashMap<String, InstanceRowKey>,
     pub(super) jobs: BTreeMap<i64, JobRow>,
+    /// By GitHub's id, the rows of jobs that webhooks reported.
     pub(super) job_ids: HashMap<i64, i64>,
+    /// By GitHub's id, the rows of jobs that came in messages.
+    pub(super) scale_set_job_ids: HashMap<i64, i64>,
     pub(super) rows_made: u64,
     pub(super) jobs_made: i64,
     pub(super) github: GitHub,
@@ -56,6 +65,10 @@ pub struct World {
     pub(super) log: Vec<LogEntry>,
     pub(super) stream: EventBuffer,
     pub(super) requests: Vec<Exchange>,
+    /// How often GARM has crashed.
+    pub(super) crashes: u64,
+    /// When GARM is back after its last crash.
+    pub(super) back_at: Timestamp,
     /// Simulated faults of requests and events.
     pub faults: Faults,
 }
@@ -118,6 +131,22 @@ pub(crate) enum Due {
     AddRunner(PoolRowKey),
     /// A job arrives by itself.
     Arrival,
+    /// GARM starts the worker of a scale set.
+    WorkerStarts(ScaleSetRowKey),
+    /// A row reaches the worker.
+    WorkerSees(ScaleSetRowKey, SeenScaleSet),
+    /// The worker compares the rows with their target.
+    WorkerCompares(ScaleSetRowKey),
+    /// The worker opens its session at GitHub.
+    SessionStarts(ScaleSetRowKey),
+    /// The manager of a scale set's instance looks at its row.
+    SetInstance(InstanceRowKey),
+    /// GitHub sends the next message of a scale set, by GitHub's number of it.
+    Message(u64),
+    /// A late message reaches GARM.
+    MessageArrives(ScaleSetRowKey, JobMessage),
+    /// GARM's poll of a scale set ends, by GitHub's number and the poll's.
+    PollEnds(u64, u64),
 }
 
 impl World {
@@ -135,7 +164,7 @@ impl World {
             scheduler: Scheduler::new(),
             rng,
             controller,
-            endpoints: super::seed::endpoints(now),
+            endpoints: super::seed::endpoints(now, config.forge),
             credentials: super::seed::credentials(now),
             credentials_made: 1,
             templates: super::seed::templates(now),
@@ -144,10 +173,13 @@ impl World {
             tags: Tags::default(),
             pools: BTreeMap::new(),
             pool_ids: HashMap::new(),
+            scale_sets: BTreeMap::new(),
+            scale_sets_made: 0,
             instances: BTreeMap::new(),
             instance_names: HashMap::new(),
             jobs: BTreeMap::new(),
             job_ids: HashMap::new(),
+            scale_set_job_ids: HashMap::new(),
             rows_made: 0,
             jobs_made: 0,
             github: GitHub::default(),
@@ -157,6 +189,8 @@ impl World {
             log: Vec::new(),
             stream: EventBuffer::default(),
             requests: Vec::new(),
+            crashes: 0,
+            back_at: now,
             faults: Faults::default(),
             config,
         };
@@ -220,6 +254,7 @@ impl World {
                 self.add_runner(pool, None).ok();
             }
             Due::Arrival => self.arrival(),
+            other => self.carry_out_for_scale_set(other),
         }
     }
 

@@ -12,6 +12,7 @@ mod instances;
 mod jobs;
 mod pools;
 mod refusals;
+mod scale_set_worker;
 mod scaling;
 mod settings;
 

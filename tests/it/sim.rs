@@ -7,6 +7,7 @@ mod events;
 mod keys;
 mod loops;
 mod sandbox;
+mod scale_sets;
 mod states;
 mod trouble;
 mod waits;

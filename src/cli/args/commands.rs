@@ -292,7 +292,10 @@ pub struct SandboxArgs {
     /// Number of jobs to start with that wait for these pools and are not assigned
     #[arg(long, value_name = "N", default_value_t = 0, requires = "pools", value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     pub jobs: u32,
-    /// Rate of new jobs for the existing pools: `30/m`, `2/s`, `100/h`
+    /// Number of scale sets to start with, as if created by hand
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=100_000))]
+    pub scale_sets: u32,
+    /// Rate of new jobs for the existing pools and scale sets: `30/m`, `2/s`, `100/h`
     #[arg(long, value_name = "RATE", value_parser = pause)]
     pub arrivals: Option<Duration>,
 }

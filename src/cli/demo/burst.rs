@@ -287,6 +287,8 @@ fn figures(
             | LogEvent::RunnerRemoved { .. }
             | LogEvent::RemovalRefused { .. }
             | LogEvent::VmCreateFailed { .. }
+            | LogEvent::MessageLost { .. }
+            | LogEvent::Crashed
             | LogEvent::WebhookDropped { .. }
             | LogEvent::WebhookAnswered { .. } => {}
         }

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const ZERO: &str = "0001-01-01T00:00:00Z";
 
 /// One subscriber.
-struct Ear(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(super) struct Ear(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 async fn open(
     garm: &Garm,
@@ -40,7 +40,7 @@ async fn open(
 }
 
 /// A subscriber whose filter has been read.
-async fn listen(garm: &Garm, filter: &Value) -> Ear {
+pub(super) async fn listen(garm: &Garm, filter: &Value) -> Ear {
     let mut ear = open(garm, "", Some(format!("Bearer {}", garm.token()))).await.unwrap();
     ear.wish(filter).await;
     ear
@@ -60,7 +60,7 @@ impl Ear {
     }
 
     /// Events up to and including the first that matches.
-    async fn until(&mut self, fits: impl Fn(&Value) -> bool) -> Vec<Value> {
+    pub(super) async fn until(&mut self, fits: impl Fn(&Value) -> bool) -> Vec<Value> {
         let mut all = Vec::new();
         loop {
             let message = self.message().await.unwrap();
@@ -76,7 +76,7 @@ impl Ear {
 }
 
 /// Entity type and operation.
-fn about(event: &Value) -> (&str, &str) {
+pub(super) fn about(event: &Value) -> (&str, &str) {
     (event["entity-type"].as_str().unwrap(), event["operation"].as_str().unwrap())
 }
 

@@ -268,6 +268,12 @@ impl Garm {
         assert_eq!((answer.status, answer.text.as_str()), (200, ""));
     }
 
+    /// Lets this many seconds of GARM's time pass.
+    pub(super) async fn pass(&self, seconds: u32) {
+        // The pause is a tenth of a second, or a fifth.
+        tokio::time::sleep(self.pause * 10 * seconds).await;
+    }
+
     /// Sends a request to the simulated GitHub's control API.
     pub(super) async fn github(&self, method: &str, path: &str, body: Option<Value>) -> Value {
         let url = format!("{}/_lab{path}", self.github);

@@ -67,7 +67,7 @@ async fn a_response_has_the_worlds_date() {
 #[tokio::test]
 async fn a_loaded_world_responds_completely_and_stays_loaded() {
     let mut world = World::new(SimConfig::default());
-    let load = runnerctl::sim::InitialLoad { pools: 10, runners: 25, jobs: 12 };
+    let load = runnerctl::sim::InitialLoad { pools: 10, runners: 25, jobs: 12, scale_sets: 0 };
     world.load(load);
     let count = |world: &mut World, path| {
         let token = format!("Bearer {}", world.admin_token());
@@ -89,7 +89,12 @@ async fn a_loaded_world_responds_completely_and_stays_loaded() {
 #[test]
 fn a_world_of_the_documented_size_keeps_up() {
     let mut world = World::new(SimConfig::default());
-    world.load(runnerctl::sim::InitialLoad { pools: 1_000, runners: 10_000, jobs: 5_000 });
+    world.load(runnerctl::sim::InitialLoad {
+        pools: 1_000,
+        runners: 10_000,
+        jobs: 5_000,
+        scale_sets: 0,
+    });
     world.advance(Duration::from_secs(10));
     let token = format!("Bearer {}", world.admin_token());
     let request = runnerctl::sim::ApiRequest {

@@ -46,7 +46,7 @@ async fn a_sandbox_writes_its_files_responds_and_ends() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rc.yaml");
     let password = folder.path().join("rc.yaml.password");
-    let loaded = ["--pools", "3", "--runners", "4", "--jobs", "2"];
+    let loaded = ["--pools", "3", "--runners", "4", "--jobs", "2", "--scale-sets", "2"];
     let sandbox =
         Sandbox::start(&[&["--write-config", file.to_str().unwrap()][..], &loaded[..]].concat());
     eventually("the fleet file", || file.exists().then_some(()));
@@ -61,7 +61,7 @@ async fn a_sandbox_writes_its_files_responds_and_ends() {
     let reply: serde_json::Value =
         serde_json::from_str(&login.send().await.unwrap().text().await.unwrap()).unwrap();
     let token = format!("Bearer {}", reply["token"].as_str().unwrap());
-    for (path, count) in [("pools", 3), ("instances", 4), ("jobs", 2)] {
+    for (path, count) in [("pools", 3), ("instances", 4), ("jobs", 2), ("scalesets", 2)] {
         let request = client.get(format!("{url}/api/v1/{path}")).header("Authorization", &token);
         let text = request.send().await.unwrap().text().await.unwrap();
         let all: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();

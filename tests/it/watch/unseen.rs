@@ -123,11 +123,16 @@ async fn eight_jobs_beside_ten_idle_runners_in_deletion() {
 
 #[tokio::test(start_paused = true)]
 async fn jobs_of_a_scale_set_are_no_pools() {
-    let rig = LoopRig::of(config(Who::Ours), &[("default", policy())]).await;
+    let ours = config(Who::Ours);
+    // The scale set has no VM, so that its jobs stay queued.
+    let knobs = Knobs { create_fail_rate: 1.0, ..ours.knobs.clone() };
+    let rig = LoopRig::of(SimConfig { knobs, ..ours }, &[("default", policy())]).await;
+    rig.memory.with(|it: &mut World| it.add_scale_set("theirs", &["default"], 8));
     let watch = rig.start(steady());
     wait(40).await;
-    rig.memory.with(|it: &mut World| it.queue_scale_set_jobs(8, &["default"]));
+    rig.jobs(8, 20);
     wait(200).await;
+    assert_eq!(rig.client.jobs().await.unwrap().len(), 8);
     assert_eq!((watch.heard.queued(), rig.tally().vms), (0, 0));
     assert_eq!(rig.levels(), [0_u64; 0]);
 }
