@@ -1353,7 +1353,7 @@ _runnerctl() {
             return 0
             ;;
         runnerctl__subcmd__sandbox)
-            opts="-o -v -h --listen --write-config --pools --runners --jobs --arrivals --config --policy --allow-exec --output --color --verbose --help"
+            opts="-o -v -h --listen --write-config --pools --runners --jobs --scale-sets --arrivals --config --policy --allow-exec --output --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1376,6 +1376,10 @@ _runnerctl() {
                     return 0
                     ;;
                 --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scale-sets)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

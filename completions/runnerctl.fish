@@ -269,7 +269,8 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand sandbox" -l write-co
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand sandbox" -l pools -d 'Number of pools to start with, as if created by hand' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand sandbox" -l runners -d 'Number of idle runners to start with in these pools' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand sandbox" -l jobs -d 'Number of jobs to start with that wait for these pools and are not assigned' -r
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand sandbox" -l arrivals -d 'Rate of new jobs for the existing pools: `30/m`, `2/s`, `100/h`' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand sandbox" -l scale-sets -d 'Number of scale sets to start with, as if created by hand' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand sandbox" -l arrivals -d 'Rate of new jobs for the existing pools and scale sets: `30/m`, `2/s`, `100/h`' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand sandbox" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand sandbox" -l policy -d 'Policy file, added to the policy of the fleet file; it can only tighten it' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand sandbox" -s o -l output -d 'Output format' -r -f -a "text\t''
