@@ -6,8 +6,8 @@ use std::future::{pending, ready};
 use std::sync::{Arc, Mutex};
 
 use runnerctl::audit::{
-    Actor, Cause, Demands, Entry, File, Head, Key, Keys, Kind, Subject, Whole, read_tail, seal,
-    verify,
+    Actor, Cause, CheckCriteria, Entry, Head, Key, Keys, NamedFile, RecordKind, Subject, TailScope,
+    read_tail, seal, verify,
 };
 use runnerctl::config::{Manifest, SourceFile, load, load_policy};
 use runnerctl::domain::desired::Scope;
@@ -208,7 +208,7 @@ fn sound(key: &Key) -> String {
         let entry = Entry {
             time: jiff::Timestamp::UNIX_EPOCH,
             actor: actor(),
-            kind: Kind::Event,
+            kind: RecordKind::Event,
             act: "test".into(),
             subject: Subject::Log,
             before: None,
@@ -234,17 +234,17 @@ pub fn audit(data: &[u8]) {
     let halves = data.split_at(data.iter().position(|it| *it == 0x1d).unwrap_or(data.len()));
     let keys = Keys::checking(vec![key.clone()]);
     for keys in [None, Some(&keys)] {
-        let file = |name, bytes| File { name, bytes };
-        let demands = Demands { keys, ..Demands::default() };
-        let report = verify(&[file("a", data)], demands);
+        let file = |name, bytes| NamedFile { name, bytes };
+        let criteria = CheckCriteria { keys, ..CheckCriteria::default() };
+        let report = verify(&[file("a", data)], criteria);
         if let Some(it) = &report.broken {
             is_quiet(&it.reason);
         }
-        let demands = Demands { head: Some(&Head::start()), ..demands };
-        let _ = verify(&[file("b", halves.1), file("a", halves.0)], demands);
+        let criteria = CheckCriteria { head: Some(&Head::start()), ..criteria };
+        let _ = verify(&[file("b", halves.1), file("a", halves.0)], criteria);
     }
-    for whole in [Whole::Yes, Whole::No] {
-        let _ = read_tail(data, whole, &keys);
+    for scope in [TailScope::WholeFile, TailScope::EndOfFile] {
+        let _ = read_tail(data, scope, &keys);
     }
     let [at, length, rest @ ..] = data else { return };
     let log = sound(&key).into_bytes();
@@ -252,8 +252,8 @@ pub fn audit(data: &[u8]) {
     let end = (at + usize::from(*length) * 8).min(log.len());
     let edited = [&log[..at], rest, &log[end..]].concat();
     let report = verify(
-        &[File { name: "a", bytes: &edited }],
-        Demands { keys: Some(&keys), ..Demands::default() },
+        &[NamedFile { name: "a", bytes: &edited }],
+        CheckCriteria { keys: Some(&keys), ..CheckCriteria::default() },
     );
     if report.broken.is_none() && !edited.is_empty() {
         let is_part = log.windows(edited.len()).any(|it| it == edited);

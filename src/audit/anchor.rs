@@ -54,7 +54,7 @@ impl AnchorKey {
 
     /// Signs a statement that the log `about` had this head at `time`. Returns one line of JSON,
     /// without a newline.
-    pub fn state(&self, about: &About, head: &Head, time: Timestamp) -> String {
+    pub fn state(&self, about: &LogIdentity, head: &Head, time: Timestamp) -> String {
         let members = json!({
             "fleet": about.fleet,
             "host": text::quote(&about.host),
@@ -74,7 +74,7 @@ impl AnchorKey {
 
 /// The log that a statement is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct About {
+pub struct LogIdentity {
     /// The name of the fleet.
     pub fleet: String,
     /// The name of the machine.
@@ -198,7 +198,8 @@ mod tests {
         -----END PUBLIC KEY-----\n";
 
     fn statement() -> String {
-        let about = About { fleet: "acme".into(), host: "box".into(), log: "a\u{1b}.jsonl".into() };
+        let about =
+            LogIdentity { fleet: "acme".into(), host: "box".into(), log: "a\u{1b}.jsonl".into() };
         let head = Head { seq: 7, hash: "ab".repeat(32) };
         let key = AnchorKey::from_pem(&SecretString::from(PRIVATE)).unwrap();
         key.state(&about, &head, "2026-01-02T03:04:05Z".parse().unwrap())

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::entry::{Entry, Kind, hex};
+use super::entry::{Entry, RecordKind, hex};
 use super::key::Key;
 use crate::domain::text;
 
@@ -51,7 +51,7 @@ impl std::fmt::Display for Head {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
     /// The kind of the record.
-    pub kind: Kind,
+    pub kind: RecordKind,
     /// The time on this machine's clock.
     pub time: Timestamp,
     /// The members of the JSON object, without the braces.

@@ -6,12 +6,12 @@ use super::hmac_check::{HmacCheck, UNSIGNED};
 use super::keys::{Keys, Signer};
 use super::note::{ALTERED, heads};
 use super::pending::Pending;
-use super::report::{Anchored, Break, Report};
+use super::report::{Anchored, ChainBreak, Report};
 use super::torn::Torn;
 
 /// What the log is checked against, besides its own hashes.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Demands<'a> {
+pub struct CheckCriteria<'a> {
     /// HMAC keys. If there is at least one, every record must have a valid HMAC or be covered by a
     /// later one.
     pub keys: Option<&'a Keys>,
@@ -25,7 +25,7 @@ pub struct Demands<'a> {
 
 /// A line of a file, or a part of a long one.
 #[derive(Debug, Clone, Copy)]
-pub enum Line<'a> {
+pub enum FileLine<'a> {
     /// A complete line, without its newline.
     Whole(&'a [u8]),
     /// The last line of a file, which has no newline.
@@ -47,7 +47,7 @@ pub enum ReadOn {
 
 /// A check of one log, whose files and lines are passed in order. Its memory is bounded.
 pub struct Check<'a> {
-    demands: Demands<'a>,
+    criteria: CheckCriteria<'a>,
     report: Report,
     pending: Pending,
     vouching: HmacCheck<'a, RecordPlace>,
@@ -76,13 +76,13 @@ const TORN: &str = "the line is not a complete record";
 
 impl<'a> Check<'a> {
     /// Starts a check; files follow with [`Self::begin`].
-    pub fn new(demands: Demands<'a>) -> Self {
-        let anchored = demands.anchors.map(|_| Anchored::default());
+    pub fn new(criteria: CheckCriteria<'a>) -> Self {
+        let anchored = criteria.anchors.map(|_| Anchored::default());
         Self {
-            demands,
+            criteria,
             report: Report { anchored, ..Report::default() },
             pending: Pending::default(),
-            vouching: HmacCheck::new(demands.keys),
+            vouching: HmacCheck::new(criteria.keys),
             has_head: false,
             headless: None,
             at: RecordPlace::default(),
@@ -93,8 +93,8 @@ impl<'a> Check<'a> {
     }
 
     /// A check that continues after the record `head`; `signer` must sign the next one.
-    pub fn after(head: Head, signer: Signer, demands: Demands<'a>) -> Self {
-        let mut check = Self::new(demands);
+    pub fn after(head: Head, signer: Signer, criteria: CheckCriteria<'a>) -> Self {
+        let mut check = Self::new(criteria);
         check.vouching.resume(signer);
         check.report.head = Some(head);
         check
@@ -105,19 +105,19 @@ impl<'a> Check<'a> {
     }
 
     /// Checks the next line. Returns whether later lines still matter.
-    pub fn line(&mut self, line: Line<'_>) -> ReadOn {
+    pub fn line(&mut self, line: FileLine<'_>) -> ReadOn {
         if self.report.broken.is_some() {
             return ReadOn::Stop;
         }
         let bytes = match line {
-            Line::More(bytes) => return self.tear_on(bytes),
-            Line::Begun(bytes) => {
+            FileLine::More(bytes) => return self.tear_on(bytes),
+            FileLine::Begun(bytes) => {
                 self.at.line += 1;
                 self.flaw = "the line is longer than any record";
                 return self.tear(bytes);
             }
-            Line::Whole(bytes) => bytes,
-            Line::Cut(bytes) => {
+            FileLine::Whole(bytes) => bytes,
+            FileLine::Cut(bytes) => {
                 self.cut = Some(RecordPlace { line: self.at.line + 1, ..self.at.clone() });
                 bytes
             }
@@ -181,7 +181,7 @@ impl<'a> Check<'a> {
 
     fn break_at(&mut self, at: RecordPlace, seq: u64, reason: &str) {
         let reason = reason.to_owned();
-        self.report.broken = Some(Break { file: at.file, line: at.line, seq, reason });
+        self.report.broken = Some(ChainBreak { file: at.file, line: at.line, seq, reason });
     }
 
     fn follows(&mut self, record: &Record<'_>) -> Result<(), String> {
@@ -211,11 +211,11 @@ impl<'a> Check<'a> {
                 Err("the first record continues another one".into())
             };
         }
-        match self.demands.since {
+        match self.criteria.since {
             Some(since) if *since == before => Ok(()),
             Some(since) => Err(format!("it does not continue the archive, which ends at {since}")),
             None => {
-                let is_anchored = self.demands.anchors.is_some_and(|anchors| anchors.has(&before));
+                let is_anchored = self.criteria.anchors.is_some_and(|anchors| anchors.has(&before));
                 self.headless = Some((self.at.clone(), before.seq)).filter(|_| !is_anchored);
                 Ok(())
             }
@@ -226,13 +226,13 @@ impl<'a> Check<'a> {
     /// reports altered records.
     fn is_as_demanded(&mut self, record: &Record<'_>) -> Result<(), String> {
         let seq = record.head.seq;
-        if let Some(wanted) = self.demands.head.filter(|head| head.seq == seq) {
+        if let Some(wanted) = self.criteria.head.filter(|head| head.seq == seq) {
             if *wanted != record.head {
                 return Err(format!("record {seq} does not have the hash that was given"));
             }
             self.has_head = true;
         }
-        let statements = self.demands.anchors.map_or(&[][..], |anchors| anchors.about(seq));
+        let statements = self.criteria.anchors.map_or(&[][..], |anchors| anchors.about(seq));
         for statement in statements {
             if statement.head != record.head {
                 let time = &statement.time;
@@ -282,7 +282,7 @@ impl<'a> Check<'a> {
             self.end();
         }
         std::mem::take(&mut self.pending).settle(&mut self.report);
-        if let (Some(anchored), Some(all)) = (&mut self.report.anchored, self.demands.anchors) {
+        if let (Some(anchored), Some(all)) = (&mut self.report.anchored, self.criteria.anchors) {
             anchored.earlier = self.report.first.map_or(0, |first| all.before(first));
         }
         self.report.macs = self.vouching.macs();
@@ -308,8 +308,8 @@ impl<'a> Check<'a> {
             return self.break_at(at, seq, UNSIGNED);
         }
         let wanted =
-            self.demands.head.filter(|_| !self.has_head).map(|head| (head.seq, String::new()));
-        let last = self.demands.anchors.and_then(Statements::last);
+            self.criteria.head.filter(|_| !self.has_head).map(|head| (head.seq, String::new()));
+        let last = self.criteria.anchors.and_then(Statements::last);
         let anchored = last.filter(|statement| statement.head.seq > seq).map(|statement| {
             (statement.head.seq, format!(", which were anchored at {}", statement.time))
         });

@@ -26,7 +26,7 @@ pub struct Actor {
 
 /// The kind of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum RecordKind {
     /// A write to GARM is about to be sent.
     Intent,
     /// A write to GARM has ended.
@@ -37,7 +37,7 @@ pub enum Kind {
     Gap,
 }
 
-impl Kind {
+impl RecordKind {
     /// The word in the JSON of a record.
     pub fn word(self) -> &'static str {
         match self {
@@ -76,7 +76,7 @@ impl Verdict {
 
 /// The party that caused an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum By {
+pub enum Initiator {
     /// This process, by a write.
     Us,
     /// GARM, by itself.
@@ -85,7 +85,7 @@ pub enum By {
     Unknown,
 }
 
-impl By {
+impl Initiator {
     /// The word in the JSON of a record.
     pub fn word(self) -> &'static str {
         match self {
@@ -98,7 +98,7 @@ impl By {
 
 /// The owner of the pool in which an event happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Owner {
+pub enum PoolOwner {
     /// This fleet.
     Ours,
     /// Another fleet, or none.
@@ -122,11 +122,11 @@ impl Source {
     }
 }
 
-/// How completely the change from `before` to `after` was observed.
+/// How exactly the change from `before` to `after` was observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sight {
+pub enum Fidelity {
     /// The second state directly follows the first.
-    Whole,
+    Exact,
     /// Only the end was observed: there may have been states in between.
     Reconstructed,
     /// The change is older than a recorded one, because events arrive in any order.
@@ -135,15 +135,15 @@ pub enum Sight {
 
 /// How a change in GARM was observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen {
+pub struct EventObservation {
     /// The party that caused the event.
-    pub by: By,
+    pub by: Initiator,
     /// The owner of the pool; absent for a change of GARM's own settings.
-    pub owner: Option<Owner>,
+    pub owner: Option<PoolOwner>,
     /// What revealed the change.
     pub source: Source,
-    /// How completely the change was observed.
-    pub sight: Sight,
+    /// How exactly the change was observed.
+    pub sight: Fidelity,
 }
 
 /// The subject of a record.
@@ -210,7 +210,7 @@ pub struct Entry {
     /// The process that writes the record.
     pub actor: Actor,
     /// The kind of the record.
-    pub kind: Kind,
+    pub kind: RecordKind,
     /// What was done or happened, for example `update pool`.
     pub act: String,
     /// What the record is about.
@@ -221,8 +221,8 @@ pub struct Entry {
     pub after: Option<Value>,
     /// Why the record is written.
     pub cause: Cause,
-    /// How an event was observed; only for a [`Kind::Event`] of the fleet.
-    pub seen: Option<Seen>,
+    /// How an event was observed; only for a [`RecordKind::Event`] of the fleet.
+    pub seen: Option<EventObservation>,
     /// The sequence number of the intent, in an outcome.
     pub intent: Option<u64>,
     /// The result, in an outcome.
@@ -245,11 +245,11 @@ impl Entry {
             ("cause", Some(cause(&self.cause, self.seen))),
             (
                 "owned",
-                self.seen.and_then(|seen| seen.owner).map(|owner| json!(owner == Owner::Ours)),
+                self.seen.and_then(|seen| seen.owner).map(|owner| json!(owner == PoolOwner::Ours)),
             ),
             ("by", self.seen.map(|seen| json!(seen.by.word()))),
-            ("reconstructed", self.marked(Sight::Reconstructed)),
-            ("late", self.marked(Sight::Late)),
+            ("reconstructed", self.marked(Fidelity::Reconstructed)),
+            ("late", self.marked(Fidelity::Late)),
             ("intent", self.intent.map(Value::from)),
             ("verdict", self.verdict.map(|verdict| json!(verdict.word()))),
             (
@@ -264,7 +264,7 @@ impl Entry {
     }
 
     /// `true` if the event was observed in this way, absent otherwise.
-    fn marked(&self, sight: Sight) -> Option<Value> {
+    fn marked(&self, sight: Fidelity) -> Option<Value> {
         self.seen.filter(|seen| seen.sight == sight).map(|_| Value::Bool(true))
     }
 }
@@ -319,7 +319,7 @@ fn subject(subject: &Subject) -> Value {
     }
 }
 
-fn cause(cause: &Cause, seen: Option<Seen>) -> Value {
+fn cause(cause: &Cause, seen: Option<EventObservation>) -> Value {
     let mut shown = json!({ "command": cause.command, "plan": cause.plan, "fleet": cause.fleet });
     if let Some(decision) = &cause.decision {
         shown["decision"] = json!(text::quote(decision));

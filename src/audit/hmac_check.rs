@@ -2,7 +2,7 @@
 
 use super::chain::Record;
 use super::keys::{Keys, Signer, Succession};
-use super::report::Macs;
+use super::report::HmacStatus;
 
 /// The reason of a break at a record that no signature covers.
 pub(super) const UNSIGNED: &str = "its HMAC is missing or made with another key";
@@ -91,11 +91,11 @@ impl<'a, P: Clone> HmacCheck<'a, P> {
     }
 
     /// Whether the log has HMACs, and whether they were checked.
-    pub(super) fn macs(&self) -> Macs {
+    pub(super) fn macs(&self) -> HmacStatus {
         match (self.has_macs, self.keys) {
-            (false, _) => Macs::Absent,
-            (true, None) => Macs::Unchecked,
-            (true, Some(_)) => Macs::Checked,
+            (false, _) => HmacStatus::Absent,
+            (true, None) => HmacStatus::Unchecked,
+            (true, Some(_)) => HmacStatus::Checked,
         }
     }
 }

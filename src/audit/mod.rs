@@ -26,18 +26,19 @@ mod torn;
 mod verify;
 
 pub use chain::{Draft, Head, RECORD_MAX, Record, RecordFlaw, open, seal};
-pub use check::{Check, Demands, Line, ReadOn};
+pub use check::{Check, CheckCriteria, FileLine, ReadOn};
 pub use entry::{
-    Actor, By, Cause, Entry, Kind, Owner, Seen, Sight, Source, Subject, Verdict, shrink,
+    Actor, Cause, Entry, EventObservation, Fidelity, Initiator, PoolOwner, RecordKind, Source,
+    Subject, Verdict, shrink,
 };
 pub use key::{KEY_MIN, Key, KeyId, ShortKey};
 pub use keys::{KeyError, Keys, Signer};
 pub use note::{Damage, DamageKind, LogNote};
-pub use report::{Anchored, Break, GAPS_MAX, Gap, Macs, Report, Unfinished};
+pub use report::{Anchored, ChainBreak, GAPS_MAX, Gap, HmacStatus, Report, UnfinishedWrite};
 pub use select::{BrokenLines, RecordFilter, Selected, SelectedKind, Selection};
-pub use tail::{Ending, LastRecord, Tail, Whole, read_tail};
+pub use tail::{FinalNewline, LastRecord, Tail, TailScope, read_tail};
 pub use torn::Torn;
-pub use verify::{File, first_seq, verify};
+pub use verify::{NamedFile, first_seq, verify};
 
 #[cfg(test)]
 mod tests;

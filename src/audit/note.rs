@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::chain::Head;
-use super::entry::{Actor, Cause, Entry, Kind, Subject};
+use super::entry::{Actor, Cause, Entry, RecordKind, Subject};
 use super::torn::Torn;
 use crate::domain::duration;
 
@@ -74,7 +74,7 @@ impl LogNote {
         Entry {
             time: self.time,
             actor: self.actor.clone(),
-            kind: Kind::Event,
+            kind: RecordKind::Event,
             act: act.to_owned(),
             subject: Subject::Log,
             before: None,
@@ -88,7 +88,7 @@ impl LogNote {
     }
 
     fn gap(&self, act: &str, detail: String) -> Entry {
-        Entry { kind: Kind::Gap, detail, ..self.event(act, "") }
+        Entry { kind: RecordKind::Gap, detail, ..self.event(act, "") }
     }
 
     /// The gap record after torn bytes. It contains their digest, so that [`super::verify`] can

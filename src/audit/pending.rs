@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::chain::Record;
 use super::note::LOST;
-use super::report::{GAPS_MAX, Gap, Report, Unfinished};
+use super::report::{GAPS_MAX, Gap, Report, UnfinishedWrite};
 
 /// The number of fleets whose open gaps are tracked.
 const FLEETS_MAX: usize = 1_000;
@@ -19,7 +19,7 @@ const INTENTS_MAX: usize = 10_000;
 pub(super) struct Pending {
     /// The sequence number of the gap record, by fleet.
     gaps: BTreeMap<String, u64>,
-    intents: BTreeMap<u64, Unfinished>,
+    intents: BTreeMap<u64, UnfinishedWrite>,
     /// The number of intents beyond [`INTENTS_MAX`], which are only counted.
     uncounted: u64,
 }
@@ -77,11 +77,11 @@ fn note(report: &mut Report, seq: u64, members: &Value) {
     }
 }
 
-fn intent(seq: u64, members: &Value) -> Unfinished {
+fn intent(seq: u64, members: &Value) -> UnfinishedWrite {
     let subject = &members["subject"];
     let name = ["runner", "pool", "credential"].into_iter().find_map(|key| subject[key].as_str());
     let what = [members["act"].as_str(), name].into_iter().flatten().collect::<Vec<_>>().join(" ");
-    Unfinished { seq, time: text(&members["time"]), what }
+    UnfinishedWrite { seq, time: text(&members["time"]), what }
 }
 
 fn text(value: &Value) -> String {

@@ -18,7 +18,7 @@ pub struct Gap {
 
 /// A write to GARM whose outcome is not recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unfinished {
+pub struct UnfinishedWrite {
     /// The sequence number of the intent.
     pub seq: u64,
     /// The `time` of the intent.
@@ -29,7 +29,7 @@ pub struct Unfinished {
 
 /// The first bad record, or the records that are missing at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Break {
+pub struct ChainBreak {
     /// The name of the file.
     pub file: String,
     /// The line, from 1; 0 if records are missing after the last line.
@@ -42,7 +42,7 @@ pub struct Break {
 
 /// Whether the records have HMACs, and whether these were checked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Macs {
+pub enum HmacStatus {
     /// No record has an HMAC.
     #[default]
     Absent,
@@ -82,13 +82,13 @@ pub struct Report {
     /// The number of lost records that the gaps report.
     pub lost: u64,
     /// The first [`GAPS_MAX`] writes whose outcome is not recorded.
-    pub unfinished: Vec<Unfinished>,
+    pub unfinished: Vec<UnfinishedWrite>,
     /// The number of all writes whose outcome is not recorded.
     pub unfinished_count: u64,
     /// Whether the records have HMACs, and whether these were checked.
-    pub macs: Macs,
+    pub macs: HmacStatus,
     /// What the anchors prove; absent if none were given.
     pub anchored: Option<Anchored>,
     /// The first bad record, or the records that are missing at the end.
-    pub broken: Option<Break>,
+    pub broken: Option<ChainBreak>,
 }

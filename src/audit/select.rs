@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::check::Line;
+use super::check::FileLine;
 use super::keys;
 
 /// Which records to show: those that satisfy every condition that is set.
@@ -73,10 +73,10 @@ impl Selection {
     }
 
     /// Passes the next line to `show` if it is selected, after any broken lines before it.
-    pub fn line(&mut self, line: Line<'_>, mut show: impl FnMut(Selected<'_>)) {
+    pub fn line(&mut self, line: FileLine<'_>, mut show: impl FnMut(Selected<'_>)) {
         let bytes = match line {
-            Line::More(_) => return,
-            Line::Whole(bytes) | Line::Cut(bytes) | Line::Begun(bytes) => bytes,
+            FileLine::More(_) => return,
+            FileLine::Whole(bytes) | FileLine::Cut(bytes) | FileLine::Begun(bytes) => bytes,
         };
         self.line += 1;
         let Some((time, members, text)) = record(bytes) else {
@@ -174,7 +174,7 @@ mod tests {
         let mut shown = Vec::new();
         let place = |it: &BrokenLines| format!("{}:{} x{}", it.file, it.line, it.count);
         for text in lines {
-            selection.line(Line::Whole(text.as_bytes()), |selected| match selected {
+            selection.line(FileLine::Whole(text.as_bytes()), |selected| match selected {
                 Selected::Record(_, members, _) => {
                     shown.push(members["act"].as_str().unwrap().to_owned());
                 }

@@ -48,7 +48,7 @@ pub enum Tail {
         /// The record at the end.
         last: LastRecord,
         /// Whether a newline ends the file.
-        ending: Ending,
+        ending: FinalNewline,
     },
     /// The file ends with bytes that are not a record.
     Torn {
@@ -57,7 +57,7 @@ pub enum Tail {
         /// The bytes after it, without the newlines before and after them.
         bytes: Vec<u8>,
         /// Whether a newline ends the file.
-        ending: Ending,
+        ending: FinalNewline,
     },
     /// The bytes contain no record: this is not an audit file.
     Foreign,
@@ -76,7 +76,7 @@ impl Tail {
     /// The same tail if the next record goes to a new file, where no newline is missing.
     #[must_use]
     pub fn in_new_file(self) -> Self {
-        let ending = Ending::Newline;
+        let ending = FinalNewline::Present;
         match self {
             Self::Sound { last, .. } => Self::Sound { last, ending },
             Self::Torn { last, bytes, .. } => Self::Torn { last, bytes, ending },
@@ -85,45 +85,47 @@ impl Tail {
     }
 }
 
-/// How a file ends.
+/// Whether a newline ends the last line of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    Newline,
+pub enum FinalNewline {
+    Present,
     /// The newline is missing, and must be written before the next record.
-    Cut,
+    Missing,
 }
 
-impl Ending {
+impl FinalNewline {
     /// The text to write before the next record.
     pub fn repair(self) -> &'static str {
         match self {
-            Self::Newline => "",
-            Self::Cut => "\n",
+            Self::Present => "",
+            Self::Missing => "\n",
         }
     }
 }
 
 /// Which part of a file was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whole {
+pub enum TailScope {
     /// The whole file.
-    Yes,
+    WholeFile,
     /// Only its end, which may begin within a line.
-    No,
+    EndOfFile,
 }
 
 /// Finds the last intact record and the torn bytes after it in the last bytes of a file.
-pub fn read_tail(bytes: &[u8], is_whole: Whole, keys: &Keys) -> Tail {
+pub fn read_tail(bytes: &[u8], scope: TailScope, keys: &Keys) -> Tail {
     if bytes.is_empty() {
         return Tail::Empty;
     }
     let (text, ending) = match bytes.strip_suffix(b"\n") {
-        Some(text) => (text, Ending::Newline),
-        None => (bytes, Ending::Cut),
+        Some(text) => (text, FinalNewline::Present),
+        None => (bytes, FinalNewline::Missing),
     };
     let found = match text.contains(&0) {
         // The bytes may begin within a hole, so that no record before the hole was read.
-        true if is_whole == Whole::No => after_holes(text, keys).or_else(|| last_sound(text, keys)),
+        true if scope == TailScope::EndOfFile => {
+            after_holes(text, keys).or_else(|| last_sound(text, keys))
+        }
         true => after_holes(text, keys),
         false => last_sound(text, keys),
     };
@@ -134,7 +136,7 @@ pub fn read_tail(bytes: &[u8], is_whole: Whole, keys: &Keys) -> Tail {
             Tail::Torn { last: Some(last), bytes, ending }
         }
         // The first write to the file was interrupted: the bytes begin like a record, or are zeros.
-        None if is_whole == Whole::Yes && !text.is_empty() && is_begun(text) => {
+        None if scope == TailScope::WholeFile && !text.is_empty() && is_begun(text) => {
             Tail::Torn { last: None, bytes: text.to_vec(), ending }
         }
         None => Tail::Foreign,

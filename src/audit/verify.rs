@@ -1,28 +1,28 @@
 //! Verifies a log that consists of one or more files, and finds the first bad record.
 
 use super::chain::START;
-use super::check::{Check, Demands, Line};
+use super::check::{Check, CheckCriteria, FileLine};
 use super::report::Report;
 
 /// One file of a log.
 #[derive(Debug, Clone, Copy)]
-pub struct File<'a> {
+pub struct NamedFile<'a> {
     /// The name that reports show.
     pub name: &'a str,
     pub bytes: &'a [u8],
 }
 
 /// Checks the chain across all files, in the order of their first records.
-pub fn verify(files: &[File<'_>], demands: Demands<'_>) -> Report {
+pub fn verify(files: &[NamedFile<'_>], criteria: CheckCriteria<'_>) -> Report {
     let mut files = files.to_vec();
     files.sort_by_key(|file| first_seq(file.bytes));
-    let mut check = Check::new(demands);
+    let mut check = Check::new(criteria);
     for file in &files {
         check.begin(file.name);
         for line in file.bytes.split_inclusive(|byte| *byte == b'\n') {
             check.line(match line.strip_suffix(b"\n") {
-                Some(line) => Line::Whole(line),
-                None => Line::Cut(line),
+                Some(line) => FileLine::Whole(line),
+                None => FileLine::Cut(line),
             });
         }
     }

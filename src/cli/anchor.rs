@@ -13,7 +13,7 @@ use super::context::Context;
 use super::failure::Failure;
 use super::prepare::PreparedPlan;
 use crate::audit::Head;
-use crate::audit::anchor::{About, AnchorKey};
+use crate::audit::anchor::{AnchorKey, LogIdentity};
 use crate::config::{AuditAnchor, WebhookUrl};
 use crate::domain::name::FleetName;
 use crate::domain::text::quote;
@@ -33,7 +33,7 @@ const APPLY_PATIENCE: Duration = Duration::from_secs(10);
 /// The signing key of the statements, and the places they are delivered to.
 pub struct Anchor {
     key: AnchorKey,
-    about: About,
+    about: LogIdentity,
     file: Option<PathBuf>,
     webhook: Option<WebhookClient>,
 }
@@ -57,7 +57,7 @@ impl Anchor {
             None => None,
             Some(url) => Some(post(url, allowed).await?),
         };
-        let about = About {
+        let about = LogIdentity {
             fleet: fleet.to_string(),
             host: state_dir::actor().host,
             log: log.display().to_string(),

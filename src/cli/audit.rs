@@ -12,7 +12,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::load::stop_at;
 use crate::audit::anchor::{PublicKey, STATEMENT_MAX, Statement, Statements};
-use crate::audit::{Check, Demands, Keys, Report};
+use crate::audit::{Check, CheckCriteria, Keys, Report};
 use crate::config::{self, WatchSettings};
 use crate::domain::secret::SecretRef;
 use crate::host::{files, logs};
@@ -34,7 +34,7 @@ async fn verify(args: &VerifyArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     }
     let keys = keys(args, cx).await?;
     let anchors = anchors(args)?;
-    let mut check = Check::new(Demands {
+    let mut check = Check::new(CheckCriteria {
         keys: Some(&keys),
         head: args.head.as_ref(),
         since: args.since.as_ref(),

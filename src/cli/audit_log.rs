@@ -11,7 +11,7 @@ use crate::audit::{Cause, Key, Keys};
 use crate::domain::secret::SecretRef;
 use crate::domain::text::code;
 use crate::host::audit_destination::AuditDestination;
-use crate::host::audit_file::{AuditFile, AuditFileError, Folders, RecordWriter};
+use crate::host::audit_file::{AuditFile, AuditFileError, MissingFolders, RecordWriter};
 use crate::host::clock::Clock;
 use crate::host::state_dir::{self, AUDIT_FILE};
 use crate::plan::saved;
@@ -111,8 +111,8 @@ pub async fn open(
     cx: Context<'_>,
 ) -> Result<AuditDestination, Failure> {
     let (path, folders) = match named.path {
-        Some(path) => (path, Folders::Leave),
-        None => (in_state_folder(named.help)?, Folders::Create),
+        Some(path) => (path, MissingFolders::Fail),
+        None => (in_state_folder(named.help)?, MissingFolders::Create),
     };
     let allowed = cx.settings.secret_options(base);
     let keys = keys(named.key, named.previous_keys, &allowed).await?;

@@ -190,8 +190,8 @@ impl PasswordSource for PasswordReference {
             secrets::resolve(&self.reference, &self.options).await.map_err(|error| {
                 garm::GarmError {
                     kind: match error.blame {
-                        secrets::Blame::Reference => garm::ErrorKind::Input,
-                        secrets::Blame::Manager => garm::ErrorKind::Secrets,
+                        secrets::FaultOrigin::Reference => garm::ErrorKind::Input,
+                        secrets::FaultOrigin::Manager => garm::ErrorKind::Secrets,
                     },
                     tried: format!("resolve `garm.password` (`{}`)", error.reference),
                     got: error.got,

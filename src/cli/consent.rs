@@ -5,7 +5,7 @@ use crate::domain::text::{code, escape};
 use crate::plan::consent::{Permission, RequiredConsent, need};
 use crate::plan::saved::SavedPlan;
 use crate::plan::{Action, Plan, Resource};
-use crate::render::plan::{Heading, opening, summary};
+use crate::render::plan::{PlanHeading, opening, summary};
 use crate::render::style::{NAME, REMOVED, paint};
 
 use super::args::{AllowDestroy, ApplyArgs};
@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::prompt::ask;
 
 /// Fails (6) if the plan differs from the saved one.
-pub fn check_saved(saved: &SavedPlan, plan: &Plan, heading: &Heading) -> Result<(), Failure> {
+pub fn check_saved(saved: &SavedPlan, plan: &Plan, heading: &PlanHeading) -> Result<(), Failure> {
     let again = "run `runnerctl plan --out FILE` to make a new plan";
     if !saved.is_for(plan) {
         let text = format!(
@@ -102,7 +102,7 @@ impl ConfirmationWord {
 /// Asks for `word`. Fails (1) on any other answer.
 pub async fn confirm(
     plan: &Plan,
-    heading: &Heading,
+    heading: &PlanHeading,
     word: ConfirmationWord,
     cx: Context<'_>,
 ) -> Result<(), Failure> {

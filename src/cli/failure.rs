@@ -114,8 +114,8 @@ impl From<garm::GarmError> for Failure {
 impl From<secrets::SecretError> for Failure {
     fn from(error: secrets::SecretError) -> Self {
         let exit = match error.blame {
-            secrets::Blame::Reference => Exit::Input,
-            secrets::Blame::Manager => Exit::Unavailable,
+            secrets::FaultOrigin::Reference => Exit::Input,
+            secrets::FaultOrigin::Manager => Exit::Unavailable,
         };
         Self { exit, message: error.to_string(), help: error.help }
     }

@@ -4,7 +4,7 @@ use crate::config::{self, Code, FleetFile, Manifest, Problem, Severity, SourceFi
 use crate::domain::desired::{Desired, Scope};
 use crate::domain::name::PoolName;
 use crate::domain::text::{code, list};
-use crate::host::files::{self, Pools, Start};
+use crate::host::files::{self, PoolFiles, SourcePath};
 use crate::plan::{self, RunnerKit};
 use crate::policy::UndeclaredPools;
 use crate::reconcile::read_fleet::{
@@ -40,9 +40,9 @@ pub struct CheckedFiles {
 }
 
 /// Reads the fleet file and the policy file, if there are any, and the pool files.
-pub fn read_files(places: &FilePaths, pools: &[Start]) -> CheckedFiles {
+pub fn read_files(places: &FilePaths, pools: &[SourcePath]) -> CheckedFiles {
     let fleet = places.fleet.as_ref();
-    let Pools { sources, mut problems, is_folder, unread } = files::read_pools(pools);
+    let PoolFiles { sources, mut problems, is_folder, unread } = files::read_pools(pools);
     if fleet.is_none() {
         point_to_init(&mut problems, places);
     }
@@ -66,7 +66,7 @@ pub fn read_files(places: &FilePaths, pools: &[Start]) -> CheckedFiles {
 
 /// Adds a hint about `init` if neither a fleet file nor the default folder of pool files exists.
 fn point_to_init(problems: &mut [Problem], places: &FilePaths) {
-    let Start::Below { .. } = places.pools else { return };
+    let SourcePath::Below { .. } = places.pools else { return };
     let folder = places.pools.path().display().to_string();
     let is_absent =
         |problem: &&mut Problem| problem.code == Code::Missing && problem.place.file == folder;
@@ -77,7 +77,7 @@ fn point_to_init(problems: &mut [Problem], places: &FilePaths) {
 }
 
 /// Reads the files and checks them against the policy, without GARM.
-pub fn check_files(places: &FilePaths, pools: &[Start]) -> CheckedFiles {
+pub fn check_files(places: &FilePaths, pools: &[SourcePath]) -> CheckedFiles {
     let mut files = read_files(places, pools);
     let violations = files.policies.violations(&files.manifest, UndeclaredPools::default());
     files.problems.extend(violations);

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::host::files::Start;
+use crate::host::files::SourcePath;
 
 /// The environment variables that select the paths; tests set their own.
 #[derive(Debug, Clone, Default)]
@@ -24,12 +24,12 @@ impl PathEnvironment {
     /// The places where a fleet file is searched for, in this order, if none is named. The working
     /// folder may be a checkout of a proposed change; the user's and the system's folders are
     /// trusted, including links in them.
-    pub fn fleet_files(&self) -> Vec<Start> {
-        let here = Start::Below { folder: PathBuf::new(), rest: "runnerctl.yaml".into() };
+    pub fn fleet_files(&self) -> Vec<SourcePath> {
+        let here = SourcePath::Below { folder: PathBuf::new(), rest: "runnerctl.yaml".into() };
         let config = self.config_home.clone().or_else(|| Some(self.home.as_ref()?.join(".config")));
         let user = config.map(|folder| folder.join("runnerctl/runnerctl.yaml"));
         let system = PathBuf::from("/etc/runnerctl/runnerctl.yaml");
-        let trusted = user.into_iter().chain([system]).map(Start::Named);
+        let trusted = user.into_iter().chain([system]).map(SourcePath::Named);
         [here].into_iter().chain(trusted).collect()
     }
 }
@@ -38,11 +38,11 @@ impl PathEnvironment {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilePaths {
     /// The named fleet file, which need not exist, else the first one found.
-    pub fleet: Option<Start>,
+    pub fleet: Option<SourcePath>,
     /// The named pool file or folder, else `pools` beside the fleet file.
-    pub pools: Start,
+    pub pools: SourcePath,
     /// The policy file, if `--policy` names one.
-    pub policy: Option<Start>,
+    pub policy: Option<SourcePath>,
 }
 
 impl FilePaths {
@@ -53,13 +53,13 @@ impl FilePaths {
         policy: Option<&Path>,
         environment: &PathEnvironment,
     ) -> Self {
-        let named = |path: &Path| Start::Named(path.to_owned());
+        let named = |path: &Path| SourcePath::Named(path.to_owned());
         // A dangling link counts as found: skipping it would select another fleet file.
-        let is_there = |file: &Start| std::fs::symlink_metadata(file.path()).is_ok();
+        let is_there = |file: &SourcePath| std::fs::symlink_metadata(file.path()).is_ok();
         let found = || environment.fleet_files().into_iter().find(is_there);
         let fleet = config.map(named).or_else(found);
         let pools = pools.map_or_else(
-            || Start::Below { folder: base(fleet.as_ref()), rest: "pools".into() },
+            || SourcePath::Below { folder: base(fleet.as_ref()), rest: "pools".into() },
             named,
         );
         Self { fleet, pools, policy: policy.map(named) }
@@ -71,7 +71,7 @@ impl FilePaths {
     }
 }
 
-fn base(fleet: Option<&Start>) -> PathBuf {
+fn base(fleet: Option<&SourcePath>) -> PathBuf {
     fleet.and_then(|file| file.path().parent().map(Path::to_owned)).unwrap_or_default()
 }
 
@@ -84,7 +84,7 @@ mod tests {
         let home = Some(PathBuf::from("/home/ada"));
         let here = PathEnvironment { home, ..PathEnvironment::default() };
         let paths = |environment: &PathEnvironment| {
-            environment.fleet_files().iter().map(Start::path).collect::<Vec<_>>()
+            environment.fleet_files().iter().map(SourcePath::path).collect::<Vec<_>>()
         };
         assert_eq!(
             paths(&here),
@@ -105,13 +105,15 @@ mod tests {
         let find = |config: &str, pools: Option<&str>| {
             FilePaths::find(Some(config.as_ref()), pools.map(Path::new), None, &nowhere)
         };
-        let below =
-            |folder: &str| Start::Below { folder: folder.into(), rest: PathBuf::from("pools") };
+        let below = |folder: &str| SourcePath::Below {
+            folder: folder.into(),
+            rest: PathBuf::from("pools"),
+        };
         assert_eq!(find("a/rc.yaml", None).pools, below("a"));
         assert_eq!(find("rc.yaml", None).pools, below(""));
         assert_eq!(find("rc.yaml", None).pools.path(), PathBuf::from("pools"));
         assert_eq!(find("a/rc.yaml", None).base(), PathBuf::from("a"));
-        let named = Start::Named("p".into());
+        let named = SourcePath::Named("p".into());
         assert_eq!(find("a/rc.yaml", Some("p")).pools, named);
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::domain::text::escape;
 use crate::host::atomic_write::replace;
 use crate::plan::saved::{self, SavedTexts};
-use crate::render::plan::Heading;
+use crate::render::plan::PlanHeading;
 use crate::render::style::{WARNING, paint};
 use crate::render::words::count;
 use anyhow::Context as _;
@@ -72,7 +72,7 @@ fn save(
     args: &PlanArgs,
 ) -> Result<(), Failure> {
     let inputs = inputs(&survey.loaded.places, &args.targets);
-    let Heading { garm_url, fleet_file } = &survey.heading;
+    let PlanHeading { garm_url, fleet_file } = &survey.heading;
     let texts = SavedTexts { fleet_file, report: report.to_json() };
     let text = saved::write(&survey.plan, (garm_url, &texts), &inputs, &token());
     replace(path, &text, 0o600)

@@ -10,7 +10,7 @@ use crate::domain::name::PoolName;
 use crate::monitor::compliance::{Requirement, RequirementAnswer, RequirementVerdict};
 use crate::plan::{Plan, PolicyChanges, PoolPolicyChange, SettingChange};
 use crate::render;
-use crate::render::plan::Heading;
+use crate::render::plan::PlanHeading;
 
 /// What is printed beside a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl PlanReport {
     /// it.
     pub(super) fn print(
         &self,
-        (plan, heading): (&Plan, &Heading),
+        (plan, heading): (&Plan, &PlanHeading),
         apply: &str,
         cx: Context<'_>,
     ) -> Result<(), Failure> {
@@ -49,7 +49,7 @@ impl PlanReport {
         }
     }
 
-    pub(super) fn markdown(&self, plan: &Plan, heading: &Heading) -> String {
+    pub(super) fn markdown(&self, plan: &Plan, heading: &PlanHeading) -> String {
         let plan = render::plan::markdown(plan, heading);
         let policy = self.policy_changes.as_ref().map(render::plan::policy_markdown);
         plan + &policy.unwrap_or_default() + &render::requirements::markdown(&self.requirements)

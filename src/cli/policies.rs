@@ -6,7 +6,7 @@ use crate::config::{self, Code, Manifest, PolicySettings, Problem, Severity};
 use crate::domain::name::FleetName;
 use crate::domain::pool::Pool;
 use crate::domain::text::code;
-use crate::host::files::{self, Start};
+use crate::host::files::{self, SourcePath};
 use crate::policy::kit::{self, KitContents};
 use crate::policy::{UndeclaredPools, Violation, joined, judge, judge_live};
 
@@ -25,7 +25,7 @@ impl PolicySet {
     /// Reads the policy file, if one is named, and merges it into the policy of the fleet file in
     /// the manifest. Adds its problems to `problems`.
     pub fn gather(
-        over: Option<&Start>,
+        over: Option<&SourcePath>,
         manifest: &mut Manifest,
         problems: &mut Vec<Problem>,
     ) -> Self {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::config::{self, Manifest, Problem, Severity, SourceFile, has_error, leaves};
 use crate::domain::text::{code, count};
-use crate::host::files::{self, Start};
+use crate::host::files::{self, SourcePath};
 use crate::host::git::{GitError, Revision, RevisionFile};
 use crate::plan::{PolicyChanges, policy_changes};
 use crate::render::problem;
@@ -51,7 +51,7 @@ pub(super) async fn read(
     };
     let sources: Result<Vec<SourceFile>, _> = sources.into_iter().map(decode).collect();
     let sources = sources.map_err(|problem| invalid(since, &[problem], cx))?;
-    let fleet_path = places.fleet.as_ref().map(Start::path);
+    let fleet_path = places.fleet.as_ref().map(SourcePath::path);
     let fleet = match fleet_path.as_deref().and_then(|path| revision.below(path)) {
         None => None,
         Some(path) => {

@@ -10,13 +10,13 @@ use crate::domain::name::PoolName;
 use crate::domain::proof::Probe;
 use crate::garm::GarmClient;
 use crate::host::clock::Clock;
-use crate::host::files::Start;
+use crate::host::files::SourcePath;
 use crate::monitor::compliance::{ComplianceFacts, RequirementVerdict, report};
 use crate::plan::saved::SavedInputs;
 use crate::plan::{Plan, has_create_in_flight, plan};
 use crate::policy::UndeclaredPools;
 use crate::reconcile::read_fleet::{FleetRequest, read_fleet};
-use crate::render::plan::Heading;
+use crate::render::plan::PlanHeading;
 use crate::render::words::{count, nearest};
 use crate::secrets::AppKey;
 
@@ -46,7 +46,7 @@ pub struct PreparedPlan {
     pub fleet: Fleet,
     pub plan: Plan,
     /// The id of the GARM controller and its address.
-    pub heading: Heading,
+    pub heading: PlanHeading,
     /// The results of the mTLS probes; absent unless `policy.require_mtls` is set.
     pub probes: Option<Vec<Probe>>,
     /// The private keys of the plan's credentials, by the name of the credential.
@@ -75,7 +75,7 @@ pub async fn survey(
         ask.credentials = true;
     }
     desired.credentials = apps.wanted;
-    let heading = Heading { garm_url: client.address(), fleet_file: file.path.clone() };
+    let heading = PlanHeading { garm_url: client.address(), fleet_file: file.path.clone() };
     let fleet = settled_fleet(&client, &ask, &desired, cx).await?;
     tell_remarks(&client, cx);
     stop_at(&loaded.violations(undeclared(&desired, &fleet)), cx)?;
@@ -183,7 +183,7 @@ fn check_targets(targets: &[PoolName], desired: &Desired) -> Result<(), Failure>
 /// The inputs that a saved plan records, as absolute paths, so that `apply` can be run from any
 /// folder.
 pub fn inputs(places: &FilePaths, targets: &[PoolName]) -> SavedInputs {
-    let whole = |file: &Start| {
+    let whole = |file: &SourcePath| {
         let path = file.path();
         std::path::absolute(&path).unwrap_or(path).to_string_lossy().into_owned()
     };

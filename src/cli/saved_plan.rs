@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::name::PoolName;
 use crate::domain::text::code;
-use crate::host::files::{self, Start};
+use crate::host::files::{self, SourcePath};
 use crate::plan::saved::{self, SAVED_MAX, SavedPlan};
 
 use super::args::ApplyArgs;
@@ -74,7 +74,7 @@ pub fn inputs(saved: &SavedPlan, cx: Context<'_>) -> Result<(FilePaths, Vec<Pool
     let here = cx.settings.paths.clone();
     let path = |problem: &Option<String>| problem.as_ref().map(PathBuf::from);
     let fleet = match cx.settings.config.clone() {
-        Some(named) => Some(Start::Named(named)),
+        Some(named) => Some(SourcePath::Named(named)),
         None => fleet_file(path(&saved.inputs.config), here.fleet)?,
     };
     let policy = policy_file(path(&saved.inputs.policy), here.policy)?;
@@ -92,16 +92,17 @@ pub fn inputs(saved: &SavedPlan, cx: Context<'_>) -> Result<(FilePaths, Vec<Pool
 
 /// The plan's pool files. Fails (6) unless they are below the folder of the fleet file, or this run
 /// names them, too.
-fn pool_files(planned: &Path, base: &Path, cx: Context<'_>) -> Result<Start, Failure> {
+fn pool_files(planned: &Path, base: &Path, cx: Context<'_>) -> Result<SourcePath, Failure> {
     match &cx.settings.pools {
-        Some(named) if are_one(planned, named) => return Ok(Start::Named(named.clone())),
+        Some(named) if are_one(planned, named) => return Ok(SourcePath::Named(named.clone())),
         Some(_) if cx.settings.pools_are_on_the_line => return Err(brings_its_own()),
         Some(_) | None => {}
     }
     let folder = if base.as_os_str().is_empty() { Path::new(".") } else { base };
     let above = planned.ancestors().skip(1).find(|folder_above| are_one(folder_above, folder));
     let rest = above.and_then(|above| planned.strip_prefix(above).ok());
-    rest.map(|tail| Start::Below { folder: base.to_owned(), rest: tail.to_owned() }).ok_or_else(|| {
+    let below = |tail: &Path| SourcePath::Below { folder: base.to_owned(), rest: tail.to_owned() };
+    rest.map(below).ok_or_else(|| {
         let text = format!(
             "the saved plan was made from the pool files {}, which are outside the fleet file's folder",
             shown(planned)
@@ -112,7 +113,10 @@ fn pool_files(planned: &Path, base: &Path, cx: Context<'_>) -> Result<Start, Fai
 }
 
 /// The fleet file of this run, or the plan's if this run finds none. Fails (6) if the two differ.
-fn fleet_file(planned: Option<PathBuf>, found: Option<Start>) -> Result<Option<Start>, Failure> {
+fn fleet_file(
+    planned: Option<PathBuf>,
+    found: Option<SourcePath>,
+) -> Result<Option<SourcePath>, Failure> {
     one_of(planned, found, |planned, found| {
         let text = format!(
             "the saved plan was made with the fleet file {planned}, but this run found {found}"
@@ -122,7 +126,10 @@ fn fleet_file(planned: Option<PathBuf>, found: Option<Start>) -> Result<Option<S
 }
 
 /// The policy file. Fails (6) if the plan and the environment name different ones.
-fn policy_file(planned: Option<PathBuf>, set: Option<Start>) -> Result<Option<Start>, Failure> {
+fn policy_file(
+    planned: Option<PathBuf>,
+    set: Option<SourcePath>,
+) -> Result<Option<SourcePath>, Failure> {
     one_of(planned, set, |planned, set| {
         let text = format!(
             "the saved plan was made with the policy file {planned}, but `RUNNERCTL_POLICY` is {set}"
@@ -134,9 +141,9 @@ fn policy_file(planned: Option<PathBuf>, set: Option<Start>) -> Result<Option<St
 /// The run's file, else the plan's. Fails (6) if both name a file and the files differ.
 fn one_of(
     planned: Option<PathBuf>,
-    run: Option<Start>,
+    run: Option<SourcePath>,
     refuse: impl FnOnce(String, String) -> Failure,
-) -> Result<Option<Start>, Failure> {
+) -> Result<Option<SourcePath>, Failure> {
     match (planned, run) {
         (Some(planned), Some(run)) if !are_one(&planned, &run.path()) => {
             Err(refuse(shown(&planned), shown(&run.path())))
@@ -147,9 +154,9 @@ fn one_of(
 }
 
 /// A file that only the plan names: it is opened in its folder without following links.
-fn in_its_folder(path: &Path) -> Option<Start> {
+fn in_its_folder(path: &Path) -> Option<SourcePath> {
     let (folder, name) = (path.parent()?, path.file_name()?);
-    Some(Start::Below { folder: folder.to_owned(), rest: name.into() })
+    Some(SourcePath::Below { folder: folder.to_owned(), rest: name.into() })
 }
 
 fn are_one(one: &Path, other: &Path) -> bool {

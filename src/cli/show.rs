@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::plan_report::PlanReport;
 use super::saved_plan;
 use crate::domain::text::{code, escape};
-use crate::render::plan::Heading;
+use crate::render::plan::PlanHeading;
 
 /// Prints the saved plan. Fails with 3 if the file is not a saved plan, or one of an earlier
 /// version.
@@ -22,7 +22,7 @@ pub fn run(args: &SavedPlanArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let report = PlanReport::from_json(&shown.report)
         .ok_or_else(|| unreadable("`shown.report` is not a report of this version".into()))?;
     let heading =
-        Heading { garm_url: saved.garm_url.clone(), fleet_file: shown.fleet_file.clone() };
+        PlanHeading { garm_url: saved.garm_url.clone(), fleet_file: shown.fleet_file.clone() };
     let apply = format!("`runnerctl apply {}`", escape(&path));
     report.print((&shown.plan, &heading), &apply, cx)?;
     Ok(Exit::Done)

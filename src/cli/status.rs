@@ -21,7 +21,7 @@ use crate::reconcile::read_fleet::read_fleet;
 use crate::reconcile::watch::{first_assignments, first_decisions};
 use crate::render::decision::{DecisionEffect, DecisionView, Mood, sentence};
 use crate::render::status::{
-    self, DecisionSource, Detail, FleetStatus, PoolDecisions, StatusInputs, fleet_status,
+    self, DecisionSource, FleetStatus, PoolDecisions, StatusDetail, StatusInputs, fleet_status,
     impatience, job_rows,
 };
 use crate::render::style::{HELP, WARNING, paint};
@@ -276,6 +276,6 @@ fn only(mut status: FleetStatus, wanted: &[String]) -> Result<FleetStatus, Failu
     Ok(status)
 }
 
-fn detail(args: &StatusArgs) -> Detail {
-    if args.runners { Detail::Runners } else { Detail::Pools }
+fn detail(args: &StatusArgs) -> StatusDetail {
+    if args.runners { StatusDetail::Runners } else { StatusDetail::Pools }
 }

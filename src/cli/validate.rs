@@ -15,7 +15,7 @@ use crate::config::{Problem, has_error};
 use crate::domain::proof::{Probe, Proof};
 use crate::domain::text::{code, escape};
 use crate::garm::probe::{self, ProbeTargets};
-use crate::host::files::Start;
+use crate::host::files::SourcePath;
 use crate::monitor::compliance::{ComplianceFacts, RequirementVerdict, report};
 use crate::policy::Violation;
 use crate::reconcile::read_fleet::names::read_names;
@@ -106,10 +106,10 @@ struct OnlineResults<'a> {
     verdicts: &'a [RequirementVerdict],
 }
 
-fn pools(args: &ValidateArgs, places: &FilePaths) -> Vec<Start> {
+fn pools(args: &ValidateArgs, places: &FilePaths) -> Vec<SourcePath> {
     match args.paths.as_slice() {
         [] => vec![places.pools.clone()],
-        named => named.iter().cloned().map(Start::Named).collect(),
+        named => named.iter().cloned().map(SourcePath::Named).collect(),
     }
 }
 

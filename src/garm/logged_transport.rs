@@ -26,7 +26,7 @@ impl LoggedTransport {
 impl Transport for LoggedTransport {
     fn send(&self, request: Request) -> ResponseFuture<'_> {
         Box::pin(async move {
-            let sent = Sent::now(&request);
+            let sent = LoggedRequest::now(&request);
             let reply = self.inner.send(request).await;
             sent.log(&reply, 0);
             reply
@@ -35,7 +35,7 @@ impl Transport for LoggedTransport {
 
     fn stream<'a>(&'a self, request: Request, sink: &'a mut dyn BodySink) -> ResponseFuture<'a> {
         Box::pin(async move {
-            let sent = Sent::now(&request);
+            let sent = LoggedRequest::now(&request);
             let mut sink = CountingSink { inner: sink, bytes: 0 };
             let reply = self.inner.stream(request, &mut sink).await;
             sent.log(&reply, sink.bytes);
@@ -72,13 +72,13 @@ impl Transport for LoggedTransport {
 }
 
 /// A request in progress.
-struct Sent {
+struct LoggedRequest {
     method: &'static str,
     path: String,
     at: Instant,
 }
 
-impl Sent {
+impl LoggedRequest {
     fn now(request: &Request) -> Self {
         let path = format!("/api/v1{}", request.path);
         Self { method: request.method.word(), path, at: Instant::now() }

@@ -65,16 +65,16 @@ impl Http {
             WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await;
         let sent = socket.send(Message::text(wish.filter));
         match tokio::time::timeout(self.timeouts.connect, sent).await {
-            Ok(Ok(())) => Ok(StreamResponse::Open(Box::new(Socket(socket)))),
+            Ok(Ok(())) => Ok(StreamResponse::Open(Box::new(EventSocket(socket)))),
             Ok(Err(failure)) => Err(closed(said(&failure))),
             Err(_) => Err(TransportError::Timeout(self.timeouts.connect)),
         }
     }
 }
 
-struct Socket(WebSocketStream<Upgraded>);
+struct EventSocket(WebSocketStream<Upgraded>);
 
-impl FrameStream for Socket {
+impl FrameStream for EventSocket {
     fn next(&mut self) -> FrameFuture<'_> {
         Box::pin(async {
             match self.0.next().await {

@@ -17,8 +17,8 @@ use super::log_end::{LogEnd, LogEndError, log_end};
 use super::rotation::{self, TAIL_MAX};
 use super::state_dir;
 use crate::audit::{
-    Actor, Cause, Damage, Draft, Ending, Entry, Head, Key, KeyError, Keys, Kind, LastRecord,
-    LogNote, Signer, Tail, Torn,
+    Actor, Cause, Damage, Draft, Entry, FinalNewline, Head, Key, KeyError, Keys, LastRecord,
+    LogNote, RecordKind, Signer, Tail, Torn,
 };
 use crate::domain::poison::IgnorePoison;
 
@@ -62,7 +62,7 @@ pub struct Appended {
     /// Set if the records that this process knew were changed; a gap record reports it.
     pub damage: Option<Damage>,
     /// The kinds of all records that were written, those about the log itself included.
-    pub kinds: Vec<Kind>,
+    pub kinds: Vec<RecordKind>,
 }
 
 /// What this process remembers between two writes.
@@ -78,14 +78,14 @@ struct FileState {
 
 impl AuditFile {
     /// Makes sure that records can be written: creates the file, private to the owner, and with
-    /// [`Folders::Create`] the folders above it; takes the lock once and reads the end. Blocks.
+    /// [`MissingFolders::Create`] the folders above it; takes the lock once and reads the end. Blocks.
     pub fn open(
         path: &Path,
         writer: RecordWriter,
-        folders: Folders,
+        folders: MissingFolders,
     ) -> Result<Self, AuditFileError> {
         let audit_file = Self { path: path.to_owned(), writer, state: Mutex::default() };
-        if let (Folders::Create, Some(folder)) = (folders, path.parent()) {
+        if let (MissingFolders::Create, Some(folder)) = (folders, path.parent()) {
             state_dir::create_folder(folder)
                 .map_err(|error| audit_file.io("create the folder of", error))?;
         }
@@ -357,11 +357,11 @@ struct RecordBatch {
     text: String,
     /// The length of the last line, with its newline.
     last_line: usize,
-    kinds: Vec<Kind>,
+    kinds: Vec<RecordKind>,
 }
 
 impl RecordBatch {
-    fn new(head: Head, ending: Ending) -> Self {
+    fn new(head: Head, ending: FinalNewline) -> Self {
         Self { head, text: ending.repair().to_owned(), last_line: 0, kinds: Vec::new() }
     }
 
@@ -375,11 +375,11 @@ impl RecordBatch {
 
 /// What to do about missing folders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Folders {
+pub enum MissingFolders {
     /// Create them; for the state folder.
     Create,
     /// Fail; for a path that the user gave.
-    Leave,
+    Fail,
 }
 
 #[cfg(test)]

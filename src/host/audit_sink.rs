@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::audit_file::{Appended, AuditFile, AuditFileError, RecordWriter};
-use crate::audit::{Cause, Damage, Draft, Entry, Head, Kind, LogNote};
+use crate::audit::{Cause, Damage, Draft, Entry, Head, LogNote, RecordKind};
 use crate::domain::poison::IgnorePoison;
 
 use batch::{UrgentRecord, WriteBatch};
@@ -241,7 +241,7 @@ impl SinkShared {
     /// [`RecordPolicy::Required`], whose write is not sent.
     fn miss(&self, queue: &mut SinkQueue, draft: &Draft, why: &str) {
         (self.listener)(&SinkEvent::Lost(why));
-        if (self.options.rule, draft.kind) != (RecordPolicy::Required, Kind::Intent) {
+        if (self.options.rule, draft.kind) != (RecordPolicy::Required, RecordKind::Intent) {
             queue.missing.count += 1;
             queue.missing.since.get_or_insert(draft.time);
         }

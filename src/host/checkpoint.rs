@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::logs;
 use super::rotation::{self, is_same_file};
-use crate::audit::{Check, DamageKind, Demands, Head, Keys, LastRecord, Signer, open};
+use crate::audit::{Check, CheckCriteria, DamageKind, Head, Keys, LastRecord, Signer, open};
 
 /// A known record and its position in a file.
 #[derive(Debug)]
@@ -118,8 +118,8 @@ impl Checkpoint {
     ) -> io::Result<()> {
         let is_same = is_same_file(&self.file, file)?;
         let length = file.metadata()?.len();
-        let demands = Demands { keys: Some(keys), ..Demands::default() };
-        let mut check = Check::after(self.head.clone(), self.signer.clone(), demands);
+        let criteria = CheckCriteria { keys: Some(keys), ..CheckCriteria::default() };
+        let mut check = Check::after(self.head.clone(), self.signer.clone(), criteria);
         let mut files = vec![(self.file.try_clone()?, self.end)];
         if !is_same {
             rotation::wait_for_writer(&self.file)?;

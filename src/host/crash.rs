@@ -269,8 +269,8 @@ mod records {
     //! The audit file and power failures.
 
     use super::*;
-    use crate::audit::{Cause, Check, Demands, Draft, Entry, Keys, Kind, Subject};
-    use crate::host::audit_file::{AuditFile, Folders, RecordWriter};
+    use crate::audit::{Cause, Check, CheckCriteria, Draft, Entry, Keys, RecordKind, Subject};
+    use crate::host::audit_file::{AuditFile, MissingFolders, RecordWriter};
     use crate::host::clock::Clock;
     use crate::host::{logs, state_dir};
 
@@ -279,7 +279,7 @@ mod records {
         Entry {
             time: Clock::Real.now(),
             actor: state_dir::actor(),
-            kind: Kind::Gap,
+            kind: RecordKind::Gap,
             act: "test".into(),
             subject: Subject::Log,
             before: None,
@@ -297,7 +297,7 @@ mod records {
     fn write(path: &Path, details: &[&str]) {
         let writer =
             RecordWriter { actor: state_dir::actor(), clock: Clock::Real, keys: Keys::default() };
-        let audit_file = AuditFile::open(path, writer, Folders::Leave).unwrap();
+        let audit_file = AuditFile::open(path, writer, MissingFolders::Fail).unwrap();
         let drafts: Vec<Draft> = details.iter().map(|detail| (&entry(detail)).into()).collect();
         audit_file.append_all(&drafts.iter().collect::<Vec<_>>(), &Cause::default()).unwrap();
         details.iter().for_each(|detail| said(detail));
@@ -309,7 +309,7 @@ mod records {
         write(&root.join("log"), &["after"]);
         let paths: Vec<PathBuf> =
             fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
-        let mut check = Check::new(Demands::default());
+        let mut check = Check::new(CheckCriteria::default());
         logs::open(&paths).unwrap().iter().for_each(|log| log.feed(&mut check).unwrap());
         let report = check.finish();
         assert_eq!(report.broken, None, "{due:?}");

@@ -15,12 +15,12 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use super::walk::{Folder, FoundFile, Identity, Links, PathEnd, Refusal};
+use super::walk::{FileId, Folder, FoundFile, LinkPolicy, PathEnd, WalkError};
 use crate::config::{Code, FILE_MAX, Problem, SourceFile, TOTAL_MAX};
 
 /// A path to read, and whether it may be a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Start {
+pub enum SourcePath {
     /// A path that the operator gave, which may be a link.
     Named(PathBuf),
     /// A default name, or a path from a saved plan: nothing below the trusted folder may be a link.
@@ -32,7 +32,7 @@ pub enum Start {
     },
 }
 
-impl Start {
+impl SourcePath {
     /// The full path, without a leading `./`.
     pub fn path(&self) -> PathBuf {
         match self {
@@ -41,17 +41,19 @@ impl Start {
         }
     }
 
-    fn open(&self) -> Result<PathEnd, Refusal> {
+    fn open(&self) -> Result<PathEnd, WalkError> {
         match self {
-            Self::Named(path) => Folder::trusted(Path::new(""))?.walk(path, Links::Followed),
-            Self::Below { folder, rest } => Folder::trusted(folder)?.walk(rest, Links::Refused),
+            Self::Named(path) => Folder::trusted(Path::new(""))?.walk(path, LinkPolicy::Followed),
+            Self::Below { folder, rest } => {
+                Folder::trusted(folder)?.walk(rest, LinkPolicy::Refused)
+            }
         }
     }
 }
 
 /// The pool files, and the problems of reading them.
 #[derive(Debug, Default)]
-pub struct Pools {
+pub struct PoolFiles {
     /// The pool files, in path order.
     pub sources: Vec<SourceFile>,
     /// The reasons why files could not be read.
@@ -65,8 +67,8 @@ pub struct Pools {
 
 /// Reads the given pool files and folders of pool files; a file that is given twice is read once.
 /// Of a folder, one level of subfolders is read, too; hidden names are skipped.
-pub fn read_pools(starts: &[Start]) -> Pools {
-    let mut reader = Reader::default();
+pub fn read_pools(starts: &[SourcePath]) -> PoolFiles {
+    let mut reader = PoolFileReader::default();
     for start in starts {
         reader.start(start);
     }
@@ -74,7 +76,7 @@ pub fn read_pools(starts: &[Start]) -> Pools {
 }
 
 /// Reads the fleet file or a policy file. A link must lead to a file with the name of a YAML file.
-pub fn read_fleet(start: &Start) -> Result<SourceFile, Problem> {
+pub fn read_fleet(start: &SourcePath) -> Result<SourceFile, Problem> {
     let path = start.path();
     let bytes = match start.open() {
         Ok(PathEnd::File(found)) if found.is_linked && !is_yaml(&found.name) => {
@@ -83,14 +85,14 @@ pub fn read_fleet(start: &Start) -> Result<SourceFile, Problem> {
             return Err(problem.with_help("give the file itself: `--config FILE`"));
         }
         Ok(PathEnd::File(found)) => content(&found).map(|(bytes, _)| bytes),
-        Ok(PathEnd::Folder(_)) => Err(Refusal::NotAFile("a folder")),
+        Ok(PathEnd::Folder(_)) => Err(WalkError::NotAFile("a folder")),
         Err(refusal) => Err(refusal),
     };
     match bytes {
         Ok(bytes) => SourceFile::decode(shown(&path), bytes),
-        Err(Refusal::Link) => {
+        Err(WalkError::Link) => {
             let help = format!("if you mean this file, give it: `--config {}`", path.display());
-            Err(problem(Refusal::Link, &path).with_help(help))
+            Err(problem(WalkError::Link, &path).with_help(help))
         }
         Err(refusal) => Err(problem(refusal, &path)),
     }
@@ -109,10 +111,10 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 }
 
 #[derive(Default)]
-struct Reader {
-    pools: Pools,
+struct PoolFileReader {
+    pools: PoolFiles,
     /// The files that were read.
-    seen: BTreeSet<Identity>,
+    seen: BTreeSet<FileId>,
     /// The number of pool files that were found, whether readable or not.
     met: usize,
     /// The size of all files that were read, in bytes.
@@ -121,20 +123,20 @@ struct Reader {
 
 /// The depth of a folder.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Level {
+enum FolderDepth {
     Top,
     Team,
 }
 
-impl Reader {
-    fn start(&mut self, start: &Start) {
+impl PoolFileReader {
+    fn start(&mut self, start: &SourcePath) {
         let path = start.path();
         match start.open() {
             Ok(PathEnd::Folder(folder)) => self.folder(&path, &folder),
             Ok(PathEnd::File(found)) => self.file(&path, &found),
             Err(refusal) => {
                 let help = match refusal {
-                    Refusal::Link => format!(
+                    WalkError::Link => format!(
                         "give it, if its content may be read and shown: `-f {}`",
                         path.display()
                     ),
@@ -154,7 +156,7 @@ impl Reader {
         self.pools.is_folder = true;
         let before = self.met;
         // Links must stay below this folder.
-        self.entries(path, &folder.as_root(), Level::Top);
+        self.entries(path, &folder.as_root(), FolderDepth::Top);
         if before == self.met {
             let problem = Problem::of_file(
                 Code::NoPoolFiles,
@@ -165,7 +167,7 @@ impl Reader {
         }
     }
 
-    fn entries(&mut self, path: &Path, folder: &Folder, level: Level) {
+    fn entries(&mut self, path: &Path, folder: &Folder, level: FolderDepth) {
         let names = match folder.names() {
             Ok(names) => names,
             Err(refusal) => return self.refuse(problem(refusal, path)),
@@ -180,8 +182,8 @@ impl Reader {
         }
     }
 
-    fn entry(&mut self, path: &Path, folder: &Folder, name: &OsStr, level: Level) {
-        match folder.walk(Path::new(name), Links::Beneath) {
+    fn entry(&mut self, path: &Path, folder: &Folder, name: &OsStr, level: FolderDepth) {
+        match folder.walk(Path::new(name), LinkPolicy::Beneath) {
             Ok(PathEnd::File(_)) if !is_yaml(name) && is_almost_yaml(name) => {
                 let message = "the ending of this name must be in lower case";
                 let problem = Problem::of_file(Code::NotByName, shown(path), message);
@@ -189,17 +191,17 @@ impl Reader {
             }
             // A file without the name of a pool file is not opened, readable or not.
             Ok(PathEnd::File(_)) if !is_yaml(name) => self.pools.unread.push(shown(path)),
-            Err(Refusal::NotAFile(_)) if !is_yaml(name) => self.pools.unread.push(shown(path)),
-            Err(Refusal::Outside) if !is_yaml(name) && folder.leads_to_a_file(name) => {
+            Err(WalkError::NotAFile(_)) if !is_yaml(name) => self.pools.unread.push(shown(path)),
+            Err(WalkError::Outside) if !is_yaml(name) && folder.leads_to_a_file(name) => {
                 self.pools.unread.push(shown(path));
             }
             Ok(PathEnd::File(found)) => self.file(path, &found),
             Ok(PathEnd::Folder(inner)) if inner.is(folder) => {
-                self.refuse(problem(Refusal::Circle, path));
+                self.refuse(problem(WalkError::Circle, path));
             }
-            Ok(PathEnd::Folder(inner)) if level == Level::Top => {
+            Ok(PathEnd::Folder(inner)) if level == FolderDepth::Top => {
                 let before = (self.met, self.pools.unread.len());
-                self.entries(path, &inner, Level::Team);
+                self.entries(path, &inner, FolderDepth::Team);
                 // An empty folder may be a team's Git submodule that was not fetched.
                 if before == (self.met, self.pools.unread.len()) {
                     self.pools.unread.push(format!("{}/", shown(path)));
@@ -280,24 +282,24 @@ fn is_yaml(name: &OsStr) -> bool {
 }
 
 /// Reads the whole file. Returns its content and identity.
-fn content(found: &FoundFile) -> Result<(Vec<u8>, Identity), Refusal> {
+fn content(found: &FoundFile) -> Result<(Vec<u8>, FileId), WalkError> {
     let (file, identity) = found.open()?;
     let mut bytes = Vec::new();
-    file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(Refusal::Io)?;
-    if bytes.len() as u64 > FILE_MAX { Err(Refusal::TooLarge) } else { Ok((bytes, identity)) }
+    file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(WalkError::Io)?;
+    if bytes.len() as u64 > FILE_MAX { Err(WalkError::TooLarge) } else { Ok((bytes, identity)) }
 }
 
-fn problem(refusal: Refusal, path: &Path) -> Problem {
+fn problem(refusal: WalkError, path: &Path) -> Problem {
     let (code, message) = match refusal {
-        Refusal::Link => (Code::BadLink, "this is a link, which is not followed".to_owned()),
-        Refusal::Outside => {
+        WalkError::Link => (Code::BadLink, "this is a link, which is not followed".to_owned()),
+        WalkError::Outside => {
             (Code::BadLink, "the link leads out of the folder that is read".to_owned())
         }
-        Refusal::Dangling => (Code::BadLink, "the link leads to nothing".to_owned()),
-        Refusal::Circle => (Code::BadLink, "the link leads into a loop".to_owned()),
-        Refusal::NotAFile(what) => (Code::NotAFile, format!("this is {what}, not a file")),
-        Refusal::TooLarge => (Code::TooLarge, "the file is larger than 4 MiB".to_owned()),
-        Refusal::Io(error) => unread(&error),
+        WalkError::Dangling => (Code::BadLink, "the link leads to nothing".to_owned()),
+        WalkError::Circle => (Code::BadLink, "the link leads into a loop".to_owned()),
+        WalkError::NotAFile(what) => (Code::NotAFile, format!("this is {what}, not a file")),
+        WalkError::TooLarge => (Code::TooLarge, "the file is larger than 4 MiB".to_owned()),
+        WalkError::Io(error) => unread(&error),
     };
     Problem::of_file(code, shown(path), message)
 }
@@ -328,7 +330,8 @@ mod tests {
         let root = folder.path().join("pools");
         fs::create_dir(&root).unwrap();
         build(&root);
-        let Pools { sources, problems, unread, .. } = read_pools(&[Start::Named(root.clone())]);
+        let PoolFiles { sources, problems, unread, .. } =
+            read_pools(&[SourcePath::Named(root.clone())]);
         let below = |path: &str| path.trim_start_matches(root.to_str().unwrap()).to_owned();
         let read: Vec<String> = sources.iter().map(|source| below(&source.path)).collect();
         let refused: Vec<String> = problems
@@ -479,7 +482,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.yaml");
         write(file.clone());
-        let named = |path: &Path| Start::Named(path.to_owned());
+        let named = |path: &Path| SourcePath::Named(path.to_owned());
         let read =
             read_pools(&[named(folder.path()), named(&file), named(&folder.path().join("no"))]);
         assert_eq!(read.sources.len(), 1);
@@ -513,20 +516,20 @@ mod tests {
         );
     }
 
-    /// The message of the problem, if there is one, for each kind of [`Start`].
+    /// The message of the problem, if there is one, for each kind of [`SourcePath`].
     fn check_start(build: impl FnOnce(&Path), path: &str, expected: (Option<&str>, Option<&str>)) {
         // `..` leads to an empty folder instead of the one that all processes share.
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("folder");
         fs::create_dir(&folder).unwrap();
         build(&folder);
-        let said = |start: Start| {
+        let said = |start: SourcePath| {
             let read = read_pools(&[start]);
             assert!(read.sources.iter().all(|source| source.text == "pools: []\n"), "{read:?}");
             read.problems.first().map(|problem| problem.message.clone())
         };
-        let named = said(Start::Named(folder.join(path)));
-        let below = said(Start::Below { folder: folder.clone(), rest: path.into() });
+        let named = said(SourcePath::Named(folder.join(path)));
+        let below = said(SourcePath::Below { folder: folder.clone(), rest: path.into() });
         assert_eq!((named.as_deref(), below.as_deref()), expected);
     }
 
@@ -571,11 +574,15 @@ mod tests {
         fs::write(path("shadow"), "root:canary").unwrap();
         symlink("real.yaml", path("a.yaml")).unwrap();
         symlink("shadow", path("b.yaml")).unwrap();
-        let below = |name: &str| Start::Below { folder: folder.path().into(), rest: name.into() };
-        assert!(read_fleet(&Start::Named(path("a.yaml"))).is_ok());
+        let below =
+            |name: &str| SourcePath::Below { folder: folder.path().into(), rest: name.into() };
+        assert!(read_fleet(&SourcePath::Named(path("a.yaml"))).is_ok());
         assert!(read_fleet(&below("real.yaml")).is_ok());
         assert_eq!(read_fleet(&below("a.yaml")).unwrap_err().code, Code::BadLink);
-        assert_eq!(read_fleet(&Start::Named(path("b.yaml"))).unwrap_err().code, Code::NotByName);
+        assert_eq!(
+            read_fleet(&SourcePath::Named(path("b.yaml"))).unwrap_err().code,
+            Code::NotByName
+        );
     }
 
     /// Exchanges names while they are read. Of each pair, one name is a file or folder of the tree
@@ -611,7 +618,8 @@ mod tests {
             let mut read = 0;
             let mut refused = 0;
             for _ in 0..3_000 {
-                let start = Start::Below { folder: folder.path().into(), rest: "pools".into() };
+                let start =
+                    SourcePath::Below { folder: folder.path().into(), rest: "pools".into() };
                 let pools = read_pools(&[start]);
                 assert!(
                     pools.sources.iter().all(|source| source.text == "pools: []\n"),

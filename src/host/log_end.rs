@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::checkpoint::Checkpoint;
 use super::rotation::{TAIL_MAX, TAIL_MIN, predecessor, tail};
-use crate::audit::{Damage, DamageKind, Ending, Head, Keys, LastRecord, Tail};
+use crate::audit::{Damage, DamageKind, FinalNewline, Head, Keys, LastRecord, Tail};
 
 /// The end of a log.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ pub(super) fn log_end(
     let known = LastRecord { head, signer, ..LastRecord::start() };
     if continuation.is_unchanged {
         let has_newline = file.metadata()?.len() >= checkpoint.end;
-        let ending = if has_newline { Ending::Newline } else { Ending::Cut };
+        let ending = if has_newline { FinalNewline::Present } else { FinalNewline::Missing };
         let last = LastRecord { written: checkpoint.written.clone(), ..known };
         let tail = Tail::Sound { last, ending };
         return Ok(LogEnd { tail, rotated: None, damage: None });
@@ -62,7 +62,9 @@ pub(super) fn log_end(
         (Tail::Empty, Some(before)) => {
             (tail(before, keys, TAIL_MIN)?.0.in_new_file(), Some(known.head.clone()))
         }
-        (Tail::Empty, None) => (Tail::Sound { last: known.clone(), ending: Ending::Newline }, None),
+        (Tail::Empty, None) => {
+            (Tail::Sound { last: known.clone(), ending: FinalNewline::Present }, None)
+        }
         (tail @ (Tail::Sound { .. } | Tail::Torn { .. }), _) => (tail, None),
     };
     let tail = match tail {
@@ -85,7 +87,8 @@ fn at_first(path: &Path, file: &File, keys: &Keys) -> Result<LogEnd, LogEndError
         Tail::Empty => {
             let before = predecessor(path, keys)?.map(Tail::in_new_file);
             rotated = before.as_ref().and_then(Tail::last).map(|last| last.head.clone());
-            before.unwrap_or(Tail::Sound { last: LastRecord::start(), ending: Ending::Newline })
+            before
+                .unwrap_or(Tail::Sound { last: LastRecord::start(), ending: FinalNewline::Present })
         }
         Tail::Torn { last: None, bytes, ending } => match predecessor(path, keys)? {
             Some(Tail::Sound { last, .. }) => Tail::Torn { last: Some(last), bytes, ending },

@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::rotation::{TAIL_MIN, open_regular};
-use crate::audit::{Check, Head, Keys, Line, RECORD_MAX, ReadOn, first_seq, open as open_record};
+use crate::audit::{
+    Check, FileLine, Head, Keys, RECORD_MAX, ReadOn, first_seq, open as open_record,
+};
 
 /// The size of the read buffer, in bytes.
 const READ_MAX: usize = 256 * 1024;
@@ -199,7 +201,7 @@ impl LogFile {
     }
 
     /// Passes every line to `take` until it stops.
-    pub fn each_line(&self, take: impl FnMut(Line<'_>) -> ReadOn) -> io::Result<()> {
+    pub fn each_line(&self, take: impl FnMut(FileLine<'_>) -> ReadOn) -> io::Result<()> {
         lines(&self.file, 0..self.length, take)
     }
 }
@@ -213,7 +215,7 @@ pub(super) fn feed(file: &File, part: Range<u64>, check: &mut Check<'_>) -> io::
 fn lines(
     file: &File,
     part: Range<u64>,
-    mut take: impl FnMut(Line<'_>) -> ReadOn,
+    mut take: impl FnMut(FileLine<'_>) -> ReadOn,
 ) -> io::Result<()> {
     let mut line = Vec::new();
     let mut is_long = false;
@@ -230,12 +232,12 @@ fn lines(
             let text = piece.strip_suffix(b"\n");
             line.extend_from_slice(text.unwrap_or(piece));
             let next = match (is_long, text) {
-                (false, Some(_)) => take(Line::Whole(&line)),
+                (false, Some(_)) => take(FileLine::Whole(&line)),
                 (false, None) if line.len() > RECORD_MAX => {
                     is_long = true;
-                    take(Line::Begun(&line))
+                    take(FileLine::Begun(&line))
                 }
-                (true, _) => take(Line::More(&line)),
+                (true, _) => take(FileLine::More(&line)),
                 (false, None) => continue,
             };
             is_long &= text.is_none();
@@ -246,7 +248,7 @@ fn lines(
         }
     }
     if !line.is_empty() {
-        take(Line::Cut(&line));
+        take(FileLine::Cut(&line));
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use rustix::fs::OFlags;
 
-use crate::audit::{Keys, RECORD_MAX, Tail, Whole, first_seq, read_tail};
+use crate::audit::{Keys, RECORD_MAX, Tail, TailScope, first_seq, read_tail};
 
 /// The number of rotated files that are considered, newest first.
 const ROTATED_MAX: usize = 64;
@@ -51,8 +51,8 @@ pub(super) fn tail(file: &File, keys: &Keys, most: usize) -> io::Result<(Tail, u
         let start = length.saturating_sub(most as u64);
         let mut bytes = vec![0; usize::try_from(length - start).unwrap_or(usize::MAX)];
         file.read_exact_at(&mut bytes, start)?;
-        let whole = if start == 0 { Whole::Yes } else { Whole::No };
-        match read_tail(&bytes, whole, keys) {
+        let scope = if start == 0 { TailScope::WholeFile } else { TailScope::EndOfFile };
+        match read_tail(&bytes, scope, keys) {
             Tail::Foreign if start > 0 && most < SEARCH_MAX => most *= 4,
             tail => return Ok((tail, start)),
         }

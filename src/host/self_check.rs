@@ -6,7 +6,7 @@ use std::io;
 use super::audit_file::AuditFile;
 use super::logs;
 use super::rotation::{self, is_same_file};
-use crate::audit::{Check, Demands, Head, Report};
+use crate::audit::{Check, CheckCriteria, Head, Report};
 
 /// The result of the check.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub fn check(audit_file: &AuditFile, most: u64) -> io::Result<Option<SelfCheck>>
     let is_vouched = before.as_ref().is_none_or(|head| head.seq == 0)
         || before == known.began_after
         || before == predecessor(audit_file)?;
-    let mut check = Check::new(Demands {
+    let mut check = Check::new(CheckCriteria {
         keys: Some(keys),
         head: known.head.as_ref().filter(|_| is_here),
         since: before.as_ref().filter(|head| head.seq > 0),

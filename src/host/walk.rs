@@ -23,7 +23,7 @@ const STEP: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC)
 
 /// How links in a path are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Links {
+pub(super) enum LinkPolicy {
     Refused,
     /// Followed if they stay below the folder where the path starts.
     Beneath,
@@ -33,8 +33,8 @@ pub(super) enum Links {
 
 /// Why a path does not lead to a file or a folder.
 #[derive(Debug)]
-pub(super) enum Refusal {
-    /// A symbolic link, if [`Links::Refused`] applies.
+pub(super) enum WalkError {
+    /// A symbolic link, if [`LinkPolicy::Refused`] applies.
     Link,
     /// A link leads out of the folder where the path starts.
     Outside,
@@ -50,7 +50,7 @@ pub(super) enum Refusal {
     Io(io::Error),
 }
 
-impl From<Errno> for Refusal {
+impl From<Errno> for WalkError {
     fn from(error: Errno) -> Self {
         Self::Io(error.into())
     }
@@ -78,18 +78,18 @@ pub(super) enum PathEnd {
 }
 
 /// The device and inode number of a file.
-pub(super) type Identity = (u64, u64);
+pub(super) type FileId = (u64, u64);
 
 impl Folder {
     /// Opens a trusted folder; links in its path are followed. The empty path is the working folder.
-    pub(super) fn trusted(path: &Path) -> Result<Self, Refusal> {
+    pub(super) fn trusted(path: &Path) -> Result<Self, WalkError> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(Self(vec![Rc::new(fs::open(path, flags, Mode::empty())?)]))
     }
 
     /// Follows a path that starts at this folder.
-    pub(super) fn walk(&self, path: &Path, links: Links) -> Result<PathEnd, Refusal> {
+    pub(super) fn walk(&self, path: &Path, links: LinkPolicy) -> Result<PathEnd, WalkError> {
         let mut way = PathWalk { chain: self.0.clone(), todo: Vec::new(), links, followed: 0 };
         way.push(path)?;
         way.walk()
@@ -103,7 +103,7 @@ impl Folder {
     }
 
     /// The sorted names in the folder.
-    pub(super) fn names(&self) -> Result<Vec<OsString>, Refusal> {
+    pub(super) fn names(&self) -> Result<Vec<OsString>, WalkError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let listed = fs::openat(self.here(), ".", flags, Mode::empty())?;
         let mut names = Vec::new();
@@ -135,16 +135,16 @@ impl Folder {
 impl FoundFile {
     /// Opens the file and checks on the handle that it is still a regular file. Never blocks on a
     /// pipe.
-    pub(super) fn open(&self) -> Result<(File, Identity), Refusal> {
+    pub(super) fn open(&self) -> Result<(File, FileId), WalkError> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
         let opened = fs::openat(&*self.folder, &self.name, flags | OFlags::CLOEXEC, Mode::empty());
         let refusal =
-            |error: Errno| if error == Errno::LOOP { Refusal::Link } else { error.into() };
+            |error: Errno| if error == Errno::LOOP { WalkError::Link } else { error.into() };
         let file = opened.map_err(refusal)?;
         let stat = fs::fstat(&file)?;
         match kind(&stat) {
             Ok(FileType::RegularFile) => Ok((File::from(file), (stat.st_dev, stat.st_ino))),
-            Ok(_) => Err(Refusal::NotAFile("a folder")),
+            Ok(_) => Err(WalkError::NotAFile("a folder")),
             Err(refusal) => Err(refusal),
         }
     }
@@ -155,21 +155,21 @@ struct PathWalk {
     chain: Vec<Rc<OwnedFd>>,
     /// The remaining components, the next one last.
     todo: Vec<OsString>,
-    links: Links,
+    links: LinkPolicy,
     followed: usize,
 }
 
 impl PathWalk {
     /// Inserts a path before the remaining components.
-    fn push(&mut self, path: &Path) -> Result<(), Refusal> {
+    fn push(&mut self, path: &Path) -> Result<(), WalkError> {
         let mut steps = Vec::new();
         for component in path.components() {
             match component {
-                Component::RootDir if self.links == Links::Followed => {
+                Component::RootDir if self.links == LinkPolicy::Followed => {
                     let root = fs::openat(CWD, "/", STEP | OFlags::DIRECTORY, Mode::empty())?;
                     self.chain = vec![Rc::new(root)];
                 }
-                Component::RootDir | Component::Prefix(_) => return Err(Refusal::Outside),
+                Component::RootDir | Component::Prefix(_) => return Err(WalkError::Outside),
                 Component::CurDir => {}
                 Component::ParentDir => steps.push(OsString::from("..")),
                 Component::Normal(name) => steps.push(name.to_owned()),
@@ -179,7 +179,7 @@ impl PathWalk {
         Ok(())
     }
 
-    fn walk(mut self) -> Result<PathEnd, Refusal> {
+    fn walk(mut self) -> Result<PathEnd, WalkError> {
         while let Some(name) = self.todo.pop() {
             if name == ".." {
                 self.up()?;
@@ -204,33 +204,33 @@ impl PathWalk {
         Ok(PathEnd::Folder(Folder(self.chain)))
     }
 
-    fn step(&self, name: &OsStr) -> Result<OwnedFd, Refusal> {
+    fn step(&self, name: &OsStr) -> Result<OwnedFd, WalkError> {
         match fs::openat(self.here(), name, STEP, Mode::empty()) {
             Ok(step) => Ok(step),
-            Err(Errno::NOENT) if self.followed > 0 => Err(Refusal::Dangling),
+            Err(Errno::NOENT) if self.followed > 0 => Err(WalkError::Dangling),
             Err(error) => Err(error.into()),
         }
     }
 
-    fn up(&mut self) -> Result<(), Refusal> {
+    fn up(&mut self) -> Result<(), WalkError> {
         if self.chain.len() > 1 {
             self.chain.pop();
-        } else if self.links == Links::Followed {
+        } else if self.links == LinkPolicy::Followed {
             let above = fs::openat(self.here(), "..", STEP | OFlags::DIRECTORY, Mode::empty())?;
             self.chain = vec![Rc::new(above)];
         } else {
-            return Err(Refusal::Outside);
+            return Err(WalkError::Outside);
         }
         Ok(())
     }
 
-    fn follow(&mut self, link: &OwnedFd) -> Result<(), Refusal> {
-        if self.links == Links::Refused {
-            return Err(Refusal::Link);
+    fn follow(&mut self, link: &OwnedFd) -> Result<(), WalkError> {
+        if self.links == LinkPolicy::Refused {
+            return Err(WalkError::Link);
         }
         self.followed += 1;
         if self.followed > LINKS_MAX {
-            return Err(Refusal::Circle);
+            return Err(WalkError::Circle);
         }
         let target = fs::readlinkat(link, "", Vec::new())?;
         self.push(Path::new(OsStr::from_bytes(target.as_bytes())))
@@ -242,11 +242,11 @@ impl PathWalk {
 }
 
 /// The type of a file, folder or link. Errors for anything else.
-fn kind(stat: &fs::Stat) -> Result<FileType, Refusal> {
+fn kind(stat: &fs::Stat) -> Result<FileType, WalkError> {
     match FileType::from_raw_mode(stat.st_mode) {
         kind @ (FileType::RegularFile | FileType::Directory | FileType::Symlink) => Ok(kind),
-        FileType::Fifo => Err(Refusal::NotAFile("a pipe")),
-        FileType::Socket => Err(Refusal::NotAFile("a socket")),
-        _ => Err(Refusal::NotAFile("a device")),
+        FileType::Fifo => Err(WalkError::NotAFile("a pipe")),
+        FileType::Socket => Err(WalkError::NotAFile("a socket")),
+        _ => Err(WalkError::NotAFile("a device")),
     }
 }

@@ -8,7 +8,7 @@ use crate::domain::name::PoolName;
 
 /// A label value from a fixed set, so that the number of series does not grow with the number of
 /// runners or jobs, or with texts from GARM.
-type Word = &'static str;
+type LabelWord = &'static str;
 
 /// Declares an enum with one variant per metric, from rows of the form
 /// `Variant { label: Type, … } = kind("name", "help");`. A value of the enum is one time series: a
@@ -66,13 +66,13 @@ series! {
     /// A counter with the values of its labels. A counter without labels is exposed from the start,
     /// with the value 0.
     Counter {
-        ScalingDecision { pool: PoolName, direction: Word, reason: Word } =
+        ScalingDecision { pool: PoolName, direction: LabelWord, reason: LabelWord } =
             counter("runnerctl_scaling_decisions_total",
                 "Number of decisions to change a pool, by direction and reason");
-        ScalingAction { pool: PoolName, direction: Word, outcome: Word } =
+        ScalingAction { pool: PoolName, direction: LabelWord, outcome: LabelWord } =
             counter("runnerctl_scaling_actions_total",
                 "Number of writes to GARM that scale a pool, by direction and outcome");
-        ScaledownRefused { pool: PoolName, reason: Word } =
+        ScaledownRefused { pool: PoolName, reason: LabelWord } =
             counter("runnerctl_scaledown_refused_total",
                 "Number of removals of idle runners that were refused, by reason");
         LevelResent =
@@ -80,10 +80,10 @@ series! {
                 "Number of levels sent again because GARM did not act on them");
         ReconcileError =
             counter("runnerctl_reconcile_errors_total", "Number of full reads of GARM that failed");
-        GarmRequest { method: Word, code: Option<u16> } =
+        GarmRequest { method: LabelWord, code: Option<u16> } =
             counter("runnerctl_garm_requests_total",
                 "Number of requests to GARM by method and status, none for no answer");
-        AuditRecord { kind: Word } =
+        AuditRecord { kind: LabelWord } =
             counter("runnerctl_audit_records_total", "Number of audit records written, by kind");
         AuditGap =
             counter("runnerctl_audit_gaps_total",
@@ -94,13 +94,13 @@ series! {
         AuditBreak =
             counter("runnerctl_audit_breaks_total",
                 "Number of times that records of the audit log were found cut, changed or deleted");
-        AuditAnchor { place: Word, outcome: Word } =
+        AuditAnchor { place: LabelWord, outcome: LabelWord } =
             counter("runnerctl_audit_anchors_total",
                 "Number of signed statements about the audit log, by place and outcome");
-        EphemeralViolation { reason: Word } =
+        EphemeralViolation { reason: LabelWord } =
             counter("runnerctl_ephemeral_violations_total",
                 "Number of findings against the rule of one job per runner, by reason");
-        AlertDelivery { receiver: String, outcome: Word } =
+        AlertDelivery { receiver: String, outcome: LabelWord } =
             counter("runnerctl_alert_deliveries_total",
                 "Number of attempts to deliver alerts, by receiver and outcome");
     }
@@ -121,7 +121,7 @@ series! {
             histogram("runnerctl_reconcile_duration_seconds",
                 "Time for a full read of GARM and the decisions on it",
                 &[0.025, 0.1, 0.25, 0.5, 1.0, 5.0, 20.0]);
-        GarmRequest { method: Word } =
+        GarmRequest { method: LabelWord } =
             histogram("runnerctl_garm_request_duration_seconds",
                 "Time for a request to GARM, its answer included",
                 &[0.005, 0.025, 0.1, 0.25, 1.0, 5.0, 30.0]);
@@ -163,7 +163,7 @@ impl LabelValue for PoolName {
     }
 }
 
-impl LabelValue for Word {
+impl LabelValue for LabelWord {
     fn text(&self) -> String {
         (*self).to_owned()
     }
@@ -226,12 +226,12 @@ impl Histogram {
 
 /// The values of all counters and histograms since the start of the process.
 #[derive(Debug, Default)]
-pub(super) struct Totals {
+pub(super) struct MetricTotals {
     pub(super) counters: BTreeMap<Counter, u64>,
     pub(super) histograms: BTreeMap<Timing, Histogram>,
 }
 
-impl Totals {
+impl MetricTotals {
     pub(super) fn add(&mut self, counter: Counter, n: u64) {
         *self.counters.entry(counter).or_insert(0) += n;
     }

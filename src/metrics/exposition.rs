@@ -8,7 +8,7 @@ use prometheus::proto::{
     Metric, MetricFamily, MetricType,
 };
 
-use super::counters::{Counter, Histogram, Timing, Totals};
+use super::counters::{Counter, Histogram, MetricTotals, Timing};
 use super::gauges::{GAUGES, ProcessFacts};
 use super::metric_def::{MetricDef, MetricKind};
 use crate::domain::name::PoolName;
@@ -20,12 +20,15 @@ const LABEL_MAX: usize = 128;
 
 /// The values of counters and histograms, by metric name. They are collected while the totals are
 /// locked, and written as text afterwards.
-pub(super) type Counted = BTreeMap<&'static str, Vec<Metric>>;
+pub(super) type CountedMetrics = BTreeMap<&'static str, Vec<Metric>>;
 
 /// Collects the counters and histograms of the process and of these pools.
-pub(super) fn counted(totals: &Totals, pools: &BTreeMap<PoolName, PoolGauges>) -> Counted {
+pub(super) fn counted(
+    totals: &MetricTotals,
+    pools: &BTreeMap<PoolName, PoolGauges>,
+) -> CountedMetrics {
     let is_shown = |pool: Option<&PoolName>| pool.is_none_or(|pool| pools.contains_key(pool));
-    let mut families = Counted::new();
+    let mut families = CountedMetrics::new();
     for (counter, n) in totals.counters.iter().filter(|(counter, _)| is_shown(counter.pool())) {
         let metric = counter_metric(counter.series(), counter.values(), *n);
         families.entry(counter.series().name).or_default().push(metric);
@@ -42,7 +45,7 @@ pub(super) fn counted(totals: &Totals, pools: &BTreeMap<PoolName, PoolGauges>) -
 
 /// The whole page. Before the first full read, `facts` is `None`, and the page has only the
 /// version, counters and histograms.
-pub(super) fn page(facts: Option<&ProcessFacts<'_>>, mut counted: Counted) -> String {
+pub(super) fn page(facts: Option<&ProcessFacts<'_>>, mut counted: CountedMetrics) -> String {
     let mut text = String::new();
     for gauge in GAUGES {
         let samples = gauge.samples(facts).into_iter();

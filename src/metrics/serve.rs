@@ -56,7 +56,7 @@ pub struct MetricsServer {
     pub certificates: Option<Arc<Certificates>>,
 }
 
-type Pages = TowerToHyperService<axum::Router>;
+type PageService = TowerToHyperService<axum::Router>;
 
 /// Serves until `stop`. Then it stops accepting, gives responses in progress [`GRACE`] to finish,
 /// and returns when every connection is closed.
@@ -105,8 +105,12 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
-async fn connection<S>(stream: S, place: ConnectionSlot, pages: Pages, stop: CancellationToken)
-where
+async fn connection<S>(
+    stream: S,
+    place: ConnectionSlot,
+    pages: PageService,
+    stop: CancellationToken,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let place = Arc::new(place);
@@ -133,7 +137,7 @@ where
 async fn answer(
     request: Request<Incoming>,
     place: Arc<ConnectionSlot>,
-    pages: Pages,
+    pages: PageService,
 ) -> Result<Response, Infallible> {
     match place.asks(routes::phase(request.uri().path())) {
         Ok(()) => pages.call(request).await,

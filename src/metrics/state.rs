@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::counters::{Counter, Timing, Totals};
+use super::counters::{Counter, MetricTotals, Timing};
 use super::exposition;
 use super::gauges::ProcessFacts;
 use super::snapshot::{ProcessGauges, ReloadResult, Snapshot};
@@ -79,7 +79,7 @@ pub struct MetricsState {
     now: Mutex<CurrentState>,
     /// A separate lock, because collecting thousands of series takes a few milliseconds, which may
     /// delay counting but not the other methods.
-    tallies: Mutex<Totals>,
+    tallies: Mutex<MetricTotals>,
 }
 
 struct CurrentState {
@@ -236,7 +236,7 @@ impl MetricsState {
         self.now.lock().ignoring_poison()
     }
 
-    fn tallies(&self) -> MutexGuard<'_, Totals> {
+    fn tallies(&self) -> MutexGuard<'_, MetricTotals> {
         self.tallies.lock().ignoring_poison()
     }
 }

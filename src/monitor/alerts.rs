@@ -103,7 +103,7 @@ struct RuleState {
 #[derive(Debug, Clone, Copy)]
 struct ConditionState {
     holds_since: Timestamp,
-    /// Since when it is unknown whether the condition still holds.
+    /// When it became unknown whether the condition still holds.
     unknown_since: Option<Timestamp>,
     value: f64,
     fires_since: Option<Timestamp>,

@@ -185,7 +185,7 @@ pub enum AuditFact {
 
 /// The current state of audit logging.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Recording {
+pub struct AuditLogState {
     /// Whether the log has an open gap.
     pub has_open_gap: bool,
     /// The number of records that could not be written and are not covered by a gap record yet.
@@ -199,8 +199,9 @@ pub struct Recording {
 impl AuditFact {
     /// Takes into account what has happened since the file was read.
     #[must_use]
-    pub fn since(self, recording: Option<Recording>) -> Self {
-        let Some(Recording { has_open_gap, missing, is_unwritable, is_altered }) = recording else {
+    pub fn since(self, recording: Option<AuditLogState>) -> Self {
+        let Some(AuditLogState { has_open_gap, missing, is_unwritable, is_altered }) = recording
+        else {
             return self;
         };
         match self {
@@ -544,18 +545,18 @@ mod tests {
     fn events_since_the_file_was_read_count_too() {
         let read = || AuditFact::Whole { records: 7, open_gaps: 1, lost: 1 };
         let now = |has_open_gap, missing| {
-            read().since(Some(Recording { has_open_gap, missing, ..Recording::default() }))
+            read().since(Some(AuditLogState { has_open_gap, missing, ..AuditLogState::default() }))
         };
         assert_eq!(read().since(None), read());
         assert_eq!(now(false, 0), AuditFact::Whole { records: 7, open_gaps: 0, lost: 1 });
         assert_eq!(now(true, 4), AuditFact::Whole { records: 7, open_gaps: 1, lost: 5 });
-        let unwritable = Recording { is_unwritable: true, ..Recording::default() };
+        let unwritable = AuditLogState { is_unwritable: true, ..AuditLogState::default() };
         assert_eq!(read().since(Some(unwritable)), AuditFact::Unwritable);
         let facts =
             ComplianceFacts { audit: Some(AuditFact::Unwritable), ..ComplianceFacts::default() };
         let evidence = "the audit file cannot be written at the moment";
         check(Requirement::R11, &facts, RequirementAnswer::NotMet, evidence);
-        let altered = Some(Recording { is_altered: true, ..unwritable });
+        let altered = Some(AuditLogState { is_altered: true, ..unwritable });
         assert!(matches!(read().since(altered), AuditFact::Broken(_)));
     }
 

@@ -8,7 +8,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
 use std::sync::Arc;
 
-use super::endpoint::{Reach, ReceiverApi, ReceiverEndpoint, ReceiverError, Scheme};
+use super::endpoint::{ReceiverApi, ReceiverEndpoint, ReceiverError, ReceiverLocation, UrlScheme};
 use super::notification::Notification;
 use super::queue::SendResult;
 use super::{alertmanager, webhook};
@@ -52,8 +52,8 @@ impl ReceiverClient {
         // Proxies from the environment are used, because a webhook is often outside the local
         // network.
         let builder = match target.reach() {
-            Reach::Loopback => builder.no_proxy(),
-            Reach::Network => builder,
+            ReceiverLocation::Loopback => builder.no_proxy(),
+            ReceiverLocation::Network => builder,
         };
         let http = builder.build().map_err(|error| failed(cause(error), "report it"))?;
         Ok(Self { target, http })
@@ -115,15 +115,15 @@ impl ReceiverClient {
 
 /// The TLS configuration. For plain HTTP it loads no root certificates, so that a container without
 /// CAs can reach an Alertmanager next to it.
-fn tls(scheme: Scheme) -> Result<ClientConfig, rustls::Error> {
+fn tls(scheme: UrlScheme) -> Result<ClientConfig, rustls::Error> {
     // The provider is explicit because rustls panics if the dependency graph has two providers and
     // no default is set.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let builder = match scheme {
-        Scheme::Https => builder.with_platform_verifier()?,
-        Scheme::Http => builder.with_root_certificates(RootCertStore::empty()),
+        UrlScheme::Https => builder.with_platform_verifier()?,
+        UrlScheme::Http => builder.with_root_certificates(RootCertStore::empty()),
     };
     Ok(builder.with_no_client_auth())
 }

@@ -24,20 +24,20 @@ pub struct ReceiverEndpoint {
     url: SecretString,
     /// The path before the API's own path. Empty for a webhook, whose responses are not quoted.
     path_prefix: SecretString,
-    scheme: Scheme,
-    reach: Reach,
+    scheme: UrlScheme,
+    reach: ReceiverLocation,
 }
 
 /// The scheme of the URL: with or without TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scheme {
+pub(super) enum UrlScheme {
     Http,
     Https,
 }
 
 /// Whether the receiver is on this machine; a proxy could not reach it there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(super) enum ReceiverLocation {
     Loopback,
     Network,
 }
@@ -64,14 +64,14 @@ impl ReceiverEndpoint {
         let mut parsed = Url::parse(url.expose_secret().trim())
             .map_err(|error| bad(&format!("invalid URL ({error})")))?;
         let scheme = match parsed.scheme() {
-            "https" => Scheme::Https,
-            "http" => Scheme::Http,
+            "https" => UrlScheme::Https,
+            "http" => UrlScheme::Http,
             _ => return Err(bad("it begins with neither `https:` nor `http:`")),
         };
         let reach = match parsed.host() {
             None => return Err(bad("it has no host")),
-            Some(host) if is_loopback(&host) => Reach::Loopback,
-            Some(_) => Reach::Network,
+            Some(host) if is_loopback(&host) => ReceiverLocation::Loopback,
+            Some(_) => ReceiverLocation::Network,
         };
         let mut path_prefix = String::new();
         if kind == ReceiverApi::Alertmanager {
@@ -103,11 +103,11 @@ impl ReceiverEndpoint {
         &self.path_prefix
     }
 
-    pub(super) fn scheme(&self) -> Scheme {
+    pub(super) fn scheme(&self) -> UrlScheme {
         self.scheme
     }
 
-    pub(super) fn reach(&self) -> Reach {
+    pub(super) fn reach(&self) -> ReceiverLocation {
         self.reach
     }
 

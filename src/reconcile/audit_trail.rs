@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::write_outcome::WriteError;
-use crate::audit::{Actor, Cause, Entry, Head, Kind, Subject, Verdict};
+use crate::audit::{Actor, Cause, Entry, Head, RecordKind, Subject, Verdict};
 use crate::domain::fleet::ReleaseLine;
 use crate::host::audit_destination::AuditDestination;
 use crate::host::audit_file::AuditFileError;
@@ -58,7 +58,7 @@ impl AuditTrail {
         let entry = Entry {
             before: draft.before.clone(),
             after: draft.after.clone(),
-            ..self.entry(Kind::Intent, draft)
+            ..self.entry(RecordKind::Intent, draft)
         };
         self.append(entry).await.map_err(WriteError::Unaudited)
     }
@@ -78,7 +78,7 @@ impl AuditTrail {
             intent: intent.map(|record| record.seq),
             verdict: Some(verdict),
             detail,
-            ..self.entry(Kind::Outcome, &draft)
+            ..self.entry(RecordKind::Outcome, &draft)
         };
         match self.append(entry).await {
             Ok(_) => result,
@@ -86,7 +86,7 @@ impl AuditTrail {
         }
     }
 
-    fn entry(&self, kind: Kind, draft: &WriteRecord) -> Entry {
+    fn entry(&self, kind: RecordKind, draft: &WriteRecord) -> Entry {
         Entry {
             time: self.context.clock.now(),
             actor: self.context.actor.clone(),

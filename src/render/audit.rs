@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::document;
 use super::style::{ERROR, GOOD, HELP, WARNING, paint};
 use super::words::count;
-use crate::audit::{Anchored, Macs, Report};
+use crate::audit::{Anchored, HmacStatus, Report};
 use crate::domain::text::quote;
 
 /// The maximum number of gaps, and of unfinished writes, that the text lists.
@@ -51,7 +51,7 @@ pub fn text(report: &Report, files: usize) -> String {
         lines
             .push(note(format!("records 1 to {before} are archived: what is here continues them")));
     }
-    if report.macs == Macs::Unchecked {
+    if report.macs == HmacStatus::Unchecked {
         lines.push(format!(
             "{} name the key with `--key REF`, as `watch.audit_key` does",
             paint(HELP, "help:")
@@ -115,15 +115,15 @@ fn rest(all: usize) -> Option<String> {
     Some(format!("  and {rest} more: `-o json` lists them"))
 }
 
-fn macs_words(macs: Macs) -> &'static str {
+fn macs_words(macs: HmacStatus) -> &'static str {
     match macs {
-        Macs::Absent => "none",
-        Macs::Unchecked => "not checked",
-        Macs::Checked => "checked",
+        HmacStatus::Absent => "none",
+        HmacStatus::Unchecked => "not checked",
+        HmacStatus::Checked => "checked",
     }
 }
 
-/// The document of `audit verify -o json`, beside `format_version` and `command`.
+/// The fields of the document of `audit verify -o json` besides `format_version` and `command`.
 #[derive(Serialize, JsonSchema)]
 struct ReportJson<'a> {
     whole: bool,
@@ -131,7 +131,7 @@ struct ReportJson<'a> {
     records: u64,
     first: Option<u64>,
     head: Option<HeadJson<'a>>,
-    #[schemars(extend("enum" = [Macs::Absent, Macs::Unchecked, Macs::Checked].map(macs_words)))]
+    #[schemars(extend("enum" = [HmacStatus::Absent, HmacStatus::Unchecked, HmacStatus::Checked].map(macs_words)))]
     hmac: &'static str,
     gap_count: u64,
     /// The first of them; `gap_count` counts all.
@@ -227,9 +227,9 @@ pub fn json(report: &Report, files: &[&str]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::{Break, Gap, Head, Unfinished};
+    use crate::audit::{ChainBreak, Gap, Head, UnfinishedWrite};
 
-    fn report(broken: Option<Break>) -> Report {
+    fn report(broken: Option<ChainBreak>) -> Report {
         Report {
             records: 3,
             first: Some(2),
@@ -242,7 +242,7 @@ mod tests {
             gap_count: 1,
             open_gaps: vec![3],
             lost: 2,
-            unfinished: vec![Unfinished {
+            unfinished: vec![UnfinishedWrite {
                 seq: 4,
                 time: "2026-01-02T03:04:06Z".into(),
                 what: "delete runner a\u{1b}".into(),
@@ -253,14 +253,14 @@ mod tests {
                 earlier: 1,
                 last: Some((3, "2026-01-02T03:04:05Z".into())),
             }),
-            macs: Macs::Unchecked,
+            macs: HmacStatus::Unchecked,
             broken,
         }
     }
 
-    fn broken() -> Break {
+    fn broken() -> ChainBreak {
         let reason = "its hash does not match its bytes: it was altered".into();
-        Break { file: "audit.jsonl".into(), line: 4, seq: 5, reason }
+        ChainBreak { file: "audit.jsonl".into(), line: 4, seq: 5, reason }
     }
 
     #[test]

@@ -137,8 +137,8 @@ struct OutcomeJson<'a> {
     credential: Option<&'a str>,
 }
 
-/// The fields of `apply`'s document beside `format_version` and `command`: the plan and what became
-/// of its steps.
+/// The fields of `apply`'s document besides `format_version` and `command`: the plan and the
+/// outcomes of its steps.
 #[derive(Serialize, JsonSchema)]
 struct ApplyJson<'a> {
     #[serde(flatten)]

@@ -12,7 +12,7 @@ const STEPS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'
 
 /// A pool at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Sample {
+pub struct ChartSample {
     pub queued: u32,
     pub active: u32,
     pub idle: u32,
@@ -21,7 +21,7 @@ pub struct Sample {
 
 /// Draws samples that are `step` apart, one column each. The chart is 10 columns wider than the
 /// number of samples.
-pub fn draw(samples: &[Sample], step: Duration, scale: Scale) -> String {
+pub fn draw(samples: &[ChartSample], step: Duration, scale: ChartScale) -> String {
     let mut text = queue(samples, scale.queued);
     let per_row = scale.runners.div_ceil(ROWS_MAX).max(1);
     for row in (0..scale.runners.div_ceil(per_row)).rev() {
@@ -48,14 +48,14 @@ pub fn legend() -> String {
 
 /// The maximum values of a chart. Charts with the same scale can be compared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Scale {
+pub struct ChartScale {
     pub queued: u32,
     pub runners: u32,
 }
 
-impl Scale {
+impl ChartScale {
     /// The scale that all of these samples need.
-    pub fn of<'a>(samples: impl IntoIterator<Item = &'a Sample>) -> Self {
+    pub fn of<'a>(samples: impl IntoIterator<Item = &'a ChartSample>) -> Self {
         samples.into_iter().fold(Self::default(), |scale, sample| Self {
             queued: scale.queued.max(sample.queued),
             runners: scale.runners.max(sample.active + sample.idle + sample.booting),
@@ -65,45 +65,45 @@ impl Scale {
 
 /// A cell: a state and its character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Block {
+enum ChartBlock {
     Active,
     Idle,
     Booting,
     Nothing,
 }
 
-fn block(sample: &Sample, low: u32) -> Block {
+fn block(sample: &ChartSample, low: u32) -> ChartBlock {
     match low {
-        n if n < sample.active => Block::Active,
-        n if n < sample.active + sample.idle => Block::Idle,
-        n if n < sample.active + sample.idle + sample.booting => Block::Booting,
-        _ => Block::Nothing,
+        n if n < sample.active => ChartBlock::Active,
+        n if n < sample.active + sample.idle => ChartBlock::Idle,
+        n if n < sample.active + sample.idle + sample.booting => ChartBlock::Booting,
+        _ => ChartBlock::Nothing,
     }
 }
 
 /// One row. Adjacent equal blocks share one style sequence.
-fn columns(blocks: impl Iterator<Item = Block>) -> String {
-    let mut runs: Vec<(Block, usize)> = Vec::new();
+fn columns(blocks: impl Iterator<Item = ChartBlock>) -> String {
+    let mut runs: Vec<(ChartBlock, usize)> = Vec::new();
     for block in blocks {
         match runs.last_mut() {
             Some((last, length)) if *last == block => *length += 1,
             Some(_) | None => runs.push((block, 1)),
         }
     }
-    if let Some((Block::Nothing, _)) = runs.last() {
+    if let Some((ChartBlock::Nothing, _)) = runs.last() {
         runs.pop();
     }
-    let run = |(block, length): &(Block, usize)| match block {
-        Block::Active => paint(ADDED, "█".repeat(*length)),
-        Block::Idle => "▒".repeat(*length),
-        Block::Booting => paint(QUIET, "░".repeat(*length)),
-        Block::Nothing => " ".repeat(*length),
+    let run = |(block, length): &(ChartBlock, usize)| match block {
+        ChartBlock::Active => paint(ADDED, "█".repeat(*length)),
+        ChartBlock::Idle => "▒".repeat(*length),
+        ChartBlock::Booting => paint(QUIET, "░".repeat(*length)),
+        ChartBlock::Nothing => " ".repeat(*length),
     };
     runs.iter().map(run).collect()
 }
 
-fn queue(samples: &[Sample], most: u32) -> String {
-    let step = |sample: &Sample| match (sample.queued, most) {
+fn queue(samples: &[ChartSample], most: u32) -> String {
+    let step = |sample: &ChartSample| match (sample.queued, most) {
         (0, _) | (_, 0) => ' ',
         (n, most) => STEPS[((n * 8).div_ceil(most).clamp(1, 8) - 1) as usize],
     };
@@ -141,8 +141,8 @@ mod tests {
 
     use super::*;
 
-    fn story() -> Vec<Sample> {
-        let at = |queued, active, idle, booting| Sample { queued, active, idle, booting };
+    fn story() -> Vec<ChartSample> {
+        let at = |queued, active, idle, booting| ChartSample { queued, active, idle, booting };
         let burst =
             [at(0, 0, 2, 0), at(9, 2, 0, 0), at(9, 2, 0, 4), at(3, 6, 0, 0), at(0, 4, 2, 0)];
         let mut all = burst.to_vec();
@@ -154,17 +154,17 @@ mod tests {
     #[test]
     fn a_chart_shows_how_a_burst_arrives_and_is_served() {
         let samples = story();
-        let text = draw(&samples, Duration::from_secs(30), Scale::of(&samples));
+        let text = draw(&samples, Duration::from_secs(30), ChartScale::of(&samples));
         insta::assert_snapshot!(strip_str(&text).to_string());
     }
 
     #[test]
     fn many_runners_share_a_row_and_no_runners_draw_nothing() {
-        let samples = [Sample { active: 25, ..Sample::default() }];
-        let text = draw(&samples, Duration::from_secs(30), Scale::of(&samples));
+        let samples = [ChartSample { active: 25, ..ChartSample::default() }];
+        let text = draw(&samples, Duration::from_secs(30), ChartScale::of(&samples));
         let rows: Vec<String> = strip_str(&text).to_string().lines().map(str::to_owned).collect();
         assert_eq!(rows[1], "     25 │ █");
         assert_eq!(rows.len(), 1 + 9 + 2);
-        assert_eq!(draw(&[], Duration::ZERO, Scale::default()).lines().count(), 3);
+        assert_eq!(draw(&[], Duration::ZERO, ChartScale::default()).lines().count(), 3);
     }
 }

@@ -12,7 +12,7 @@ use crate::config::Problem;
 use crate::domain::proof::Probe;
 use crate::monitor::compliance::RequirementVerdict;
 
-/// The fields of `validate`'s document beside `format_version` and `command`.
+/// The fields of `validate`'s document besides `format_version` and `command`.
 #[derive(Serialize, JsonSchema)]
 struct ValidateJson<'a> {
     problems: Vec<ProblemJson<'a>>,
@@ -29,7 +29,7 @@ struct ValidateJson<'a> {
     requirements: Option<Vec<RequirementJson<'a>>>,
 }
 
-/// The fields of `validate`'s document besides `format_version` and `command`. `online` contains
+/// The fields of `validate`'s document besidess `format_version` and `command`. `online` contains
 /// the results of the checks against GARM.
 pub fn json(
     problems: &[Problem],

@@ -82,10 +82,10 @@ fn fingerprint(public: &SubjectPublicKeyInfoDer<'_>) -> Option<Fingerprint> {
 }
 
 /// A section of a PEM text: its label and its DER.
-type Section = (SectionKind, Zeroizing<Vec<u8>>);
+type PemSection = (SectionKind, Zeroizing<Vec<u8>>);
 
 /// The sections of a PEM text, in order. Other text has no sections.
-fn sections(text: &str) -> Result<Vec<Section>, InvalidKey> {
+fn sections(text: &str) -> Result<Vec<PemSection>, InvalidKey> {
     if text.contains("BEGIN ENCRYPTED PRIVATE KEY-----") || text.contains("Proc-Type: 4,ENCRYPTED")
     {
         return Err(InvalidKey { got: "the key is encrypted", help: DECRYPT });
@@ -104,7 +104,7 @@ fn sections(text: &str) -> Result<Vec<Section>, InvalidKey> {
         .map_err(|_| InvalidKey { got: "its PEM is truncated or invalid", help: LINES })
 }
 
-fn without_key(text: &str, sections: &[Section]) -> InvalidKey {
+fn without_key(text: &str, sections: &[PemSection]) -> InvalidKey {
     let got = match sections.first() {
         Some((SectionKind::Certificate, _)) => "it contains a certificate but no private key",
         Some((SectionKind::PublicKey, _)) => "it contains a public key but no private key",

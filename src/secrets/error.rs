@@ -12,12 +12,12 @@ pub struct SecretError {
     pub reference: String,
     pub got: String,
     pub help: Option<String>,
-    pub blame: Blame,
+    pub blame: FaultOrigin,
 }
 
 /// What must be corrected. It determines the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Blame {
+pub enum FaultOrigin {
     /// The reference, or what it refers to on this machine (exit code 3).
     Reference,
     /// The secrets manager, which cannot be reached or refuses the request (exit code 4).
@@ -44,12 +44,12 @@ impl std::error::Error for SecretError {}
 pub(super) struct SourceError {
     pub(super) got: String,
     pub(super) help: Option<String>,
-    pub(super) blame: Blame,
+    pub(super) blame: FaultOrigin,
 }
 
 impl SourceError {
     pub(super) fn new(got: impl Into<String>) -> Self {
-        Self { got: got.into(), help: None, blame: Blame::Reference }
+        Self { got: got.into(), help: None, blame: FaultOrigin::Reference }
     }
 
     pub(super) fn help(self, help: impl Into<String>) -> Self {
@@ -57,6 +57,6 @@ impl SourceError {
     }
 
     pub(super) fn of_manager(self) -> Self {
-        Self { blame: Blame::Manager, ..self }
+        Self { blame: FaultOrigin::Manager, ..self }
     }
 }

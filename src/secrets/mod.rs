@@ -17,7 +17,7 @@ use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 pub use app_key::{AppKey, InvalidKey};
-pub use error::{Blame, SecretError};
+pub use error::{FaultOrigin, SecretError};
 pub use harden::harden;
 
 use crate::domain::secret::SecretRef;

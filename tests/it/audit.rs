@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
 use runnerctl::audit::{
-    Actor, Cause, Demands, Entry, File, Head, Key, Keys, Kind, Subject, verify,
+    Actor, Cause, CheckCriteria, Entry, Head, Key, Keys, NamedFile, RecordKind, Subject, verify,
 };
-use runnerctl::host::audit_file::{AuditFile, AuditFileError, Folders, RecordWriter};
+use runnerctl::host::audit_file::{AuditFile, AuditFileError, MissingFolders, RecordWriter};
 use runnerctl::host::clock::Clock;
 use secrecy::SecretString;
 use serde_json::Value;
@@ -24,7 +24,7 @@ fn actor() -> Actor {
 pub(crate) fn audit_file(path: &Path, key: Option<&str>) -> AuditFile {
     let key = key.map(|key| Key::new(SecretString::from(key)));
     let writer = RecordWriter { actor: actor(), clock: Clock::Real, keys: Keys::new(key, vec![]) };
-    AuditFile::open(path, writer, Folders::Leave).unwrap()
+    AuditFile::open(path, writer, MissingFolders::Fail).unwrap()
 }
 
 /// A record with this detail and nothing else.
@@ -32,7 +32,7 @@ pub(crate) fn entry(detail: &str) -> Entry {
     Entry {
         time: "2026-01-02T03:04:05Z".parse().unwrap(),
         actor: actor(),
-        kind: Kind::Event,
+        kind: RecordKind::Event,
         act: "test".into(),
         subject: Subject::Log,
         before: None,
@@ -143,8 +143,8 @@ fn every_changed_byte_is_found() {
             bytes[at] ^= 1;
             let line = whole[..at].iter().filter(|byte| **byte == b'\n').count() as u64;
             let report = verify(
-                &[File { name: "log", bytes: &bytes }],
-                Demands { keys, ..Demands::default() },
+                &[NamedFile { name: "log", bytes: &bytes }],
+                CheckCriteria { keys, ..CheckCriteria::default() },
             );
             assert_eq!(report.broken.map(|found| found.seq), Some(line + 1), "byte {at}");
         }

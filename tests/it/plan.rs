@@ -14,10 +14,10 @@ use runnerctl::domain::entity::EntityKind;
 use runnerctl::domain::fleet::Fleet;
 use runnerctl::garm::{GarmClient, GarmLogin, Request, Response, ResponseFuture, Transport};
 use runnerctl::host::clock::Clock;
-use runnerctl::host::files::{self, Pools, Start};
+use runnerctl::host::files::{self, PoolFiles, SourcePath};
 use runnerctl::plan::{Plan, PlanOptions, plan};
 use runnerctl::reconcile::read_fleet::{FleetRequest, TemplatesRequest, read_fleet};
-use runnerctl::render::plan::{Heading, json, markdown, text};
+use runnerctl::render::plan::{PlanHeading, json, markdown, text};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -56,8 +56,9 @@ fn declared(folder: &Path) -> (Manifest, Desired) {
         whole if whole.is_dir() => (whole, Scope::Whole),
         _ => (folder.join("pools.yaml"), Scope::Part),
     };
-    let fleet = files::read_fleet(&Start::Named(folder.join("runnerctl.yaml"))).unwrap();
-    let Pools { sources: pools, problems: unread, .. } = files::read_pools(&[Start::Named(pools)]);
+    let fleet = files::read_fleet(&SourcePath::Named(folder.join("runnerctl.yaml"))).unwrap();
+    let PoolFiles { sources: pools, problems: unread, .. } =
+        files::read_pools(&[SourcePath::Named(pools)]);
     assert_eq!(unread, []);
     let manifest = config::load(Some(&fleet), &pools);
     assert!(!has_error(&manifest.problems), "{:#?}", manifest.problems);
@@ -91,8 +92,8 @@ fn planned(folder: &Path) -> Plan {
     plan(&desired, &read(folder), &options)
 }
 
-fn heading() -> Heading {
-    Heading {
+fn heading() -> PlanHeading {
+    PlanHeading {
         garm_url: "https://garm.example.com".to_owned(),
         fleet_file: "runnerctl.yaml".to_owned(),
     }

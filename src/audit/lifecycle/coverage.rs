@@ -17,7 +17,7 @@ pub(super) const STARTED: &str = "watch started";
 
 /// What happened to the event stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream<'a> {
+pub enum StreamChange<'a> {
     /// The stream delivers events from now on.
     Connected,
     /// The stream has ended, for this reason.
@@ -96,12 +96,12 @@ impl Coverage {
 
     pub(super) fn hear(
         &mut self,
-        stream: &Stream<'_>,
+        stream: &StreamChange<'_>,
         builder: &RecordBuilder,
         now: Timestamp,
     ) -> Vec<Entry> {
         let entries = match stream {
-            Stream::Connected => {
+            StreamChange::Connected => {
                 self.state = match self.state {
                     CoverageState::Silent(last) => CoverageState::New(last),
                     CoverageState::Away { from } => CoverageState::Back { from },
@@ -111,7 +111,7 @@ impl Coverage {
                 };
                 Vec::new()
             }
-            Stream::Lost(why) => {
+            StreamChange::Lost(why) => {
                 let why = quote(why);
                 let detail =
                     format!("the event stream is lost ({why}): only full reads show changes");
@@ -119,7 +119,7 @@ impl Coverage {
                     from,
                 })
             }
-            Stream::Overflow => {
+            StreamChange::Overflow => {
                 let detail = "some events were lost because there were too many".to_owned();
                 self.break_off(builder, now, ("events lost", detail), |from| CoverageState::Back {
                     from,

@@ -19,14 +19,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::entry::{Actor, By, Entry, Kind, Sight, Source, Subject, Verdict};
+use super::entry::{Actor, Entry, Fidelity, Initiator, RecordKind, Source, Subject, Verdict};
 use crate::domain::fleet::Fleet;
 use crate::domain::job::{Job, JobStatus};
 use crate::domain::name::{FleetName, RunnerName};
 use crate::domain::runner::Runner;
 use crate::scaling::RowChange;
 use coverage::{Coverage, STARTED};
-pub use coverage::{LastSign, Stream};
+pub use coverage::{LastSign, StreamChange};
 use record_builder::RecordBuilder;
 use runner_history::{DeleteRequest, RecordOrder, RecordedState, RunnerHistory};
 use settings::Settings;
@@ -144,7 +144,7 @@ impl Lifecycle {
     }
 
     /// Records that the event stream was connected or lost, or has lost events.
-    pub fn stream(&mut self, stream: &Stream<'_>, now: Timestamp) -> Vec<Entry> {
+    pub fn stream(&mut self, stream: &StreamChange<'_>, now: Timestamp) -> Vec<Entry> {
         self.coverage.hear(stream, &self.builder, now)
     }
 
@@ -152,16 +152,16 @@ impl Lifecycle {
     pub fn wrote(&mut self, entry: &Entry) {
         let is_without_effect = matches!(entry.verdict, Some(Verdict::Refused | Verdict::Ignored));
         match (&entry.subject, entry.kind) {
-            (Subject::Runner { name, .. }, Kind::Intent)
+            (Subject::Runner { name, .. }, RecordKind::Intent)
                 if self.deletions.len() < DELETIONS_MAX =>
             {
                 self.deletions.insert(name.clone(), entry.time);
             }
-            (Subject::Runner { name, .. }, Kind::Outcome) if is_without_effect => {
+            (Subject::Runner { name, .. }, RecordKind::Outcome) if is_without_effect => {
                 self.deletions.remove(name);
             }
-            (_, Kind::Intent) => self.settings.asked(entry),
-            (_, Kind::Outcome | Kind::Event | Kind::Gap) => {}
+            (_, RecordKind::Intent) => self.settings.asked(entry),
+            (_, RecordKind::Outcome | RecordKind::Event | RecordKind::Gap) => {}
         }
     }
 
@@ -219,7 +219,7 @@ impl Lifecycle {
         if let Some(gone) = self.gone.get_mut(&runner.id) {
             // The row is older than the deletion of the runner.
             if gone.history.place(runner.updated_at, &stage) != RecordOrder::Known {
-                let seen = (By::Garm, Sight::Late);
+                let seen = (Initiator::Garm, Fidelity::Late);
                 let subject = self.settings.subject(&runner.id, &gone.history);
                 entries.push(self.builder.runner(moment, subject, seen, (None, &stage, runner)));
             }
@@ -233,14 +233,14 @@ impl Lifecycle {
         match place {
             RecordOrder::Known => {}
             RecordOrder::Late => {
-                let seen = (By::Garm, Sight::Late);
+                let seen = (Initiator::Garm, Fidelity::Late);
                 entries.push(self.builder.runner(moment, subject, seen, (None, &stage, runner)));
             }
             RecordOrder::Next => {
                 let (before, by) = life.enter(stage.clone(), runner, request);
                 let sight = match moment.source {
-                    Source::Event if transitions::follows(&before, &stage) => Sight::Whole,
-                    Source::Event | Source::Resync => Sight::Reconstructed,
+                    Source::Event if transitions::follows(&before, &stage) => Fidelity::Exact,
+                    Source::Event | Source::Resync => Fidelity::Reconstructed,
                 };
                 let change = (Some((&before, &*life)), &stage, runner);
                 entries.push(self.builder.runner(moment, subject, (by, sight), change));
@@ -262,9 +262,9 @@ impl Lifecycle {
         let is_start = moment.source == Source::Resync && !self.coverage.has_read();
         // Only GARM itself creates runners; its API has no call for that.
         let (by, sight) = match (is_start, stage.is_first()) {
-            (true, _) => (By::Unknown, Sight::Reconstructed),
-            (false, true) if moment.source == Source::Event => (By::Garm, Sight::Whole),
-            (false, _) => (By::Garm, Sight::Reconstructed),
+            (true, _) => (Initiator::Unknown, Fidelity::Reconstructed),
+            (false, true) if moment.source == Source::Event => (Initiator::Garm, Fidelity::Exact),
+            (false, _) => (Initiator::Garm, Fidelity::Reconstructed),
         };
         entries.push(self.builder.first(moment, subject, (by, sight), (stage, runner, is_start)));
         self.ids.insert(runner.name.clone(), runner.id.clone());
@@ -294,8 +294,8 @@ impl Lifecycle {
         let request = DeleteRequest::of(self.deletions.remove(&life.name).as_ref());
         let by = life.leave(request);
         let sight = match moment.source {
-            Source::Event if life.stage.is_last() => Sight::Whole,
-            Source::Event | Source::Resync => Sight::Reconstructed,
+            Source::Event if life.stage.is_last() => Fidelity::Exact,
+            Source::Event | Source::Resync => Fidelity::Reconstructed,
         };
         let subject = self.settings.subject(id, &life);
         entries.push(self.builder.gone(moment, subject, (by, sight), &life));

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::super::entry::{Actor, By, Cause, Entry, Kind, Owner, Seen, Sight, Subject};
+use super::super::entry::{
+    Actor, Cause, Entry, EventObservation, Fidelity, Initiator, PoolOwner, RecordKind, Subject,
+};
 use super::runner_history::{RecordedState, RunnerHistory};
 use super::transitions::act;
 use super::{COMMAND, EventTime};
@@ -21,7 +23,7 @@ pub(super) struct RecordBuilder {
 
 /// A runner or a pool, and its owner.
 #[derive(Debug)]
-pub(super) struct OwnedSubject(pub(super) Subject, pub(super) Owner);
+pub(super) struct OwnedSubject(pub(super) Subject, pub(super) PoolOwner);
 
 /// A span of time. The start is absent if it is unknown, the end if the span has not ended.
 pub(super) type Span = (Option<Timestamp>, Option<Timestamp>);
@@ -32,8 +34,8 @@ impl RecordBuilder {
     }
 
     /// Decides by the mark whether a pool belongs to this fleet.
-    pub(super) fn owner(&self, pool: &Pool) -> Owner {
-        if pool.is_owned_by(&self.fleet) { Owner::Ours } else { Owner::Others }
+    pub(super) fn owner(&self, pool: &Pool) -> PoolOwner {
+        if pool.is_owned_by(&self.fleet) { PoolOwner::Ours } else { PoolOwner::Others }
     }
 
     /// The entry about a change of a runner's state.
@@ -41,7 +43,7 @@ impl RecordBuilder {
         &self,
         moment: EventTime,
         subject: OwnedSubject,
-        seen: (By, Sight),
+        seen: (Initiator, Fidelity),
         (before, stage, runner): (
             Option<(&RecordedState, &RunnerHistory)>,
             &RecordedState,
@@ -70,7 +72,7 @@ impl RecordBuilder {
         &self,
         moment: EventTime,
         subject: OwnedSubject,
-        seen: (By, Sight),
+        seen: (Initiator, Fidelity),
         (stage, runner, is_start): (&RecordedState, &Runner, bool),
     ) -> Entry {
         let mut entry = self.runner(moment, subject, seen, (None, stage, runner));
@@ -86,7 +88,7 @@ impl RecordBuilder {
         &self,
         moment: EventTime,
         subject: OwnedSubject,
-        seen: (By, Sight),
+        seen: (Initiator, Fidelity),
         life: &RunnerHistory,
     ) -> Entry {
         let mut before = shown(&life.stage);
@@ -101,24 +103,24 @@ impl RecordBuilder {
         moment: EventTime,
         act: &str,
         subject: OwnedSubject,
-        (by, sight): (By, Sight),
+        (by, sight): (Initiator, Fidelity),
     ) -> Entry {
         let OwnedSubject(subject, owner) = subject;
         let owner = Some(owner).filter(|_| subject != Subject::Controller);
-        let seen = Seen { by, owner, source: moment.source, sight };
-        Entry { seen: Some(seen), subject, ..self.entry(moment.now, Kind::Event, act) }
+        let seen = EventObservation { by, owner, source: moment.source, sight };
+        Entry { seen: Some(seen), subject, ..self.entry(moment.now, RecordKind::Event, act) }
     }
 
     /// An entry about the log itself.
     pub(super) fn log(&self, now: Timestamp, act: &str, after: Value) -> Entry {
         let after = Some(after).filter(|value| !value.is_null());
-        Entry { after, ..self.entry(now, Kind::Event, act) }
+        Entry { after, ..self.entry(now, RecordKind::Event, act) }
     }
 
     /// A gap record: changes may have been missed in this span of time. A span without an end is
     /// still open.
     pub(super) fn gap(&self, now: Timestamp, act: &str, span: Span, detail: String) -> Entry {
-        Entry { after: Some(times(span)), detail, ..self.entry(now, Kind::Gap, act) }
+        Entry { after: Some(times(span)), detail, ..self.entry(now, RecordKind::Gap, act) }
     }
 
     /// The gap record about `rows` changes whose events GARM dropped.
@@ -139,7 +141,7 @@ impl RecordBuilder {
         }
     }
 
-    fn entry(&self, now: Timestamp, kind: Kind, act: &str) -> Entry {
+    fn entry(&self, now: Timestamp, kind: RecordKind, act: &str) -> Entry {
         let cause = Cause {
             command: COMMAND.into(),
             fleet: Some(self.fleet.to_string()),

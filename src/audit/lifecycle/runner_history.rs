@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::Timestamp;
 
-use super::super::entry::By;
+use super::super::entry::Initiator;
 use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 
@@ -76,7 +76,7 @@ pub(super) struct RunnerHistory {
     /// The conclusion of that job; empty until it ends.
     pub(super) conclusion: String,
     /// The initiator of the removal, once the runner is marked for deletion.
-    left_by: Option<By>,
+    left_by: Option<Initiator>,
     /// For each recorded state, the time of its first row and its digest, in chronological order.
     history: Vec<(Timestamp, u64)>,
 }
@@ -128,14 +128,14 @@ impl RunnerHistory {
         stage: RecordedState,
         runner: &Runner,
         request: DeleteRequest,
-    ) -> (RecordedState, By) {
+    ) -> (RecordedState, Initiator) {
         let was_leaving = self.stage.status.is_leaving();
         let before = std::mem::replace(&mut self.stage, stage);
         self.updated_at = runner.updated_at;
         self.job = runner.job.or(self.job);
         if !self.stage.status.is_leaving() {
             self.left_by = None;
-            return (before, By::Garm);
+            return (before, Initiator::Garm);
         }
         let by = match self.left_by {
             Some(by) if was_leaving => by,
@@ -146,16 +146,16 @@ impl RunnerHistory {
 
     /// The initiator of the removal: the one that marked the runner for deletion; else this
     /// process, if it requested the deletion; else GARM, if the job is over; else unknown.
-    pub(super) fn leave(&mut self, request: DeleteRequest) -> By {
+    pub(super) fn leave(&mut self, request: DeleteRequest) -> Initiator {
         if let Some(by) = self.left_by {
             return by;
         }
         let is_done =
             self.stage.runner_status == RunnerStatus::Terminated || !self.conclusion.is_empty();
         let by = match (request, is_done) {
-            (DeleteRequest::Ours, _) => By::Us,
-            (DeleteRequest::None, true) => By::Garm,
-            (DeleteRequest::None, false) => By::Unknown,
+            (DeleteRequest::Ours, _) => Initiator::Us,
+            (DeleteRequest::None, true) => Initiator::Garm,
+            (DeleteRequest::None, false) => Initiator::Unknown,
         };
         self.left_by = Some(by);
         by

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::super::entry::{By, Entry, Owner, Sight, Subject};
+use super::super::entry::{Entry, Fidelity, Initiator, PoolOwner, Subject};
 use super::super::pool_fields::{self, SPECS};
 use super::record_builder::{OwnedSubject, RecordBuilder};
 use super::runner_history::RunnerHistory;
@@ -36,7 +36,7 @@ pub(super) struct Settings {
 #[derive(Debug)]
 struct KnownPool {
     name: Option<PoolName>,
-    owner: Owner,
+    owner: PoolOwner,
     /// All fields, `extra_specs` as a digest.
     image: Value,
     updated_at: Timestamp,
@@ -60,7 +60,7 @@ impl Settings {
             pool: pool.and_then(|pool| pool.name.clone()),
             pool_id: life.pool.clone(),
         };
-        OwnedSubject(subject, pool.map_or(Owner::Others, |pool| pool.owner))
+        OwnedSubject(subject, pool.map_or(PoolOwner::Others, |pool| pool.owner))
     }
 
     /// Remembers an intent of this process.
@@ -114,9 +114,13 @@ impl Settings {
         let Some(before) = self.controller.replace(image.clone()) else { return };
         let changed = self.unexplained(None, &before, &image);
         if !changed.is_empty() {
-            let subject = OwnedSubject(Subject::Controller, Owner::Others);
-            let entry =
-                builder.event(moment, "controller changed", subject, (By::Unknown, Sight::Whole));
+            let subject = OwnedSubject(Subject::Controller, PoolOwner::Others);
+            let entry = builder.event(
+                moment,
+                "controller changed",
+                subject,
+                (Initiator::Unknown, Fidelity::Exact),
+            );
             entries.push(difference(entry, &changed, &before, &image));
         }
     }
@@ -144,14 +148,18 @@ impl Settings {
         match known {
             None if moment.source == super::Source::Resync && !self.has_read => {}
             None => {
-                let entry =
-                    builder.event(moment, "pool created", subject, (By::Unknown, Sight::Whole));
+                let entry = builder.event(
+                    moment,
+                    "pool created",
+                    subject,
+                    (Initiator::Unknown, Fidelity::Exact),
+                );
                 entries.push(Entry { after: Some(fresh.image.clone()), ..entry });
             }
             Some(known) => {
                 let changed = self.unexplained(Some(&pool.id), &known.image, &fresh.image);
                 if !changed.is_empty() {
-                    let seen = (By::Unknown, Sight::Whole);
+                    let seen = (Initiator::Unknown, Fidelity::Exact);
                     let entry = builder.event(moment, "pool changed", subject, seen);
                     entries.push(difference(entry, &changed, &known.image, &fresh.image));
                 }
@@ -176,9 +184,9 @@ impl Settings {
         let asked = self.asked.get(&Some(id.clone()));
         let is_ours =
             asked.is_some_and(|changes| changes.iter().any(|change| change.fields.is_none()));
-        let by = if is_ours { By::Us } else { By::Unknown };
+        let by = if is_ours { Initiator::Us } else { Initiator::Unknown };
         let owned = OwnedSubject(subject, known.owner);
-        let entry = builder.event(moment, "pool gone", owned, (by, Sight::Whole));
+        let entry = builder.event(moment, "pool gone", owned, (by, Fidelity::Exact));
         entries.push(Entry { before: Some(known.image), ..entry });
     }
 

@@ -14,7 +14,7 @@ fn written(stretches: &[(&Keys, usize)]) -> String {
     for (keys, records) in stretches {
         let change = keys.succession(&signer, &head, &note()).unwrap();
         let change = change.map(|(entry, key)| (entry, Some(key)));
-        let usual = (0..*records).map(|_| (entry(Kind::Event, ""), keys.signing()));
+        let usual = (0..*records).map(|_| (entry(RecordKind::Event, ""), keys.signing()));
         for (entry, key) in change.into_iter().chain(usual) {
             let (line, next) = seal(&entry, &head, key);
             signer = keys.signer_after(&open(line.trim_end().as_bytes()).unwrap());
@@ -28,8 +28,8 @@ fn written(stretches: &[(&Keys, usize)]) -> String {
 /// The line and the reason of the break that a check with these keys finds.
 fn broken_with(text: &str, keys: &[&Key]) -> Option<(usize, String)> {
     let keys = Keys::checking(keys.iter().map(|key| (*key).clone()).collect());
-    let demands = Demands { keys: Some(&keys), ..Demands::default() };
-    let report = verify(&[File { name: "log", bytes: text.as_bytes() }], demands);
+    let criteria = CheckCriteria { keys: Some(&keys), ..CheckCriteria::default() };
+    let report = verify(&[NamedFile { name: "log", bytes: text.as_bytes() }], criteria);
     report.broken.map(|found| (found.line, found.reason))
 }
 
@@ -49,7 +49,8 @@ fn a_chain_made_without_the_key_does_not_verify() {
     assert_eq!(broken_with(&signed, &[]), None);
     assert_eq!(broken_with(&plain, &[&ours]), forged);
     assert_eq!(broken_with(&signed, &[&other]), forged);
-    let unsigned_end = format!("{signed}{}", seal(&entry(Kind::Event, ""), &head(&signed), None).0);
+    let unsigned_end =
+        format!("{signed}{}", seal(&entry(RecordKind::Event, ""), &head(&signed), None).0);
     assert_eq!(broken_with(&unsigned_end, &[&ours]), Some((3, FORGED.to_owned())));
 }
 
@@ -65,7 +66,7 @@ fn an_added_key_covers_the_records_before_it() {
     assert_eq!(broken_with(&text, &[&ours]), None);
     // Here the record `audit key added` before the signed record is missing.
     let (line, _) =
-        seal(&entry(Kind::Event, ""), &head(&written(&[(&Keys::default(), 2)])), Some(&ours));
+        seal(&entry(RecordKind::Event, ""), &head(&written(&[(&Keys::default(), 2)])), Some(&ours));
     let silent = written(&[(&Keys::default(), 2)]) + &line;
     assert_eq!(broken_with(&silent, &[&ours]), Some((3, FORGED.to_owned())));
 }

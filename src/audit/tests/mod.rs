@@ -14,7 +14,7 @@ fn actor() -> Actor {
     Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0.1.0".into() }
 }
 
-fn entry(kind: Kind, detail: &str) -> Entry {
+fn entry(kind: RecordKind, detail: &str) -> Entry {
     Entry {
         time: "2026-01-02T03:04:05Z".parse().unwrap(),
         actor: actor(),
@@ -47,7 +47,7 @@ fn log(records: usize, key: Option<&Key>) -> (String, Head) {
     let mut head = Head::start();
     let mut text = String::new();
     for index in 0..records {
-        let (line, next) = seal(&entry(Kind::Event, &format!("number {index}")), &head, key);
+        let (line, next) = seal(&entry(RecordKind::Event, &format!("number {index}")), &head, key);
         text.push_str(&line);
         head = next;
     }
@@ -55,7 +55,7 @@ fn log(records: usize, key: Option<&Key>) -> (String, Head) {
 }
 
 fn check(text: &[u8]) -> Report {
-    verify(&[File { name: "log", bytes: text }], Demands::default())
+    verify(&[NamedFile { name: "log", bytes: text }], CheckCriteria::default())
 }
 
 fn broken(report: &Report) -> (usize, u64, &str) {
@@ -65,7 +65,7 @@ fn broken(report: &Report) -> (usize, u64, &str) {
 
 #[test]
 fn a_record_is_a_line_that_contains_its_chain() {
-    let (line, head) = seal(&entry(Kind::Outcome, "it\nis"), &Head::start(), None);
+    let (line, head) = seal(&entry(RecordKind::Outcome, "it\nis"), &Head::start(), None);
     insta::assert_snapshot!(line, @r#"{"v":1,"seq":1,"prev":"0000000000000000000000000000000000000000000000000000000000000000","act":"update pool","actor":{"host":"box","pid":7,"user":"ada","version":"0.1.0"},"after":{"image":"b"},"before":{"image":"a"},"cause":{"command":"apply","fleet":"acme","plan":"d1"},"detail":"it\\nis","kind":"outcome","subject":{"pool":"default","pool_id":"p-1"},"time":"2026-01-02T03:04:05Z","verdict":"done","hash":"7d9a86da0d9463fdfe4e5a8460a27a43b1706429ce9258b597e645737bc3ff09"}"#);
     assert_eq!(head.seq, 1);
 }
@@ -83,22 +83,25 @@ fn rotated_files_are_checked_in_the_order_of_their_records() {
     let (text, head) = log(4, None);
     let cut = text.match_indices('\n').nth(1).unwrap().0 + 1;
     let (old, new) = text.split_at(cut);
-    let file = |name, bytes: &'static str| File { name, bytes: bytes.as_bytes() };
+    let file = |name, bytes: &'static str| NamedFile { name, bytes: bytes.as_bytes() };
     let (old, new): (&'static str, &'static str) = (old.to_owned().leak(), new.to_owned().leak());
-    let end = Demands { head: Some(&head), ..Demands::default() };
+    let end = CheckCriteria { head: Some(&head), ..CheckCriteria::default() };
     let report = verify(&[file("new", new), file("old", old)], end);
     assert_eq!((report.records, report.broken), (4, None));
     // Without the first file, records are missing, unless its end is given.
-    let report = verify(&[file("new", new)], Demands::default());
+    let report = verify(&[file("new", new)], CheckCriteria::default());
     let missing = "records 1 to 2 are missing: give the files that contain them, or the end of the \
                    archive with `--since SEQ:HASH`";
     assert_eq!((report.first, broken(&report)), (Some(3), (1, 1, missing)));
     let archived = check(old.as_bytes()).head.unwrap();
-    let since = Demands { since: Some(&archived), ..Demands::default() };
+    let since = CheckCriteria { since: Some(&archived), ..CheckCriteria::default() };
     let report = verify(&[file("new", new)], since);
     assert_eq!((report.first, report.broken), (Some(3), None));
     let other = Head { hash: head.hash, ..archived };
-    let report = verify(&[file("new", new)], Demands { since: Some(&other), ..Demands::default() });
+    let report = verify(
+        &[file("new", new)],
+        CheckCriteria { since: Some(&other), ..CheckCriteria::default() },
+    );
     assert_eq!(
         broken(&report),
         (1, 1, format!("it does not continue the archive, which ends at {other}").as_str())
@@ -121,9 +124,9 @@ fn a_removed_record_is_reported_missing() {
 fn only_a_remembered_head_reveals_a_cut_at_the_end() {
     let (text, head) = log(3, None);
     let cut = text.match_indices('\n').nth(1).unwrap().0 + 1;
-    let file = File { name: "log", bytes: &text.as_bytes()[..cut] };
-    assert_eq!(verify(&[file], Demands::default()).broken, None);
-    let report = verify(&[file], Demands { head: Some(&head), ..Demands::default() });
+    let file = NamedFile { name: "log", bytes: &text.as_bytes()[..cut] };
+    assert_eq!(verify(&[file], CheckCriteria::default()).broken, None);
+    let report = verify(&[file], CheckCriteria { head: Some(&head), ..CheckCriteria::default() });
     assert_eq!(broken(&report), (0, 3, "records 3 to 3 are missing at the end"));
 }
 
@@ -164,17 +167,17 @@ fn of(entries: &[Entry]) -> Report {
 
 #[test]
 fn writes_without_an_outcome_are_listed() {
-    let outcome = |of: u64| Entry { intent: Some(of), ..entry(Kind::Outcome, "") };
+    let outcome = |of: u64| Entry { intent: Some(of), ..entry(RecordKind::Outcome, "") };
     let report = of(&[
-        entry(Kind::Intent, ""),
-        entry(Kind::Intent, ""),
+        entry(RecordKind::Intent, ""),
+        entry(RecordKind::Intent, ""),
         outcome(1),
         // The outcome of an intent in a file that is not checked.
         outcome(900),
     ]);
     let what = "update pool default".to_owned();
     let time = "2026-01-02T03:04:05Z".to_owned();
-    assert_eq!(report.unfinished, [Unfinished { seq: 2, time, what }]);
+    assert_eq!(report.unfinished, [UnfinishedWrite { seq: 2, time, what }]);
     assert_eq!((report.unfinished_count, report.broken), (1, None));
 }
 
@@ -188,8 +191,8 @@ fn lost_records_are_counted() {
 
 #[test]
 fn a_gap_is_open_until_it_is_closed_or_its_watch_ends() {
-    let event = |act: &str| Entry { act: act.into(), ..entry(Kind::Event, "") };
-    let open = Entry { after: Some(json!({ "until": null })), ..entry(Kind::Gap, "") };
+    let event = |act: &str| Entry { act: act.into(), ..entry(RecordKind::Event, "") };
+    let open = Entry { after: Some(json!({ "until": null })), ..entry(RecordKind::Gap, "") };
     assert_eq!(of(std::slice::from_ref(&open)).open_gaps, [1]);
     for end in ["gap closed", "watch stopped", "watch started"] {
         assert_eq!(of(&[open.clone(), event(end)]).open_gaps, [0; 0], "{end}");
@@ -202,7 +205,7 @@ fn a_record_that_reports_altered_records_is_a_break() {
     let head = |seq: u64| Head { seq, hash: "ab".repeat(32) };
     let harm = DamageKind::Altered("record 9 is no longer in its place".into());
     let damage = Damage { harm, known: head(9), found: Some(head(2)) };
-    let report = of(&[entry(Kind::Event, ""), note().damaged(&damage)]);
+    let report = of(&[entry(RecordKind::Event, ""), note().damaged(&damage)]);
     let hash = "ab".repeat(32);
     let reason = format!(
         "it reports that records were cut or changed: the head was 9:{hash}, then 2:{hash}"
@@ -211,7 +214,7 @@ fn a_record_that_reports_altered_records_is_a_break() {
     // An emptied or deleted log continues its chain; its older part is missing or archived.
     for harm in [DamageKind::Emptied, DamageKind::Removed] {
         let damage = Damage { harm, known: head(1), found: None };
-        let report = of(&[entry(Kind::Event, ""), note().damaged(&damage)]);
+        let report = of(&[entry(RecordKind::Event, ""), note().damaged(&damage)]);
         assert_eq!((report.broken, report.gap_count), (None, 1));
     }
 }
@@ -246,7 +249,7 @@ proptest! {
     #[test]
     fn arbitrary_bytes_cause_no_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = check(&bytes);
-        let _ = read_tail(&bytes, Whole::Yes, &Keys::default());
-        let _ = read_tail(&bytes, Whole::No, &Keys::default());
+        let _ = read_tail(&bytes, TailScope::WholeFile, &Keys::default());
+        let _ = read_tail(&bytes, TailScope::EndOfFile, &Keys::default());
     }
 }

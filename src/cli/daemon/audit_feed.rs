@@ -18,8 +18,8 @@ use super::alerting::AlertInputs;
 use super::anchoring::AnchorSchedule;
 use super::audit_listener::AuditListener;
 use super::mtls_schedule::MtlsRound;
-use crate::audit::lifecycle::{LastSign, Lifecycle, Stream, shows_watching};
-use crate::audit::{Cause, Entry, Head, Keys, Kind, Subject};
+use crate::audit::lifecycle::{LastSign, Lifecycle, StreamChange, shows_watching};
+use crate::audit::{Cause, Entry, Head, Keys, RecordKind, Subject};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::log::LogLine;
@@ -32,7 +32,7 @@ use crate::host::clock::Clock;
 use crate::host::{logs, state_dir};
 use crate::metrics::MetricsState;
 use crate::monitor::IsolationFinding;
-use crate::monitor::compliance::Recording;
+use crate::monitor::compliance::AuditLogState;
 use crate::policy::Violation;
 use crate::reconcile::watch::{Incident, WatchCommand};
 use crate::render::words::count;
@@ -147,11 +147,11 @@ impl AuditFeed {
     }
 
     /// The state of the recording; absent without an audit file.
-    pub(super) fn recording(&self) -> Option<Recording> {
+    pub(super) fn recording(&self) -> Option<AuditLogState> {
         let state = self.0.as_ref()?;
         let has_open_gap = state.lifecycle.lock().ignoring_poison().has_open_gap();
         let sink = &state.sink;
-        Some(Recording {
+        Some(AuditLogState {
             has_open_gap,
             missing: sink.missing(),
             is_unwritable: sink.is_unwritable(),
@@ -161,9 +161,9 @@ impl AuditFeed {
 
     pub(super) fn trouble(&self, incident: &Incident) {
         let stream = match incident {
-            Incident::StreamUp => Stream::Connected,
-            Incident::StreamLost(why) => Stream::Lost(why),
-            Incident::Overflow => Stream::Overflow,
+            Incident::StreamUp => StreamChange::Connected,
+            Incident::StreamLost(why) => StreamChange::Lost(why),
+            Incident::Overflow => StreamChange::Overflow,
             Incident::ReadFailed { .. }
             | Incident::ReadAgain { .. }
             | Incident::Frozen { .. }
@@ -233,7 +233,7 @@ impl AuditFeedState {
         Entry {
             time: Clock::Real.now(),
             actor: state_dir::actor(),
-            kind: Kind::Event,
+            kind: RecordKind::Event,
             act,
             subject,
             before: None,
@@ -262,7 +262,7 @@ impl AuditFeedState {
         let now = Clock::Real.now();
         let mut lifecycle = self.lifecycle.lock().ignoring_poison();
         if self.has_skipped.swap(false, Ordering::Relaxed) {
-            self.sink.enqueue(&lifecycle.stream(&Stream::Overflow, now));
+            self.sink.enqueue(&lifecycle.stream(&StreamChange::Overflow, now));
         }
         let entries = of(&mut lifecycle, now);
         if !entries.is_empty() {

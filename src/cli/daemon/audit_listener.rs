@@ -7,7 +7,7 @@ use tracing::Level;
 
 use super::alerting::AlertInputs;
 use crate::audit::lifecycle::Lifecycle;
-use crate::audit::{Damage, Head, Kind};
+use crate::audit::{Damage, Head, RecordKind};
 use crate::cli::log::{LogFields, LogLine};
 use crate::domain::poison::IgnorePoison;
 use crate::host::audit_sink::{RecordPolicy, SinkEvent};
@@ -31,10 +31,10 @@ impl AuditListener {
     pub(super) fn on_event(&self, event: &SinkEvent<'_>) {
         match event {
             SinkEvent::Requested(entry) => match entry.kind {
-                Kind::Intent | Kind::Outcome => {
+                RecordKind::Intent | RecordKind::Outcome => {
                     self.lifecycle.lock().ignoring_poison().wrote(entry);
                 }
-                Kind::Event | Kind::Gap => {}
+                RecordKind::Event | RecordKind::Gap => {}
             },
             SinkEvent::Rotated(head) => {
                 let text = format!(
@@ -47,7 +47,7 @@ impl AuditListener {
             SinkEvent::Altered(damage) => self.damaged(damage),
             SinkEvent::Written(kind) => {
                 self.metrics.count(Counter::AuditRecord { kind: kind.word() });
-                if *kind == Kind::Gap {
+                if *kind == RecordKind::Gap {
                     self.metrics.count(Counter::AuditGap);
                     self.alert_inputs.note_gap(Clock::Real.now());
                 }

@@ -14,7 +14,7 @@ use crate::host::audit_destination::AuditDestination;
 use crate::host::self_check;
 use crate::monitor::IsolationSummary;
 use crate::monitor::compliance::{
-    AuditFact, ComplianceFacts, CredentialFact, MtlsFact, NetworkFacts, Recording, Requirement,
+    AuditFact, AuditLogState, ComplianceFacts, CredentialFact, MtlsFact, NetworkFacts, Requirement,
     RequirementAnswer, RequirementVerdict, report,
 };
 use crate::render::requirements as render;
@@ -36,7 +36,7 @@ struct ComplianceState {
     mtls: Option<MtlsFact>,
     audit: Option<AuditFact>,
     /// The state of the recording since the last verification.
-    recording: Option<Recording>,
+    recording: Option<AuditLogState>,
     /// The answers that were logged; empty before the first round.
     said: BTreeMap<Requirement, RequirementAnswer>,
 }
@@ -93,7 +93,7 @@ impl ComplianceReport {
     }
 
     /// Sets the state of the recording.
-    pub(super) fn recording(&self, recording: Option<Recording>) {
+    pub(super) fn recording(&self, recording: Option<AuditLogState>) {
         let mut state = self.state();
         if state.recording != recording {
             state.recording = recording;

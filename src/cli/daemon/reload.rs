@@ -19,7 +19,7 @@ use crate::cli::context::RunSettings;
 use crate::cli::log::{LogFields, LogLine};
 use crate::cli::policies::PolicySet;
 use crate::garm::GarmClient;
-use crate::host::systemd::{self, Notice};
+use crate::host::systemd::{self, SystemdNotice};
 use crate::metrics::{MetricsState, ReloadResult};
 use crate::reconcile::watch::{DeclaredPools, WatchCommand, Writes};
 use crate::render::words::count;
@@ -110,7 +110,7 @@ impl Reloader {
             return;
         }
         if cause == ReloadTrigger::Hangup {
-            systemd::tell(&Notice::Reloading);
+            systemd::tell(&SystemdNotice::Reloading);
             self.probe_now.notify_one();
         }
         self.read = found;
@@ -126,7 +126,7 @@ impl Reloader {
         }
         self.refused = tried.err();
         if cause == ReloadTrigger::Hangup {
-            systemd::tell(&Notice::Ready);
+            systemd::tell(&SystemdNotice::Ready);
         }
     }
 

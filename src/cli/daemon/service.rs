@@ -30,7 +30,7 @@ use crate::garm::events;
 use crate::host::clock::Clock;
 use crate::host::signals::{Hangups, Signal, Signals};
 use crate::host::state_dir;
-use crate::host::systemd::{self, Notice};
+use crate::host::systemd::{self, SystemdNotice};
 use crate::metrics::{MetricsServer, MetricsState, serve as answer};
 use crate::monitor::mtls_state::MtlsState;
 use crate::reconcile::audit_trail::AuditContext;
@@ -76,7 +76,7 @@ pub(super) async fn serve(mut opened: DaemonParts) -> Result<Exit, Failure> {
     let running = RunningLoop { signals, hangups, orders, reload_triggers, refused };
     let ended = running.until_ended(watch(io, *settings, setup.declared_pools())).await;
     observer.end();
-    systemd::tell(&Notice::Stopping);
+    systemd::tell(&SystemdNotice::Stopping);
     drop((observer, writer));
     close(opened, (stop, tasks), ended).await
 }
@@ -216,7 +216,7 @@ async fn announce(
             () = stop.cancelled() => return,
         }
         if !is_ready {
-            systemd::tell(&Notice::Ready);
+            systemd::tell(&SystemdNotice::Ready);
             is_ready = true;
         }
         // If the queue is full, a check is pending already.
@@ -234,7 +234,7 @@ async fn keep_alive(metrics: Arc<MetricsState>, stop: CancellationToken) {
             () = stop.cancelled() => return,
         }
         if metrics.health().is_ok() {
-            systemd::tell(&Notice::Alive);
+            systemd::tell(&SystemdNotice::Alive);
         }
     }
 }
@@ -302,7 +302,7 @@ impl RunningLoop {
     fn stop(&self) {
         let text = "stopping: finishing the write in flight and lowering raised levels";
         LogLine::info("stop", text).emit();
-        systemd::tell(&Notice::Stopping);
+        systemd::tell(&SystemdNotice::Stopping);
         // The loop empties the queue at each turn. If it is full nevertheless, the timeout ends the
         // loop.
         let _ = self.orders.try_send(WatchCommand::Stop);

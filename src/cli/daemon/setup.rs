@@ -14,7 +14,7 @@ use crate::cli::policies::PolicySet;
 use crate::config::{DeclaredPool, FleetFile, Problem, WatchSettings, has_error};
 use crate::domain::desired::Scope;
 use crate::domain::name::FleetName;
-use crate::host::files::{self, Pools};
+use crate::host::files::{self, PoolFiles};
 use crate::reconcile::watch::{DeclaredPools, DeclaredScaling};
 use crate::render::problem;
 use crate::render::words::count;
@@ -120,7 +120,8 @@ impl DaemonConfig {
 /// times the memory of their text. Blocks on disk access.
 pub(super) fn digest(run: &RunSettings) -> [u8; 32] {
     let places = &run.paths;
-    let Pools { sources, problems, .. } = files::read_pools(std::slice::from_ref(&places.pools));
+    let PoolFiles { sources, problems, .. } =
+        files::read_pools(std::slice::from_ref(&places.pools));
     let others = [places.fleet.as_ref(), places.policy.as_ref()].into_iter().flatten();
     let others: Vec<_> = others.map(files::read_fleet).collect();
     let mut digest = Sha256::new();

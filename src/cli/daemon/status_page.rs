@@ -23,7 +23,7 @@ use crate::domain::poison::IgnorePoison;
 use crate::metrics::{
     DecisionsRenderer, HtmlPage, PageRequest, PageSource, ReloadResult, Snapshot,
 };
-use crate::monitor::compliance::{Recording, Requirement, RequirementAnswer};
+use crate::monitor::compliance::{AuditLogState, Requirement, RequirementAnswer};
 use crate::monitor::{PoolGauges, QueueSample, QueueTrend, QueueTrends};
 use crate::reconcile::watch::{LoopSnapshot, Writes};
 use crate::render::page::{
@@ -256,18 +256,18 @@ impl StatusPages {
         match (self.records.recording(), self.writes) {
             (None, Writes::Withheld) => (Tone::Quiet, "off: a dry run records nothing".into()),
             (None, Writes::Sent) => (Tone::Quiet, "off".into()),
-            (Some(Recording { is_altered: true, .. }), _) => (
+            (Some(AuditLogState { is_altered: true, .. }), _) => (
                 Tone::Bad,
                 "records were changed or are missing: `runnerctl audit verify` names them".into(),
             ),
-            (Some(Recording { missing: missing @ 1.., .. }), _) => {
+            (Some(AuditLogState { missing: missing @ 1.., .. }), _) => {
                 let missing = usize::try_from(missing).unwrap_or(usize::MAX);
                 (Tone::Bad, format!("{} could not be written", count(missing, "record")))
             }
-            (Some(Recording { is_unwritable: true, .. }), _) => {
+            (Some(AuditLogState { is_unwritable: true, .. }), _) => {
                 (Tone::Bad, "the audit file cannot be written at the moment".into())
             }
-            (Some(Recording { has_open_gap: true, .. }), _) => {
+            (Some(AuditLogState { has_open_gap: true, .. }), _) => {
                 (Tone::Warning, "a gap is open: current events are not fully recorded".into())
             }
             (Some(_), _) => (Tone::Good, "every write and every runner is recorded".into()),

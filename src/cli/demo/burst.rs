@@ -29,7 +29,7 @@ use crate::reconcile::watch::{
 };
 use crate::reconcile::writer::Writer;
 use crate::render::style::{NAME, QUIET, paint};
-use crate::render::timeline::{Sample, Scale, draw, legend};
+use crate::render::timeline::{ChartSample, ChartScale, draw, legend};
 use crate::render::words::{count, span};
 use crate::scaling::{Decision, Direction, Reason, RowChange, ScaledPool, snapshot};
 use crate::sim::in_memory::InMemoryWorld;
@@ -56,7 +56,7 @@ const COLUMNS: usize = 54;
 
 /// The figures of one burst.
 pub(super) struct BurstFigures {
-    samples: Vec<Sample>,
+    samples: Vec<ChartSample>,
     /// The wait of each job, shortest first.
     waits: Vec<Duration>,
     vm_time: Duration,
@@ -85,7 +85,7 @@ pub(super) async fn burst(stage: &DemoStage<'_>, desired: &Desired) -> Result<us
     stage.command("watch")?;
     let ours = with_loop(stage, desired, &pool).await?;
     let alone = without_loop(desired, &pool).await?;
-    let scale = Scale::of(ours.samples.iter().chain(&alone.samples));
+    let scale = ChartScale::of(ours.samples.iter().chain(&alone.samples));
     stage.tell(&legend())?;
     stage.tell(&format!("{}\n{}", title("with `runnerctl watch`"), fleet_index(&ours, scale)))?;
     stage.tell(&format!(
@@ -101,7 +101,7 @@ fn title(text: &str) -> String {
     format!("  {}", paint(NAME, text))
 }
 
-fn fleet_index(figures: &BurstFigures, scale: Scale) -> String {
+fn fleet_index(figures: &BurstFigures, scale: ChartScale) -> String {
     draw(&figures.samples, STEP, scale)
 }
 
@@ -234,7 +234,7 @@ impl BurstSetup<'_> {
         Ok(read_fleet(self.client, &ask(), &self.clock).await?)
     }
 
-    async fn look(&self) -> Result<Sample, Failure> {
+    async fn look(&self) -> Result<ChartSample, Failure> {
         let fleet = self.read().await?;
         let is_ours = |pool: &&crate::domain::pool::Pool| {
             pool.spec.labels.marks().iter().any(|mark| mark.pool() == self.pool.as_str())
@@ -242,7 +242,7 @@ impl BurstSetup<'_> {
         let found = fleet.pools.iter().find(is_ours);
         let managed: Vec<ScaledPool<'_>> =
             found.map(|pool| ScaledPool { pool, policy: self.policy }).into_iter().collect();
-        let sample = snapshot(&fleet, &managed).into_iter().next().map(|gauges| Sample {
+        let sample = snapshot(&fleet, &managed).into_iter().next().map(|gauges| ChartSample {
             queued: gauges.queue_depth,
             active: gauges.active,
             idle: gauges.idle,
@@ -257,7 +257,7 @@ fn figures(
     log: &[LogEntry],
     jobs: &[i64],
     (from, to): (Timestamp, Timestamp),
-    samples: Vec<Sample>,
+    samples: Vec<ChartSample>,
 ) -> BurstFigures {
     let mut waits = Vec::new();
     let mut born: BTreeMap<&str, Timestamp> = BTreeMap::new();

@@ -27,8 +27,8 @@ use crate::reconcile::options::ApplyOptions;
 use crate::reconcile::read_fleet::{FleetRequest, read_fleet};
 use crate::reconcile::writer::Writer;
 use crate::render;
-use crate::render::plan::Heading;
-use crate::render::status::{Detail, PoolDecisions, StatusInputs, fleet_status};
+use crate::render::plan::PlanHeading;
+use crate::render::status::{PoolDecisions, StatusDetail, StatusInputs, fleet_status};
 use crate::render::style::{ADDED, GOOD, HELP, NAME, QUIET, REMOVED, paint};
 use crate::render::words::{count, span};
 use crate::sim::in_memory::InMemoryWorld;
@@ -228,7 +228,8 @@ impl<'a> DemoStage<'a> {
             plan: Some(&plan),
             decisions: &PoolDecisions { source: None, by_pool: told },
         };
-        let detail = if command.contains("--runners") { Detail::Runners } else { Detail::Pools };
+        let detail =
+            if command.contains("--runners") { StatusDetail::Runners } else { StatusDetail::Pools };
         self.print(&render::status::text(&fleet_status(inputs), detail, self.cx.print.width()))
     }
 
@@ -285,8 +286,8 @@ impl<'a> DemoStage<'a> {
                 String::new()
             }
         };
-        let file = audit::File { name: "demo", bytes: text.as_bytes() };
-        let report = audit::verify(&[file], audit::Demands::default());
+        let file = audit::NamedFile { name: "demo", bytes: text.as_bytes() };
+        let report = audit::verify(&[file], audit::CheckCriteria::default());
         let is_chain_whole = report.broken.is_none() && report.gaps.is_empty();
         DemoResult { completed, killed, records: report.records, is_chain_whole }
     }
@@ -343,8 +344,8 @@ impl<'a> DemoStage<'a> {
         Ok(plan::plan(&self.desired()?, &self.read().await?, &plan::PlanOptions::default()))
     }
 
-    fn heading(&self) -> Heading {
-        Heading { garm_url: self.client.address(), fleet_file: self.fleet_file.path.clone() }
+    fn heading(&self) -> PlanHeading {
+        PlanHeading { garm_url: self.client.address(), fleet_file: self.fleet_file.path.clone() }
     }
 
     pub(super) fn command(&self, command: &str) -> Result<(), Failure> {

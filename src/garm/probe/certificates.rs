@@ -10,13 +10,13 @@ use crate::garm::pem::{Pem, shown};
 
 /// Whether a generated certificate has expired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Validity {
+pub(super) enum CertificateValidity {
     Current,
     Past,
 }
 
 /// Generates a self-signed client certificate, whose key is only in memory.
-pub(super) fn certificate(validity: Validity) -> Result<CertifiedKey, GarmError> {
+pub(super) fn certificate(validity: CertificateValidity) -> Result<CertifiedKey, GarmError> {
     let failed = |error: &dyn std::fmt::Display| {
         let help = "this is a bug: report it";
         GarmError::input("make a certificate for the mTLS probes", error.to_string(), help)
@@ -26,8 +26,8 @@ pub(super) fn certificate(validity: Validity) -> Result<CertifiedKey, GarmError>
     params.distinguished_name.push(DnType::CommonName, "runnerctl probe");
     params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth);
     let (from, until) = match validity {
-        Validity::Current => (2020, 2090),
-        Validity::Past => (2020, 2021),
+        CertificateValidity::Current => (2020, 2090),
+        CertificateValidity::Past => (2020, 2021),
     };
     params.not_before = date_time_ymd(from, 1, 1);
     params.not_after = date_time_ymd(until, 1, 1);

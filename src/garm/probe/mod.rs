@@ -156,9 +156,11 @@ impl ProbeClients {
             plain: ProbeClient { tls: None },
             without_certificate: showing(None)?,
             self_signed: showing(Some(certificates::certificate(
-                certificates::Validity::Current,
+                certificates::CertificateValidity::Current,
             )?))?,
-            expired: showing(Some(certificates::certificate(certificates::Validity::Past)?))?,
+            expired: showing(Some(certificates::certificate(
+                certificates::CertificateValidity::Past,
+            )?))?,
             operator: file(&doors.operator, "garm.tls")?,
             runner: file(&doors.runner, "garm.probe_runner_cert")?,
             trusting: ProbeClient { tls: Some(accepting_any_server()) },

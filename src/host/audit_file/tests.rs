@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use secrecy::SecretString;
 
 use super::*;
-use crate::audit::{self, Demands, Kind, Subject, verify};
+use crate::audit::{self, CheckCriteria, RecordKind, Subject, verify};
 
 fn writer() -> RecordWriter {
     let actor = Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0.1.0".into() };
@@ -16,7 +16,7 @@ fn entry(detail: &str) -> Entry {
     Entry {
         time: Timestamp::UNIX_EPOCH,
         actor: writer().actor,
-        kind: Kind::Intent,
+        kind: RecordKind::Intent,
         act: "create pool".into(),
         subject: Subject::Log,
         before: None,
@@ -30,13 +30,14 @@ fn entry(detail: &str) -> Entry {
 }
 
 fn open(path: &Path) -> AuditFile {
-    AuditFile::open(path, writer(), Folders::Leave).unwrap()
+    AuditFile::open(path, writer(), MissingFolders::Fail).unwrap()
 }
 
 /// The numbers of records and gaps, and the bad line.
 fn check(path: &Path) -> (u64, usize, Option<usize>) {
     let bytes = std::fs::read(path).unwrap();
-    let report = verify(&[audit::File { name: "log", bytes: &bytes }], Demands::default());
+    let report =
+        verify(&[audit::NamedFile { name: "log", bytes: &bytes }], CheckCriteria::default());
     (report.records, report.gaps.len(), report.broken.map(|found| found.line))
 }
 
@@ -140,7 +141,7 @@ fn a_file_that_is_not_an_audit_file_is_not_written_to() {
     let path = temporary.path().join("notes.txt");
     std::fs::write(&path, "my notes\n").unwrap();
     let refused = |path: &Path| {
-        let error = AuditFile::open(path, writer(), Folders::Leave).unwrap_err().to_string();
+        let error = AuditFile::open(path, writer(), MissingFolders::Fail).unwrap_err().to_string();
         error.replace(&temporary.path().display().to_string(), "DIR")
     };
     insta::assert_snapshot!(
@@ -157,7 +158,7 @@ fn a_file_that_is_not_an_audit_file_is_not_written_to() {
     );
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "my notes\n");
     let below = temporary.path().join("made/a.jsonl");
-    AuditFile::open(&below, writer(), Folders::Create).unwrap();
+    AuditFile::open(&below, writer(), MissingFolders::Create).unwrap();
 }
 
 #[test]
@@ -208,7 +209,7 @@ fn damaged(tamper: impl Fn(&Path), expected: (&str, Option<usize>)) {
         .collect();
     assert_eq!(acts[acts.len() - 2], format!("\"{}\"", expected.0));
     let bytes = text.as_bytes();
-    let report = verify(&[audit::File { name: "log", bytes }], Demands::default());
+    let report = verify(&[audit::NamedFile { name: "log", bytes }], CheckCriteria::default());
     assert_eq!(report.broken.map(|found| found.line), expected.1, "{text}");
     // The damage is reported once; from then on the process expects the new content.
     let next = audit_file.append_all(&[&(&entry("five")).into()], &Cause::default()).unwrap();
@@ -281,8 +282,8 @@ fn records_of_another_process_between_ours_are_not_damage() {
     append(&one);
     let read = |name: &str| std::fs::read(temporary.path().join(name)).unwrap();
     let all = [read("a.jsonl.2"), read("a.jsonl.1"), read("a.jsonl")];
-    let files = all.each_ref().map(|bytes| audit::File { name: "log", bytes });
-    let report = verify(&files, Demands::default());
+    let files = all.each_ref().map(|bytes| audit::NamedFile { name: "log", bytes });
+    let report = verify(&files, CheckCriteria::default());
     assert_eq!((report.records, report.gap_count, report.broken), (6, 0, None));
 }
 
@@ -304,15 +305,15 @@ fn keyed(path: &Path, signing: &str, earlier: &[&str]) -> Result<AuditFile, Audi
     let key = |letter: &&str| Key::new(SecretString::from(letter.repeat(32)));
     let signing = Some(key(&signing));
     let keys = Keys::new(signing, earlier.iter().map(key).collect());
-    AuditFile::open(path, RecordWriter { keys, ..writer() }, Folders::Leave)
+    AuditFile::open(path, RecordWriter { keys, ..writer() }, MissingFolders::Fail)
 }
 
 fn check_with(path: &Path, keys: &[&str]) -> Option<(usize, String)> {
     let keys = keys.iter().map(|letter| Key::new(SecretString::from(letter.repeat(32)))).collect();
     let keys = Keys::checking(keys);
     let bytes = std::fs::read(path).unwrap();
-    let demands = Demands { keys: Some(&keys), ..Demands::default() };
-    let report = verify(&[audit::File { name: "log", bytes: &bytes }], demands);
+    let criteria = CheckCriteria { keys: Some(&keys), ..CheckCriteria::default() };
+    let report = verify(&[audit::NamedFile { name: "log", bytes: &bytes }], criteria);
     report.broken.map(|found| (found.line, found.reason))
 }
 
@@ -341,7 +342,7 @@ fn a_process_that_has_the_keys_adds_and_changes_them() {
         @"the records in `DIR/a.jsonl` are signed with another key: list it under `watch.previous_audit_keys`, or restart the process that has the old key"
     );
     insta::assert_snapshot!(
-        refused(AuditFile::open(&path, writer(), Folders::Leave)),
+        refused(AuditFile::open(&path, writer(), MissingFolders::Fail)),
         @"the records in `DIR/a.jsonl` have an HMAC, but no key is set: set it with `watch.audit_key`"
     );
 }
@@ -370,7 +371,8 @@ fn a_clock_that_was_set_back_is_recorded() {
         let clock =
             Clock::Virtual { epoch: time.parse().unwrap(), began: tokio::time::Instant::now() };
         let audit_file =
-            AuditFile::open(&path, RecordWriter { clock, ..writer() }, Folders::Leave).unwrap();
+            AuditFile::open(&path, RecordWriter { clock, ..writer() }, MissingFolders::Fail)
+                .unwrap();
         let entry = Entry { time: time.parse().unwrap(), ..entry("x") };
         audit_file.append(&entry).unwrap();
     };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::audit::{Damage, Entry, Head, Kind};
+use crate::audit::{Damage, Entry, Head, RecordKind};
 
 /// What the sink reports, on its own thread or on the thread that requests a record.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub enum SinkEvent<'a> {
     /// Records that were written earlier have been changed.
     Altered(&'a Damage),
     /// A record of this kind has been written.
-    Written(Kind),
+    Written(RecordKind),
     /// A record was lost, for this reason.
     Lost(&'a str),
     /// The file cannot be written, for this reason.

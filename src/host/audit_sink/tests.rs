@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::audit::{self, Demands, Keys, Report, Subject, verify};
-use crate::host::audit_file::Folders;
+use crate::audit::{self, CheckCriteria, Keys, Report, Subject, verify};
+use crate::host::audit_file::MissingFolders;
 use crate::host::clock::Clock;
 use crate::host::state_dir::actor;
 
@@ -13,7 +13,7 @@ fn entry(act: &str) -> Entry {
     Entry {
         time: Timestamp::UNIX_EPOCH,
         actor: actor(),
-        kind: Kind::Intent,
+        kind: RecordKind::Intent,
         act: act.into(),
         subject: Subject::Log,
         before: None,
@@ -37,7 +37,7 @@ fn bench(rule: RecordPolicy) -> Bench {
     let folder = tempfile::tempdir().unwrap();
     let writer = RecordWriter { actor: actor(), clock: Clock::Real, keys: Keys::default() };
     let path = folder.path().join("a.jsonl");
-    let audit_file = Arc::new(AuditFile::open(&path, writer, Folders::Leave).unwrap());
+    let audit_file = Arc::new(AuditFile::open(&path, writer, MissingFolders::Fail).unwrap());
     let told: Arc<Mutex<Vec<String>>> = Arc::default();
     let noted = Arc::clone(&told);
     let listener: SinkListener = Box::new(move |event| {
@@ -76,8 +76,8 @@ impl Bench {
             let record: serde_json::Value = serde_json::from_str(line).unwrap();
             record["act"].as_str().unwrap().to_owned()
         };
-        let file = audit::File { name: "log", bytes: text.as_bytes() };
-        (text.lines().map(act).collect(), verify(&[file], Demands::default()))
+        let file = audit::NamedFile { name: "log", bytes: text.as_bytes() };
+        (text.lines().map(act).collect(), verify(&[file], CheckCriteria::default()))
     }
 
     async fn append(&self, act: &str) -> Option<u64> {
@@ -203,7 +203,7 @@ async fn a_write_without_its_required_record_is_refused_and_nothing_is_missing()
     }
     assert_eq!(bench.sink.missing(), 0);
     // An outcome, whose write was sent already, counts as missing.
-    let outcome = Entry { kind: Kind::Outcome, ..entry("outcome") };
+    let outcome = Entry { kind: RecordKind::Outcome, ..entry("outcome") };
     bench.sink.append(&outcome).await.unwrap_err();
     assert_eq!(bench.sink.missing(), 1);
     blocked.end();

@@ -7,16 +7,16 @@ use crate::scaling::{Decision, Direction, Reason};
 
 /// The setting or rule that limits a decision, as `limited_by` in `/decisions` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Binding {
+pub struct DecisionLimit {
     /// A field of the pool, a setting of GARM, `circuit`, or the rule in words.
     pub name: &'static str,
     pub value: String,
 }
 
 /// What limits the decision; `None` if nothing does.
-pub fn binding(decision: &Decision) -> Option<Binding> {
+pub fn binding(decision: &Decision) -> Option<DecisionLimit> {
     let policy = &decision.inputs.policy;
-    let bound = |name, value: String| Some(Binding { name, value });
+    let bound = |name, value: String| Some(DecisionLimit { name, value });
     match decision.reason {
         Reason::Pressure | Reason::Late if decision.rules.need < decision.rules.wanted => {
             bound("max_runners", limit(decision).to_string())
@@ -82,12 +82,12 @@ pub fn next(decision: &Decision) -> String {
     }
 }
 
-fn floor_setting(decision: &Decision) -> Option<Binding> {
+fn floor_setting(decision: &Decision) -> Option<DecisionLimit> {
     let policy = &decision.inputs.policy;
     let (name, value) = if policy.min_idle_runners >= decision.rules.floor {
         ("min_idle_runners", policy.min_idle_runners)
     } else {
         ("min_runners", policy.min_runners)
     };
-    Some(Binding { name, value: value.to_string() })
+    Some(DecisionLimit { name, value: value.to_string() })
 }

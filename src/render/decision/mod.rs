@@ -10,7 +10,7 @@ mod stall;
 mod view;
 mod words;
 
-pub use binding::{Binding, binding, next};
+pub use binding::{DecisionLimit, binding, next};
 pub use interval::{PoolInterval, interval};
 pub(super) use json::DecisionJson;
 pub use json::{DecisionEffect, DecisionsDocument, json, schema};

@@ -62,7 +62,7 @@ impl Stall {
         )
     }
 
-    /// The object beside a decision.
+    /// The object `level_not_followed` of a decision.
     pub(super) fn json(&self) -> StallJson<'_> {
         StallJson {
             since: self.since.to_string(),

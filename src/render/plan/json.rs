@@ -11,7 +11,7 @@ use crate::plan::{Action, FieldChange, Note, NoteSeverity, Plan, PolicyChanges, 
 use crate::render::document;
 use crate::render::requirements::{self, RequirementJson};
 
-/// The fields of `plan`'s document beside `format_version` and `command`.
+/// The fields of `plan`'s document besides `format_version` and `command`.
 #[derive(Serialize, JsonSchema)]
 pub(in crate::render) struct PlanJson<'a> {
     fleet: &'a str,

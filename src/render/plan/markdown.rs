@@ -4,7 +4,7 @@
 //! mentions, links or markup.
 
 use super::value::{ChangeText, told};
-use super::{Heading, leave, subject, summary};
+use super::{PlanHeading, leave, subject, summary};
 use crate::plan::{FieldChange, Note, NoteSeverity, Plan, Step};
 use crate::render::markdown::{sentence, span};
 use crate::render::words::count;
@@ -16,7 +16,7 @@ pub const MARKDOWN_MAX: usize = 60_000;
 const REST_MAX: usize = 200;
 
 /// The whole plan; if it is too long, as much as fits and the number of omitted entries.
-pub fn markdown(plan: &Plan, heading: &Heading) -> String {
+pub fn markdown(plan: &Plan, heading: &PlanHeading) -> String {
     let mut blocks = vec![
         vec![format!("### {}", summary(plan))],
         vec![format!(

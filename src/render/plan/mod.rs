@@ -30,13 +30,13 @@ use crate::render::words::count;
 /// The GARM that a plan is for, and the file that names it. A reader can thus notice a plan against
 /// the wrong GARM.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Heading {
+pub struct PlanHeading {
     pub garm_url: String,
     pub fleet_file: String,
 }
 
 /// One line with fleet, GARM and fleet file, at the top of `plan`, `apply` and its prompt.
-pub fn opening(fleet: &FleetName, heading: &Heading) -> String {
+pub fn opening(fleet: &FleetName, heading: &PlanHeading) -> String {
     format!("fleet {fleet} on {} ({})", escape(&heading.garm_url), escape(&heading.fleet_file))
 }
 

@@ -18,8 +18,8 @@ use crate::plan::tests::some::{SECRET, some_case};
 use crate::plan::{PlanOptions, plan, saved};
 use crate::render::document;
 
-fn heading() -> Heading {
-    Heading {
+fn heading() -> PlanHeading {
+    PlanHeading {
         garm_url: "https://garm.example.com".to_owned(),
         fleet_file: "/etc/runnerctl/runnerctl.yaml".to_owned(),
     }

@@ -4,7 +4,7 @@
 use anstyle::Style;
 
 use super::value::{ChangeText, told};
-use super::{Heading, leave, opening, sign, subject, summary};
+use super::{PlanHeading, leave, opening, sign, subject, summary};
 use crate::domain::text::quote;
 use crate::plan::{Action, FieldChange, Note, NoteSeverity, Plan, Step};
 use crate::render::style::{
@@ -19,7 +19,7 @@ const INDENT: &str = "      ";
 const FIELD_MAX: usize = 32;
 
 /// The whole plan, wrapped to `width` columns. Ends with a line feed.
-pub fn text(plan: &Plan, heading: &Heading, width: usize) -> String {
+pub fn text(plan: &Plan, heading: &PlanHeading, width: usize) -> String {
     let mut parts = vec![paint(NAME, opening(&plan.fleet, heading)) + "\n"];
     parts.extend(plan.steps.iter().map(|step| step_text(step, width)));
     let notes: Vec<String> = plan.notes.iter().map(|note| note_text(note, width)).collect();

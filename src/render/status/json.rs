@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Detail;
+use super::StatusDetail;
 use super::fleet_status::{DecisionSource, FleetStatus, PoolStanding, PoolStatus};
 use super::jobs::{self, JobJson};
 use super::runners::RunnerRow;
@@ -13,7 +13,8 @@ use crate::render::decision::DecisionJson;
 use crate::render::document;
 use crate::scaling::LifeState;
 
-/// The fields of `status`' document beside `format_version` and `command`. Seconds are whole.
+/// The fields of the document of `status` besides `format_version` and `command`. Seconds are
+/// whole.
 #[derive(Serialize, JsonSchema)]
 struct StatusJson<'a> {
     fleet: &'a str,
@@ -81,7 +82,7 @@ struct RunnerJson<'a> {
 }
 
 /// The fields of `status`' document.
-pub fn json(status: &FleetStatus, detail: Detail) -> Value {
+pub fn json(status: &FleetStatus, detail: StatusDetail) -> Value {
     document::value(&StatusJson {
         fleet: &status.fleet,
         controller_id: &status.controller_id,
@@ -107,7 +108,7 @@ fn source(source: &DecisionSource) -> WatchJson<'_> {
     WatchJson { address: source.address(), running, why, at, applied }
 }
 
-fn pool(pool: &PoolStatus, detail: Detail) -> PoolJson<'_> {
+fn pool(pool: &PoolStatus, detail: StatusDetail) -> PoolJson<'_> {
     let snapshot = &pool.snapshot;
     PoolJson {
         name: &pool.name,
@@ -127,7 +128,8 @@ fn pool(pool: &PoolStatus, detail: Detail) -> PoolJson<'_> {
         stuck_jobs: pool.decision.as_ref().map(|decision| decision.stuck),
         decision: pool.decision.as_ref().map(|decision| &decision.value),
         remarks: pool.remarks.iter().map(|remark| remark.text.as_str()).collect(),
-        runners: (detail == Detail::Runners).then(|| pool.runners.iter().map(runner).collect()),
+        runners: (detail == StatusDetail::Runners)
+            .then(|| pool.runners.iter().map(runner).collect()),
     }
 }
 

@@ -29,23 +29,23 @@ use crate::domain::text;
 use crate::scaling::{Direction, EvaluationClock, RunnerClass};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Detail {
+pub enum StatusDetail {
     Pools,
     /// Also one line per runner.
     Runners,
 }
 
 /// The status as text, at most `width` columns wide.
-pub fn text(status: &FleetStatus, detail: Detail, width: usize) -> String {
+pub fn text(status: &FleetStatus, detail: StatusDetail, width: usize) -> String {
     text_after("", status, detail, width)
 }
 
 /// The same, preceded by the time of the observation, for repeated output.
-pub fn dated(status: &FleetStatus, detail: Detail, width: usize) -> String {
+pub fn dated(status: &FleetStatus, detail: StatusDetail, width: usize) -> String {
     text_after(&format!("{}  ", status.observed_at), status, detail, width)
 }
 
-fn text_after(lead: &str, status: &FleetStatus, detail: Detail, width: usize) -> String {
+fn text_after(lead: &str, status: &FleetStatus, detail: StatusDetail, width: usize) -> String {
     let mut text = format!("{}\n", summary_after(lead, status, width));
     if !status.pools.is_empty() {
         text.push('\n');
@@ -63,7 +63,7 @@ fn text_after(lead: &str, status: &FleetStatus, detail: Detail, width: usize) ->
         text.push_str(&format!("\n{scaling}"));
     }
     let has_runners = status.pools.iter().any(|pool| !pool.runners.is_empty());
-    if detail == Detail::Runners && has_runners {
+    if detail == StatusDetail::Runners && has_runners {
         text.push_str(&format!("\n{}", all_runners(status, width)));
     }
     if status.foreign > 0 {

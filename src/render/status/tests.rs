@@ -67,7 +67,7 @@ fn everything() -> FleetStatus {
 
 #[test]
 fn status_shows_what_pools_do_and_which_are_unhealthy() {
-    let text = text(&everything(), Detail::Runners, 120);
+    let text = text(&everything(), StatusDetail::Runners, 120);
     insta::assert_snapshot!(strip_str(&text).to_string(), @r"
         5 pools: 1 active, 1 idle, 0 booting, 1 failed; 2 jobs waiting, the oldest for 3m 5s; 5 pools need attention
 
@@ -104,7 +104,7 @@ fn a_table_with_long_names_leaves_columns_out_where_the_screen_is_narrow() {
     let name = "a-name-of-28-characters-long";
     let shown = |width, runners| {
         let fleet = fleet(0, vec![pool(name, &["x"])], runners, vec![]);
-        let text = text(&look(&[declared(name)], &fleet), Detail::Pools, width);
+        let text = text(&look(&[declared(name)], &fleet), StatusDetail::Pools, width);
         let text = strip_str(&text).to_string();
         assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
         let header = text.lines().find(|line| line.starts_with("POOL")).unwrap();
@@ -119,9 +119,9 @@ fn a_table_with_long_names_leaves_columns_out_where_the_screen_is_narrow() {
 
 #[test]
 fn everything_except_provider_errors_fits_80_columns() {
-    let text = strip_str(&text(&everything(), Detail::Pools, 80)).to_string();
+    let text = strip_str(&text(&everything(), StatusDetail::Pools, 80)).to_string();
     assert!(text.lines().all(|it| it.chars().count() <= 80), "{text}");
-    let dated = strip_str(&dated(&everything(), Detail::Pools, 80)).to_string();
+    let dated = strip_str(&dated(&everything(), StatusDetail::Pools, 80)).to_string();
     assert!(dated.lines().all(|it| it.chars().count() <= 80), "{dated}");
     let lead = dated.strip_suffix(text.split_once("\n\n").unwrap().1).unwrap();
     assert!(lead.starts_with(&format!("{}  5 pools: ", everything().observed_at)), "{lead}");
@@ -193,9 +193,9 @@ fn the_document_has_the_keys_of_the_design() {
             "remarks": [],
         }],
     });
-    let mut got = json(&healthy, Detail::Pools);
+    let mut got = json(&healthy, StatusDetail::Pools);
     document::check(&schema(), &got);
-    document::check(&schema(), &json(&healthy, Detail::Runners));
+    document::check(&schema(), &json(&healthy, StatusDetail::Runners));
     let decision = got["pools"][0].as_object_mut().unwrap().remove("decision").unwrap();
     assert_eq!(got, expected);
     let is_of = |key: &str| decision[key].as_str().unwrap();
@@ -291,7 +291,7 @@ fn the_numbers_of_a_pool_are_those_of_the_running_watch() {
         by_pool: [(name, told)].into(),
     };
     let status = look_with(&[declared("default")], &fleet, &decisions);
-    let text = text(&status, Detail::Pools, 120);
+    let text = text(&status, StatusDetail::Pools, 120);
     insta::assert_snapshot!(strip_str(&text).to_string(), @r"
         1 pool: 0 active, 0 idle, 0 booting, 0 failed; 3 jobs waiting, the oldest for 10m; 1 pool needs attention
 
@@ -310,7 +310,7 @@ fn the_numbers_of_a_pool_are_those_of_the_running_watch() {
         ");
     let mut stuck = status.clone();
     stuck.pools[0].snapshot.queue_depth = 0;
-    let text = super::text(&stuck, Detail::Pools, 120);
+    let text = super::text(&stuck, StatusDetail::Pools, 120);
     assert!(text.contains("; no job waiting but stuck ones, the oldest for 10m; "), "{text}");
 }
 
@@ -320,10 +320,10 @@ fn a_watch_that_gives_no_decisions_is_reported_as_unknown() {
     let source = DecisionSource::Unknown { address: "https://[::1]:9477".into(), why: "no".into() };
     let decisions = PoolDecisions { source: Some(source), by_pool: BTreeMap::new() };
     let status = look_with(&[declared("default")], &fleet, &decisions);
-    let text = strip_str(&text(&status, Detail::Pools, 120)).to_string();
+    let text = strip_str(&text(&status, StatusDetail::Pools, 120)).to_string();
     let expected = "whether a `watch` is running at https://[::1]:9477 is not known: no\n";
     assert!(text.ends_with(expected), "{text}");
-    assert_eq!(json(&status, Detail::Pools)["watch"]["running"], serde_json::Value::Null);
+    assert_eq!(json(&status, StatusDetail::Pools)["watch"]["running"], serde_json::Value::Null);
 }
 
 #[test]
@@ -338,7 +338,7 @@ fn suspect_runners_are_not_counted_as_idle() {
     let by_pool = [(PoolName::new("default").unwrap(), told)].into();
     let status =
         look_with(&[declared("default")], &fleet, &PoolDecisions { source: None, by_pool });
-    let pool = &json(&status, Detail::Pools)["pools"][0];
+    let pool = &json(&status, StatusDetail::Pools)["pools"][0];
     assert_eq!((&pool["idle"], &pool["suspect"]), (&json!(1), &json!(1)), "{pool}");
     let words: Vec<_> = status.pools[0].remarks.iter().map(|remark| remark.word).collect();
     assert_eq!(words, ["below minimum", "suspect"]);

@@ -212,19 +212,19 @@ async fn spot<'p>(client: &VaultClient, path: &'p str) -> Result<MountPath<'p>, 
 #[derive(Deserialize)]
 struct SecretResponse<'a> {
     #[serde(borrow)]
-    data: Option<Versioned<'a>>,
+    data: Option<SecretVersion<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Versioned<'a> {
+struct SecretVersion<'a> {
     /// The values are not parsed; only the requested one is decoded later.
     #[serde(borrow)]
     data: Option<BTreeMap<Cow<'a, str>, &'a RawValue>>,
-    metadata: Option<Metadata>,
+    metadata: Option<VersionMetadata>,
 }
 
 #[derive(Deserialize)]
-struct Metadata {
+struct VersionMetadata {
     #[serde(default)]
     deletion_time: String,
     #[serde(default)]

@@ -1,9 +1,9 @@
 //! Every write is recorded, or is not made.
 
-use runnerctl::audit::{Actor, Demands, File, Keys, verify};
+use runnerctl::audit::{Actor, CheckCriteria, Keys, NamedFile, verify};
 use runnerctl::event::SilentListener;
 use runnerctl::host::audit_destination::AuditDestination;
-use runnerctl::host::audit_file::{AuditFile, Folders, RecordWriter};
+use runnerctl::host::audit_file::{AuditFile, MissingFolders, RecordWriter};
 use runnerctl::host::clock::Clock;
 use runnerctl::reconcile::apply::apply;
 use runnerctl::reconcile::options::ApplyOptions;
@@ -14,7 +14,7 @@ use crate::support::apply::{ApplyRig, plan, told};
 fn audit_file(path: &std::path::Path) -> AuditDestination {
     let actor = Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0".into() };
     let writer = RecordWriter { actor, clock: Clock::Real, keys: Keys::default() };
-    AuditDestination::File(AuditFile::open(path, writer, Folders::Leave).unwrap().into())
+    AuditDestination::File(AuditFile::open(path, writer, MissingFolders::Fail).unwrap().into())
 }
 
 #[tokio::test(start_paused = true)]
@@ -35,7 +35,7 @@ async fn runs_at_once_share_one_file_that_verifies() {
     );
     assert!(a.iter().chain(&b).all(|it| it.kind.is_good()), "{:?} {:?}", told(&a), told(&b));
     let bytes = std::fs::read(&path).unwrap();
-    let report = verify(&[File { name: "audit", bytes: &bytes }], Demands::default());
+    let report = verify(&[NamedFile { name: "audit", bytes: &bytes }], CheckCriteria::default());
     assert_eq!((report.broken, report.gaps), (None, vec![]));
     assert_eq!(report.records, 2 * u64::try_from(rig.writes().len()).unwrap());
 }

@@ -121,7 +121,7 @@ fn every_write_is_recorded_in_the_state_folder() {
     let log = bench.read(".local/state/runnerctl/audit.jsonl");
     assert!(log.contains("\"pool.create\"") || log.contains("create"), "{log}");
     let bytes = fs::read(bench.path(".local/state/runnerctl/audit.jsonl")).unwrap();
-    let file = runnerctl::audit::File { name: "audit.jsonl", bytes: &bytes };
-    let report = runnerctl::audit::verify(&[file], runnerctl::audit::Demands::default());
+    let file = runnerctl::audit::NamedFile { name: "audit.jsonl", bytes: &bytes };
+    let report = runnerctl::audit::verify(&[file], runnerctl::audit::CheckCriteria::default());
     assert!(report.broken.is_none() && report.records >= 4, "{report:?}");
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anstream::adapter::strip_str;
 use runnerctl::config::{Problem, load};
-use runnerctl::host::files::{self, Pools, Start};
+use runnerctl::host::files::{self, PoolFiles, SourcePath};
 use runnerctl::render::problem;
 
 fn folder() -> PathBuf {
@@ -25,9 +25,9 @@ fn read(case: &Path) -> Vec<Problem> {
     let relative = |path: &str| path.trim_start_matches(&format!("{}/", case.display())).to_owned();
     let fleet = case.join("runnerctl.yaml");
     let mut fleet =
-        fleet.exists().then(|| files::read_fleet(&Start::Named(fleet.clone())).unwrap());
-    let Pools { sources: mut pools, problems: unread, .. } =
-        files::read_pools(&[Start::Named(case.join("pools"))]);
+        fleet.exists().then(|| files::read_fleet(&SourcePath::Named(fleet.clone())).unwrap());
+    let PoolFiles { sources: mut pools, problems: unread, .. } =
+        files::read_pools(&[SourcePath::Named(case.join("pools"))]);
     assert_eq!(unread, []);
     for source in pools.iter_mut().chain(&mut fleet) {
         source.path = relative(&source.path);

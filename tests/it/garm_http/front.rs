@@ -120,7 +120,7 @@ impl Front {
         Self::before(garm, ports, program, program.configuration()).await
     }
 
-    /// This configuration in front of a server that stands in for GARM.
+    /// Starts a proxy with this configuration in front of `garm`.
     pub(super) async fn before(
         garm: SocketAddr,
         ports: [u16; 2],

@@ -5,7 +5,7 @@ use std::fs;
 
 use anstream::adapter::strip_str;
 use runnerctl::config::{Code, load};
-use runnerctl::host::files::{self, Start};
+use runnerctl::host::files::{self, SourcePath};
 use runnerctl::render::problem;
 
 use super::{keep, origin};
@@ -174,8 +174,8 @@ fn from_scenarios() -> BTreeMap<Code, String> {
     for case in cases {
         let prefix = format!("{}/", case.display());
         let file = case.join("runnerctl.yaml");
-        let mut fleet = file.exists().then(|| files::read_fleet(&Start::Named(file)).unwrap());
-        let mut pools = files::read_pools(&[Start::Named(case.join("pools"))]).sources;
+        let mut fleet = file.exists().then(|| files::read_fleet(&SourcePath::Named(file)).unwrap());
+        let mut pools = files::read_pools(&[SourcePath::Named(case.join("pools"))]).sources;
         for source in pools.iter_mut().chain(&mut fleet) {
             source.path = source.path.trim_start_matches(&prefix).to_owned();
         }

@@ -31,7 +31,7 @@ const STEP_S: u64 = 1;
 
 /// The state of the pool at one time.
 #[derive(Clone, Copy)]
-struct Sample {
+struct ChartSample {
     at: u64,
     queued: usize,
     active: usize,
@@ -42,13 +42,13 @@ struct Sample {
 
 /// The result of the example.
 struct Story {
-    samples: Vec<Sample>,
+    samples: Vec<ChartSample>,
     /// Decisions, by seconds since the jobs came.
     decisions: Vec<(u64, String)>,
     waits: Vec<u64>,
 }
 
-async fn sample(rig: &LoopRig, at: u64) -> Sample {
+async fn sample(rig: &LoopRig, at: u64) -> ChartSample {
     let runners = rig.client.runners().await.unwrap();
     let active = runners.iter().filter(|it| it.is_busy()).count();
     let idle = runners.iter().filter(|it| it.is_idle()).count();
@@ -58,7 +58,7 @@ async fn sample(rig: &LoopRig, at: u64) -> Sample {
     let booting = others.filter(|it| !is_leaving(it)).count();
     let jobs = rig.client.jobs().await.unwrap();
     let queued = jobs.iter().filter(|it| it.status == JobStatus::Queued).count();
-    Sample { at, queued, active, idle, booting, level: rig.level().await }
+    ChartSample { at, queued, active, idle, booting, level: rig.level().await }
 }
 
 /// Runs the example: the pool of the specification, which has its minimum of runners.
@@ -95,7 +95,7 @@ fn clock(seconds: u64) -> String {
 }
 
 /// The first sample after the given time, when the decision of that time has been written.
-fn after(story: &Story, seconds: u64) -> Sample {
+fn after(story: &Story, seconds: u64) -> ChartSample {
     *story.samples.iter().find(|it| it.at > seconds).unwrap_or(story.samples.last().unwrap())
 }
 
@@ -151,7 +151,7 @@ fn bars(
     story: &Story,
     base: f64,
     colour: &str,
-    of: fn(&Sample) -> (usize, usize),
+    of: fn(&ChartSample) -> (usize, usize),
 ) {
     let mut samples = story.samples.iter().peekable();
     while let Some(first) = samples.next() {

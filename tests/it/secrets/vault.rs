@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use runnerctl::secrets::Blame;
+use runnerctl::secrets::FaultOrigin;
 use runnerctl::secrets::vault::{self, VaultAuth, VaultSettings};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -141,7 +141,11 @@ fn store(answer: (u16, String)) -> Answers {
     ])
 }
 
-async fn take(double: &Double, access: VaultAuth, path: &str) -> Result<String, (Blame, String)> {
+async fn take(
+    double: &Double,
+    access: VaultAuth,
+    path: &str,
+) -> Result<String, (FaultOrigin, String)> {
     match vault::resolve(&double.settings(access), path, "password").await {
         Ok(value) => Ok(value.expose_secret().to_owned()),
         Err(error) => {
@@ -156,7 +160,7 @@ async fn take(double: &Double, access: VaultAuth, path: &str) -> Result<String, 
 }
 
 /// The result of a reference to a store with this answer.
-async fn taken(answer: (u16, String)) -> Result<String, (Blame, String)> {
+async fn taken(answer: (u16, String)) -> Result<String, (FaultOrigin, String)> {
     take(&Double::open(store(answer)).await, token(), "secret/garm").await
 }
 
@@ -237,7 +241,7 @@ async fn a_pod_logs_in_with_its_service_account() {
 
     let (blame, text) =
         take(&double, pod(folder.path().join("absent")), "secret/garm").await.unwrap_err();
-    assert_eq!(blame, Blame::Reference);
+    assert_eq!(blame, FaultOrigin::Reference);
     assert!(text.contains("No such file or directory"), "{text}");
 }
 
@@ -329,7 +333,7 @@ async fn an_unreachable_vault_is_an_error_of_the_manager() {
     let unused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let double = Double { address: unused, asked: Arc::default() };
     let (blame, text) = take(&double, token(), "secret/garm").await.unwrap_err();
-    assert_eq!(blame, Blame::Manager);
+    assert_eq!(blame, FaultOrigin::Manager);
     assert!(text.contains("Connection refused"), "{text}");
     assert!(text.contains("help: check that Vault is running, and `VAULT_ADDR`"), "{text}");
 
@@ -343,7 +347,7 @@ async fn an_unreachable_vault_is_an_error_of_the_manager() {
         }
         let settings = VaultSettings { ca: Some(ca.clone()), ..double.settings(token()) };
         let error = vault::resolve(&settings, "secret/garm", "password").await.unwrap_err();
-        assert_eq!(error.blame, Blame::Reference);
+        assert_eq!(error.blame, FaultOrigin::Reference);
         assert!(error.got.contains(expected), "{error}");
     }
 }
@@ -385,7 +389,7 @@ async fn vault_cacert_is_trusted_instead_of_the_systems_authorities() {
     assert_eq!(double.lines().len(), 2);
     for wrong in [None, Some(&other)] {
         let error = resolve(wrong).await.unwrap_err();
-        assert_eq!(error.blame, Blame::Manager, "{error}");
+        assert_eq!(error.blame, FaultOrigin::Manager, "{error}");
         let text = format!("{error} {:?}", error.help);
         assert!(text.contains("certificate") && !text.contains("canary"), "{text}");
     }

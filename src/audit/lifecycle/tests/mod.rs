@@ -3,8 +3,8 @@ mod rows;
 
 use jiff::Timestamp;
 
-use super::super::entry::{Actor, Entry, Kind, Sight, Subject};
-use super::{LastSign, Lifecycle, Stream};
+use super::super::entry::{Actor, Entry, Fidelity, RecordKind, Subject};
+use super::{LastSign, Lifecycle, StreamChange};
 use crate::domain::fleet::Fleet;
 use crate::domain::name::FleetName;
 use crate::domain::runner::Runner;
@@ -39,7 +39,7 @@ fn fresh() -> Lifecycle {
 /// A lifecycle with an event stream, after a read of the pool `default` with these runners.
 fn watching(runners: Vec<Runner>) -> Lifecycle {
     let mut log = fresh();
-    assert_eq!(log.stream(&Stream::Connected, at(0)), []);
+    assert_eq!(log.stream(&StreamChange::Connected, at(0)), []);
     log.read(&listed(0, runners), at(0));
     log
 }
@@ -75,12 +75,12 @@ fn line(entry: &Entry) -> String {
     if let Some(seen) = entry.seen {
         line.push_str(&format!(" by {} from {}", seen.by.word(), seen.source.word()));
         line.push_str(match seen.sight {
-            Sight::Whole => "",
-            Sight::Reconstructed => ", reconstructed",
-            Sight::Late => ", late",
+            Fidelity::Exact => "",
+            Fidelity::Reconstructed => ", reconstructed",
+            Fidelity::Late => ", late",
         });
     }
-    if entry.kind == Kind::Gap {
+    if entry.kind == RecordKind::Gap {
         let until = &entry.after.as_ref().unwrap()["until"];
         line.push_str(if until.is_null() { ", open" } else { "" });
     }

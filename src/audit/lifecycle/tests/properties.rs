@@ -100,7 +100,7 @@ fn outages() -> impl Strategy<Value = Vec<Outage>> {
 /// Simulates every second and returns all entries.
 fn run(truths: &[Truth], fates: &[Fate], outages: &[Outage]) -> Vec<Entry> {
     let mut log = fresh();
-    let mut entries = log.stream(&Stream::Connected, at(0));
+    let mut entries = log.stream(&StreamChange::Connected, at(0));
     let mut due: BTreeMap<i64, Vec<RowChange>> = BTreeMap::new();
     let mut fate = fates.iter().cycle();
     for truth in truths {
@@ -127,13 +127,13 @@ fn run(truths: &[Truth], fates: &[Fate], outages: &[Outage]) -> Vec<Entry> {
         for outage in outages {
             if outage.from == now {
                 let stream = match outage.is_overflow {
-                    true => Stream::Overflow,
-                    false => Stream::Lost("closed"),
+                    true => StreamChange::Overflow,
+                    false => StreamChange::Lost("closed"),
                 };
                 entries.extend(log.stream(&stream, at(now)));
             }
             if outage.from + outage.length == now {
-                entries.extend(log.stream(&Stream::Connected, at(now)));
+                entries.extend(log.stream(&StreamChange::Connected, at(now)));
                 reads.insert(now);
             }
         }
@@ -162,7 +162,7 @@ fn gaps(entries: &[Entry]) -> Vec<(i64, i64)> {
         let after = entry.after.as_ref().unwrap();
         (seconds(&after["from"]).unwrap_or(i64::MIN), seconds(&after["until"]).unwrap_or(i64::MAX))
     };
-    let is_told = |entry: &&Entry| entry.kind == Kind::Gap || entry.act == "gap closed";
+    let is_told = |entry: &&Entry| entry.kind == RecordKind::Gap || entry.act == "gap closed";
     let mut all: Vec<(i64, i64)> = Vec::new();
     for entry in entries.iter().filter(is_told) {
         match all.last_mut() {
@@ -185,7 +185,8 @@ fn told_of(entries: &[Entry], truth: &Truth) -> Vec<Told> {
     let is_its = |entry: &&Entry| matches!(&entry.subject, Subject::Instance { name, .. } if name.as_str() == truth.name);
     let one = |entry: &Entry| {
         let sight = entry.seen.unwrap().sight;
-        let (is_reconstructed, is_late) = (sight == Sight::Reconstructed, sight == Sight::Late);
+        let (is_reconstructed, is_late) =
+            (sight == Fidelity::Reconstructed, sight == Fidelity::Late);
         match &entry.after {
             None => Told { at: i64::MAX, state: "gone".into(), is_reconstructed, is_late },
             Some(after) => {

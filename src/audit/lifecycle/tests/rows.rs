@@ -14,7 +14,7 @@ fn life() -> Vec<Runner> {
 }
 
 /// A write of this process to a runner or a pool, as it is recorded.
-fn write(kind: Kind, subject: Subject, after: Option<serde_json::Value>) -> Entry {
+fn write(kind: RecordKind, subject: Subject, after: Option<serde_json::Value>) -> Entry {
     Entry {
         time: at(5),
         actor: actor(),
@@ -31,7 +31,7 @@ fn write(kind: Kind, subject: Subject, after: Option<serde_json::Value>) -> Entr
     }
 }
 
-fn removal(kind: Kind) -> Entry {
+fn removal(kind: RecordKind) -> Entry {
     let subject = Subject::Runner {
         name: RunnerName::new("a"),
         pool: PoolName::new("default").unwrap(),
@@ -123,11 +123,11 @@ fn the_party_that_removed_a_runner_is_recorded_if_it_is_known() {
     let idle = || vec![row("running/idle", 5)];
     check(&mut watching(idle()), leaving(), "unknown");
     let mut ours = watching(idle());
-    ours.wrote(&removal(Kind::Intent));
+    ours.wrote(&removal(RecordKind::Intent));
     check(&mut ours, leaving(), "us");
     let mut refused = watching(idle());
-    refused.wrote(&removal(Kind::Intent));
-    refused.wrote(&Entry { verdict: Some(Verdict::Refused), ..removal(Kind::Outcome) });
+    refused.wrote(&removal(RecordKind::Intent));
+    refused.wrote(&Entry { verdict: Some(Verdict::Refused), ..removal(RecordKind::Outcome) });
     check(&mut refused, leaving(), "unknown");
     let mut done = watching(vec![row("running/terminated", 5)]);
     check(&mut done, row("pending_delete/terminated", 8), "GARM");
@@ -164,8 +164,8 @@ fn changes_that_the_stream_missed_are_recorded_at_the_next_read() {
     event runner gone a by unknown from resync, reconstructed
     ");
     let owner = |entry: &Entry| entry.seen.unwrap().owner.unwrap();
-    use crate::audit::Owner;
-    assert_eq!((owner(&entries[0]), owner(&entries[1])), (Owner::Others, Owner::Ours));
+    use crate::audit::PoolOwner;
+    assert_eq!((owner(&entries[0]), owner(&entries[1])), (PoolOwner::Others, PoolOwner::Ours));
 }
 
 #[test]
@@ -195,17 +195,17 @@ fn missed_events_are_a_gap_and_delayed_events_are_not() {
 #[test]
 fn a_lost_stream_is_an_open_gap_until_the_first_read_after_its_return() {
     let mut log = watching(vec![]);
-    let lost = log.stream(&Stream::Lost("closed"), at(40));
+    let lost = log.stream(&StreamChange::Lost("closed"), at(40));
     assert_eq!(told(&lost), ["gap stream lost, open"]);
-    assert_eq!(log.stream(&Stream::Lost("refused"), at(41)), []);
+    assert_eq!(log.stream(&StreamChange::Lost("refused"), at(41)), []);
     assert_eq!(log.read(&listed(60, vec![]), at(60)), []);
-    assert_eq!(log.stream(&Stream::Connected, at(70)), []);
+    assert_eq!(log.stream(&StreamChange::Connected, at(70)), []);
     let closed = log.read(&listed(71, vec![]), at(71));
     assert_eq!(told(&closed), ["event gap closed"]);
     let span = json!({ "from": at(-5).to_string(), "until": at(71).to_string() });
     assert_eq!(closed[0].after, Some(span));
     assert_eq!(log.read(&listed(90, vec![]), at(90)), []);
-    assert_eq!(told(&log.stream(&Stream::Overflow, at(95))), ["gap events lost, open"]);
+    assert_eq!(told(&log.stream(&StreamChange::Overflow, at(95))), ["gap events lost, open"]);
     assert_eq!(told(&log.read(&listed(96, vec![]), at(96))), ["event gap closed"]);
 }
 
@@ -213,9 +213,9 @@ fn a_lost_stream_is_an_open_gap_until_the_first_read_after_its_return() {
 fn the_time_before_the_start_is_a_gap_that_the_first_read_closes() {
     let mut log = Lifecycle::new(actor(), FleetName::new("acme").unwrap());
     assert_eq!(told(&log.begin(LastSign::At(at(-500)), at(0))), ["event watch started"]);
-    assert_eq!(log.stream(&Stream::Connected, at(1)), []);
+    assert_eq!(log.stream(&StreamChange::Connected, at(1)), []);
     // An overflow before the first read.
-    assert_eq!(log.stream(&Stream::Overflow, at(1)), []);
+    assert_eq!(log.stream(&StreamChange::Overflow, at(1)), []);
     let found = log.read(&listed(2, vec![row("running/idle", -900)]), at(2));
     assert_eq!(
         told(&found),
@@ -231,12 +231,12 @@ fn the_time_before_the_start_is_a_gap_that_the_first_read_closes() {
 fn a_first_read_without_a_stream_closes_one_gap_and_opens_another() {
     let mut log = Lifecycle::new(actor(), FleetName::new("acme").unwrap());
     log.begin(LastSign::Unknown, at(0));
-    log.stream(&Stream::Connected, at(1));
-    assert_eq!(log.stream(&Stream::Lost("gone"), at(1)), []);
+    log.stream(&StreamChange::Connected, at(1));
+    assert_eq!(log.stream(&StreamChange::Lost("gone"), at(1)), []);
     let found = log.read(&listed(2, vec![]), at(2));
     assert_eq!(told(&found), ["gap not watched", "gap stream lost, open"]);
     assert!(log.has_open_gap());
-    log.stream(&Stream::Connected, at(3));
+    log.stream(&StreamChange::Connected, at(3));
     log.read(&listed(4, vec![]), at(4));
     assert!(!log.has_open_gap());
 }
@@ -251,7 +251,7 @@ fn records_before_the_first_read_do_not_show_that_the_fleet_was_observed() {
     };
     let started = log.begin(LastSign::At(at(-500)), at(0));
     assert!(!shows(&started[0]));
-    log.stream(&Stream::Connected, at(1));
+    log.stream(&StreamChange::Connected, at(1));
     let read = log.read(&listed(2, vec![]), at(2));
     assert!(shows(&read[0]));
     assert!(shows(&log.end(at(3))[0]));
@@ -261,7 +261,7 @@ fn records_before_the_first_read_do_not_show_that_the_fleet_was_observed() {
 fn without_a_stream_the_gap_begins_with_the_first_read() {
     let mut log = fresh();
     assert_eq!(told(&log.read(&listed(1, vec![]), at(1))), ["gap stream lost, open"]);
-    log.stream(&Stream::Connected, at(2));
+    log.stream(&StreamChange::Connected, at(2));
     assert_eq!(told(&log.read(&listed(3, vec![]), at(3))), ["event gap closed"]);
 }
 
@@ -273,7 +273,7 @@ fn a_runner_that_only_a_job_names_is_a_gap() {
         ..job(id, &[], 2)
     };
     let mut log = fresh();
-    log.stream(&Stream::Connected, at(0));
+    log.stream(&StreamChange::Connected, at(0));
     let before = fleet(0, vec![], vec![], vec![named(1, "old")]);
     assert_eq!(log.read(&before, at(0)), [], "before anything was watched");
     log.changed(&RowChange::Job(named(2, "ghost")), at(5));
@@ -309,7 +309,7 @@ fn foreign_changes_of_pools_are_recorded_and_our_own_writes_only_once() {
     let mut log = watching(vec![]);
     let subject =
         Subject::Pool { name: PoolName::new("default").unwrap(), id: Some(PoolId::new("default")) };
-    log.wrote(&write(Kind::Intent, subject, Some(json!({ "min_idle_runners": 3 }))));
+    log.wrote(&write(RecordKind::Intent, subject, Some(json!({ "min_idle_runners": 3 }))));
     assert_eq!(log.changed(&changed(6, 3, "image"), at(6)), []);
     let entries = log.changed(&changed(7, 4, "other"), at(7));
     assert_eq!(told(&entries), ["event pool changed by unknown from event"]);

@@ -49,7 +49,7 @@ fn each_queued_job_has_its_pool_and_the_reason_why_it_waits() {
     let narrow = jobs::table_of_jobs(status.jobs.as_deref().unwrap(), 80);
     let narrow = strip_str(&narrow).to_string();
     assert!(narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");
-    let document = json(&status, Detail::Pools);
+    let document = json(&status, StatusDetail::Pools);
     assert_eq!(
         document["jobs"][1],
         json!({
@@ -87,7 +87,7 @@ fn the_text_has_the_oldest_jobs_and_counts_the_others() {
     let table = strip_str(&jobs::table_of_jobs(&rows, 120)).to_string();
     assert!(table.ends_with("\nand 3 more; `-o json` has all\n"), "{table}");
     assert!(table.contains("1020") && !table.contains("1021"), "{table}");
-    assert_eq!(json(&status, Detail::Pools)["jobs"].as_array().unwrap().len(), 23);
+    assert_eq!(json(&status, StatusDetail::Pools)["jobs"].as_array().unwrap().len(), 23);
     assert_eq!(
         strip_str(&jobs::table_of_jobs(&[], 80)).to_string(),
         "GARM knows of no queued job\n"
