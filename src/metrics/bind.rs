@@ -25,8 +25,8 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
 fn explain(error: &Error) -> (String, &'static str) {
     match error.kind() {
         ErrorKind::AddrInUse => (
-            "another program listens there".into(),
-            "end it (another `watch`?), or choose another port with `--listen` or `watch.listen`",
+            "another program is listening there".into(),
+            "stop it (another `watch`?), or choose another port with `--listen` or `watch.listen`",
         ),
         ErrorKind::PermissionDenied => (
             "permission denied".into(),
@@ -51,7 +51,7 @@ mod tests {
         let error = bind(taken).await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("cannot listen on `{taken}`: another program listens there")
+            format!("cannot listen on `{taken}`: another program is listening there")
         );
         // 192.0.2.0/24 is reserved for documentation, so no machine has it.
         let error = bind("192.0.2.1:9477".parse().unwrap()).await.unwrap_err();

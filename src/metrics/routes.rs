@@ -53,7 +53,7 @@ async fn metrics_page(State(metrics): State<Arc<MetricsState>>) -> Response {
     // loop.
     match tokio::task::spawn_blocking(move || metrics.metrics_page()).await {
         Ok(page) => answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page),
-        Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be made\n"),
+        Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be rendered\n"),
     }
 }
 
@@ -89,7 +89,7 @@ async fn html_page(metrics: Arc<MetricsState>, request: PageRequest) -> Response
             return text(StatusCode::SERVICE_UNAVAILABLE, "`watch` is starting or ending\n");
         }
         Err(_) => {
-            return text(StatusCode::INTERNAL_SERVER_ERROR, "the page could not be made\n");
+            return text(StatusCode::INTERNAL_SERVER_ERROR, "the page could not be rendered\n");
         }
     };
     let status = if page.is_found { StatusCode::OK } else { StatusCode::NOT_FOUND };
@@ -128,7 +128,7 @@ async fn decisions(State(metrics): State<Arc<MetricsState>>) -> Response {
     match made.await {
         Ok(Some(page)) => answer(StatusCode::OK, "application/json", page + "\n"),
         Ok(None) => text(StatusCode::SERVICE_UNAVAILABLE, "nothing has been decided yet\n"),
-        Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the decisions could not be made\n"),
+        Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the decisions could not be rendered\n"),
     }
 }
 

@@ -102,7 +102,7 @@ impl WatchEndpoint {
         let (status, page) = self.page("/decisions").await?;
         match status {
             StatusCode::OK => serde_json::from_slice(&page)
-                .map_err(|_| unclear("the server there is no `watch`: it does not send JSON")),
+                .map_err(|_| unclear("the server there is not a `watch`: it does not send JSON")),
             other => Err(refusal(other, &page)),
         }
     }

@@ -100,8 +100,8 @@ impl Shortfall {
         let Self { has, wants, live, max } = self;
         let lasted = duration::format(lasted);
         format!(
-            "{has} of at least {wants} runners run, wait or boot for {lasted} now, though {live} \
-             of at most {max} are there and the circuit is closed"
+            "for {lasted}, {has} of at least {wants} runners have been active, idle or booting, \
+             although only {live} of at most {max} exist and the circuit breaker is closed"
         )
     }
 }
@@ -184,8 +184,8 @@ mod tests {
         assert_eq!(look(599, &[], &["p"]), []);
         assert_eq!(look(600, &[], &[]), []);
         assert_eq!(look(899, &[], &[]), []);
-        let evidence = "0 of at least 1 runners run, wait or boot for 5m now, though 0 of at most \
-                        20 are there and the circuit is closed";
+        let evidence = "for 5m, 0 of at least 1 runners have been active, idle or booting, although \
+                        only 0 of at most 20 exist and the circuit breaker is closed";
         let expected = PoolBelowMin { pool: PoolId::new("p"), evidence: evidence.into() };
         assert_eq!(look(900, &[], &[]), [expected]);
         assert_eq!(look(1_000, &[], &[]), []);

@@ -221,7 +221,7 @@ impl AuditFact {
 pub fn report(facts: &ComplianceFacts<'_>, accepted: &[String]) -> Vec<RequirementVerdict> {
     let verdict = |requirement: Requirement| {
         let (answer, evidence) = judge(requirement, facts)
-            .unwrap_or_else(|| (RequirementAnswer::CannotTell, "not asked here".to_owned()));
+            .unwrap_or_else(|| (RequirementAnswer::CannotTell, "not checked here".to_owned()));
         let is_told = is_asked(requirement, facts);
         let is_accepted = accepted.iter().any(|id| id == requirement.id());
         let teller = Some(requirement.teller()).filter(|_| !is_told);

@@ -258,7 +258,7 @@ impl IsolationAuditor {
             None => (&before.pool, &before.name),
         };
         let evidence = format!(
-            "VM {} of provider {} is runner {} and was runner {} before",
+            "VM {} of provider {} runs runner {} and ran runner {} before",
             code(vm),
             code(&provider),
             code(runner.name.as_str()),

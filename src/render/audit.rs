@@ -48,8 +48,9 @@ pub fn text(report: &Report, files: usize) -> String {
     }
     if let Some(first) = report.first.filter(|seq| *seq > 1 && report.broken.is_none()) {
         let before = first - 1;
-        lines
-            .push(note(format!("records 1 to {before} are archived: what is here continues them")));
+        lines.push(note(format!(
+            "records 1 to {before} are archived: the given files continue them"
+        )));
     }
     if report.macs == HmacStatus::Unchecked {
         lines.push(format!(

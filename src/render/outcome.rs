@@ -60,7 +60,7 @@ pub fn next_step(desired: &Desired, plan: &Plan) -> Option<String> {
     match (of(false).as_slice(), of(true).as_slice()) {
         ([], []) => None,
         ([], scaled) => Some(format!(
-            "next, start `runnerctl watch`, if it does not run yet: it scales {}; {last}",
+            "next, start `runnerctl watch`, if it is not running yet: it scales {}; {last}",
             few(scaled)
         )),
         (unscaled, _) => Some(format!(
@@ -245,10 +245,11 @@ mod tests {
         let expected =
             format!("next, turn `autoscale` on for `a`, and start `runnerctl watch`; {last}");
         assert_eq!(next(false, false, None), Some(expected));
-        let expected =
-            format!("next, start `runnerctl watch`, if it does not run yet: it scales `a`; {last}");
+        let expected = format!(
+            "next, start `runnerctl watch`, if it is not running yet: it scales `a`; {last}"
+        );
         assert_eq!(next(true, false, None), Some(expected));
-        let expected = "next, start `runnerctl watch`, if it does not run yet: it scales `a`; until \
+        let expected = "next, start `runnerctl watch`, if it is not running yet: it scales `a`; until \
                         `watch` runs, only GARM starts runners, for jobs that are 5m old";
         assert_eq!(next(true, false, Some(300)).as_deref(), Some(expected));
         assert_eq!(next(true, true, None), None);

@@ -45,7 +45,7 @@ fn line(verdict: &RequirementVerdict, width: usize) -> String {
 fn sentence(verdict: &RequirementVerdict) -> String {
     let mut sentence = format!("{}: {}", verdict.requirement.title(), escape(&verdict.evidence));
     if let Some(teller) = verdict.teller {
-        sentence.push_str(&format!("; `{teller}` tells"));
+        sentence.push_str(&format!("; `{teller}` can tell"));
     }
     if verdict.answer == RequirementAnswer::NotMet && verdict.is_accepted {
         sentence.push_str(" (accepted by `policy.accept`)");

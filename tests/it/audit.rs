@@ -104,7 +104,7 @@ fn rotated_files_are_one_chain_regardless_of_the_last_writer() {
     let (code, stdout, _) = since(&archived.to_string());
     assert_eq!(code, 0, "{stdout}");
     assert!(
-        stdout.contains("note: records 1 to 2 are archived: what is here continues them"),
+        stdout.contains("note: records 1 to 2 are archived: the given files continue them"),
         "{stdout}"
     );
     let (code, stdout, _) = since(&head.to_string());

@@ -80,7 +80,7 @@ fn one_job_seen_in_several_rows_is_one_job() {
     assert_eq!(read(&mut it, 30, vec![active.clone()], vec![again.clone()]), []);
     // GARM 0.1 writes no `workflow_job_id` into the runner's row.
     assert_eq!(it.changed(&RowChange::Runner(with_job(0, active.clone())), at(31)), []);
-    // A queued job has no runner yet, whatever its row says.
+    // A queued job has no runner yet, even if its row names one.
     let queued = on("r", JobStatus::Queued, job(3, &["x"], 0));
     assert_eq!(it.changed(&RowChange::Job(queued), at(32)), []);
     let done = Job { status: JobStatus::Completed, ..again };
@@ -228,7 +228,7 @@ fn a_reused_vm_is_found_even_after_its_first_runner_is_gone() {
     it.changed(&RowChange::RunnerGone("id-r".into()), at(40));
     let second = vm("i-1", runner("p", "s", "running/pending", 50));
     let found = it.changed(&RowChange::Runner(second.clone()), at(50));
-    let evidence = "VM `i-1` of provider `lab` is runner `s` and was runner `r` before";
+    let evidence = "VM `i-1` of provider `lab` runs runner `s` and ran runner `r` before";
     assert_eq!(found, [finding(FindingKind::VmReused, "s", 50, evidence)]);
     assert_eq!(read(&mut it, 60, vec![second], vec![]), []);
 }
@@ -245,7 +245,7 @@ fn a_reused_vm_is_found_across_fleets_but_not_across_providers() {
         vm("i-2", runner("q", "v", "running/idle", 0)),
     ];
     let rows = [ours, theirs, elsewhere].into_iter().chain(both).collect();
-    let evidence = "VM `i-1` of provider `lab` is runner `s` and was runner `r` before";
+    let evidence = "VM `i-1` of provider `lab` runs runner `s` and ran runner `r` before";
     assert_eq!(
         read(&mut it, 30, rows, vec![]),
         [finding(FindingKind::VmReused, "r", 30, evidence)]
@@ -291,8 +291,8 @@ fn a_pool_that_stays_below_its_minimum_is_found() {
         let late = it.clone().tick(&fleet_index, &BTreeSet::new(), at(now + 400));
         assert_eq!(late, []);
     }
-    let evidence = "0 of at least 2 runners run, wait or boot for 5m now, though 0 of at most 20 \
-                    are there and the circuit is closed";
+    let evidence = "for 5m, 0 of at least 2 runners have been active, idle or booting, although \
+                    only 0 of at most 20 exist and the circuit breaker is closed";
     let expected = finding(FindingKind::BelowMin, "", 300, evidence);
     assert_eq!(found, [IsolationFinding { runner: None, ..expected }]);
     assert_eq!(it.watched().findings, BTreeMap::from([(FindingKind::BelowMin, 1)]));

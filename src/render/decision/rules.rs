@@ -118,7 +118,7 @@ fn floor(decision: &Decision) -> RuleVerdict {
     let (counts, policy, rules) =
         (&decision.inputs.counts, &decision.inputs.policy, &decision.rules);
     let says = format!(
-        "{} to be idle at least: `min_runners` {}, `min_idle_runners` {}, {} active, {} about to be",
+        "at least {} must be idle: `min_runners` {}, `min_idle_runners` {}, {} active, {} about to be",
         rules.floor, policy.min_runners, policy.min_idle_runners, counts.active, rules.covered
     );
     let is_met = counts.supply() >= rules.floor;
@@ -174,7 +174,7 @@ fn hand_out(decision: &Decision) -> RuleVerdict {
     let hand_out = &decision.rules.hand_out;
     let says = format!(
         "{} beside an idle runner for a minute or more; {} given up, which hold one runner together",
-        has(hand_out.untaken, "job waits", "jobs wait"),
+        has(hand_out.untaken, "job has waited", "jobs have waited"),
         hand_out.given_up
     );
     let verdict = match (hand_out.probe, hand_out.untaken) {

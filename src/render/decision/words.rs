@@ -51,7 +51,7 @@ pub fn sentence(decision: &Decision, mood: Mood) -> String {
         }
         Reason::HandOutProbe => format!("{start} {}", hand_out_probe(decision)),
         Reason::BootProbe => format!(
-            "{start} {} more than its jobs need: {} for long, and may hang",
+            "{start} {} more than its jobs need: {} for a long time, and may hang",
             runners(rules.need),
             has(inputs.counts.coming(), "runner has been booting", "runners have been booting")
         ),
@@ -121,7 +121,7 @@ fn not_handed_out(decision: &Decision) -> String {
 
 fn suspect(decision: &Decision) -> String {
     format!(
-        "{}: idle by GARM's row, while younger ones took jobs that had waited beside {}",
+        "{}: idle according to GARM, while younger ones took jobs that had waited beside {}",
         count_of(number(decision.dismiss.len()), "suspect runner"),
         if decision.dismiss.len() == 1 { "it" } else { "them" }
     )

@@ -191,7 +191,7 @@ fn late(gauges: &PoolGauges, decision: &Decision) -> Option<Finding> {
         let wait = span(gauges.oldest_wait);
         finding(
             Tone::Warning,
-            format!("a job waits for {wait}, `max_queue_wait` is {}", span(most)),
+            format!("a job has waited for {wait}, `max_queue_wait` is {}", span(most)),
         )
     })
 }

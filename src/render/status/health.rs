@@ -124,7 +124,7 @@ fn failed(line: &PoolStatus) -> Vec<Remark> {
             format!("`{}`, `{}`", text::quote(&runner.status), text::quote(&runner.runner_status));
         let why = match &runner.fault {
             Some(fault) => format!("its provider says: {fault}"),
-            None => format!("it is {state} since {}", span(runner.age)),
+            None => format!("it is {state}, and was created {} ago", span(runner.age)),
         };
         remark(
             RemarkSeverity::Critical,
@@ -195,7 +195,7 @@ fn waiting(line: &PoolStatus, policy: &ScalePolicy) -> Option<Remark> {
     let (waited, most) = (line.snapshot.oldest_wait?, policy.max_queue_wait?);
     (waited > most + COMING).then(|| {
         let text = format!(
-            "a job waits for {}, longer than `max_queue_wait` ({})",
+            "a job has waited for {}, longer than `max_queue_wait` ({})",
             span(waited),
             span(most)
         );

@@ -269,7 +269,7 @@ fn who_decides(source: &DecisionSource, now: Timestamp) -> (Style, String) {
             (QUIET, format!("scaled by the `watch` at {address}, as of {age} ago"))
         }
         DecisionSource::Watch { address, is_applied: false, .. } => {
-            (WARNING, format!("the `watch` at {address} decides and writes nothing at the moment"))
+            (WARNING, format!("the `watch` at {address} decides but writes nothing at the moment"))
         }
         DecisionSource::NotRunning { address } => {
             (WARNING, format!("no `watch` is running at {address}"))

@@ -79,7 +79,7 @@ fn status_shows_what_pools_do_and_which_are_unhealthy() {
         new      –             0     0        0       0     2–20      –      0       –  –       not in GARM
         off      no            0     0        0       1     2–20      0      0       –  –       failing
 
-        ! default: a job waits for 3m 5s, longer than `max_queue_wait` (2m)
+        ! default: a job has waited for 3m 5s, longer than `max_queue_wait` (2m)
         ! default: replaced by a new pool: `apply` drains it and deletes it
         ! lost: ours, and in none of the files that were read
         ! new: not in GARM yet: `apply` creates it
@@ -137,7 +137,7 @@ fn everything_except_provider_errors_fits_80_columns() {
         new     –     0    0    0    0    2–20     –     0      – –      not in GARM
         off     no    0    0    0    1    2–20     0     0      – –      failing
 
-        ! default: a job waits for 3m 5s, longer than `max_queue_wait` (2m)
+        ! default: a job has waited for 3m 5s, longer than `max_queue_wait` (2m)
         ! default: replaced by a new pool: `apply` drains it and deletes it
         ! lost: ours, and in none of the files that were read
         ! new: not in GARM yet: `apply` creates it
@@ -301,7 +301,7 @@ fn the_numbers_of_a_pool_are_those_of_the_running_watch() {
 
         ✗ default: GARM has not created 3 runners
         ! default: 0 of the 2 that `min_runners` asks for
-        ! default: a job waits for 10m, longer than `max_queue_wait` (2m)
+        ! default: a job has waited for 10m, longer than `max_queue_wait` (2m)
         ! default: 5 jobs wait beside idle runners that do not get them: their webhooks were lost, or the runner group or its
           visibility keeps them from this pool
 

@@ -10,7 +10,7 @@ fn an_occupied_address_exits_with_1_and_a_hint() {
     let _taken = TcpListener::bind(stage.watch).unwrap();
     let output = stage.run(&["watch"]);
     let expected = format!(
-        "error: cannot listen on `{}`: another program listens there\nhelp: end it (another \
+        "error: cannot listen on `{}`: another program is listening there\nhelp: stop it (another \
          `watch`?), or choose another port with `--listen` or `watch.listen`\n",
         stage.watch
     );

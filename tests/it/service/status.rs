@@ -71,7 +71,7 @@ fn a_dry_run_logs_what_would_be_done_and_status_says_that_nothing_is_written() {
     });
     assert!(!log.contains("; starts"), "{log}");
     let said = text(&stage);
-    let expected = format!("the `watch` at http://{} decides and writes nothing", stage.watch);
+    let expected = format!("the `watch` at http://{} decides but writes nothing", stage.watch);
     assert!(said.contains(&expected), "{said}");
 }
 
