@@ -59,7 +59,7 @@ pub struct Appended {
     pub heads: Vec<Head>,
     /// The head at which the previous file ended, if the records begin a new file.
     pub rotated: Option<Head>,
-    /// Set if the records that this process knew were changed; a gap record reports it.
+    /// Set if records that this process knew were changed or removed; a gap record reports it.
     pub damage: Option<Damage>,
     /// The kinds of all records that were written, those about the log itself included.
     pub kinds: Vec<RecordKind>,

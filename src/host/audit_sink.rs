@@ -31,8 +31,8 @@ const BATCH_MAX: usize = 1 << 20;
 /// The maximum after a failed write: a full disk may still have room for this many bytes.
 const PROBE_MAX: usize = 16 << 10;
 
-/// The maximum number of records that writes wait for. Each write waits for one record, so that
-/// only a defect would reach this limit.
+/// The maximum number of queued records of writes. They accumulate while the disk hangs, because a
+/// write that gives up leaves its record in the queue.
 const URGENT_MAX: usize = 1_024;
 
 /// An audit file with its own writer thread.

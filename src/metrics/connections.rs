@@ -2,9 +2,9 @@
 //!
 //! A connection is *silent* until the head of its request has arrived; then it requests *health* or
 //! a *page*. Each of the three phases has its own limits, so that silent peers and slow readers of
-//! pages cannot block health checks. When a limit is reached, an older connection is closed,
-//! preferably of the address that exceeds its own limit, so that one address cannot exclude the
-//! others.
+//! pages cannot block health checks. When a limit is reached, an older connection is closed: of the
+//! address that has reached its own limit, or else of the address with the most connections. One
+//! address can thus not exclude the others.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};

@@ -12,8 +12,8 @@ use crate::domain::proof::Proof;
 /// The interval of the rounds while mTLS is proven to be enforced.
 pub const EVERY: Duration = Duration::from_hours(1);
 
-/// The wait after the first round without a proof, which may soon succeed; it doubles up to
-/// [`EVERY`].
+/// The wait after the first round without a proof; it doubles up to [`EVERY`]. It is short because
+/// the fault may be repaired soon.
 pub const SOON: Duration = Duration::from_mins(1);
 
 /// How long a proof is valid while later rounds are inconclusive. One round may thus be missed.

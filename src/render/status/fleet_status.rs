@@ -222,7 +222,7 @@ fn recognise<'a>(
         }
         (OwnerMark::Owned { .. }, Some(file)) => {
             // A pool that its file disables is not scaled, even if it is enabled in GARM; nor is
-            // one of several duplicates in use.
+            // any pool whose name does not resolve to a single pool.
             let is_certain = matches!(holder, Some(NameResolution::Pool { .. }));
             let autoscale = file.scale.autoscale && file.may_be_enabled() && is_certain;
             (PoolStanding::Declared, ScalePolicy { autoscale, ..file.scale.clone() })
