@@ -1,5 +1,5 @@
 #!/bin/bash
-# The runner kit of runnerctl. Runs as root, before GARM's installer.
+# The runner kit of runnerctl. Runs as root, before GARM's install script.
 set -eu
 umask 077
 export LC_ALL=C
@@ -9,12 +9,13 @@ kit=$r/run/runnerctl
 installer=$r/install_runner.sh
 why='the kit did not come to its end'
 
-# cloud-init goes on whatever this returns: so there is no installer until all is well.
+# cloud-init continues even if this script fails. Therefore the install script is moved away until
+# everything is in place.
 mv "$installer" "$installer.kept"
 printf '#!/bin/sh\nexit 1\n' >"$installer"
 chmod 755 "$installer"
 
-# A value that the installer sets.
+# The value of a variable that the install script sets.
 value() { sed -n "s/^\(export \)\{0,1\}$1=[\"']\(.*\)[\"']\$/\2/p" "$installer.kept" | head -n 1; }
 for name in http_proxy https_proxy no_proxy; do
   proxy=$(value $name)

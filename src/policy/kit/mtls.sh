@@ -8,8 +8,8 @@ started=ACTIONS_RUNNER_HOOK_JOB_STARTED
 ! grep -qs $started "$home/actions-runner/.env" ||
   stop 'the image has a job-started hook of its own, which would leave the key to the job'
 
-# Takes key and certificate away: before a job's first step, and at the end of the install. Both may
-# come at one time.
+# The hook removes the key and the certificate: before the first step of a job, and at the end of the
+# install. Both may happen at the same time.
 lib=$r/usr/local/lib/runnerctl
 hook=$lib/job-started.sh
 umask 022
@@ -27,25 +27,26 @@ fi
 [ ! -e "$kit/key.pem" ]
 HOOK
 chmod 755 "$hook"
-# Drop-ins for all services need systemd 244; this works on every one, for all services, too.
+# Drop-ins for all services would need systemd 244. This setting also applies to all services, and
+# works with every version.
 printf '[Manager]\nDefaultEnvironment=%s\n' "$started=$hook" >"$conf/50-runnerctl.conf"
 umask 077
 ! command -v restorecon >/dev/null || restorecon -RF "$lib" "$conf" || :
-# A service like the runner's must have it, before there is a key.
+# Checks that a service like the runner's has the variable before there is a key.
 command -v flock >/dev/null || stop 'the image has no flock command, which the job-started hook needs'
 systemctl daemon-reload || stop 'systemd cannot be told of the job-started hook'
 seen=$(systemd-run --quiet --wait --pipe printenv $started </dev/null) || :
 [ "$seen" = "$hook" ] || stop 'the job-started hook is not in force: systemd gives services none of it'
 
-# Key and certificate are in memory alone. printf and no here-document: older shells write those to
-# a file in /tmp.
+# The key and the certificate are only in memory. printf is used instead of here-documents, which
+# older shells write to a file in /tmp.
 case $(stat -f -c %T "$r/run") in
   tmpfs | ramfs) ;;
   *) stop '/run is not in memory, so that the key would be on a disk' ;;
 esac
 rm -rf "$kit"
 mkdir "$kit"
-# The same curl fetches the runner from GitHub: the system's authorities, then ours.
+# The same curl downloads the runner from GitHub, so it trusts the system's CAs and ours.
 for bundle in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt \
   /etc/ssl/ca-bundle.pem /etc/ssl/cert.pem ''; do
   [ -n "$bundle" ] || stop 'the image has no bundle of certificate authorities'

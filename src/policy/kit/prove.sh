@@ -25,8 +25,8 @@ for url in "${metadata%/}/install-script/" "$callback"; do
 done
 rm -f "$kit/answer"
 
-# The key is gone with the end of the install, whenever a job comes. An installer that is no shell
-# script leaves that to the hook.
+# The key is removed at the end of the install, even if no job comes. If the install script is not a
+# shell script, only the hook removes it.
 case $(head -n 1 "$installer.kept") in
   '#!'*sh*) sed -i "1a trap '$hook' EXIT" "$installer.kept" ;;
 esac

@@ -1,5 +1,5 @@
 
-# `policy.networks.must_not_reach`, all at once.
+# Tries all addresses of `policy.networks.must_not_reach` concurrently.
 case $( (: <>/dev/tcp/127.0.0.1/1) 2>&1 || :) in
   *'No such file'*) stop 'this bash opens no connections, so that nothing can be tried' ;;
 esac

@@ -1,4 +1,4 @@
 
-# The fleet's certificate and its key.
+# Writes the certificate that all runners share, and its key.
 printf '%s\n' @CERT@ >"$kit/cert.pem"
 printf '%s\n' @KEY@ >"$kit/key.pem"

@@ -1,5 +1,5 @@
 
-# A key of this machine's own. The signer asks GARM whether the token is good.
+# Generates a key on this machine. The signer asks GARM whether the token is valid.
 command -v openssl >/dev/null || stop 'the image has no openssl command, which makes the key'
 openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$kit/key.pem" 2>/dev/null
 printf '[req]\ndistinguished_name=dn\n[dn]\n' >"$kit/config"
@@ -9,7 +9,7 @@ answer=$(curl -q -K "$before" --cacert "$kit/ca.pem" -s -m 60 --retry 5 --retry-
   -o "$kit/answer" -w '%{http_code}' -H "Authorization: Bearer $(value BEARER_TOKEN)" \
   -d "{\"csr\":\"$request\",\"common_name\":\"runner\"}" @SIGNER@) || code=$?
 [ "$code:$answer" = 0:200 ] || stop "the signer gives no certificate (HTTP $answer, curl $code)"
-# The certificate, then what stands above it, out of one line of JSON.
+# Extracts the certificate and the CAs above it from one line of JSON.
 {
   sed -n 's/.*"certificate":"\([^"]*\)".*/\1\\n/p' "$kit/answer"
   sed -n 's/.*"ca_chain":\["\([^]]*\)"\].*/\1\\n/p' "$kit/answer"
