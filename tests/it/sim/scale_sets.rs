@@ -1,6 +1,7 @@
 //! The scale sets of the simulated GARM over minutes: races, faults and what a client cannot see
 //! without them (GARM.md §scale-sets).
 
+use runnerctl::sim::in_memory::InMemoryWorld;
 use runnerctl::sim::{Forge, GarmVariant, GarmVersion, InitialLoad, LogEvent, SimConfig, World};
 use serde_json::{Value, json};
 
@@ -258,4 +259,19 @@ fn arriving_jobs_reach_pools_and_scale_sets() {
         ["by-hand-1", "by-hand-set-1", "by-hand-set-2"]
     );
     assert!(started(&asked) > 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crashed_garm_refuses_requests_for_three_seconds() {
+    let mut asked = Asked::new();
+    let set = set(&mut asked, "linux", &json!({}));
+    asked.wait(10);
+    asked.put(&set, &json!({ "enabled": false }));
+    asked.ask("DELETE", &set, &Value::Null);
+    let memory = InMemoryWorld::new(asked.0);
+    let begun = tokio::time::Instant::now();
+    let first = memory.client().pools().await;
+    assert!(first.is_err() || begun.elapsed().as_secs() >= 3, "{first:?}");
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    assert_eq!(memory.client().pools().await.unwrap(), []);
 }
