@@ -33,11 +33,13 @@ pub(super) fn settings(
     let credentials = credentials(&reader, mapping, diagnostics);
     let watch = mapping.mapping("watch").map(|watch| reader.watch(watch));
     anchor_goes_somewhere(mapping, diagnostics);
-    if let Some(at) = mapping.key_at("watch").filter(|_| !has_receiver(mapping)) {
+    // `receivers: {}` is a decision: alerts come from Prometheus alone.
+    let is_decided = mapping.value("receivers").is_some();
+    if let Some(at) = mapping.key_at("watch").filter(|_| !is_decided) {
         let diagnostic =
             Diagnostic::warning(Code::NoReceiver, at, "no receiver is configured for alerts");
         diagnostics.report(diagnostic.help(
-            "add one under `receivers:`; the built-in alert `QueueDepthHigh` is always active",
+            "add one under `receivers:`, or write `receivers: {}` if Prometheus sends the alerts",
         ));
     }
     let garm = reader.garm(mapping.mapping("garm")?);
@@ -53,15 +55,6 @@ pub(super) fn settings(
         runner_mtls: mapping.mapping("runner_mtls").and_then(|kit| reader.runner_mtls(kit)),
         credentials,
     })
-}
-
-/// Whether the file has a receiver, valid or not.
-fn has_receiver(mapping: &Mapping) -> bool {
-    match mapping.value("receivers") {
-        Some(Value::Named(named, _)) => !named.is_empty(),
-        Some(_) => true,
-        None => false,
-    }
 }
 
 fn controller(mapping: &Mapping) -> ControllerSettings {

@@ -143,7 +143,8 @@ defaults:
 watch:
   listen: 127.0.0.1:9477
 
-# Where alerts go:
+# Where `watch` sends alerts; without it, `runnerctl validate` warns. If Prometheus sends the alerts,
+# write `receivers: {{}}`.
 #
 # receivers:
 #   oncall:
