@@ -33,7 +33,7 @@ pub(super) fn settings(
     let credentials = credentials(&reader, mapping, diagnostics);
     let watch = mapping.mapping("watch").map(|watch| reader.watch(watch));
     anchor_goes_somewhere(mapping, diagnostics);
-    // `receivers: {}` is a decision: alerts come from Prometheus alone.
+    // `receivers: {}` is deliberate: Prometheus alone sends the alerts.
     let is_decided = mapping.value("receivers").is_some();
     if let Some(at) = mapping.key_at("watch").filter(|_| !is_decided) {
         let diagnostic =

@@ -112,7 +112,8 @@ identifier!(
     RunnerName
 );
 
-/// Whether GARM scales by webhooks or GitHub by a message queue.
+/// Whether it is a pool, whose jobs GARM learns of by webhooks, or a scale set, to which GitHub
+/// assigns jobs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PoolKind {
     /// GARM's own pool: webhooks report its jobs, and GARM creates runners that match their labels.

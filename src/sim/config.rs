@@ -34,7 +34,7 @@ pub struct SimConfig {
     /// are kept.
     pub history: usize,
     pub variant: GarmVariant,
-    /// What all entities belong to.
+    /// The forge of all entities.
     pub forge: Forge,
     /// The runner groups at GitHub.
     pub runner_groups: Vec<String>,
@@ -72,12 +72,13 @@ impl GarmVersion {
     }
 }
 
-/// What hosts the repositories.
+/// The kind of server that hosts the repositories.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Forge {
     #[default]
     GitHub,
-    /// Has no scale sets. Only the kind of endpoint and that refusal are simulated.
+    /// Gitea has no scale sets. Only its kind of endpoint and the refusal of scale sets are
+    /// simulated.
     Gitea,
 }
 

@@ -107,7 +107,7 @@ impl Faults {
     }
 }
 
-/// How long GARM is away after a crash, until it is started again.
+/// How long GARM is unavailable after a crash.
 const AWAY: Duration = Duration::from_secs(3);
 
 impl World {
@@ -119,12 +119,12 @@ impl World {
         self.note(LogEvent::Crashed);
     }
 
-    /// How often GARM has crashed.
+    /// How many times GARM has crashed.
     pub fn crashes(&self) -> u64 {
         self.crashes
     }
 
-    /// Whether GARM is away after a crash.
+    /// Whether GARM is unavailable after a crash.
     pub(super) fn is_away(&self) -> bool {
         self.now < self.back_at
     }

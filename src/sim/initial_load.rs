@@ -25,7 +25,7 @@ pub struct InitialLoad {
     pub scale_sets: u32,
 }
 
-/// Maximum of each loaded scale set.
+/// `max_runners` of each loaded scale set.
 const SET_MAX: u64 = 5;
 
 /// Minimum duration of arriving jobs; the maximum is three times as long.
@@ -62,8 +62,8 @@ impl World {
         }
     }
 
-    /// Adds an enabled scale set to the first organization, and returns GARM's id of it. Jobs ask for
-    /// its name or for its labels. The provider is the first.
+    /// Adds an enabled scale set to the first organization, and returns GARM's id of it. Jobs
+    /// request it by its name or its labels. It uses the first provider.
     pub fn add_scale_set(&mut self, name: &str, labels: &[&str], max_runners: u64) -> Option<u64> {
         let organization =
             self.entities.iter().find(|found| found.1.kind == EntityType::Organization);

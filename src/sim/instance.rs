@@ -14,7 +14,7 @@ pub(crate) enum VmStatus {
     PendingDelete,
     PendingForceDelete,
     Deleting,
-    /// Of a scale set only: the moment before the row is deleted.
+    /// Only for an instance of a scale set: just before the row is deleted.
     Deleted,
 }
 

@@ -78,7 +78,7 @@ impl World {
         Ok(ApiReply::done())
     }
 
-    /// GARM's error for a busy runner. For a scale set's it quotes GitHub's service.
+    /// GARM's error for a busy runner. For a runner of a scale set it quotes GitHub's service.
     fn busy_message(&self, owner: RunnerOwner, agent: i64) -> String {
         let entity = match owner {
             RunnerOwner::Pool(_) => {

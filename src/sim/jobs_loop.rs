@@ -97,8 +97,8 @@ impl World {
         if is_ours { None } else { Some(labels) }
     }
 
-    /// GARM looks a job up by its webhook's id. Those of scale sets have none, so that the first of
-    /// them is locked in place of each other, and those others are served again at every tick
+    /// GARM looks up a job by its webhook's id. Jobs of scale sets have none, so GARM locks the
+    /// first of them in place of each of the others, and serves those others again at every tick
     /// (measured).
     fn lock_job(&mut self, id: i64, by: Option<EntityRowKey>) {
         let now = self.now;

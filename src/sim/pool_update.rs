@@ -108,7 +108,7 @@ pub(crate) fn set<T: PartialEq>(field: &mut T, value: Option<T>) -> bool {
     }
 }
 
-/// The same for a text, of which an empty one changes nothing.
+/// The same for a text; an empty text changes nothing.
 pub(crate) fn set_text(field: &mut String, value: &str) -> bool {
     set(field, Some(value.to_owned()).filter(|text| !text.is_empty()))
 }

@@ -22,7 +22,7 @@ pub(crate) struct ScaleSetRow {
     pub(crate) disable_update: bool,
     pub(crate) state: String,
     pub(crate) extended_state: String,
-    /// Not checked by GARM; a set with an unknown one never has a runner.
+    /// GARM does not check it; a scale set with an unknown provider never has a runner.
     pub(crate) provider: String,
     pub(crate) max_runners: u64,
     pub(crate) min_idle: u64,
@@ -87,8 +87,8 @@ impl World {
         }
     }
 
-    /// The pool's id that the provider is given for a runner, and the `extra_specs`. A scale set has
-    /// no such id; GARM makes one of its name and its entity.
+    /// The pool id that the provider is given for a runner, and the `extra_specs`. A scale set has
+    /// no such id; GARM builds one from its name and its entity's id.
     pub(super) fn provider_pool_of(&self, instance: InstanceRowKey) -> (String, Option<String>) {
         match self.instances.get(&instance).map(|row| row.owner) {
             Some(RunnerOwner::Pool(key)) => match self.pools.get(&key) {

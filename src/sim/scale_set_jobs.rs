@@ -9,8 +9,8 @@ use super::seed::GITHUB_URL;
 use super::world::World;
 
 impl World {
-    /// Tells GARM that a job was queued, started or has ended: in messages for a scale set's, in
-    /// webhooks for all others.
+    /// Tells GARM that a job was queued, has started or has ended: by a message for a scale set's
+    /// job, by a webhook for any other.
     pub(super) fn announce(&mut self, job: i64, action: &'static str) {
         let is_of_scale_set =
             self.github.jobs.get(&job).is_some_and(|work| work.scale_set.is_some());
@@ -48,8 +48,8 @@ impl World {
         self.write_desired(key, assigned);
     }
 
-    /// Unlike a webhook's, the row has the scale set's job id only, and always the runner group.
-    /// GARM takes any order of statuses.
+    /// Unlike the row that a webhook writes, this one has only the scale set's job id, and always
+    /// the runner group. GARM accepts any order of statuses.
     fn record_set_job(&mut self, key: ScaleSetRowKey, event: &JobEvent) {
         let Some(work) = self.github.jobs.get(&event.job).cloned() else {
             return;
@@ -120,7 +120,7 @@ impl World {
         }
     }
 
-    /// `terminated` and `pending_delete` in one write, unlike a pool's runner.
+    /// Sets `terminated` and `pending_delete` in one write, unlike for a pool's runner.
     fn set_runner_done(&mut self, event: &JobEvent) {
         let now = self.now;
         let key = event.runner.as_ref().and_then(|runner| self.instance_named(&runner.1));

@@ -1,6 +1,7 @@
 //! GitHub's service for scale sets: which jobs are theirs, and the messages that tell GARM about
 //! them. A job goes from available to assigned (once GARM has acquired it), started and completed;
-//! each step is told in a message with the number of jobs that are assigned, running ones included.
+//! each step is reported in a message with the number of jobs that are assigned, running ones
+//! included.
 
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
@@ -13,8 +14,8 @@ use super::row_key::{EntityRowKey, ScaleSetRowKey};
 use super::scale_set::ScaleSetRow;
 use super::world::{Due, World};
 
-/// How long a poll of GARM waits for a message. Until it ends GitHub keeps to the capacity that GARM
-/// gave at its start.
+/// How long a poll of GARM waits for a message. Until it ends, GitHub uses the capacity that GARM
+/// gave when it began.
 const POLL: Duration = Duration::from_secs(50);
 
 /// The most events in one message.
@@ -26,7 +27,7 @@ pub(crate) struct GitHubScaleSet {
     pub(crate) name: String,
     pub(crate) group: String,
     pub(crate) scope: EntityRowKey,
-    /// The name, and the other labels.
+    /// The name, then the other labels.
     pub(crate) labels: Vec<String>,
     lower: HashSet<String>,
     /// GARM's row of it.
@@ -34,7 +35,7 @@ pub(crate) struct GitHubScaleSet {
     /// GARM's poll, while it has a session.
     poll: Option<Poll>,
     polls_made: u64,
-    /// What happened to jobs and is in no message yet, with the time.
+    /// The changes of jobs that no message has reported yet, with their times.
     events: VecDeque<(Timestamp, JobEvent)>,
     /// When the next message is scheduled.
     message_at: Option<Timestamp>,
@@ -56,18 +57,18 @@ pub(crate) struct ScaleSetJob {
     pub(crate) step: JobStep,
 }
 
-/// How far a job of a scale set is.
+/// The state of a scale set's job at GitHub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum JobStep {
-    /// GARM has not heard of it.
+    /// GARM has not been told of it.
     Available,
-    /// GARM has been told, and has not acquired it yet.
+    /// GARM has been told of it, and has not acquired it yet.
     Offered,
     /// It waits for a runner of the scale set, or has one.
     Assigned,
 }
 
-/// What a message tells about a job, as it was then.
+/// What a message reports about a job, as of the time of the change.
 #[derive(Debug, Clone)]
 pub(crate) struct JobEvent {
     pub(crate) kind: JobEventKind,
@@ -84,7 +85,7 @@ pub(crate) enum JobEventKind {
     Available,
     Assigned,
     Started,
-    /// Also of a job that was cancelled in the queue, then without a runner.
+    /// Also reported for a job that was cancelled in the queue, then without a runner.
     Completed,
 }
 
@@ -116,7 +117,7 @@ impl World {
         self.claim_waiting_jobs();
     }
 
-    /// Gives the scale set at GitHub its row's name and runner group.
+    /// Gives the scale set at GitHub the name and the runner group of its row.
     pub(super) fn rename_at_github(&mut self, key: ScaleSetRowKey) {
         if let Some(set) = self.scale_sets.get(&key)
             && let Some(twin) = self.github.scale_sets.get_mut(&set.github_id)
@@ -130,7 +131,8 @@ impl World {
         }
     }
 
-    /// Its queued jobs go to other scale sets that fit, or to any runner that does.
+    /// Removes a scale set. Its queued jobs go to other scale sets that fit, or to any other runner
+    /// that fits.
     pub(super) fn remove_from_github(&mut self, scale_set: u64) {
         self.github.scale_sets.remove(&scale_set);
         for job in &self.github.queued {
@@ -175,7 +177,7 @@ impl World {
         self.look_for_message(scale_set);
     }
 
-    /// A job of a scale set has started or ended.
+    /// Reports that a job of a scale set has started or ended.
     pub(super) fn tell_scale_set(&mut self, job: i64, kind: JobEventKind) {
         let Some(work) = self.github.jobs.get(&job) else {
             return;
@@ -234,12 +236,12 @@ impl World {
         })
     }
 
-    /// GARM's session of a scale set begins.
+    /// Begins GARM's session of a scale set.
     pub(super) fn open_session(&mut self, scale_set: u64, capacity: u64) {
         self.poll(scale_set, capacity);
     }
 
-    /// GARM's session of a scale set ends. What happens until the next is told then.
+    /// Ends GARM's session of a scale set. The next session reports what happens until then.
     pub(super) fn close_session(&mut self, scale_set: u64) {
         if let Some(set) = self.github.scale_sets.get_mut(&scale_set) {
             set.poll = None;
@@ -261,7 +263,7 @@ impl World {
         self.look_for_message(scale_set);
     }
 
-    /// A poll has ended without a message, and GARM polls again.
+    /// Ends a poll that brought no message; GARM then polls again.
     pub(super) fn poll_ends(&mut self, scale_set: u64, number: u64) {
         let set = self.github.scale_sets.get(&scale_set);
         if let Some(set) = set.filter(|set| set.poll.is_some_and(|poll| poll.number == number)) {
@@ -344,7 +346,8 @@ impl World {
         }
     }
 
-    /// A message reaches GARM, late, twice or never. GitHub does not repeat what was lost.
+    /// Delivers a message to GARM: at once, late, twice or never. GitHub does not repeat lost
+    /// messages.
     fn deliver_message(&mut self, row: ScaleSetRowKey, message: JobMessage) {
         let knobs = &self.config.knobs;
         let (loss, twice, late) =

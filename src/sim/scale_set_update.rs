@@ -60,7 +60,7 @@ impl NewScaleSet {
         })
     }
 
-    /// GARM's check of its own fields, which names no reason: 500.
+    /// GARM's check of its own fields. The error gives no reason: 500.
     pub(crate) fn check(&self) -> Result<(), ApiRefusal> {
         let missing = [&self.provider, &self.flavor, &self.image];
         let is_bad = missing.iter().any(|text| text.is_empty())
@@ -133,12 +133,12 @@ impl ScaleSetUpdate {
         Ok(())
     }
 
-    /// The new name, if it is another one.
+    /// The new name, if it differs.
     pub(crate) fn name_besides(&self, name: &str) -> Option<&str> {
         Some(self.name.as_str()).filter(|new| !new.is_empty() && *new != name)
     }
 
-    /// The new runner group, if it is another one.
+    /// The new runner group, if it differs.
     pub(crate) fn group_besides(&self, group: &str) -> Option<&str> {
         Some(self.group.as_str()).filter(|new| !new.is_empty() && *new != group)
     }

@@ -6,9 +6,9 @@ use super::scale_set::ScaleSetRow;
 use super::world::World;
 
 impl World {
-    /// Only [`Depth::One`] and [`Depth::Write`] name the template and the proxy. Neither an entity's
-    /// own list ([`Depth::Inner`]) nor the events of GARM's worker ([`Depth::Event`]) have an
-    /// endpoint, and the latter have no tags. All but lists have instances; `status_messages` is
+    /// Only [`Depth::One`] and [`Depth::Write`] name the template and the proxy. Neither an
+    /// entity's own list ([`Depth::Inner`]) nor the events of GARM's worker ([`Depth::Event`]) have
+    /// an endpoint, and the latter have no tags. All but lists have instances; `status_messages` is
     /// always null.
     pub(super) fn show_scale_set(&self, set: &ScaleSetRow, depth: Depth) -> String {
         let is_whole = matches!(depth, Depth::One | Depth::Write);
@@ -69,7 +69,8 @@ impl World {
             .end()
     }
 
-    /// The event of a write through the API has the whole row, one of GARM's own worker less.
+    /// Emits an event. That of a write through the API has the whole row; that of a write by GARM's
+    /// own worker has less.
     pub(super) fn emit_scale_set(
         &mut self,
         operation: &'static str,

@@ -19,7 +19,7 @@ const SEEN_AFTER: Duration = Duration::from_micros(800);
 /// How long a session takes to restart.
 const RESTART: Duration = Duration::from_millis(100);
 
-/// How often the worker of a disabled scale set looks whether it may open a session.
+/// How often the worker of a disabled scale set checks whether it may open a session.
 const ENABLED_EVERY: Duration = Duration::from_secs(2);
 
 /// The longest pause between two attempts to delete a VM.
@@ -40,9 +40,9 @@ pub(crate) struct Worker {
     pub(crate) disabled_at: Option<jiff::Timestamp>,
 }
 
-/// A scale set in the memory of its worker. Each write's event brings the whole row, in its own time,
-/// and the worker does not compare ages: an older row that arrives last stays until the next write
-/// that changes something.
+/// A scale set in the memory of its worker. Each write's event brings the whole row, with its own
+/// delay, and the worker does not compare times: an older row that arrives last stays until the
+/// next write that changes something.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct SeenScaleSet {
     is_enabled: bool,
@@ -90,7 +90,7 @@ impl World {
         })
     }
 
-    /// The present row will reach the worker.
+    /// Sends the present row to the worker, which receives it after a short delay.
     pub(super) fn tell_worker(&mut self, key: ScaleSetRowKey) {
         let now = self.now;
         let Some(row) = self.row_now(key) else {
@@ -108,7 +108,8 @@ impl World {
         self.scheduler.add(now + delay, Due::WorkerSees(key, row));
     }
 
-    /// The worker takes a row over. A lower `max_runners` or a disabled scale set ends its session.
+    /// Replaces the row in the worker's memory. A lower `max_runners` or a disabled scale set ends
+    /// the session.
     pub(super) fn worker_sees(&mut self, key: ScaleSetRowKey, row: SeenScaleSet) {
         let Some(set) = self.scale_sets.get_mut(&key).filter(|set| set.worker.is_running) else {
             return;
@@ -144,8 +145,9 @@ impl World {
         self.scale_sets.get(&key).map_or(0, |set| set.worker.seen.max_runners)
     }
 
-    /// Writes what a message brought, in two writes: the message's number and the count. The rows of
-    /// both are on their way to the worker at once, and the older can arrive last.
+    /// Writes what a message brought, in two writes: the message's number, then the count. The
+    /// events of both are on their way to the worker at the same time, so the older one can arrive
+    /// last.
     pub(super) fn write_desired(&mut self, key: ScaleSetRowKey, desired: u64) {
         let Some(older) = self.row_now(key) else {
             return;
@@ -179,7 +181,7 @@ impl World {
         }
     }
 
-    /// Every 5 s.
+    /// Compares the rows with the target, every 5 s, and adds or removes runners.
     pub(super) fn worker_compares(&mut self, key: ScaleSetRowKey) {
         let Some(set) = self.scale_sets.get(&key) else {
             return;
@@ -189,7 +191,7 @@ impl World {
         let target = seen.target();
         if rows < target && seen.is_enabled {
             for _ in rows..target {
-                // GARM goes on after a failure, and tries again at the next comparison.
+                // GARM ignores a failure, and tries again at the next comparison.
                 self.add_set_runner(key).ok();
             }
         } else if rows > target {
@@ -223,7 +225,7 @@ impl World {
             made_for: None,
             job: None,
             group: set.group,
-            // GARM does not copy the scale set's.
+            // GARM does not copy the scale set's generation.
             generation: 0,
             is_locked: false,
         });
@@ -243,8 +245,8 @@ impl World {
         Ok(id)
     }
 
-    /// In random order; those in deletion count as removed. GitHub is asked about each, and refuses
-    /// busy ones.
+    /// Removes runners in random order; those in deletion count as removed. GitHub is asked about
+    /// each, and refuses busy ones.
     fn remove_set_runners(&mut self, key: ScaleSetRowKey, surplus: u64) {
         let mut rows: Vec<_> = match self.scale_sets.get(&key) {
             Some(set) => set.instances.iter().copied().collect(),
@@ -305,8 +307,8 @@ impl World {
         }
     }
 
-    /// Every 5 minutes: runners that never reported and are offline at GitHub, and rows whose runner
-    /// GitHub no longer knows, as after a lost message.
+    /// Removes, every 5 minutes, runners that never reported and are offline at GitHub, and rows
+    /// whose runner GitHub no longer has, as after a lost message.
     pub(super) fn consolidate_scale_sets(&mut self, entity: EntityRowKey) {
         if self.call_github().is_err() {
             return;
@@ -346,7 +348,7 @@ impl World {
         })
     }
 
-    /// A DELETE while the worker still ends its session crashes GARM after the row is gone.
+    /// A DELETE while the worker is still ending its session crashes GARM after the row is deleted.
     pub(super) fn crash_if_worker_is_busy(&mut self, key: ScaleSetRowKey) {
         let disabled_at = self.scale_sets.get(&key).and_then(|set| set.worker.disabled_at);
         let is_busy = disabled_at

@@ -30,7 +30,7 @@ impl World {
         if self.config.variant.version == GarmVersion::V0_1_8 {
             return Err(ApiRefusal::NoRoute);
         }
-        // Any number of 32 bits is an id.
+        // Any 32-bit number is a valid id.
         let id = |text: &str| {
             text.parse::<u32>()
                 .map(|id| ScaleSetRowKey(u64::from(id)))
@@ -87,8 +87,8 @@ impl World {
     }
 
     /// `POST /organizations/ID/scalesets` and the like. GARM creates the scale set at GitHub before
-    /// it checks the fields, and deletes it there if they are invalid. It never checks the provider,
-    /// the architecture or the labels.
+    /// it checks the fields, and deletes it there if they are invalid. It never checks the
+    /// provider, the architecture or the labels.
     fn create_scale_set(
         &mut self,
         kind: EntityType,
@@ -136,7 +136,7 @@ impl World {
         Ok(ApiReply::json(self.show_scale_set(set, Depth::Write)))
     }
 
-    /// The row, its twin at GitHub and its worker, with the event.
+    /// Inserts the row, the scale set at GitHub and the worker, and emits the event.
     pub(super) fn insert_scale_set(
         &mut self,
         entity: EntityRowKey,
@@ -185,7 +185,7 @@ impl World {
     }
 
     /// `PUT /scalesets/ID`: a partial update. Unknown and immutable fields, among them the labels
-    /// and the provider, are ignored with a 200. Name and runner group are GitHub's.
+    /// and the provider, are ignored with a 200. GitHub checks a new name or runner group.
     fn update_scale_set(
         &mut self,
         key: ScaleSetRowKey,
@@ -219,7 +219,8 @@ impl World {
         Ok(ApiReply::json(self.show_scale_set(set, Depth::Write)))
     }
 
-    /// What GARM asks GitHub during a PUT: only another group, name or `disable_update`.
+    /// GitHub's checks during a PUT, for a new name or runner group. GARM also sends a changed
+    /// `disable_update`, which is not simulated.
     fn check_at_github(
         &mut self,
         (key, entity): (ScaleSetRowKey, EntityRowKey),
@@ -245,8 +246,8 @@ impl World {
         Ok(())
     }
 
-    /// `DELETE /scalesets/ID`: 200 even for an absent one. GARM also returns 200, and keeps its row,
-    /// if GitHub refuses, since it takes every failure for "not found".
+    /// `DELETE /scalesets/ID`: 200 even for an absent one. GARM also returns 200, and keeps its
+    /// row, if GitHub refuses, since it takes every failure for "not found".
     fn delete_scale_set(&mut self, key: ScaleSetRowKey) -> Result<ApiReply, ApiRefusal> {
         let Some(set) = self.scale_sets.get(&key) else {
             return Ok(ApiReply::done());
@@ -281,7 +282,7 @@ impl World {
         )))
     }
 
-    /// GARM's error where GitHub has a scale set of this name.
+    /// GARM's error if GitHub already has a scale set of this name.
     fn taken_at_github(&self, entity: EntityRowKey, name: &str) -> String {
         let owner = self.entities.get(&entity).map(EntityRow::full_name).unwrap_or_default();
         format!(

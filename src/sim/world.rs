@@ -65,9 +65,9 @@ pub struct World {
     pub(super) log: Vec<LogEntry>,
     pub(super) stream: EventBuffer,
     pub(super) requests: Vec<Exchange>,
-    /// How often GARM has crashed.
+    /// How many times GARM has crashed.
     pub(super) crashes: u64,
-    /// When GARM is back after its last crash.
+    /// When GARM is available again after its last crash.
     pub(super) back_at: Timestamp,
     /// Simulated faults of requests and events.
     pub faults: Faults,
