@@ -111,11 +111,13 @@ impl Faults {
 const AWAY: Duration = Duration::from_secs(3);
 
 impl World {
-    /// GARM crashes: the response to the present request is lost, every event stream breaks, and
-    /// requests are refused for 3 seconds.
-    pub(super) fn crash(&mut self) {
+    /// GARM crashes and is started again: the response to the present request is lost, every event
+    /// stream breaks, requests are refused for 3 seconds, and the workers of scale sets begin anew.
+    /// Not simulated: the loops of pools go on meanwhile.
+    pub fn crash(&mut self) {
         self.crashes += 1;
         self.back_at = self.now + AWAY;
+        self.stop_workers();
         self.note(LogEvent::Crashed);
     }
 

@@ -72,13 +72,29 @@ impl World {
         let Some(set) = self.scale_sets.get_mut(&key) else {
             return;
         };
-        if !self.config.providers.contains(&set.provider) {
+        if set.worker.is_running || !self.config.providers.contains(&set.provider) {
             return;
         }
         set.worker.is_running = true;
         set.worker.seen = row;
         self.scheduler.add(self.now + TICK, Due::WorkerCompares(key));
         self.start_session(key);
+    }
+
+    /// Ends all workers with their sessions. Each is started again after its last comparison is due,
+    /// so that none compares twice.
+    pub(super) fn stop_workers(&mut self) {
+        let keys: Vec<_> = self.scale_sets.keys().copied().collect();
+        for key in keys {
+            let Some(set) = self.scale_sets.get_mut(&key) else {
+                continue;
+            };
+            set.worker = Worker::default();
+            let github_id = set.github_id;
+            self.close_session(github_id);
+            let delay = TICK + self.rng.garm.up_to(TICK);
+            self.scheduler.add(self.now + delay, Due::WorkerStarts(key));
+        }
     }
 
     fn row_now(&self, key: ScaleSetRowKey) -> Option<SeenScaleSet> {
@@ -183,7 +199,7 @@ impl World {
 
     /// Compares the rows with the target, every 5 s, and adds or removes runners.
     pub(super) fn worker_compares(&mut self, key: ScaleSetRowKey) {
-        let Some(set) = self.scale_sets.get(&key) else {
+        let Some(set) = self.scale_sets.get(&key).filter(|set| set.worker.is_running) else {
             return;
         };
         self.scheduler.add(self.now + TICK, Due::WorkerCompares(key));

@@ -275,3 +275,20 @@ async fn a_crashed_garm_refuses_requests_for_three_seconds() {
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     assert_eq!(memory.client().pools().await.unwrap(), []);
 }
+
+#[test]
+fn jobs_survive_a_crash_of_garm() {
+    let mut asked = Asked::new();
+    let set = set(&mut asked, "linux", &json!({ "max_runners": 3 }));
+    asked.wait(10);
+    asked.queue(6, "linux", 30);
+    asked.seconds_until(|it| started(it) == 3);
+    asked.0.crash();
+    asked.wait(20);
+    asked.0.crash();
+    let all = asked.seconds_until(|it| started(it) == 6);
+    assert!((20..=90).contains(&all), "{all}");
+    asked.seconds_until(|it| it.states(&set).is_empty());
+    assert_eq!((desired(&mut asked, &set), asked.get("/jobs")), (0, json!([])));
+    assert!(asked.0.killed_jobs().is_empty());
+}
