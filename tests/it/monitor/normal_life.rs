@@ -15,7 +15,9 @@ use runnerctl::garm::GarmClient;
 use runnerctl::host::clock::Clock;
 use runnerctl::monitor::{IsolationAuditor, IsolationFinding};
 use runnerctl::reconcile::read_fleet::{FleetRequest, read_fleet};
-use runnerctl::scaling::{FleetIndex, RowChange, ScalePolicies};
+use runnerctl::scaling::{
+    EvaluationClock, FleetIndex, RowChange, RunnerClass, ScalePolicies, classify,
+};
 use runnerctl::sim::in_memory::InMemoryWorld;
 use runnerctl::sim::{JobBatch, Knobs, SimConfig, World};
 
@@ -156,6 +158,7 @@ impl Bench {
         if self.dice.one_in(30) {
             self.remove_some_runner().await;
         }
+        self.remove_failed_runners().await;
         if self.dice.one_in(300) {
             let webhooks = !self.memory.with(|it| it.knobs().webhooks);
             self.memory.with(|it| it.knobs_mut().webhooks = webhooks);
@@ -175,7 +178,20 @@ impl Bench {
         }
     }
 
-    /// Removes failed and idle runners like a scaler. GARM refuses to remove busy ones.
+    /// Removes failed runners as the scaler does. GARM counts them as idle and does not replace
+    /// them, so that otherwise their pool would rightly be found to be below its minimum.
+    async fn remove_failed_runners(&mut self) {
+        let runners = self.client.runners().await.unwrap();
+        let mut clock = EvaluationClock::new(self.memory.with(|it| it.now()));
+        for runner in runners {
+            if classify(&runner, Duration::from_mins(10), &mut clock) == RunnerClass::Failed {
+                // GARM refuses it while a create is in progress; the next step tries again.
+                self.client.delete_runner(&runner.name).await.ok();
+            }
+        }
+    }
+
+    /// Tries to remove a runner. GARM refuses to remove busy ones.
     async fn remove_some_runner(&mut self) {
         let runners = self.client.runners().await.unwrap();
         let Some(n) = u64::try_from(runners.len()).ok().filter(|it| *it > 0) else { return };
