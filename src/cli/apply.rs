@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::domain::name::{PoolId, PoolName, RunnerName};
-use crate::domain::owners::{NameResolution, Owners};
+use crate::domain::owners::{AdoptedSets, NameResolution, Owners};
 use crate::event::StepOutcome;
 use crate::host::audit_destination::AuditDestination;
 use crate::host::signals::{Signal, Signals};
@@ -113,7 +113,8 @@ fn show(survey: &PreparedPlan, cx: Context<'_>) -> Result<(), Failure> {
 /// changes, since their runners may be outdated afterwards.
 fn rotated(survey: &PreparedPlan, targets: &[PoolName]) -> Vec<PoolName> {
     let is_meant = |pool: &PoolName| targets.is_empty() || targets.contains(pool);
-    let owners = Owners::new(&survey.fleet.pools, &survey.desired.fleet);
+    let sets = AdoptedSets::of(survey.desired.pools.iter().map(|pool| &pool.settings));
+    let owners = Owners::with_adopted(&survey.fleet.pools, &survey.desired.fleet, &sets);
     let runners = |id: &PoolId| survey.fleet.runners_of(id).count();
     let is_old = |name: &PoolName| match owners.of(name).map(|owners| owners.holder(runners)) {
         Some(NameResolution::Pool { pool, .. }) => {

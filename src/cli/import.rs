@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use crate::config::{self, DeclaredPool, FleetFile, Manifest, Severity, SourceFile};
 use crate::domain::entity::{EntityKey, EntityKind};
 use crate::domain::fleet::Fleet;
-use crate::domain::name::PoolId;
+use crate::domain::name::{PoolId, PoolKind};
+use crate::domain::owners::AdoptedSets;
 use crate::domain::text::{self, LISTED_MAX, code};
 use crate::garm::{GarmClient, UnknownPoolData};
 use crate::host::clock::Clock;
@@ -36,10 +37,13 @@ pub async fn run(cx: Context<'_>) -> Result<Exit, Failure> {
     stop_at(&errors.cloned().collect::<Vec<_>>(), cx)?;
     let (settings, base) = parts(&probed)?;
     let client = connect(settings, places.base(), cx)?;
-    let fleet = reading(&client.address(), read(&client), cx).await?;
+    let mut fleet = reading(&client.address(), read(&client), cx).await?;
     log_fleet(&fleet);
     let beyond = UndeclarableSettings::read(&client, &fleet).await?;
-    let mut taken = declared_names(&source, &places);
+    let declared = declared_pools(&source, &places);
+    let adopted = AdoptedSets::of(declared.iter().map(|pool| &pool.settings));
+    fleet.pools.retain(|pool| adopted.name(&pool.id).is_none());
+    let mut taken: BTreeSet<String> = declared.iter().map(|pool| pool.name.to_string()).collect();
     taken.extend(owned_names(&fleet, settings));
     let drafts = drafts(&fleet, &taken, base);
     let checked = checked(&drafts, &source);
@@ -99,7 +103,8 @@ struct UndeclarableSettings {
 impl UndeclarableSettings {
     async fn read(client: &GarmClient, fleet: &Fleet) -> Result<Self, Failure> {
         let unowned = fleet.pools.iter().filter(|pool| pool.spec.labels.marks().is_empty());
-        let bare = unowned.filter(|pool| pool.spec.extra_specs.is_empty());
+        let bare = unowned
+            .filter(|pool| pool.spec.extra_specs.is_empty() && pool.kind() == PoolKind::Pool);
         let entities: BTreeSet<&EntityKey> = bare.map(|pool| &pool.entity).collect();
         let mut without_map = Vec::new();
         for entity in entities {
@@ -136,15 +141,11 @@ impl UndeclarableSettings {
     }
 }
 
-/// Names that the pool files already use. Without pool files, or with invalid ones, none are known;
-/// the next `plan` reports a duplicate name.
-fn declared_names(fleet: &SourceFile, places: &FilePaths) -> BTreeSet<String> {
+/// The pools in the files. Without pool files, or with invalid ones, none are known; the next `plan`
+/// reports a duplicate name.
+fn declared_pools(fleet: &SourceFile, places: &FilePaths) -> Vec<DeclaredPool> {
     let pools = files::read_pools(std::slice::from_ref(&places.pools));
-    config::load(Some(fleet), &pools.sources)
-        .pools
-        .iter()
-        .map(|pool| pool.name.to_string())
-        .collect()
+    config::load(Some(fleet), &pools.sources).pools
 }
 
 /// Names in the marks of this fleet's pools in GARM.

@@ -8,6 +8,7 @@ use crate::config::{
 };
 use crate::domain::entity::{Entity, EntityRef};
 use crate::domain::fleet::Template;
+use crate::domain::name::PoolKind;
 use crate::domain::text::{self, list, quote};
 use crate::reconcile::read_fleet::names::{GarmNames, NamesRequest};
 use crate::render::words::nearest;
@@ -21,6 +22,7 @@ pub fn request(manifest: &Manifest) -> NamesRequest {
         templates: manifest.names_template(),
         proxies: manifest.names_proxy(),
         endpoints: has_credentials,
+        scale_sets: manifest.pools.iter().any(|pool| pool.kind == PoolKind::ScaleSet),
     }
 }
 
@@ -33,8 +35,13 @@ pub fn problems(manifest: &Manifest, known: &GarmNames) -> Vec<Problem> {
     let mut seen = BTreeSet::new();
     let mut problems = Vec::new();
     for pool in &manifest.pools {
-        let found: [FieldFinding; 4] =
-            [provider(pool, known), entity(pool, known), template(pool, known), proxy(pool, known)];
+        let found: [FieldFinding; 5] = [
+            provider(pool, known),
+            entity(pool, known),
+            template(pool, known),
+            proxy(pool, known),
+            scale_set(pool, known),
+        ];
         for (field, finding) in found.into_iter().flatten() {
             let problem = manifest.problem(&pool.name, field, finding);
             if seen.insert((problem.place.clone(), problem.code)) {
@@ -105,6 +112,29 @@ fn forge<'k>(pool: &DeclaredPool, known: &'k GarmNames) -> &'k str {
     let found =
         pool.entity.as_ref().and_then(|wanted| known.entities.iter().find(|to| to.is(wanted)));
     found.map_or("", |entity| &entity.forge)
+}
+
+/// A scale set where GARM or the forge has none.
+fn scale_set(pool: &DeclaredPool, known: &GarmNames) -> FieldFinding {
+    if pool.kind == PoolKind::Pool {
+        return None;
+    }
+    let forge = forge(pool, known);
+    let (message, help) = if known.has_scale_sets == Some(false) {
+        (
+            "this GARM has no scale sets".to_owned(),
+            "upgrade GARM to 0.2.0 or later, or remove `kind`",
+        )
+    } else if !matches!(forge, "" | "github") {
+        (
+            format!("{} has no scale sets, only GitHub has", quote(forge)),
+            "remove `kind` to declare a pool",
+        )
+    } else {
+        return None;
+    };
+    let (code, severity) = (Code::NoScaleSets, Severity::Error);
+    Some(("kind", FieldProblem { code, severity, message, help: Some(help.to_owned()) }))
 }
 
 fn proxy(pool: &DeclaredPool, known: &GarmNames) -> FieldFinding {
@@ -214,6 +244,7 @@ mod tests {
             templates: vec![template(1, "plain", "linux"), template(2, "panes", "windows")],
             proxies: vec![Proxy { id: 1, name: "Squid".into() }],
             endpoints: vec!["github.com".into(), "ghes".into()],
+            has_scale_sets: Some(true),
         }
     }
 

@@ -11,7 +11,7 @@ use tracing::trace;
 use crate::config::{DeclaredPool, FleetFile};
 use crate::domain::entity::{EntityKey, PoolManager};
 use crate::domain::fleet::Fleet;
-use crate::domain::name::{FleetName, PoolName};
+use crate::domain::name::{FleetName, PoolKind, PoolName};
 use crate::domain::text::code;
 use crate::garm::GarmClient;
 use crate::host::clock::Clock;
@@ -168,6 +168,8 @@ async fn look(watch: &StatusRun<'_>) -> Result<(FleetStatus, Option<String>), Fa
     let delays = declared
         .iter()
         .filter(|pool| pool.scale.autoscale && pool.may_be_enabled())
+        // GARM's backoff is for webhooks; a scale set has no use for it.
+        .filter(|pool| pool.kind == PoolKind::Pool)
         .map(|pool| pool.scale.scale_up_delay);
     Ok((status, impatience(fleet.controller.backoff, delays).map(|text| hint(&text))))
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::declared::DeclaredPool;
 use super::diagnostic_code::Code;
 use super::diagnostics::{Diagnostic, Diagnostics, FileSpan};
+use crate::domain::name::PoolKind;
 use crate::domain::text;
 
 /// A declared pool and the location of its name.
@@ -19,6 +20,10 @@ pub(super) fn equal_labels(pools: &[LocatedPool<'_>], diagnostics: &mut Diagnost
     for placed in pools {
         let labels: Vec<&str> = placed.pool.labels.keys().collect();
         let entity = placed.pool.entity.as_ref().map(|entity| entity.to_string().to_lowercase());
+        // Jobs request a scale set by its name, and one beside a pool is how a pool is moved.
+        if placed.pool.kind == PoolKind::ScaleSet {
+            continue;
+        }
         let key = format!("{entity:?} {labels:?}");
         let Some(first) = seen.get(&key) else {
             seen.insert(key, placed);
@@ -31,6 +36,29 @@ pub(super) fn equal_labels(pools: &[LocatedPool<'_>], diagnostics: &mut Diagnost
         let diagnostic = Diagnostic::warning(Code::EqualLabels, placed.at, message)
             .context(first.at, "has the same labels")
             .help("give one of them a label of its own that jobs can request");
+        diagnostics.report(diagnostic);
+    }
+}
+
+/// Reports scale sets of one entity and runner group with the same name, which GitHub refuses.
+pub(super) fn equal_set_names(pools: &[LocatedPool<'_>], diagnostics: &mut Diagnostics) {
+    let mut seen: HashMap<(String, &str, &str), &LocatedPool<'_>> = HashMap::new();
+    for placed in pools {
+        let Some(name) = placed.pool.requested_as() else { continue };
+        let entity = placed.pool.entity.as_ref().map(|entity| entity.to_string().to_lowercase());
+        let group = placed.pool.runner_group.as_deref().unwrap_or_default();
+        let Some(first) = seen.insert((entity.unwrap_or_default(), group, name), placed) else {
+            continue;
+        };
+        let message = format!(
+            "pools `{}` and `{}` are scale sets with the same name, `{}`: GitHub accepts only one",
+            first.pool.name,
+            placed.pool.name,
+            text::quote(name)
+        );
+        let diagnostic = Diagnostic::error(Code::ScaleSetName, placed.at, message)
+            .context(first.at, "has the same name")
+            .help("give one of them another `scale_set_name`");
         diagnostics.report(diagnostic);
     }
 }

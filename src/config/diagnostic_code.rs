@@ -167,6 +167,10 @@ codes! {
     NoRunnerGroups = "RC0517",
     /// GARM creates no runners for this operating system or architecture: `plan` blocks the pool.
     NoSuchRunners = "RC0518",
+    /// The field has no effect on a scale set, because GitHub assigns its jobs.
+    NotForScaleSets = "RC0519",
+    /// A pool that is no scale set has a `scale_set_name`, or two scale sets have the same name.
+    ScaleSetName = "RC0520",
     /// The file contains the secret itself.
     LiteralSecret = "RC0601",
     /// The reference to a secret is incomplete.
@@ -187,6 +191,8 @@ codes! {
     UnfitTemplate = "RC0706",
     /// GARM has no proxy of this name.
     UnknownProxy = "RC0707",
+    /// GARM or the forge has no scale sets.
+    NoScaleSets = "RC0708",
     /// The policy does not allow the pool's provider.
     ForbiddenProvider = "RC0801",
     /// The policy does not allow the pool's instance type.

@@ -269,6 +269,7 @@ fn together(placed: &[LocatedPool<'_>], defaults: &Defaults, diagnostics: &mut D
     checks::one_adopter(placed, diagnostics);
     if let Defaults::Known(_) = defaults {
         checks::equal_labels(placed, diagnostics);
+        checks::equal_set_names(placed, diagnostics);
         for diagnostic in checks::needed(placed, Diagnostic::warning) {
             diagnostics.report(diagnostic);
         }

@@ -16,6 +16,10 @@ use crate::domain::label::Labels;
 use crate::domain::name::{PoolKind, PoolName};
 use crate::domain::text::quote;
 
+/// The fields that decide when GARM's own pools start runners and which of them does.
+const OF_POOLS_ONLY: [&str; 5] =
+    ["priority", "scale_up_threshold", "scale_up_delay", "scale_up_target", "max_queue_wait"];
+
 /// The defaults of the fleet file.
 #[derive(Debug, Clone)]
 pub(super) enum Defaults {
@@ -52,6 +56,7 @@ impl<'m> Merger<'m> {
         self.at_most_max(&merged, "min_idle_runners", Code::MinIdleOverMax);
         let pool = merged.pool()?;
         self.labels(&pool, own.key_at("labels").unwrap_or(at));
+        self.kind(&pool, own);
         self.group(&pool, &merged);
         self.runners_exist(&merged);
         self.prefix_is_a_name(&pool, &merged);
@@ -60,6 +65,7 @@ impl<'m> Merger<'m> {
 
     fn labels(&mut self, pool: &DeclaredPool, at: FileSpan) {
         let diagnostic = match pool.labels.len() {
+            0 if pool.kind == PoolKind::ScaleSet => return,
             0 => Diagnostic::error(
                 Code::NoLabels,
                 at,
@@ -77,6 +83,26 @@ impl<'m> Merger<'m> {
             _ => return,
         };
         self.diagnostics.report(diagnostic);
+    }
+
+    /// Reports fields that mean nothing for this kind of pool, if the pool itself sets them: defaults
+    /// are for pools of all kinds.
+    fn kind(&mut self, pool: &DeclaredPool, own: &Mapping) {
+        if pool.kind == PoolKind::Pool {
+            let Some(item) = own.get("scale_set_name") else { return };
+            let message = "`scale_set_name` is set, but the pool is not a scale set";
+            let diagnostic = Diagnostic::error(Code::ScaleSetName, item.at, message)
+                .help("add `kind: scale_set`, or remove the line");
+            return self.diagnostics.report(diagnostic);
+        }
+        let listed = OF_POOLS_ONLY.iter().filter_map(|key| Some((key, own.get(key)?)));
+        for (key, item) in listed {
+            let message = format!("`{key}` has no effect on a scale set");
+            let diagnostic = Diagnostic::warning(Code::NotForScaleSets, item.at, message).help(
+                "GitHub assigns jobs to a scale set at once, up to `max_runners`: limit it with that, and remove the line",
+            );
+            self.diagnostics.report(diagnostic);
+        }
     }
 
     /// Reports a runner group that GARM ignores.
@@ -218,6 +244,13 @@ impl<'m> Merged<'m> {
         }
     }
 
+    fn kind(&self) -> PoolKind {
+        match self.word("kind").as_str() {
+            "scale_set" => PoolKind::ScaleSet,
+            _ => PoolKind::Pool,
+        }
+    }
+
     /// `None` leaves it as it is in GARM.
     fn enabled(&self) -> Option<bool> {
         match self.value("enabled") {
@@ -254,8 +287,8 @@ impl<'m> Merged<'m> {
             provider: self.text("provider"),
             image: self.text("image"),
             settings: PoolSettings {
-                kind: PoolKind::Pool,
-                scale_set_name: None,
+                kind: self.kind(),
+                scale_set_name: self.text("scale_set_name"),
                 instance_type: self.text("instance_type")?,
                 labels: self.labels(&name),
                 os_type: self.word("os_type"),
@@ -318,7 +351,9 @@ impl<'m> Merged<'m> {
         }
         match of(self.own) {
             Some(own) => own.iter().for_each(|label| labels.insert(label)),
-            None => labels.insert(name.as_str()),
+            None if self.kind() == PoolKind::Pool => labels.insert(name.as_str()),
+            // Jobs request a scale set by its name.
+            None => {}
         }
         labels
     }

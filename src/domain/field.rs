@@ -1,67 +1,8 @@
 //! The table of pool fields. It drives the decoder, the JSON Schema, the "did you mean" hints, the
 //! reference documentation, the diff and the audit records.
 
+pub use super::field_kind::{Absent, FieldKind};
 use super::stored_field::{self, StoredField, stored};
-
-/// The kind of value that a field takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FieldKind {
-    /// A pool name; see [`super::name::PoolName`].
-    Name,
-    /// A whole number between two bounds, inclusive.
-    Count {
-        min: u32,
-        max: u32,
-    },
-    /// A duration in the notation of [`super::duration`].
-    Duration {
-        /// The shortest allowed duration, in seconds.
-        min_s: u64,
-        /// Whether the duration must be in whole minutes.
-        whole_minutes: bool,
-    },
-    /// A duration, or the word `off`.
-    DurationOrOff,
-    /// Non-empty text of at most `max` characters, without control characters.
-    Text {
-        /// The largest length, in characters.
-        max: usize,
-    },
-    /// The same, or `""` for none.
-    TextOrNone {
-        /// The largest length, in characters.
-        max: usize,
-    },
-    /// A prefix of runner names, to which GARM appends a suffix; see [`PREFIX_MAX`].
-    Prefix,
-    /// An account such as `acme` (organization, enterprise).
-    Account,
-    /// A repository such as `acme/app`.
-    Repository,
-    Choice(&'static [&'static str]),
-    Flag,
-    FlagOrUnmanaged,
-    Labels,
-    /// A mapping with string keys and any YAML values.
-    Map,
-}
-
-/// What the absence of a field means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Absent {
-    /// An error already for `validate`.
-    Required,
-    /// A warning of `validate`, an error for `plan`.
-    NeededForPlan,
-    /// The field has this value, given as it would be written in a file, and is managed.
-    Default(&'static str),
-    /// The value is derived from other fields; the text says how.
-    Derived(&'static str),
-    /// The field is not managed: it stays as it is in GARM.
-    LeftAlone,
-    /// The feature is not used.
-    Nothing,
-}
 
 /// What changing a field means for an existing pool.
 #[derive(Debug, Clone, Copy)]
@@ -119,6 +60,7 @@ pub const GARM_ARCHITECTURES: &[&str] = &["amd64", "arm64", "arm"];
 
 const COUNT: FieldKind = FieldKind::Count { min: 0, max: RUNNERS_MAX };
 const TEXT: FieldKind = FieldKind::Text { max: TEXT_MAX };
+const TEXT_OF_LABEL: FieldKind = FieldKind::Text { max: LABEL_MAX };
 const TEXT_OR_NONE: FieldKind = FieldKind::TextOrNone { max: TEXT_MAX };
 const DURATION: FieldKind = FieldKind::Duration { min_s: 0, whole_minutes: false };
 
@@ -144,6 +86,20 @@ pub const FIELDS: &[Field] = &[
         Absent::Required,
         Mutability::Identity,
         "name of the pool, unique in the fleet",
+    )),
+    row(
+        "kind",
+        FieldKind::Choice(&["pool", "scale_set"]),
+        Absent::Default("pool"),
+        Mutability::Replace,
+        "`scale_set` for a runner scale set, to which GitHub assigns jobs by name; needs GARM 0.2 and GitHub",
+    ),
+    own(row(
+        "scale_set_name",
+        TEXT_OF_LABEL,
+        Absent::Derived("the pool's name"),
+        Mutability::Replace,
+        "name by which workflows request the scale set (`runs-on`), unique in its runner group",
     )),
     row(
         "min_runners",

@@ -12,6 +12,7 @@ pub mod desired;
 pub mod duration;
 pub mod entity;
 pub mod field;
+pub mod field_kind;
 pub mod fleet;
 pub mod glob;
 pub mod job;

@@ -12,8 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::desired::PoolSettings;
 use super::label::OwnerMark;
-use super::name::{FleetName, PoolId, PoolName};
+use super::name::{FleetName, PoolId, PoolKind, PoolName};
 use super::pool::Pool;
 
 /// The pools with one name of the fleet, each list oldest first.
@@ -70,6 +71,27 @@ pub fn age(pool: &Pool) -> (Timestamp, &PoolId) {
     (pool.created_at, &pool.id)
 }
 
+/// The names of the pools that adopt a scale set, by GARM's id of the scale set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AdoptedSets(BTreeMap<PoolId, PoolName>);
+
+impl AdoptedSets {
+    /// Those of these declared pools.
+    pub fn of<'p>(declared: impl IntoIterator<Item = &'p PoolSettings>) -> Self {
+        let adopts = |pool: &'p PoolSettings| {
+            let id = PoolId::new(pool.adopt.as_deref()?);
+            (id.kind() == PoolKind::ScaleSet && pool.kind == PoolKind::ScaleSet)
+                .then(|| (id, pool.name.clone()))
+        };
+        Self(declared.into_iter().filter_map(adopts).collect())
+    }
+
+    /// The name of the pool that adopts this scale set.
+    pub fn name(&self, id: &PoolId) -> Option<&PoolName> {
+        self.0.get(id)
+    }
+}
+
 impl<'a> Claims<'a> {
     /// What the name refers to. `runners` counts the runners of a pool; it is called only if
     /// several pools share the label.
@@ -108,8 +130,30 @@ impl<'a> Owners<'a> {
         owners
     }
 
+    /// The same, where `adopted` says which scale sets without a label a file adopts, and under which
+    /// name: GARM cannot give them one. A name that has a pool already adopts none.
+    pub fn with_adopted(
+        pools: impl IntoIterator<Item = &'a Pool>,
+        fleet: &FleetName,
+        adopted: &AdoptedSets,
+    ) -> Self {
+        let mut owners = Self::new(pools, fleet);
+        for (id, name) in &adopted.0 {
+            let is_it = |pool: &&Pool| pool.id == *id && pool.is_unmarked_scale_set();
+            let Some(at) = owners.unowned.iter().position(is_it) else { continue };
+            let claims = owners.named.entry(name.clone()).or_default();
+            if claims.owned.is_empty() && claims.retired.is_empty() && claims.conflicting.is_empty()
+            {
+                let pool = owners.unowned.remove(at);
+                let list = if pool.is_retired() { &mut claims.retired } else { &mut claims.owned };
+                list.push(pool);
+            }
+        }
+        owners
+    }
+
     fn add(&mut self, pool: &'a Pool, fleet: &str) {
-        let marks = pool.spec.labels.marks();
+        let marks = pool.marks();
         let foreign = marks.iter().map(OwnerMark::fleet).filter(|other| *other != fleet);
         self.others.extend(foreign.map(str::to_owned));
         let ours: Vec<&OwnerMark> = marks.iter().filter(|mark| mark.fleet() == fleet).collect();

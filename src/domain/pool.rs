@@ -126,6 +126,29 @@ impl Pool {
         self.detail = PoolDetail::Whole;
     }
 
+    /// The reserved labels that count. The labels of a scale set never change, so one of a fleet that
+    /// may have no runners counts as retired: no file declares that, and it is how a scale set is
+    /// drained.
+    pub fn marks(&self) -> Vec<OwnerMark> {
+        let mut marks = self.spec.labels.marks();
+        if self.kind() == PoolKind::ScaleSet && self.spec.max_runners == 0 {
+            for mark in &mut marks {
+                if let OwnerMark::Owned { fleet, pool } = mark {
+                    *mark = OwnerMark::Retired {
+                        fleet: std::mem::take(fleet),
+                        pool: std::mem::take(pool),
+                    };
+                }
+            }
+        }
+        marks
+    }
+
+    /// Whether it is a scale set without a reserved label, which only `adopt` can make a fleet's.
+    pub fn is_unmarked_scale_set(&self) -> bool {
+        self.kind() == PoolKind::ScaleSet && self.spec.labels.marks().is_empty()
+    }
+
     /// Whether the pool has exactly this mark.
     pub fn bears(&self, mark: &OwnerMark) -> bool {
         self.spec.labels.contains(&mark.to_string())
@@ -146,14 +169,15 @@ impl Pool {
         self.spec.labels.marks().iter().any(|mark| mark.fleet() == fleet.as_str())
     }
 
-    /// Whether a replace has retired the pool.
+    /// Whether a replace has retired the pool, or has begun to drain the scale set.
     pub fn is_retired(&self) -> bool {
-        self.spec.labels.marks().iter().any(|mark| matches!(mark, OwnerMark::Retired { .. }))
+        self.kind() == PoolKind::ScaleSet && self.spec.max_runners == 0
+            || self.marks().iter().any(|mark| matches!(mark, OwnerMark::Retired { .. }))
     }
 
     /// The name under which the pool is in force for this fleet, if it is.
     pub fn owned_name(&self, fleet: &FleetName) -> Option<PoolName> {
-        self.spec.labels.marks().iter().find_map(|mark| match mark {
+        self.marks().iter().find_map(|mark| match mark {
             OwnerMark::Owned { fleet: of, pool } if of == fleet.as_str() => {
                 PoolName::new(pool).ok()
             }

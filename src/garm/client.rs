@@ -180,6 +180,11 @@ impl GarmClient {
         }
     }
 
+    /// Whether this GARM has scale sets, as far as [`Self::scale_sets`] has found out.
+    pub fn has_scale_sets(&self) -> bool {
+        !self.lacks_scale_sets.load(Ordering::Relaxed)
+    }
+
     /// Every pool, then every scale set, with the `Date` of the first answer, if it has one.
     pub async fn pools_of_all_kinds(&self) -> Result<(Vec<Pool>, Option<Timestamp>), GarmError> {
         let (mut pools, date) = self.pools_and_date().await?;

@@ -96,7 +96,7 @@ fn is_done(pool: &DesiredPool, owners: &Owners<'_>, index: &Index<'_>) -> bool {
 /// The pool with the given id and all others with the same name in this fleet: we must not choose
 /// between them, and the others would be left behind.
 fn with_twins<'a>(pool: &'a Pool, fleet: &FleetName, owners: &Owners<'a>) -> Vec<&'a Pool> {
-    match pool.spec.labels.marks().as_slice() {
+    match pool.marks().as_slice() {
         [OwnerMark::Owned { fleet: of, pool: name }]
             if of == fleet.as_str() && PoolName::new(name).is_ok() =>
         {
@@ -121,7 +121,7 @@ fn may_adopt<'a>(
     fleet: &FleetName,
     declared: &BTreeSet<&PoolName>,
 ) -> Result<bool, Blocker<'a>> {
-    let marks = pool.spec.labels.marks();
+    let marks = pool.marks();
     let blocked = |reason: String| Err(Blocker::new(reason).at(pool));
     match marks.as_slice() {
         [] => Ok(false),

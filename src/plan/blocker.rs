@@ -22,7 +22,7 @@ impl<'a> Blocker<'a> {
 
     /// One pool has several reserved labels.
     pub(super) fn conflicting(pool: &'a Pool) -> Self {
-        let marks = pool.spec.labels.marks();
+        let marks = pool.marks();
         let labels = list(marks.iter().map(|mark| code(mark.to_string())), LISTED_MAX);
         Self::new(format!("one pool has the labels {labels}"))
             .at(pool)

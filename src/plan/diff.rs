@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::specs;
 use super::step::{FieldChange, ShownValue};
 use crate::domain::field::{self, Mutability};
+use crate::domain::name::PoolKind;
 use crate::domain::pool::{PoolChange, PoolSpec};
 use crate::domain::stored_field::StoredField;
 
@@ -35,6 +36,15 @@ fn compared() -> impl Iterator<Item = (&'static str, &'static StoredField)> {
     field::stored_fields().filter(|(key, _)| *key != "extra_specs")
 }
 
+/// Those that GARM changes in place for this kind of pool.
+fn compared_of(kind: PoolKind) -> impl Iterator<Item = (&'static str, &'static StoredField)> {
+    let is_stored = move |key: &str| match kind {
+        PoolKind::Pool => true,
+        PoolKind::ScaleSet => !matches!(key, "labels" | "priority"),
+    };
+    compared().filter(move |(key, _)| is_stored(key))
+}
+
 /// What must change for `live` to become `wanted`. The provider is not compared: GARM never changes
 /// it.
 pub(super) fn difference(
@@ -44,7 +54,7 @@ pub(super) fn difference(
     show: &BTreeSet<&str>,
 ) -> Difference {
     let mut found = Difference::default();
-    for (key, stored) in compared() {
+    for (key, stored) in compared_of(wanted.kind()) {
         if (stored.live)(live) != (stored.live)(wanted) {
             let before = shown((stored.shown)(live));
             let after = shown((stored.shown)(wanted));
@@ -67,6 +77,31 @@ pub(super) fn difference(
     found
 }
 
+/// The fields beside provider and entity that no write changes in place, as `live` has them and as
+/// they are wanted. The reserved label of a scale set is not compared: an adopted one has none.
+pub(super) fn fixed(live: &PoolSpec, wanted: &PoolSpec) -> Vec<FieldChange> {
+    let mut changes = Vec::new();
+    let mut add = |field: &str, before: Value, after: Value| {
+        let field = field.to_owned();
+        changes.push(FieldChange { field, before: shown(before), after: shown(after) });
+    };
+    if live.kind() != wanted.kind() {
+        add("kind", live.kind().word().into(), wanted.kind().word().into());
+    }
+    if live.scale_set_name != wanted.scale_set_name {
+        let name = |spec: &PoolSpec| spec.scale_set_name.clone().into();
+        add("scale_set_name", name(live), name(wanted));
+    }
+    if (live.kind(), wanted.kind()) == (PoolKind::ScaleSet, PoolKind::ScaleSet)
+        && live.labels.without_marks() != wanted.labels.without_marks()
+    {
+        let labels =
+            |spec: &PoolSpec| spec.labels.without_marks().iter().collect::<Vec<_>>().into();
+        add("labels", labels(live), labels(wanted));
+    }
+    changes
+}
+
 /// All fields of a pool to be created, except those that are left to GARM.
 pub(super) fn whole(spec: &PoolSpec, show: &BTreeSet<&str>) -> Vec<FieldChange> {
     let change = |field: &str, after| FieldChange {
@@ -74,9 +109,16 @@ pub(super) fn whole(spec: &PoolSpec, show: &BTreeSet<&str>) -> Vec<FieldChange> 
         before: ShownValue::Absent,
         after,
     };
-    let mut changes = vec![change("provider", shown(spec.provider.clone().into()))];
+    let mut changes = Vec::new();
+    if let Some(name) = &spec.scale_set_name {
+        changes.push(change("kind", shown(spec.kind().word().into())));
+        changes.push(change("scale_set_name", shown(name.clone().into())));
+    }
+    changes.push(change("provider", shown(spec.provider.clone().into())));
+    let has_priority = spec.kind() == PoolKind::Pool;
     changes.extend(
         compared()
+            .filter(|(key, _)| has_priority || *key != "priority")
             .map(|(key, stored)| change(key, shown((stored.shown)(spec))))
             .filter(|change| change.after != ShownValue::Absent),
     );
@@ -94,6 +136,12 @@ pub(super) fn cannot_clear(live: &PoolSpec, wanted: &PoolSpec) -> Vec<&'static s
         .map(|(key, _)| key)
         .filter(|key| *key != "runner_group")
         .collect()
+}
+
+/// Whether GARM never changes this field of a scale set.
+pub(super) fn is_fixed_in_a_scale_set(key: &str) -> bool {
+    key == "labels"
+        || field::field(key).is_some_and(|field| matches!(field.mutability, Mutability::Replace))
 }
 
 /// Whether changing this field makes existing runners outdated (`generation`).

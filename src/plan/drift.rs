@@ -45,7 +45,8 @@ pub fn drifts(
     }
     let found = diff::difference(&pool.spec, &wanted, LevelOwner::Manifest, &BTreeSet::new());
     let changed = found.changes.into_iter().map(|change| change.field);
-    let fields: Vec<String> = elsewhere(desired, pool).chain(changed).collect();
+    let fixed = diff::fixed(&pool.spec, &wanted).into_iter().map(|change| change.field);
+    let fields: Vec<String> = elsewhere(desired, pool).chain(fixed).chain(changed).collect();
     match pool.detail {
         PoolDetail::Listed if fields.is_empty() => None,
         PoolDetail::Listed | PoolDetail::Whole => Some(fields),

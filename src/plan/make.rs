@@ -16,6 +16,7 @@ use crate::domain::desired::Desired;
 use crate::domain::entity::{Entity, EntityKey, EntityRef};
 use crate::domain::fleet::{Fleet, GARM_0_1_HELP, GARM_0_1_REFUSAL, ReleaseLine};
 use crate::domain::label::OwnerMark;
+use crate::domain::name::PoolKind;
 use crate::domain::pool::{Pool, PoolDetail, PoolSpec};
 use crate::domain::text::code;
 use crate::policy::kit;
@@ -154,7 +155,7 @@ impl PlanContext<'_> {
         let desired = resolved.desired;
         let Replacing { old, entity, successor, begun } = *replacing;
         let new = self.creation(resolved, &entity.key, Some(old));
-        let mut changes = self.moved(resolved, old, entity);
+        let mut changes = self.moved(resolved, (old, entity), &new.spec);
         let fixed = changes.iter().filter(|change| change.before != ShownValue::Absent);
         let fields: Vec<String> = fixed.map(|change| code(&change.field)).collect();
         let found = diff::difference(&old.spec, &new.spec, LevelOwner::Manifest, &self.show);
@@ -173,17 +174,19 @@ impl PlanContext<'_> {
         let promotion = successor.map(|successor| {
             let left = LeftAlone::of(successor, Some(old));
             let found = self.difference(resolved, successor, left, desired.plain_level())?;
-            let is_retired =
-                matches!(successor.spec.labels.marks().first(), Some(OwnerMark::Retired { .. }));
+            let is_retired = matches!(successor.marks().first(), Some(OwnerMark::Retired { .. }));
             Ok(Box::new(Promotion { id: successor.id.clone(), change: found.change, is_retired }))
         });
         let successor = match promotion.transpose() {
             Ok(successor) => successor,
             Err(blocker) => return Blocker::step(blocker, &desired.name),
         };
+        if (old.kind(), desired.kind) == (PoolKind::ScaleSet, PoolKind::ScaleSet) {
+            return self.rebuild(resolved, replacing, (new, changes));
+        }
         let retired = OwnerMark::retired(&self.resolver.desired.fleet, &desired.name);
         let mut consequences = vec![consequences::of_replacing(&old.spec, &new.spec)];
-        consequences.extend(consequences::of_retiring(self.resolver.index.counts(&old.id)));
+        consequences.extend(consequences::of_retiring(old, self.resolver.index.counts(&old.id)));
         Step {
             action: Action::Replace,
             pool_id: Some(old.id.clone()),
@@ -200,7 +203,7 @@ impl PlanContext<'_> {
                 new,
                 successor,
             },
-            ..Step::for_pool(&desired.name, replace_reason(begun, &fields))
+            ..Step::for_pool(&desired.name, replace_reason(begun, old.kind(), &fields))
         }
     }
 
@@ -223,7 +226,12 @@ impl PlanContext<'_> {
     }
 
     /// The fields whose change requires a replace.
-    fn moved(&self, resolved: &ResolvedPool<'_>, pool: &Pool, entity: &Entity) -> Vec<FieldChange> {
+    fn moved(
+        &self,
+        resolved: &ResolvedPool<'_>,
+        (pool, entity): (&Pool, &Entity),
+        new: &PoolSpec,
+    ) -> Vec<FieldChange> {
         let desired = resolved.desired;
         let mut changes = Vec::new();
         if pool.entity != entity.key {
@@ -236,6 +244,7 @@ impl PlanContext<'_> {
                 after: ShownValue::Value(desired.provider.clone().into()),
             });
         }
+        changes.extend(diff::fixed(&pool.spec, new));
         changes
     }
 
@@ -327,13 +336,14 @@ fn keep_reason(
     }
 }
 
-fn replace_reason(begun: ReplaceProgress, fields: &[String]) -> String {
-    let fixed = format!("GARM cannot change {} of a pool", fields.join(" and "));
+pub(super) fn replace_reason(begun: ReplaceProgress, kind: PoolKind, fields: &[String]) -> String {
+    let noun = kind.noun();
+    let fixed = format!("GARM cannot change {} of a {noun}", fields.join(" and "));
     match begun {
         ReplaceProgress::NotStarted => fixed,
         ReplaceProgress::ReplacementReady => "continues an unfinished replace".to_owned(),
         ReplaceProgress::SuccessorMissing => {
-            format!("{fixed}, and the pool that an earlier replace retired has no successor")
+            format!("{fixed}, and the {noun} that an earlier replace retired has no successor")
         }
     }
 }

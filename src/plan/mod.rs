@@ -21,6 +21,7 @@ mod notes;
 mod options;
 pub mod policy_changes;
 mod policy_text;
+mod rebuild;
 mod resolve;
 mod retire;
 mod runner_kit;

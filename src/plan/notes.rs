@@ -12,7 +12,7 @@ use crate::domain::desired::{BACKOFF_MARGIN, DesiredPool, leaves_scaling_to_us};
 use crate::domain::duration;
 use crate::domain::entity::PoolManager;
 use crate::domain::fleet::{GARM_0_1_HELP, GARM_0_1_REFUSAL, ReleaseLine};
-use crate::domain::name::PoolName;
+use crate::domain::name::{PoolKind, PoolName};
 use crate::domain::text::{LISTED_MAX, code, count, list};
 
 /// The backoff that all examples set.
@@ -31,6 +31,7 @@ pub(super) fn all(context: &PlanContext<'_>, steps: &[Step]) -> Vec<Note> {
     notes.extend(raised(context, steps));
     notes.extend(outdated(context, steps));
     notes.extend(groups(context));
+    notes.extend(adopted_by_id(context));
     notes.extend(controller_left_alone(context));
     notes.extend(credentials::notes(context).into_iter().map(Note::remark));
     notes.extend(outside(context));
@@ -95,6 +96,7 @@ fn backoff(context: &PlanContext<'_>, steps: &[Step]) -> Option<Note> {
         | Operation::Change { .. }
         | Operation::Promote(_)
         | Operation::Replace { .. }
+        | Operation::Rebuild { .. }
         | Operation::Retire { .. }
         | Operation::RemoveLeftover { .. } => None,
     });
@@ -104,7 +106,8 @@ fn backoff(context: &PlanContext<'_>, steps: &[Step]) -> Option<Note> {
         .iter()
         .filter(|resolved| !matches!(resolved.case, Resolution::Blocked(_)))
         .map(|resolved| resolved.desired)
-        .filter(|pool| level::is_steered(pool))
+        // GARM's backoff is for webhooks; a scale set has no use for it.
+        .filter(|pool| level::is_steered(pool) && pool.kind == PoolKind::Pool)
         .collect();
     steered.retain(|pool| !leaves_scaling_to_us(backoff, pool.scale.scale_up_delay));
     let longest = steered.iter().map(|pool| pool.scale.scale_up_delay).max()?;
@@ -208,6 +211,20 @@ fn groups(context: &PlanContext<'_>) -> Option<Note> {
         pool: single(&names),
         ..Note::remark(format!(
             "`runner_group` of {} is set in GARM but not declared, and is left alone",
+            pool_list(&names)
+        ))
+    })
+}
+
+/// Remarks on scale sets that only `adopt` makes this fleet's.
+fn adopted_by_id(context: &PlanContext<'_>) -> Option<Note> {
+    let is_it = |resolved: &&ResolvedPool<'_>| matches!(&resolved.case, Resolution::Keep { pool, .. } if pool.is_unmarked_scale_set());
+    let names: Vec<&PoolName> =
+        (context.resolved.iter().filter(is_it)).map(|resolved| &resolved.desired.name).collect();
+    (!names.is_empty()).then(|| Note {
+        pool: single(&names),
+        ..Note::remark(format!(
+            "keep `adopt` of {}: GARM cannot give a label to an existing scale set, so only `adopt` shows that it is this fleet's",
             pool_list(&names)
         ))
     })

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::domain::desired::{PoolSettings, ScalePolicy};
 use crate::domain::duration::format;
+use crate::domain::name::PoolKind;
 use crate::domain::text::count;
 
 /// One sentence without a full stop: how many runners, when more, when fewer.
@@ -13,7 +14,10 @@ pub(super) fn policy(pool: &PoolSettings) -> String {
     let said = if pool.scale.autoscale {
         let mut parts = vec![keeps(scale)];
         if scale.min_runners < scale.max_runners {
-            parts.push(starts(scale));
+            parts.push(match pool.kind {
+                PoolKind::Pool => starts(scale),
+                PoolKind::ScaleSet => "starts one for each job that GitHub assigns".to_owned(),
+            });
             parts.push(releases(scale));
         }
         parts.join("; ")

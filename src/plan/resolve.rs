@@ -10,8 +10,8 @@ use super::wanted_spec::Ids;
 use crate::domain::desired::{Desired, DesiredPool};
 use crate::domain::entity::{Entity, EntityKey, EntityRef};
 use crate::domain::fleet::Fleet;
-use crate::domain::name::{FleetName, PoolName};
-use crate::domain::owners::{Claims, NameResolution, Owners, age};
+use crate::domain::name::{FleetName, PoolKind, PoolName};
+use crate::domain::owners::{AdoptedSets, Claims, NameResolution, Owners, age};
 use crate::domain::pool::Pool;
 use crate::domain::text::code;
 
@@ -35,7 +35,7 @@ pub(super) enum PoolOrigin {
 pub(super) enum Resolution<'a> {
     /// No pool in GARM has its label.
     Create { entity: EntityKey },
-    /// It exists, with the right provider and entity.
+    /// It exists, with the right provider, entity and kind.
     Keep { pool: &'a Pool, origin: PoolOrigin },
     /// It exists, with another provider or entity.
     Replace(Replacing<'a>),
@@ -114,7 +114,8 @@ pub fn has_create_in_flight(fleet: &Fleet, name: &FleetName) -> bool {
 impl<'a> Resolver<'a> {
     pub(super) fn new(desired: &'a Desired, fleet: &'a Fleet) -> Self {
         let index = Index::new(fleet);
-        let owners = Owners::new(&fleet.pools, &desired.fleet);
+        let sets = AdoptedSets::of(desired.pools.iter().map(|pool| &pool.settings));
+        let owners = Owners::with_adopted(&fleet.pools, &desired.fleet, &sets);
         let adoptions = Adoptions::new(desired, &owners, &index);
         let declared = desired.pools.iter().map(|pool| &pool.name).collect();
         Self { desired, index, owners, adoptions, declared }
@@ -146,10 +147,17 @@ impl<'a> Resolver<'a> {
         );
         if creates {
             self.provider(&pool.provider).map_err(at_live)?;
+            let old = match &case {
+                Resolution::Replace(replacing) => Some(replacing.old),
+                Resolution::Create { .. } | Resolution::Keep { .. } | Resolution::Blocked(_) => {
+                    None
+                }
+            };
+            self.set_name_is_free(pool, entity, old).map_err(at_live)?;
         }
         let mut resolved = ResolvedPool { desired: pool, ids, leftovers: Vec::new(), case };
-        let unneeded = found.claims.replacements.into_iter().filter(|pool| !resolved.uses(pool));
-        resolved.leftovers = found.leftovers.into_iter().chain(unneeded).collect();
+        let left = found.leftovers.into_iter().chain(found.claims.replacements);
+        resolved.leftovers = left.filter(|pool| !resolved.uses(pool)).collect();
         Ok(resolved)
     }
 
@@ -177,6 +185,39 @@ impl<'a> Resolver<'a> {
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         Err(Blocker::new(format!("GARM has no provider {}", code(wanted)))
             .help(format!("correct `provider`; the providers in GARM are: {known}")))
+    }
+
+    /// Checks that no other scale set has the name of the one to be created: GitHub would refuse it.
+    fn set_name_is_free(
+        &self,
+        pool: &DesiredPool,
+        entity: &Entity,
+        old: Option<&Pool>,
+    ) -> Result<(), Blocker<'a>> {
+        let Some(name) = pool.requested_as() else { return Ok(()) };
+        // What the files leave open is taken from the predecessor at the same entity.
+        let kept = old.filter(|old| old.entity == entity.key).map(|old| &*old.spec.runner_group);
+        let group = pool.runner_group.as_deref().or(kept).unwrap_or_default();
+        let holder = self.index.fleet().pools.iter().find(|other| {
+            other.spec.scale_set_name.as_deref() == Some(name)
+                && other.entity == entity.key
+                && other.spec.runner_group == group
+                && old.is_none_or(|old| old.id != other.id)
+        });
+        let Some(holder) = holder else { return Ok(()) };
+        let reason = format!(
+            "GARM already has a scale set with the name {}, {}, and GitHub accepts only one",
+            code(name),
+            code(holder.id.as_str())
+        );
+        let help = if holder.is_unmarked_scale_set() {
+            format!("take it over with `adopt: {}`, or set another `scale_set_name`", holder.id)
+        } else if holder.is_owned_by(&self.desired.fleet) {
+            "set another `scale_set_name`, or apply again once the other one is deleted".to_owned()
+        } else {
+            "set another `scale_set_name`".to_owned()
+        };
+        Err(Blocker::new(reason).help(help))
     }
 
     fn entity(&self, wanted: &EntityRef) -> Result<&'a Entity, Blocker<'a>> {
@@ -263,20 +304,48 @@ impl<'a> Candidates<'a> {
     /// | none | none | one fits | put the replacement in force |
     /// | none | none | none fits | create |
     fn case(&self, pool: &DesiredPool, entity: &'a Entity) -> Result<Resolution<'a>, Blocker<'a>> {
-        let fits = |live: &&Pool| live.entity == entity.key && live.spec.provider == pool.provider;
+        let fits = |live: &&Pool| {
+            live.entity == entity.key && live.spec.provider == pool.provider && is_same(pool, live)
+        };
         let retired = last_written(self.claims.retired.iter().copied().filter(fits));
-        let replacement = self.claims.replacements.iter().copied().find(fits);
+        // The scale set that replaces a pool bears the label of the name from the start.
+        let new_set =
+            |left: &&Pool| left.kind() == PoolKind::ScaleSet && pool.kind == PoolKind::ScaleSet;
+        let replacement = (self.claims.replacements.iter().copied().find(fits))
+            .or_else(|| self.leftovers.iter().copied().filter(new_set).find(fits));
         let replace = |old, successor, begun| {
             Ok(Resolution::Replace(Replacing { old, entity, successor, begun }))
         };
         match self.live {
+            Some(LivePool { pool: set, origin: PoolOrigin::Renamed })
+                if set.kind() == PoolKind::ScaleSet =>
+            {
+                let reason = "GARM cannot change the label of a scale set, so it keeps its name";
+                Err(Blocker::new(reason).at(set).help(
+                    "declare both pools until the jobs of the old one have moved, then remove the old one",
+                ))
+            }
+            // Its predecessor is a pool that is retired already, so this is the rest of a replace.
+            Some(LivePool { pool: set, origin: PoolOrigin::Owned })
+                if fits(&set) && set.kind() == PoolKind::ScaleSet && set.is_unfinished() =>
+            {
+                let old = self.claims.retired.iter().copied();
+                match last_written(old.filter(|old| old.kind() == PoolKind::Pool)) {
+                    Some(old) => replace(old, Some(set), ReplaceProgress::ReplacementReady),
+                    None => Ok(Resolution::Keep { pool: set, origin: PoolOrigin::Owned }),
+                }
+            }
             Some(LivePool { pool, origin }) if fits(&pool) => Ok(Resolution::Keep { pool, origin }),
             Some(LivePool { pool: old, origin: PoolOrigin::Owned }) => {
                 replace(old, retired.or(replacement), ReplaceProgress::NotStarted)
             }
             Some(LivePool { pool: live, .. }) => {
                 let other_provider = live.spec.provider != pool.provider;
-                let what = if other_provider { "provider" } else { pool.entity.kind.word() };
+                let what = match (other_provider, live.kind() == pool.kind) {
+                    (true, _) => "provider",
+                    (false, false) => "kind",
+                    (false, true) => pool.entity.kind.word(),
+                };
                 Err(Blocker::new(format!(
                     "`adopt` refers to a pool with another `{what}`, which GARM cannot change"
                 ))
@@ -296,6 +365,18 @@ impl<'a> Candidates<'a> {
             },
         }
     }
+}
+
+/// Whether the pool is of the declared kind and, if it is a scale set, has what no write changes.
+fn is_same(declared: &DesiredPool, live: &Pool) -> bool {
+    live.kind() == declared.kind
+        && match declared.requested_as() {
+            None => true,
+            Some(name) => {
+                live.spec.scale_set_name.as_deref() == Some(name)
+                    && live.spec.labels.without_marks() == declared.labels.without_marks()
+            }
+        }
 }
 
 /// The pool that was retired last.

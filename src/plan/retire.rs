@@ -7,7 +7,7 @@ use super::context::PlanContext;
 use super::resolve::{ReplaceProgress, Resolution, ResolvedPool, in_force};
 use super::step::{Action, Consent, Operation, Step};
 use crate::domain::label::OwnerMark;
-use crate::domain::name::PoolName;
+use crate::domain::name::{PoolKind, PoolName};
 use crate::domain::owners::{Claims, is_switched_off};
 use crate::domain::pool::Pool;
 use crate::domain::text::code;
@@ -103,6 +103,9 @@ fn delete(context: &PlanContext<'_>, name: &PoolName, pool: &Pool) -> Step {
 /// Finishes a replace that was begun.
 fn finish(context: &PlanContext<'_>, name: &PoolName, pool: &Pool, consent: Consent) -> Step {
     let reason = match consent {
+        Consent::Destroy if pool.kind() == PoolKind::ScaleSet => {
+            "not declared any more, and an earlier run has begun to drain it"
+        }
         Consent::None => "retired by an unfinished replace",
         Consent::Destroy => "retired by a replace, but no pool has replaced it",
     };
@@ -130,7 +133,7 @@ fn retire(
     Step {
         action: Action::Delete,
         pool_id: Some(pool.id.clone()),
-        consequences: consequences::of_retiring(context.resolver.index.counts(&pool.id)),
+        consequences: consequences::of_retiring(pool, context.resolver.index.counts(&pool.id)),
         consent,
         ..Step::for_pool(name, reason.to_owned())
     }

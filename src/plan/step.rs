@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::diff;
 use super::note::Note;
 use crate::domain::credential::DesiredCredential;
 use crate::domain::entity::EntityKey;
 use crate::domain::label::Labels;
-use crate::domain::name::{FleetName, PoolId, PoolName};
+use crate::domain::name::{FleetName, PoolId, PoolKind, PoolName};
 use crate::domain::pool::{PoolChange, PoolSpec};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -35,8 +36,8 @@ pub enum Action {
     /// Labels a pool that was created by hand, or that this fleet owns under another name, as this
     /// fleet's.
     Adopt,
-    /// Creates a new pool, then drains and deletes the old one, because the provider or the entity
-    /// differs.
+    /// Creates a new pool, then drains and deletes the old one, because the provider, the entity or
+    /// the kind differs; for a scale set the other way round.
     Replace,
     /// Deletes a pool of this fleet that is not declared any more, or that a replace has retired.
     Delete,
@@ -175,7 +176,7 @@ pub enum Operation {
     /// A `PUT` that puts in force a pool that a replace has created or retired.
     Promote(Promotion),
     /// Creates the new pool under a label of its own, retires the label of the old pool, puts the
-    /// new pool in force, then drains and deletes the old one.
+    /// new pool in force, then drains and deletes the old one. One of the two may be a scale set.
     Replace {
         old: PoolId,
         /// The labels of the old pool once it is retired.
@@ -183,6 +184,13 @@ pub enum Operation {
         new: Creation,
         /// The new pool if it already exists: then it is not created.
         successor: Option<Box<Promotion>>,
+    },
+    /// Drains and deletes a scale set, then creates the one that takes its name.
+    Rebuild {
+        old: PoolId,
+        new: Creation,
+        /// Whether it was being drained when the plan was made; if so, it must still be.
+        is_retired: bool,
     },
     /// Disables the pool, removes idle runners, waits for busy ones, and deletes it.
     Retire {
@@ -218,6 +226,30 @@ pub struct Step {
 }
 
 impl Step {
+    /// Whether the pool is a pool or a scale set after the step; `None` for a step about no pool, and
+    /// for a blocked one about a pool that GARM does not have.
+    pub fn kind(&self) -> Option<PoolKind> {
+        self.about.pool()?;
+        match &self.work {
+            Operation::Create(new)
+            | Operation::Replace { new, .. }
+            | Operation::Rebuild { new, .. } => Some(new.spec.kind()),
+            Operation::Nothing
+            | Operation::Controller { .. }
+            | Operation::Credential { .. }
+            | Operation::Change { .. }
+            | Operation::Promote(_)
+            | Operation::Retire { .. }
+            | Operation::RemoveLeftover { .. } => self.pool_id.as_ref().map(PoolId::kind),
+        }
+    }
+
+    /// Whether it changes a field of an existing pool in a way that makes its runners outdated.
+    pub fn outdates_runners(&self) -> bool {
+        matches!(self.work, Operation::Change { .. } | Operation::Promote(_))
+            && self.changes.iter().any(|change| diff::outdates(&change.field))
+    }
+
     /// A step with nothing else set.
     pub(super) fn bare(action: Action, about: Resource, reason: String) -> Self {
         Self {

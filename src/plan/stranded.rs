@@ -21,6 +21,7 @@ pub(super) fn add_consequences(steps: &mut [Step], fleet: &Fleet) {
         .iter()
         .enumerate()
         .filter_map(|(at, step)| Some((at, *by_id.get(loser(step)?)?)))
+        .filter(|(_, pool)| pool.kind() == PoolKind::Pool)
         .collect();
     if losers.is_empty() {
         return;
@@ -49,6 +50,7 @@ fn loser(step: &Step) -> Option<&PoolId> {
     match &step.work {
         Operation::Retire { id, .. } => Some(id),
         Operation::Replace { old, .. } => Some(old),
+        Operation::Rebuild { .. } => None,
         Operation::Change { id, change } => {
             (change.labels.is_some() || change.enabled == Some(false)).then_some(id)
         }
@@ -79,6 +81,10 @@ fn supply<'a>(steps: &'a [Step], fleet: &'a Fleet) -> LabelIndex<'a> {
                 touched.insert(id, Some(change));
             }
             Operation::Create(creation) => new.push(creation),
+            Operation::Rebuild { old, new: creation, .. } => {
+                touched.insert(old, None);
+                new.push(creation);
+            }
             Operation::Nothing | Operation::Controller { .. } | Operation::Credential { .. } => {}
         }
     }

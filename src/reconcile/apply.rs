@@ -63,6 +63,13 @@ struct StepGroup<'a> {
     is_rotated: bool,
 }
 
+impl StepGroup<'_> {
+    /// Whether one of the steps makes existing runners outdated.
+    fn outdates_runners(&self) -> bool {
+        self.steps.iter().any(|(_, step)| step.outdates_runners())
+    }
+}
+
 /// Groups the steps by resource, in the order in which the plan first names it.
 fn groups<'a>(plan: &'a Plan, rotated: &[PoolName]) -> Vec<StepGroup<'a>> {
     let mut places: BTreeMap<Resource, usize> = BTreeMap::new();
@@ -112,7 +119,7 @@ async fn one_by_one(context: &StepContext<'_>, group: &StepGroup<'_>) -> Vec<(us
         outcomes.push((*index, report(context, step.about.clone(), step.action, end)));
     }
     if let Some(pool) = group.about.pool().filter(|_| group.is_rotated && is_good)
-        && let Some(end) = rotate::rotate(context, pool).await
+        && let Some(end) = rotate::rotate(context, pool, group.outdates_runners()).await
     {
         let outcome = report(context, Resource::Pool(pool.clone()), Action::Update, end);
         outcomes.push((usize::MAX, outcome));

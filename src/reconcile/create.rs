@@ -21,7 +21,7 @@ use super::write_outcome::{WriteError, WriteOutcome};
 use super::writer::PoolRef;
 use crate::audit::pool_fields;
 use crate::domain::label::OwnerMark;
-use crate::domain::name::{PoolId, PoolName};
+use crate::domain::name::{PoolId, PoolKind, PoolName};
 use crate::domain::owners::is_switched_off;
 use crate::domain::pool::{Pool, PoolChange, PoolSpec};
 use crate::garm::{ErrorKind, GarmError};
@@ -246,9 +246,12 @@ pub(super) async fn replacement(
     old: &PoolRef,
     creation: &Creation,
 ) -> Result<Successor, WriteError> {
+    let labels = match creation.spec.kind() {
+        PoolKind::Pool => Some(creation.spec.labels.clone()),
+        PoolKind::ScaleSet => None,
+    };
     let waits = |id: &PoolId| {
-        let change =
-            PoolChange { labels: Some(creation.spec.labels.clone()), ..last_write(&creation.spec) };
+        let change = PoolChange { labels: labels.clone(), ..last_write(&creation.spec) };
         let promotion = Promotion { id: id.clone(), change, is_retired: false };
         Ok(Successor::Waiting(Box::new(promotion)))
     };
@@ -258,8 +261,7 @@ pub(super) async fn replacement(
     if let Some(first) = waiting(context, &old.name, creation).await?.first() {
         return waits(&first.id);
     }
-    let mark = OwnerMark::replacement(context.fleet, &old.name);
-    let labels = creation.spec.labels.with_mark(&mark);
+    let labels = creation.spec.labels.with_mark(&waiting_mark(context, &old.name, creation));
     let spec = PoolSpec { labels, ..begun(&creation.spec) };
     let begun = Creation { entity: creation.entity.clone(), spec };
     let mine = match context.writer.create(&old.name, &begun).await {
@@ -308,16 +310,26 @@ async fn replaced_by(
     }
 }
 
+/// The label of a pool that waits to be put in force. That of a scale set never changes.
+fn waiting_mark(context: &StepContext<'_>, name: &PoolName, creation: &Creation) -> OwnerMark {
+    match creation.spec.kind() {
+        PoolKind::Pool => OwnerMark::replacement(context.fleet, name),
+        PoolKind::ScaleSet => OwnerMark::owned(context.fleet, name),
+    }
+}
+
 /// The pools of this creation that wait to be put in force, by rank.
 async fn waiting(
     context: &StepContext<'_>,
     name: &PoolName,
     creation: &Creation,
 ) -> Result<Vec<Pool>, WriteError> {
-    let mut found =
-        duplicate_pools::bearing(context, &OwnerMark::replacement(context.fleet, name)).await?;
+    let mark = waiting_mark(context, name, creation);
+    let mut found = duplicate_pools::bearing(context, &mark).await?;
     found.retain(|pool| {
-        pool.entity == creation.entity && pool.spec.provider == creation.spec.provider
+        pool.entity == creation.entity
+            && pool.spec.provider == creation.spec.provider
+            && pool.kind() == creation.spec.kind()
     });
     Ok(found)
 }

@@ -82,7 +82,7 @@ impl Precondition {
     /// The same precondition, limited to the mark that the pool bears now: a retired pool that is
     /// put in force again must not be deleted.
     pub(super) fn narrowed(&self, pool: &Pool) -> Self {
-        match (&self.owner, pool.spec.labels.marks().as_slice()) {
+        match (&self.owner, self.marks_of(pool).as_slice()) {
             (OwnerRule::OneOf(marks), [mark]) if marks.contains(mark) => {
                 Self { owner: OwnerRule::OneOf(vec![mark.clone()]), form: self.form }
             }
@@ -90,9 +90,24 @@ impl Precondition {
         }
     }
 
+    /// The reserved labels that count. A scale set without any is here because a file adopts it by its
+    /// id: it counts as the owner's, or as retired once it is being drained.
+    fn marks_of(&self, pool: &Pool) -> Vec<OwnerMark> {
+        let OwnerRule::OneOf(allowed) = &self.owner else { return pool.marks() };
+        if !pool.is_unmarked_scale_set() {
+            return pool.marks();
+        }
+        let fits = |mark: &&OwnerMark| match mark {
+            OwnerMark::Owned { .. } => !pool.is_retired(),
+            OwnerMark::Retired { .. } => pool.is_retired(),
+            OwnerMark::Replacement { .. } => false,
+        };
+        allowed.iter().find(fits).cloned().into_iter().collect()
+    }
+
     /// Checks the pool; the error says what it is instead, in one sentence without a full stop.
     pub(super) fn check(&self, pool: &Pool) -> Result<(), String> {
-        let marks = pool.spec.labels.marks();
+        let marks = self.marks_of(pool);
         let is_owner = match &self.owner {
             OwnerRule::OneOf(allowed) => {
                 matches!(marks.as_slice(), [mark] if allowed.contains(mark))

@@ -113,7 +113,7 @@ impl PoolList {
         let began = Instant::now();
         let mut bearing: HashMap<String, Vec<Pool>> = HashMap::new();
         for pool in with_retries(|| self.client.pools_of_all_kinds()).await?.0 {
-            for mark in pool.spec.labels.marks() {
+            for mark in pool.marks() {
                 bearing.entry(mark.to_string()).or_default().push(pool.clone());
             }
         }

@@ -15,7 +15,7 @@ use super::reread;
 use super::write_outcome::{WriteError, WriteOutcome};
 use super::writer::{LevelOrder, PoolRef, ResendLabels};
 use crate::domain::backoff::Backoff;
-use crate::domain::name::RunnerName;
+use crate::domain::name::{PoolKind, RunnerName};
 use crate::domain::pool::{Pool, PoolChange};
 use crate::domain::runner::{Runner, Status};
 use crate::event::ApplyEvent;
@@ -96,11 +96,22 @@ pub(super) async fn retire(
     };
     let Some((live, _)) = read_pool(context, pool).await? else { return Ok(Retired::WasGone) };
     let precondition = precondition.narrowed(&live);
-    context.say(&pool.name, "switch it off");
-    match context.writer.change(pool, &precondition, |_| off()).await {
+    context.say(
+        &pool.name,
+        match pool.id.kind() {
+            PoolKind::Pool => "switch it off",
+            PoolKind::ScaleSet => "take no more jobs",
+        },
+    );
+    match context.writer.change(pool, &precondition, |_| off(pool.id.kind())).await {
         Err(WriteError::Gone) => return Ok(Retired::WasGone),
         other => drop(other?),
     }
+    let precondition = match pool.id.kind() {
+        PoolKind::Pool => precondition,
+        // The write has retired it.
+        PoolKind::ScaleSet => Precondition::retired(context.fleet, &pool.name),
+    };
     let backoff = Backoff::new(DRAIN_WAIT.0, DRAIN_WAIT.1);
     let mut attempt = 0;
     // Limited by the drain's time limit, which `Drain::end` checks.
@@ -121,8 +132,14 @@ pub(super) async fn retire(
     }
 }
 
-fn off() -> PoolChange {
-    PoolChange { enabled: Some(false), min_idle_runners: Some(0), ..PoolChange::default() }
+/// The write that begins to drain a pool. A scale set stays enabled until it is empty: GARM removes
+/// the runners of a disabled one late or not at all.
+pub(super) fn off(kind: PoolKind) -> PoolChange {
+    let level = PoolChange { min_idle_runners: Some(0), ..PoolChange::default() };
+    match kind {
+        PoolKind::Pool => PoolChange { enabled: Some(false), ..level },
+        PoolKind::ScaleSet => PoolChange { max_runners: Some(0), ..level },
+    }
 }
 
 async fn read_pool(
@@ -146,14 +163,20 @@ async fn look(
     if context.is_stopped() {
         return Ok(Some(Retired::Stopped));
     }
-    if live.spec.enabled || live.spec.min_idle_runners > 0 {
+    let is_on = match live.kind() {
+        PoolKind::Pool => live.spec.enabled,
+        PoolKind::ScaleSet => live.spec.max_runners > 0,
+    };
+    if is_on || live.spec.min_idle_runners > 0 {
         // The pool was enabled again, for example by a `watch` that has not received the change
         // yet.
-        context.writer.change(pool, precondition, |_| off()).await?;
+        context.writer.change(pool, precondition, |_| off(live.kind())).await?;
         drain.off_at = Instant::now();
     }
     let is_built = runners.iter().any(|runner| runner.status == Status::PendingCreate);
-    if is_built && drain.off_at.elapsed() >= STALE_AFTER {
+    // GARM's worker reads the row of a scale set with each event, so it has none to send again.
+    let has_cache = live.kind() == PoolKind::Pool;
+    if has_cache && is_built && drain.off_at.elapsed() >= STALE_AFTER {
         let decision = "GARM creates runners for a disabled pool".to_owned();
         let order = LevelOrder { level: 0, with: ResendLabels::Labels, decision };
         context.writer.set_level(pool, precondition, &order).await?;
@@ -161,6 +184,10 @@ async fn look(
     }
     if runners.is_empty() {
         context.say(&pool.name, "delete it");
+        if live.kind() == PoolKind::ScaleSet {
+            let disable = PoolChange { enabled: Some(false), ..PoolChange::default() };
+            context.writer.change(pool, precondition, |_| disable.clone()).await?;
+        }
         match context.writer.remove_pool(pool, precondition).await? {
             WriteOutcome::Done | WriteOutcome::AlreadyDone => {
                 return Ok(Some(Retired::Deleted { removed: drain.removed }));

@@ -19,7 +19,7 @@ use super::step_end::StepEnd;
 use super::write_outcome::{WriteError, WriteOutcome};
 use super::writer::PoolRef;
 use crate::domain::backoff::Backoff;
-use crate::domain::name::{PoolName, RunnerName};
+use crate::domain::name::{PoolKind, PoolName, RunnerName};
 use crate::domain::pool::Pool;
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 use crate::event::{ApplyEvent, StepResult};
@@ -55,6 +55,9 @@ struct Rotation {
     failed: BTreeSet<RunnerName>,
     /// The runners that existed at the start: the rotation is not responsible for their failures.
     at_start: BTreeSet<RunnerName>,
+    /// The outdated runners of a scale set. GARM does not record from which version of a scale set a
+    /// runner was created, so these are all that existed when this run had changed it.
+    outdated_of_set: BTreeSet<RunnerName>,
     /// The runners that existed when the last batch was removed, and the size of that batch.
     before_batch: BTreeSet<RunnerName>,
     batch: usize,
@@ -85,8 +88,13 @@ impl Erring {
 }
 
 /// Replaces the outdated idle runners of one pool. Returns nothing if there are none.
-pub(super) async fn rotate(context: &StepContext<'_>, name: &PoolName) -> Option<StepEnd> {
-    match rotate_pool(context, name).await {
+/// `is_just_changed` says whether this run has changed the pool so that its runners are outdated.
+pub(super) async fn rotate(
+    context: &StepContext<'_>,
+    name: &PoolName,
+    is_just_changed: bool,
+) -> Option<StepEnd> {
+    match rotate_pool(context, name, is_just_changed).await {
         Ok(end) => end,
         Err(trouble) => Some(trouble.into()),
     }
@@ -95,6 +103,7 @@ pub(super) async fn rotate(context: &StepContext<'_>, name: &PoolName) -> Option
 async fn rotate_pool(
     context: &StepContext<'_>,
     name: &PoolName,
+    is_just_changed: bool,
 ) -> Result<Option<StepEnd>, WriteError> {
     let bearing =
         context.writer.pool_list.bearing(&context.mark(name)).await.map_err(WriteError::Garm)?;
@@ -107,6 +116,7 @@ async fn rotate_pool(
         removed: BTreeSet::new(),
         failed: BTreeSet::new(),
         at_start: BTreeSet::new(),
+        outdated_of_set: BTreeSet::new(),
         before_batch: BTreeSet::new(),
         batch: 0,
         arrived: BTreeSet::new(),
@@ -115,7 +125,10 @@ async fn rotate_pool(
         faults: BTreeMap::new(),
     };
     let (live, runners) = rotation.read(context).await?;
-    if !runners.iter().any(|runner| runner.is_outdated(live.generation)) {
+    if live.kind() == PoolKind::ScaleSet && is_just_changed {
+        rotation.outdated_of_set = names(&runners);
+    }
+    if !runners.iter().any(|runner| rotation.is_outdated(&live, runner)) {
         return Ok(None);
     }
     rotation.at_start = names(&runners);
@@ -145,6 +158,10 @@ async fn rotate_pool(
 }
 
 impl Rotation {
+    fn is_outdated(&self, live: &Pool, runner: &Runner) -> bool {
+        runner.is_outdated(live.generation) || self.outdated_of_set.contains(&runner.name)
+    }
+
     async fn read(&self, context: &StepContext<'_>) -> Result<(Pool, Vec<Runner>), WriteError> {
         let found = reread::pool(context.writer.client(), &self.pool.id).await;
         let (live, runners) = found.map_err(WriteError::Garm)?.ok_or(WriteError::Gone)?;
@@ -156,7 +173,7 @@ impl Rotation {
     fn candidates(&self, live: &Pool, runners: &[Runner]) -> BTreeSet<RunnerName> {
         runners
             .iter()
-            .filter(|runner| runner.is_outdated(live.generation) && is_free(runner))
+            .filter(|runner| self.is_outdated(live, runner) && is_free(runner))
             .filter(|runner| {
                 self.asked.get(&runner.name).is_none_or(|tries| *tries < REMOVAL_TRIES)
             })
@@ -216,7 +233,7 @@ impl Rotation {
             context.pause(backoff.delay(attempt)).await;
             attempt += 1;
             let (live, runners) = self.read(context).await?;
-            let left = runners.iter().filter(|runner| runner.is_outdated(live.generation)).count();
+            let left = runners.iter().filter(|runner| self.is_outdated(&live, runner)).count();
             self.note_failures(&live, &runners);
             tell_faults(context, &self.pool, &runners, &mut self.faults);
             self.note_arrivals(&live, &runners);
@@ -262,9 +279,7 @@ impl Rotation {
                 runner.runner_status,
                 RunnerStatus::Idle | RunnerStatus::Active | RunnerStatus::Terminated
             );
-            is_up
-                && !runner.is_outdated(live.generation)
-                && !self.before_batch.contains(&runner.name)
+            is_up && !self.is_outdated(live, runner) && !self.before_batch.contains(&runner.name)
         };
         let arrived: Vec<RunnerName> =
             runners.iter().filter(has_arrived).map(|runner| runner.name.clone()).collect();
@@ -282,14 +297,14 @@ impl Rotation {
             live.spec.enabled && has_room && counted < live.spec.min_idle_runners as usize;
         let is_booting = runners.iter().any(|runner| {
             let is_new =
-                !runner.is_outdated(live.generation) && !self.before_batch.contains(&runner.name);
+                !self.is_outdated(live, runner) && !self.before_batch.contains(&runner.name);
             is_new && is_coming(runner) && !self.failed.contains(&runner.name)
         });
         is_gone && (self.arrived.len() >= self.batch || !is_owed && !is_booting)
     }
 
     fn over(&self, live: &Pool, runners: &[Runner]) -> StepEnd {
-        let left = runners.iter().filter(|runner| runner.is_outdated(live.generation)).count();
+        let left = runners.iter().filter(|runner| self.is_outdated(live, runner)).count();
         self.end(StepResult::Done, left)
     }
 

@@ -11,10 +11,10 @@ use super::write_outcome::WriteError;
 use super::writer::{CredentialOrder, PoolRef};
 use crate::domain::credential::DesiredCredential;
 use crate::domain::label::Labels;
-use crate::domain::name::{PoolId, PoolName};
+use crate::domain::name::{PoolId, PoolKind, PoolName};
 use crate::domain::pool::PoolChange;
 use crate::event::StepResult;
-use crate::plan::{Action, Operation, Step};
+use crate::plan::{Action, Creation, Operation, Step};
 use crate::render::progress::undeletable;
 use crate::render::words;
 
@@ -53,14 +53,13 @@ async fn work(context: &StepContext<'_>, step: &Step) -> Result<StepEnd, WriteEr
             };
             replace(context, &old, retired_labels, comes).await
         }
+        Operation::Rebuild { old, new, is_retired } => {
+            rebuild(context, &target(name, old), new, *is_retired).await
+        }
         Operation::Retire { id, is_retired } => {
-            // A pool that was retired when the plan was made must still be retired. One that was in
-            // force may have been retired by another run since.
-            let precondition = match is_retired {
-                true => Precondition::retired(context.fleet, name),
-                false => Precondition::leaving(context.fleet, name),
-            };
-            Ok(retired(retire::retire(context, &target(name, id), &precondition).await?))
+            let precondition = leaving(context, name, *is_retired);
+            let pool = target(name, id);
+            Ok(retired(&pool.id, retire::retire(context, &pool, &precondition).await?))
         }
         Operation::RemoveLeftover { id } => {
             context.say(name, "remove the leftovers of an interrupted run");
@@ -80,6 +79,7 @@ async fn without_pool(context: &StepContext<'_>, work: &Operation) -> Result<Ste
         | Operation::Change { .. }
         | Operation::Promote(_)
         | Operation::Replace { .. }
+        | Operation::Rebuild { .. }
         | Operation::Retire { .. }
         | Operation::RemoveLeftover { .. } => {
             Ok(StepEnd::new(StepResult::Blocked, "the step names no pool"))
@@ -111,7 +111,11 @@ fn made(made: &CreateEnd) -> StepEnd {
     }
 }
 
-fn retired(retired: Retired) -> StepEnd {
+fn retired(id: &PoolId, retired: Retired) -> StepEnd {
+    let stays = match id.kind() {
+        PoolKind::Pool => "the pool stays disabled",
+        PoolKind::ScaleSet => "the scale set starts no runners",
+    };
     match retired {
         Retired::Deleted { removed: 0 } => StepEnd::done(),
         Retired::Deleted { removed } => {
@@ -123,7 +127,7 @@ fn retired(retired: Retired) -> StepEnd {
                 .map(|(runner, fault)| format!("; {}", undeletable(&runner, &fault)))
                 .unwrap_or_default();
             let (left, after) = (words::count(left, "runner"), words::span(after));
-            let goes_on = "the pool stays disabled, and the next run continues";
+            let goes_on = format!("{stays}, and the next run continues");
             StepEnd::new(
                 StepResult::TimedOut,
                 format!("{left} left after {after}; {goes_on}{fault}"),
@@ -133,14 +137,13 @@ fn retired(retired: Retired) -> StepEnd {
             StepResult::Blocked,
             format!(
                 "this run is itself a job on `{}`, a runner of the pool, and does not wait for \
-                 it; the pool stays disabled, and the next run elsewhere continues",
+                 it; {stays}, and the next run elsewhere continues",
                 crate::domain::text::quote(runner.as_str())
             ),
         ),
-        Retired::Stopped => StepEnd::new(
-            StepResult::Interrupted,
-            "the pool stays disabled, and the next run continues",
-        ),
+        Retired::Stopped => {
+            StepEnd::new(StepResult::Interrupted, format!("{stays}, and the next run continues"))
+        }
     }
 }
 
@@ -178,6 +181,35 @@ async fn unclaimed(
     }
 }
 
+/// The precondition for deleting a pool. One that was retired when the plan was made must still be
+/// retired. One that was in force may have been retired by another run since.
+fn leaving(context: &StepContext<'_>, name: &PoolName, was_retired: bool) -> Precondition {
+    match was_retired {
+        true => Precondition::retired(context.fleet, name),
+        false => Precondition::leaving(context.fleet, name),
+    }
+}
+
+/// Drains and deletes a scale set, and creates the one that takes its name. The next run can continue
+/// after any write.
+async fn rebuild(
+    context: &StepContext<'_>,
+    old: &PoolRef,
+    new: &Creation,
+    was_retired: bool,
+) -> Result<StepEnd, WriteError> {
+    let precondition = leaving(context, &old.name, was_retired);
+    match retire::retire(context, old, &precondition).await? {
+        Retired::Deleted { .. } | Retired::WasGone => {}
+        end @ (Retired::TimedOut { .. } | Retired::OwnRunner(_) | Retired::Stopped) => {
+            return Ok(retired(&old.id, end));
+        }
+    }
+    // No stop between the two: jobs that request the name wait.
+    context.say(&old.name, "create the new scale set");
+    Ok(made(&create::create(context, &old.name, new).await?))
+}
+
 /// Relabels the old pool, puts the new one in force, and drains the old one. The next run can
 /// continue after any of these.
 async fn replace(
@@ -192,7 +224,13 @@ async fn replace(
     }
     context.say(&old.name, "retire the old pool's label");
     let precondition = Precondition::leaving(context.fleet, &old.name);
-    let relabel = PoolChange { labels: Some(retired_labels.clone()), ..PoolChange::default() };
+    let relabel = match old.id.kind() {
+        PoolKind::Pool => {
+            PoolChange { labels: Some(retired_labels.clone()), ..PoolChange::default() }
+        }
+        // Its labels never change: it is retired by what begins to drain it.
+        PoolKind::ScaleSet => retire::off(PoolKind::ScaleSet),
+    };
     match context.writer.change(old, &precondition, |_| relabel.clone()).await {
         // The old pool is gone: another run has already continued the replacement.
         Ok(_) | Err(WriteError::Gone) => {}
@@ -212,6 +250,6 @@ async fn replace(
         // An old pool that no longer exists counts as deleted.
         (Retired::WasGone, CreateEnd::Created) => StepEnd::done(),
         (Retired::WasGone, CreateEnd::ByAnother) => self::made(&CreateEnd::ByAnother),
-        (end, _) => retired(end),
+        (end, _) => retired(&old.id, end),
     })
 }

@@ -22,7 +22,7 @@ use super::reread::{self, PoolList};
 use super::write_outcome::{WriteError, WriteOutcome};
 use crate::audit::{Subject, pool_fields};
 use crate::domain::fleet::ReleaseLine;
-use crate::domain::name::{PoolId, PoolName, RunnerName};
+use crate::domain::name::{PoolId, PoolKind, PoolName, RunnerName};
 use crate::domain::poison::IgnorePoison;
 use crate::domain::pool::{Pool, PoolChange};
 use crate::domain::runner::Runner;
@@ -36,6 +36,10 @@ pub(super) use level::{LevelOrder, ResendLabels};
 /// unordered events: of PUTs 2 ms apart some were applied in the wrong order, of PUTs 50 ms apart
 /// none (GARM.md §0.10).
 pub(super) const WRITE_GAP: Duration = Duration::from_millis(250);
+
+/// The time between the last write to a scale set and its deletion. GARM crashes if its worker is
+/// still stopping after a disable (measured).
+const SCALE_SET_PAUSE: Duration = Duration::from_secs(2);
 
 pub struct Writer {
     client: Arc<GarmClient>,
@@ -248,7 +252,12 @@ impl Writer {
         target: &PoolRef,
         precondition: &Precondition,
     ) -> Result<WriteOutcome, WriteError> {
-        let (pool, runners) = match self.checked(target, precondition).await {
+        let mut found = self.checked(target, precondition).await;
+        if target.id.kind() == PoolKind::ScaleSet && found.is_ok() {
+            tokio::time::sleep(SCALE_SET_PAUSE).await;
+            found = self.checked(target, precondition).await;
+        }
+        let (pool, runners) = match found {
             Err(WriteError::Gone) => return Ok(WriteOutcome::AlreadyDone),
             other => other?,
         };
@@ -265,7 +274,12 @@ impl Writer {
         let intent = self.record.intent(&entry).await?;
         let result = match WriteResponse::from(self.client.delete_pool(&target.id).await) {
             // Of two simultaneous deletes the slower one fails at its internal reads (measured).
-            WriteResponse::No(error) if error.kind == ErrorKind::NotFound => Ok(()),
+            // GARM answers so, too, if GitHub does not know the scale set, and then keeps it.
+            WriteResponse::No(error)
+                if error.kind == ErrorKind::NotFound && self.is_gone(&target.id).await =>
+            {
+                Ok(())
+            }
             WriteResponse::No(error) => Err(WriteError::Garm(error)),
             WriteResponse::Good(()) => match reread::pool(&self.client, &target.id).await {
                 Ok(None) => Ok(()),
@@ -289,6 +303,10 @@ impl Writer {
         }
     }
 
+    async fn is_gone(&self, id: &PoolId) -> bool {
+        id.kind() == PoolKind::Pool || matches!(reread::pool(&self.client, id).await, Ok(None))
+    }
+
     /// Reads a pool again when its next write is allowed, and checks the precondition.
     async fn checked(
         &self,
@@ -297,7 +315,7 @@ impl Writer {
     ) -> Result<(Pool, Vec<Runner>), WriteError> {
         self.keep_pace(&target.id).await;
         let (mut pool, mut runners) = self.read(target).await?;
-        if pool.spec.labels.is_empty() {
+        if pool.spec.labels.is_empty() && pool.kind() == PoolKind::Pool {
             // A pool without labels is one that GARM is just deleting, labels first (measured).
             tokio::time::sleep(WRITE_GAP).await;
             (pool, runners) = self.read(target).await?;

@@ -92,9 +92,7 @@ pub fn file(items: &[String]) -> String {
 pub fn drafts(fleet: &Fleet, taken: &BTreeSet<String>, base: &DeclaredPool) -> Vec<PoolDraft> {
     let mut taken = taken.clone();
     let mut drafts = Vec::new();
-    let is_free =
-        |pool: &&Pool| pool.spec.labels.marks().is_empty() && pool.kind() == PoolKind::Pool;
-    for pool in fleet.pools.iter().filter(is_free) {
+    for pool in fleet.pools.iter().filter(|pool| pool.spec.labels.marks().is_empty()) {
         let name = free_name(&made_up_name(pool), &taken);
         taken.insert(name.clone());
         let fields = fields(&name, pool, fleet, base);
@@ -114,6 +112,7 @@ fn fields(
     // The runner kit is left out: it contains a private key, and a plan adds it again.
     let specs = kit::without(&spec.extra_specs);
     let mut fields = vec![("name", json!(name)), ("adopt", json!(pool.id.as_str()))];
+    fields.extend(kind(name, pool, base));
     fields.extend(entity(pool, fleet));
     fields.extend([
         ("provider", json!(spec.provider)),
@@ -126,6 +125,7 @@ fn fields(
         ("max_runners", json!(spec.max_runners)),
         ("runner_prefix", json!(spec.runner_prefix)),
     ]);
+    let is_pool = pool.kind() == PoolKind::Pool;
     let garms = fleet.controller.backoff.max(Duration::from_secs(1));
     let minutes = |n: u32| duration::format(Duration::from_secs(u64::from(n) * 60));
     // The pool of a repository never has a runner group, even if the defaults name one.
@@ -137,7 +137,7 @@ fn fields(
     let proxy = proxy(pool, fleet).map_or("", |proxy| &proxy.name);
     let differing = [
         (base.scale.min_runners != 0, "min_runners", json!(0)),
-        (has_longer_wait(base, garms), "max_queue_wait", json!(duration::format(garms))),
+        (is_pool && has_longer_wait(base, garms), "max_queue_wait", json!(duration::format(garms))),
         (base.os_type != spec.os_type, "os_type", json!(spec.os_type)),
         (base.os_arch != spec.os_arch, "os_arch", json!(spec.os_arch)),
         (
@@ -151,7 +151,7 @@ fn fields(
             "bootstrap_timeout",
             json!(minutes(spec.bootstrap_timeout_min)),
         ),
-        (base.priority != spec.priority, "priority", json!(spec.priority)),
+        (is_pool && base.priority != spec.priority, "priority", json!(spec.priority)),
         (named.is_some() && named != base.template.as_deref(), "template", json!(named)),
         (base.proxy.as_deref().unwrap_or_default() != proxy, "proxy", json!(proxy)),
         (base.enable_shell != spec.enable_shell, "enable_shell", json!(spec.enable_shell)),
@@ -209,6 +209,19 @@ fn merged_away(base: &Map<String, Value>, own: &Map<String, Value>) -> Map<Strin
     unwanted.map(|key| (key.clone(), Value::Null)).chain(own.clone()).collect()
 }
 
+/// The kind, and the name of a scale set where it is not the pool's.
+fn kind(name: &str, pool: &Pool, base: &DeclaredPool) -> Vec<(&'static str, Value)> {
+    let mut fields = Vec::new();
+    if pool.kind() != base.kind || pool.kind() == PoolKind::ScaleSet {
+        fields.push(("kind", json!(pool.kind().word())));
+    }
+    let set_name = pool.spec.scale_set_name.as_deref();
+    if let Some(requested) = set_name.filter(|requested| *requested != name) {
+        fields.push(("scale_set_name", json!(requested)));
+    }
+    fields
+}
+
 /// The field for the entity, and `endpoint` if the name is ambiguous.
 fn entity(pool: &Pool, fleet: &Fleet) -> Vec<(&'static str, Value)> {
     let listed: Option<&Entity> = fleet.entities.iter().find(|entity| entity.key == pool.entity);
@@ -226,7 +239,8 @@ fn entity(pool: &Pool, fleet: &Fleet) -> Vec<(&'static str, Value)> {
 /// A pool name from the first descriptive label, or else from the flavor.
 fn made_up_name(pool: &Pool) -> String {
     let says_something = |text: &&str| !text.is_empty() && !COMMON_LABELS.contains(text);
-    let word = pool.spec.labels.keys().find(says_something).unwrap_or(&pool.spec.flavor);
+    let label = || pool.spec.labels.keys().find(says_something);
+    let word = pool.spec.scale_set_name.as_deref().or_else(label).unwrap_or(&pool.spec.flavor);
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
     let name: String = word.to_lowercase().chars().map(plain).collect();
     let cut: String = name.trim_matches('-').chars().take(NAME_MAX).collect();

@@ -11,7 +11,7 @@ use super::style::{self, paint};
 use super::table::{Cell, table};
 use super::{document, progress, words};
 use crate::domain::desired::{Desired, DesiredPool};
-use crate::domain::name::PoolName;
+use crate::domain::name::{PoolKind, PoolName};
 use crate::domain::text::{self, LISTED_MAX};
 use crate::event::{StepOutcome, StepResult};
 use crate::monitor::compliance::RequirementVerdict;
@@ -50,7 +50,12 @@ pub fn next_step(desired: &Desired, plan: &Plan) -> Option<String> {
         desired.pools.iter().filter(is_it).map(|pool| text::code(pool.name.as_str())).collect()
     };
     let few = |names: &[String]| text::list(names, LISTED_MAX);
+    let is_pool = |pool: &DesiredPool| pool.kind == PoolKind::Pool && came.contains(&&pool.name);
     let last = match desired.controller.minimum_job_age_backoff {
+        // GARM starts a runner for each job of a scale set by itself.
+        _ if !desired.pools.iter().any(is_pool) => {
+            "until then, only GARM starts and removes runners".to_owned()
+        }
         None => "raise `controller.minimum_job_age_backoff` only when `watch` runs".to_owned(),
         Some(backoff) => format!(
             "until `watch` runs, only GARM starts runners, for jobs that are {} old",

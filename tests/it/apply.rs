@@ -12,5 +12,6 @@ mod reading;
 mod record;
 mod replace;
 mod rotate;
+mod scale_sets;
 mod twins;
 pub(crate) mod wire;

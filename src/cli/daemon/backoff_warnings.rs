@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::log::LogLine;
-use crate::domain::name::{PoolId, PoolName};
+use crate::domain::name::{PoolId, PoolKind, PoolName};
 use crate::reconcile::watch::LoopSnapshot;
 use crate::render::status::{impatience, left_to_garm};
 use crate::scaling::EntityIndex;
@@ -33,7 +33,8 @@ impl BackoffWarnings {
     /// Warns, at each change, if GARM scales before the policies of the pools can.
     fn short(&mut self, snapshot: &LoopSnapshot<'_>) -> Option<LogLine> {
         let pools = snapshot.fleet_index.entities().values().flat_map(EntityIndex::pools);
-        let scaled = pools.filter(|pool| pool.is_scaled());
+        // GARM's backoff is for webhooks; a scale set has no use for it.
+        let scaled = pools.filter(|pool| pool.is_scaled() && pool.id().kind() == PoolKind::Pool);
         let delays = scaled.filter_map(|pool| Some(pool.policy()?.scale_up_delay));
         let warning = impatience(snapshot.fleet_index.backoff(), delays);
         if warning == self.short {
@@ -63,7 +64,8 @@ impl BackoffWarnings {
         let unscaled = pools.filter_map(|pool| {
             let policy = pool.policy().filter(|policy| !policy.autoscale)?;
             let is_enabled = rows.get(pool.id()).is_some_and(|row| row.spec.enabled);
-            let name = names.get(pool.id()).filter(|_| is_enabled)?;
+            let is_pool = pool.id().kind() == PoolKind::Pool;
+            let name = names.get(pool.id()).filter(|_| is_enabled && is_pool)?;
             Some((name.as_str(), policy.scale_up_delay))
         });
         let warning = left_to_garm(snapshot.fleet_index.backoff(), unscaled);

@@ -12,7 +12,7 @@ use crate::domain::entity::{EntityKey, EntityKind};
 use crate::domain::job::{Job, JobStatus};
 use crate::domain::label::Labels;
 use crate::domain::name::{PoolId, PoolName};
-use crate::domain::owners::Owners;
+use crate::domain::owners::{AdoptedSets, Owners};
 use crate::domain::pool::Pool;
 use crate::metrics::PoolGauges;
 use crate::reconcile::watch::LoopSnapshot;
@@ -30,7 +30,8 @@ pub(super) fn unsteered(
     }
     let orphans = orphans(snapshot);
     drifts.with(|fleet, desired| {
-        let owners = Owners::new(snapshot.fleet_index.pools().values(), fleet);
+        let sets = AdoptedSets::of(desired.values().map(|pool| &pool.settings));
+        let owners = Owners::with_adopted(snapshot.fleet_index.pools().values(), fleet, &sets);
         let names = snapshot.unmanaged.keys();
         let gauges = |name: &PoolName| {
             let desired = desired.get(name)?;

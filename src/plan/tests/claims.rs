@@ -48,15 +48,15 @@ fn twin(id: &str, kind: char, created: i64) -> (Pool, Option<Runner>) {
 fn whatever_the_order_of_twins_the_one_in_use_is_in_force_and_the_unused_ones_go() {
     // `u` is in use, `r` is switched off and has a runner, `f` is as a create has left it.
     for (kinds, in_force) in [
-        ("u", Some("0")),
-        ("f", Some("0")),
-        ("uf", Some("0")),
-        ("fu", Some("1")),
-        ("rf", Some("0")),
-        ("fr", Some("1")),
-        ("ff", Some("0")),
-        ("fuf", Some("1")),
-        ("fff", Some("0")),
+        ("u", Some("p0")),
+        ("f", Some("p0")),
+        ("uf", Some("p0")),
+        ("fu", Some("p1")),
+        ("rf", Some("p0")),
+        ("fr", Some("p1")),
+        ("ff", Some("p0")),
+        ("fuf", Some("p1")),
+        ("fff", Some("p0")),
         ("uu", None),
         ("ur", None),
         ("ru", None),
@@ -64,7 +64,7 @@ fn whatever_the_order_of_twins_the_one_in_use_is_in_force_and_the_unused_ones_go
         ("fuu", None),
     ] {
         let twins: Vec<_> = (kinds.chars().zip(0..))
-            .map(|(kind, n): (char, i64)| twin(&n.to_string(), kind, n - 100))
+            .map(|(kind, n): (char, i64)| twin(&format!("p{n}"), kind, n - 100))
             .collect();
         let there = Fleet {
             runners: twins.iter().filter_map(|twin| twin.1.clone()).collect(),

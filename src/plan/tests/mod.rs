@@ -10,4 +10,5 @@ mod model;
 mod properties;
 mod replaces;
 mod rows;
+mod scale_sets;
 pub(crate) mod some;

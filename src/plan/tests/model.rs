@@ -5,8 +5,8 @@ use super::build::acme;
 use crate::domain::credential::{Auth, Credential, DesiredCredential};
 use crate::domain::fleet::Fleet;
 use crate::domain::label::{Labels, OwnerMark};
-use crate::domain::name::{PoolId, PoolName};
-use crate::domain::pool::{Pool, PoolChange, PoolDetail, PoolSpec};
+use crate::domain::name::{PoolId, PoolKind, PoolName};
+use crate::domain::pool::{Pool, PoolChange, PoolDetail, PoolSpec, ScaleSetState};
 use crate::plan::{Creation, Operation, Plan};
 
 #[derive(Debug, Clone)]
@@ -38,9 +38,19 @@ fn of(work: &Operation) -> Vec<Write> {
     let create =
         |creation: &Creation| [Write::Post(creation.clone()), Write::Enable(creation.clone())];
     let retire = |id: &PoolId| {
-        let off =
-            PoolChange { enabled: Some(false), min_idle_runners: Some(0), ..PoolChange::default() };
-        [Write::Put(id.clone(), off), Write::Drain(id.clone()), Write::Delete(id.clone())]
+        let level = PoolChange { min_idle_runners: Some(0), ..PoolChange::default() };
+        let off = PoolChange { enabled: Some(false), ..level.clone() };
+        let put = |change| Write::Put(id.clone(), change);
+        let end = [Write::Drain(id.clone()), Write::Delete(id.clone())];
+        match id.kind() {
+            PoolKind::Pool => [vec![put(off)], end.into()].concat(),
+            PoolKind::ScaleSet => {
+                let [drain, delete] = end;
+                let none = PoolChange { max_runners: Some(0), ..level };
+                let disable = PoolChange { enabled: Some(false), ..PoolChange::default() };
+                vec![put(none), drain, put(disable), delete]
+            }
+        }
     };
     match work {
         Operation::Nothing => vec![],
@@ -50,8 +60,16 @@ fn of(work: &Operation) -> Vec<Write> {
         Operation::Change { id, change } => vec![Write::Put(id.clone(), change.clone())],
         Operation::Promote(it) => vec![Write::Put(it.id.clone(), it.change.clone())],
         Operation::Replace { old, retired_labels, new, successor } => {
-            let relabel =
-                PoolChange { labels: Some(retired_labels.clone()), ..PoolChange::default() };
+            let relabel = match old.kind() {
+                PoolKind::Pool => {
+                    PoolChange { labels: Some(retired_labels.clone()), ..PoolChange::default() }
+                }
+                PoolKind::ScaleSet => PoolChange {
+                    max_runners: Some(0),
+                    min_idle_runners: Some(0),
+                    ..PoolChange::default()
+                },
+            };
             let relabel = Write::Put(old.clone(), relabel);
             let mut writes = match successor {
                 Some(it) => vec![relabel, Write::Put(it.id.clone(), it.change.clone())],
@@ -62,7 +80,8 @@ fn of(work: &Operation) -> Vec<Write> {
             writes.extend(retire(old));
             writes
         }
-        Operation::Retire { id, .. } => retire(id).into(),
+        Operation::Rebuild { old, new, .. } => [retire(old), create(new).into()].concat(),
+        Operation::Retire { id, .. } => retire(id),
         Operation::RemoveLeftover { id } => vec![Write::DeleteLeftover(id.clone())],
     }
 }
@@ -81,13 +100,17 @@ pub(crate) fn carry_out(fleet: &mut Fleet, write: &Write) {
                 pool.spec.labels == labels
                     && pool.entity == creation.entity
                     && pool.spec.provider == creation.spec.provider
+                    && pool.kind() == creation.spec.kind()
             };
             let made = fleet.pools.iter_mut().find(is_it).expect("posted before");
             made.spec = creation.spec.clone();
             made.updated_at = made.created_at + std::time::Duration::from_millis(250);
         }
         Write::Enable(creation) => {
-            let made = fleet.pools.iter_mut().find(|pool| pool.spec.labels == creation.spec.labels);
+            let is_it = |pool: &&mut Pool| {
+                pool.spec.labels == creation.spec.labels && pool.kind() == creation.spec.kind()
+            };
+            let made = fleet.pools.iter_mut().find(is_it);
             let made = made.expect("posted before");
             made.spec.enabled = creation.spec.enabled;
             made.spec.min_idle_runners = creation.spec.min_idle_runners;
@@ -99,6 +122,8 @@ pub(crate) fn carry_out(fleet: &mut Fleet, write: &Write) {
                 fleet.pools.iter_mut().find(|pool| pool.id == *id).expect("a pool of the plan");
             let spec = change.applied_to(&pool.spec);
             assert!(spec.min_idle_runners <= spec.max_runners, "GARM refuses {change:?}");
+            let is_set = pool.kind() == PoolKind::ScaleSet;
+            assert!(!is_set || change.labels.is_none(), "GARM ignores {change:?}");
             // The writer sends nothing if the pool already matches.
             if spec == pool.spec {
                 return;
@@ -109,6 +134,8 @@ pub(crate) fn carry_out(fleet: &mut Fleet, write: &Write) {
         Write::Drain(id) => fleet.runners.retain(|runner| runner.pool.as_ref() != Some(id)),
         Write::Delete(id) => {
             assert_eq!(fleet.runners_of(id).count(), 0, "GARM refuses: pool has runners");
+            let is_enabled = fleet.pool(id).is_some_and(|pool| pool.spec.enabled);
+            assert!(!is_enabled, "GARM refuses to delete an enabled scale set");
             fleet.pools.retain(|pool| pool.id != *id);
         }
         Write::DeleteLeftover(id) => {
@@ -148,6 +175,10 @@ fn credential(fleet: &mut Fleet, id: Option<u64>, wanted: &DesiredCredential) {
 
 /// The labels of a pool that waits to replace another one.
 fn waiting(creation: &Creation) -> Labels {
+    // The labels of a scale set never change.
+    if creation.spec.kind() == PoolKind::ScaleSet {
+        return creation.spec.labels.clone();
+    }
     let marks = creation.spec.labels.marks();
     let name = PoolName::new(marks.first().expect("marked").pool()).expect("a name");
     creation.spec.labels.with_mark(&OwnerMark::replacement(&acme(), &name))
@@ -156,14 +187,27 @@ fn waiting(creation: &Creation) -> Labels {
 fn post(fleet: &mut Fleet, creation: &Creation, labels: Labels) {
     let entity = fleet.entities.iter().find(|entity| entity.key == creation.entity).expect("known");
     let number = fleet.pools.len();
+    let name = &creation.spec.scale_set_name;
+    let has_name = |pool: &Pool| {
+        pool.spec.scale_set_name == *name
+            && pool.entity == creation.entity
+            && pool.spec.runner_group == creation.spec.runner_group
+    };
+    assert!(name.is_none() || !fleet.pools.iter().any(has_name), "GitHub refuses {name:?}");
     let pool = Pool {
-        id: PoolId::new(format!("made-{number}-{}", creation.spec.runner_prefix)),
+        id: match creation.spec.kind() {
+            PoolKind::Pool => PoolId::new(format!("made-{number}-{}", creation.spec.runner_prefix)),
+            PoolKind::ScaleSet => {
+                let numbers = fleet.pools.iter().filter_map(|pool| pool.id.as_str().parse().ok());
+                PoolId::new((numbers.max().unwrap_or(0_u64) + 1).to_string())
+            }
+        },
         entity: creation.entity.clone(),
         entity_name: entity.name.clone(),
         endpoint: entity.endpoint.clone(),
         spec: PoolSpec { enabled: false, min_idle_runners: 0, labels, ..creation.spec.clone() },
         detail: PoolDetail::Whole,
-        scale_set: None,
+        scale_set: creation.spec.scale_set_name.as_ref().map(|_| ScaleSetState::default()),
         generation: Some(0),
         created_at: fleet.observed_at,
         updated_at: fleet.observed_at,

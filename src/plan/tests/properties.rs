@@ -12,6 +12,7 @@ use crate::domain::credential::Credential;
 use crate::domain::desired::{Desired, Scope};
 use crate::domain::fleet::Fleet;
 use crate::domain::label::OwnerMark;
+use crate::domain::name::PoolKind;
 use crate::domain::pool::Pool;
 use crate::plan::{Action, Operation, Plan, PlanOptions, Promotion, plan};
 
@@ -79,7 +80,7 @@ fn check_stopped(desired: &Desired, mut fleet: Fleet, after: usize) -> Result<()
         // A part of the files deletes nothing that an earlier run has retired or left over.
         for fleet in [&mut fleet, &mut straight] {
             let half = |pool: &Pool| {
-                let marks = pool.spec.labels.marks();
+                let marks = pool.marks();
                 matches!(
                     marks.as_slice(),
                     [OwnerMark::Retired { .. } | OwnerMark::Replacement { .. }]
@@ -167,11 +168,13 @@ proptest! {
                 Operation::Change { id, .. } => (id, step.action == Action::Adopt),
                 Operation::Promote(Promotion { id, .. })
                 | Operation::Replace { old: id, .. }
+                | Operation::Rebuild { old: id, .. }
                 | Operation::Retire { id, .. }
                 | Operation::RemoveLeftover { id } => (id, false),
             };
             let marks = fleet.pool(id).unwrap().spec.labels.marks();
             let is_ours = matches!(marks.as_slice(), [mark] if mark.fleet() == acme().as_str());
+            let may_adopt = may_adopt || id.kind() == PoolKind::ScaleSet;
             let is_adopted = marks.is_empty() && may_adopt && adopted.contains(id.as_str());
             prop_assert!(is_ours || is_adopted, "{step:#?}");
         }
@@ -181,7 +184,10 @@ proptest! {
     fn protected_pools_and_parts_lose_nothing((desired, fleet) in some_case()) {
         let protected = PlanOptions { protected: vec!["*".to_owned()], ..PlanOptions::default() };
         for step in plan(&desired, &fleet, &protected).steps {
-            let loses = matches!(step.work, Operation::Retire { .. } | Operation::Replace { .. });
+            let loses = matches!(
+                step.work,
+                Operation::Retire { .. } | Operation::Replace { .. } | Operation::Rebuild { .. }
+            );
             prop_assert!(!loses, "{step:#?}");
         }
         let target = PlanOptions { target: vec![name("a"), name("b")], ..PlanOptions::default() };

@@ -9,8 +9,9 @@ use crate::domain::credential::{Auth, Credential, DesiredCredential};
 use crate::domain::desired::{Desired, DesiredPool, Scope};
 use crate::domain::entity::Entity;
 use crate::domain::fleet::Fleet;
-use crate::domain::name::PoolId;
-use crate::domain::pool::Pool;
+use crate::domain::label::OwnerMark;
+use crate::domain::name::{PoolId, PoolKind};
+use crate::domain::pool::{Pool, ScaleSetState};
 use crate::domain::runner::Runner;
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
@@ -45,6 +46,9 @@ pub(crate) fn some_twins() -> impl Strategy<Value = (Desired, Fleet)> {
         let mut read = Fleet { entities: entities(), proxies: proxies(), ..fleet() };
         for (number, mut twin) in twins.into_iter().enumerate() {
             twin.id = PoolId::new(format!("pool-{number}"));
+            twin.spec.scale_set_name = None;
+            twin.scale_set = None;
+            twin.spec.max_runners = twin.spec.max_runners.max(1);
             read.pools.push(twin);
         }
         let scope = if whole { Scope::Whole } else { Scope::Part };
@@ -95,19 +99,22 @@ fn some_pool(name: &'static str) -> impl Strategy<Value = DesiredPool> {
         6 => Just(None),
         1 => select(NAMES.to_vec()).prop_map(|name| Some(name.to_owned())),
         1 => (0..5_usize).prop_map(|number| Some(format!("pool-{number}"))),
+        1 => (0..5_usize).prop_map(|number| Some(number.to_string())),
     ];
+    let set = prop::option::weighted(0.35, prop::option::weighted(0.2, select(NAMES.to_vec())));
     let numbers = (1..5_u32, 0..5_u32, 0..5_u32);
     let words = (some_provider(), some_organization(), 1..3_u32, 0..3_u32);
     let enabled = prop_oneof![8 => Just(Some(true)), 2 => Just(Some(false)), 3 => Just(None)];
     let alone =
         (select(vec![None, Some(""), Some("group")]), select(vec![None, Some(""), Some("squid")]));
-    (numbers, words, any::<bool>(), (enabled, alone), adopt).prop_map(
+    (numbers, words, any::<bool>(), (enabled, alone), adopt, set).prop_map(
         move |(
             (max, min, idle),
             (provider, organization, image, secret),
             autoscale,
             (enabled, (group, proxy)),
             adopt,
+            set,
         )| {
             let mut it = pool(name);
             it.settings.runner_group = group.map(str::to_owned);
@@ -122,6 +129,13 @@ fn some_pool(name: &'static str) -> impl Strategy<Value = DesiredPool> {
             it.settings.extra_specs.extend(some_specs(secret));
             it.settings.enabled = enabled;
             it.settings.adopt = adopt;
+            if let Some(requested) = set {
+                it.settings.kind = PoolKind::ScaleSet;
+                // Two of one name are a problem in the files.
+                it.settings.scale_set_name = requested.map(|other| format!("{name}-{other}"));
+                // A drained scale set shows no longer whether it was enabled.
+                it.settings.enabled = Some(enabled != Some(false));
+            }
             it
         },
     )
@@ -163,13 +177,14 @@ fn some_live() -> impl Strategy<Value = (Pool, Vec<Runner>)> {
     let numbers = (1..5_u32, 0..5_u32, 1..3_u32, 0..3_u32, 0..3_i64);
     let runners = vec(select(vec!["idle", "active", "failed", "pending", "terminated"]), 0..4);
     let place = (some_provider(), select(vec!["acme", "beta"]));
-    (select(NAMES.to_vec()), some_labels(), numbers, place, any::<bool>(), runners).prop_map(
+    let set = prop::bool::weighted(0.3);
+    (select(NAMES.to_vec()), some_labels(), numbers, place, (any::<bool>(), set), runners).prop_map(
         |(
             name,
             labels,
             (max, level, image, secret, age),
             (provider, organization),
-            enabled,
+            (enabled, is_set),
             runners,
         )| {
             let mut it = live(&pool(name));
@@ -185,6 +200,17 @@ fn some_live() -> impl Strategy<Value = (Pool, Vec<Runner>)> {
             it.entity = key(if organization == "acme" { "org-1" } else { "org-2" });
             it.entity_name = organization.to_owned();
             it.created_at = at(-3600 - age);
+            if is_set
+                && it.spec.labels.marks().iter().all(|mark| matches!(mark, OwnerMark::Owned { .. }))
+            {
+                let owner = it.spec.labels.marks().first().map(|mark| mark.pool().to_owned());
+                let requested = owner.filter(|pool| !pool.is_empty());
+                it.spec.scale_set_name = Some(requested.unwrap_or_else(|| name.to_owned()));
+                it.scale_set = Some(ScaleSetState::default());
+                it.spec.priority = 0;
+                it.spec.max_runners = if age == 2 { 0 } else { max };
+                it.spec.min_idle_runners = level.min(it.spec.max_runners);
+            }
             let runners = runners.iter().enumerate().map(|(n, status)| runner(&it, n, status));
             (it.clone(), runners.collect())
         },
@@ -198,7 +224,17 @@ fn some_fleet() -> impl Strategy<Value = Fleet> {
     parts.prop_map(|(pools, jobs, credentials, short)| {
         let mut read = Fleet { entities: entities(), credentials, proxies: proxies(), ..fleet() };
         for (number, (mut pool, mut runners)) in pools.into_iter().enumerate() {
-            pool.id = PoolId::new(format!("pool-{number}"));
+            // GitHub has one scale set of a name.
+            if read.pools.iter().any(|other| other.spec.scale_set_name == pool.spec.scale_set_name)
+            {
+                pool.spec.scale_set_name = None;
+                pool.scale_set = None;
+                pool.spec.max_runners = pool.spec.max_runners.max(1);
+            }
+            pool.id = PoolId::new(match pool.spec.kind() {
+                PoolKind::Pool => format!("pool-{number}"),
+                PoolKind::ScaleSet => number.to_string(),
+            });
             for runner in &mut runners {
                 runner.pool = Some(pool.id.clone());
                 runner.id = format!("{}-{}", pool.id, runner.id);

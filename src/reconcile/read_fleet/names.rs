@@ -15,6 +15,8 @@ pub struct NamesRequest {
     pub proxies: bool,
     /// Whether to read the endpoints of GitHub and Gitea.
     pub endpoints: bool,
+    /// Whether to find out if this GARM has scale sets.
+    pub scale_sets: bool,
 }
 
 /// The objects that GARM has; empty if they were not requested.
@@ -26,6 +28,8 @@ pub struct GarmNames {
     pub proxies: Vec<Proxy>,
     /// The names of the endpoints of GitHub and Gitea.
     pub endpoints: Vec<String>,
+    /// Whether this GARM has scale sets; absent if that was not requested.
+    pub has_scale_sets: Option<bool>,
 }
 
 /// Reads the providers and what is requested, one request after another.
@@ -45,6 +49,10 @@ pub async fn read_names(
     }
     if request.endpoints {
         names.endpoints = client.endpoints().await?;
+    }
+    if request.scale_sets {
+        client.scale_sets().await?;
+        names.has_scale_sets = Some(client.has_scale_sets());
     }
     Ok(names)
 }

@@ -143,7 +143,7 @@ impl ScalingLoop<'_> {
 
 /// The name under which a pool belongs to the fleet, and whether it is in force.
 fn owner(pool: &Pool, fleet: &str) -> Option<(PoolName, bool)> {
-    match pool.spec.labels.marks().as_slice() {
+    match pool.marks().as_slice() {
         [mark] if mark.fleet() == fleet => {
             let is_owned = matches!(mark, OwnerMark::Owned { .. });
             PoolName::new(mark.pool()).ok().map(|name| (name, is_owned))

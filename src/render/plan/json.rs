@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::policy_changes::{self, PolicyChangesJson};
-use crate::domain::name::PoolName;
+use crate::domain::name::{PoolKind, PoolName};
 use crate::monitor::compliance::RequirementVerdict;
 use crate::plan::{Action, FieldChange, Note, NoteSeverity, Plan, PolicyChanges, ShownValue, Step};
 use crate::render::document;
@@ -44,6 +44,9 @@ struct StepJson<'a> {
     /// Null for GARM's own settings and for credentials, which have `credential`.
     pool: Option<&'a str>,
     pool_id: Option<String>,
+    /// The kind that the pool has after the step; null for what is no pool.
+    #[schemars(extend("enum" = ["pool", "scale_set", null]))]
+    kind: Option<&'static str>,
     changes: Vec<ChangeJson<'a>>,
     reason: &'a str,
     consequences: &'a [String],
@@ -130,6 +133,7 @@ fn step(step: &Step) -> StepJson<'_> {
         action: step.action.word(),
         pool: step.about.pool().map(PoolName::as_str),
         pool_id: step.pool_id.as_ref().map(ToString::to_string),
+        kind: step.kind().map(PoolKind::word),
         changes: step.changes.iter().map(change).collect(),
         reason: &step.reason,
         consequences: &step.consequences,

@@ -9,12 +9,13 @@ use jiff::Timestamp;
 use super::health::{self, Remark};
 use super::jobs::QueuedJobRow;
 use super::runners::{RunnerRow, runner_lines};
+use super::scale_sets::{SetQueue, set_queues};
 use crate::config::DeclaredPool;
 use crate::domain::desired::ScalePolicy;
 use crate::domain::fleet::Fleet;
 use crate::domain::label::OwnerMark;
-use crate::domain::name::{FleetName, PoolId, PoolName};
-use crate::domain::owners::{NameResolution, Owners};
+use crate::domain::name::{FleetName, PoolId, PoolKind, PoolName};
+use crate::domain::owners::{AdoptedSets, NameResolution, Owners};
 use crate::domain::pool::Pool;
 use crate::plan::Plan;
 use crate::render::decision::DecisionView;
@@ -62,6 +63,7 @@ impl PoolStanding {
 #[derive(Debug, Clone, PartialEq)]
 pub struct PoolStatus {
     pub name: String,
+    pub kind: PoolKind,
     pub standing: PoolStanding,
     /// `None` for an absent pool.
     pub pool_id: Option<PoolId>,
@@ -138,6 +140,8 @@ pub struct FleetStatus {
     pub pools: Vec<PoolStatus>,
     /// The queued jobs, oldest first; `None` unless asked for.
     pub jobs: Option<Vec<QueuedJobRow>>,
+    /// Number of jobs that wait for scale sets and of which GARM has no row.
+    pub unlisted_jobs: u32,
     /// Number of pools in GARM that do not belong to this fleet.
     pub foreign: usize,
 }
@@ -164,16 +168,26 @@ struct OwnedPool<'a> {
 /// Combines files, fleet, plan and decisions.
 pub fn fleet_status(inputs: StatusInputs<'_>) -> FleetStatus {
     let StatusInputs { owner, declared, fleet, .. } = inputs;
-    let owners = Owners::new(&fleet.pools, owner);
+    let sets = AdoptedSets::of(declared.iter().map(|pool| &pool.settings));
+    let owners = Owners::with_adopted(&fleet.pools, owner, &sets);
     let runners = |id: &PoolId| fleet.runners_of(id).count();
     let holders =
         owners.named.iter().map(|named| (named.0.as_str(), named.1.holder(runners))).collect();
-    let recognise = |pool| recognise(pool, owner, declared, &holders);
-    let ours: Vec<OwnedPool<'_>> = fleet.pools.iter().filter_map(recognise).collect();
+    let ours: Vec<OwnedPool<'_>> = (fleet.pools.iter())
+        .filter_map(|pool| recognise(pool, (owner, &sets), declared, &holders))
+        .collect();
     let managed: Vec<ScaledPool<'_>> =
         ours.iter().map(|pool| ScaledPool { pool: pool.pool, policy: &pool.policy }).collect();
     let glances = snapshot(fleet, &managed);
-    let present = ours.iter().zip(glances).map(|(ours, snapshot)| line(ours, snapshot, inputs));
+    let queues = set_queues(fleet);
+    let unlisted = |pool: &OwnedPool<'_>| {
+        let queue = queues.get(&pool.pool.id)?;
+        let listed = u32::try_from(queue.rows.len()).unwrap_or(u32::MAX);
+        Some(queue.waiting.saturating_sub(listed))
+    };
+    let unlisted_jobs = ours.iter().filter_map(unlisted).sum();
+    let present = (ours.iter().zip(glances))
+        .map(|(ours, snapshot)| line(ours, snapshot, queues.get(&ours.pool.id), inputs));
     let is_there = |name: &str| {
         ours.iter().any(|pool| pool.standing == PoolStanding::Declared && pool.name == name)
     };
@@ -194,16 +208,23 @@ pub fn fleet_status(inputs: StatusInputs<'_>) -> FleetStatus {
         foreign: fleet.pools.len() - ours.len(),
         pools,
         jobs: None,
+        unlisted_jobs,
     }
 }
 
 fn recognise<'a>(
     pool: &'a Pool,
-    owner: &FleetName,
+    (owner, sets): (&FleetName, &AdoptedSets),
     declared: &[DeclaredPool],
     holders: &HashMap<&str, NameResolution<'_>>,
 ) -> Option<OwnedPool<'a>> {
-    let marks = pool.spec.labels.marks();
+    let mut marks = pool.marks();
+    if let Some(name) = sets.name(&pool.id).filter(|_| pool.is_unmarked_scale_set()) {
+        let is_it = |holder: &NameResolution<'_>| matches!(holder, NameResolution::Pool { pool: held, .. } if held.id == pool.id);
+        if holders.get(name.as_str()).is_some_and(is_it) {
+            marks.push(OwnerMark::owned(owner, name));
+        }
+    }
     let mark = marks.iter().find(|mark| mark.fleet() == owner.as_str())?;
     let name = mark.pool().to_owned();
     let file = declared.iter().find(|pool| pool.name.as_str() == name);
@@ -252,7 +273,12 @@ fn plain(pool: &Pool) -> ScalePolicy {
     }
 }
 
-fn line(ours: &OwnedPool<'_>, mut snapshot: PoolSnapshot, inputs: StatusInputs<'_>) -> PoolStatus {
+fn line(
+    ours: &OwnedPool<'_>,
+    mut snapshot: PoolSnapshot,
+    queue: Option<&SetQueue<'_>>,
+    inputs: StatusInputs<'_>,
+) -> PoolStatus {
     let pool = ours.pool;
     let decision = decision(ours, inputs).cloned();
     if let Some(told) = &decision {
@@ -263,6 +289,12 @@ fn line(ours: &OwnedPool<'_>, mut snapshot: PoolSnapshot, inputs: StatusInputs<'
         snapshot.oldest_wait =
             told.oldest.map(|at| EvaluationClock::new(inputs.fleet.observed_at).age(at));
     }
+    if let Some(queue) = queue {
+        let clock = EvaluationClock::new(inputs.fleet.observed_at);
+        let oldest = queue.rows.first().map(|job| clock.age(job.created_at));
+        snapshot.queue_depth = snapshot.queue_depth.max(queue.waiting);
+        snapshot.oldest_wait = snapshot.oldest_wait.max(oldest);
+    }
     let suspects = decision.as_ref().map_or(&[][..], |decision| &decision.suspects);
     let runners = runner_lines(pool, ours.policy.boot_grace, suspects, inputs.fleet);
     let in_class = |class| runners.iter().map(|runner| u32::from(runner.class == class)).sum();
@@ -271,6 +303,7 @@ fn line(ours: &OwnedPool<'_>, mut snapshot: PoolSnapshot, inputs: StatusInputs<'
         (in_class(RunnerClass::Idle), in_class(RunnerClass::Suspect));
     let mut line = PoolStatus {
         name: ours.name.clone(),
+        kind: pool.kind(),
         standing: ours.standing,
         pool_id: Some(pool.id.clone()),
         enabled: pool.spec.enabled,
@@ -297,6 +330,7 @@ fn absent(declared: &DeclaredPool, inputs: StatusInputs<'_>) -> PoolStatus {
     let snapshot = PoolSnapshot::empty(PoolId::new(""));
     PoolStatus {
         name: declared.name.to_string(),
+        kind: declared.kind,
         standing: PoolStanding::Absent,
         pool_id: None,
         enabled: false,

@@ -9,6 +9,7 @@ use super::runners::RunnerRow;
 use crate::config::DeclaredPool;
 use crate::domain::desired::{ScalePolicy, leaves_scaling_to_us};
 use crate::domain::entity::{EntityRef, PoolManager};
+use crate::domain::name::PoolKind;
 use crate::domain::pool::Pool;
 use crate::domain::text;
 use crate::plan::{Action, Plan};
@@ -192,6 +193,10 @@ fn below_minimum(line: &PoolStatus) -> Option<Remark> {
 const COMING: Duration = Duration::from_secs(60);
 
 fn waiting(line: &PoolStatus, policy: &ScalePolicy) -> Option<Remark> {
+    // GitHub assigns the jobs of a scale set at once: only `full` can be the reason.
+    if line.kind == PoolKind::ScaleSet {
+        return None;
+    }
     let (waited, most) = (line.snapshot.oldest_wait?, policy.max_queue_wait?);
     (waited > most + COMING).then(|| {
         let text = format!(
@@ -233,7 +238,10 @@ fn left_to_garm(
     inputs: StatusInputs<'_>,
 ) -> Option<Remark> {
     let backoff = inputs.fleet.controller.backoff;
-    let is_left = line.enabled && line.standing == PoolStanding::Declared && !policy.autoscale;
+    let is_left = line.kind == PoolKind::Pool
+        && line.enabled
+        && line.standing == PoolStanding::Declared
+        && !policy.autoscale;
     (is_left && leaves_scaling_to_us(backoff, policy.scale_up_delay)).then(|| {
         let text = format!(
             "only GARM starts runners for its jobs, each after {} (`minimum_job_age_backoff`): turn \
@@ -287,7 +295,10 @@ fn standing(line: &PoolStatus) -> Option<Remark> {
         PoolStanding::Retired => Some(remark(
             RemarkSeverity::Warning,
             "retired",
-            "replaced by a new pool: `apply` drains it and deletes it",
+            match line.kind {
+                PoolKind::Pool => "replaced by a new pool: `apply` drains it and deletes it",
+                PoolKind::ScaleSet => "being drained: `apply` deletes it",
+            },
         )),
         PoolStanding::Replacement => Some(remark(
             RemarkSeverity::Warning,

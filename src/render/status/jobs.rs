@@ -1,5 +1,6 @@
 //! The queued jobs for `status --jobs`, with the reason why each is not served yet.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -7,7 +8,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::fleet_status::{FleetStatus, PoolStatus};
+use super::set_jobs::set_job_rows;
 use crate::domain::fleet::Fleet;
+use crate::domain::job::Job;
 use crate::domain::label::OwnerMark;
 use crate::domain::name::PoolId;
 use crate::domain::text;
@@ -99,7 +102,7 @@ impl JobReason {
 /// One queued job. Texts are escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueuedJobRow {
-    /// GitHub's id of the job, `workflow_job_id` in GARM.
+    /// GitHub's id of the job, `workflow_job_id` in GARM; GARM's id for a job of a scale set.
     pub id: i64,
     /// GitHub's id of the workflow run.
     pub run_id: i64,
@@ -130,7 +133,30 @@ impl QueuedJobRow {
 /// The rows of `jobs`. `status` has the decisions about the pools.
 pub fn job_rows(status: &FleetStatus, fleet: &Fleet, jobs: &[QueuedJob<'_>]) -> Vec<QueuedJobRow> {
     let pools = PoolLookup::new(status, fleet);
-    jobs.iter().map(|queued| row(queued, &pools)).collect()
+    let mut rows: Vec<QueuedJobRow> = jobs.iter().map(|queued| row(queued, &pools)).collect();
+    rows.extend(set_job_rows(fleet, |id| pools.name(id)));
+    rows.sort_by_key(|row| (Reverse(row.age), row.id));
+    rows
+}
+
+/// The row of a job without its pool.
+pub(super) fn bare_row(
+    job: &Job,
+    (reason, why): (JobReason, String),
+    fleet: &Fleet,
+) -> QueuedJobRow {
+    QueuedJobRow {
+        id: job.workflow_job_id,
+        run_id: job.run_id,
+        name: text::quote(&job.name),
+        repository: text::quote(&job.repository),
+        labels: job.labels.iter().map(text::quote).collect(),
+        age: EvaluationClock::new(fleet.observed_at).age(job.created_at),
+        pool: None,
+        reason,
+        why,
+        about: None,
+    }
 }
 
 /// The pools of this fleet by GARM's id, and the rest of GARM.
@@ -157,7 +183,6 @@ impl<'a> PoolLookup<'a> {
 }
 
 fn row(queued: &QueuedJob<'_>, pools: &PoolLookup<'_>) -> QueuedJobRow {
-    let job = queued.job;
     let pool = queued.pool.as_ref().map(|id| pools.name(id));
     let (reason, why) = why(queued, pools);
     let about = match &queued.wait {
@@ -170,18 +195,7 @@ fn row(queued: &QueuedJob<'_>, pools: &PoolLookup<'_>) -> QueuedJobRow {
         | JobWait::Stale(_)
         | JobWait::NoPool => None,
     };
-    QueuedJobRow {
-        id: job.workflow_job_id,
-        run_id: job.run_id,
-        name: text::quote(&job.name),
-        repository: text::quote(&job.repository),
-        labels: job.labels.iter().map(text::quote).collect(),
-        age: EvaluationClock::new(pools.fleet.observed_at).age(job.created_at),
-        pool,
-        reason,
-        why,
-        about,
-    }
+    QueuedJobRow { pool, about, ..bare_row(queued.job, (reason, why), pools.fleet) }
 }
 
 fn why(queued: &QueuedJob<'_>, pools: &PoolLookup<'_>) -> (JobReason, String) {
@@ -299,9 +313,21 @@ fn threshold(decision: &DecisionView) -> String {
 }
 
 /// The table, oldest job first.
-pub(super) fn table_of_jobs(jobs: &[QueuedJobRow], width: usize) -> String {
-    if jobs.is_empty() {
+pub(super) fn table_of_jobs(jobs: &[QueuedJobRow], unlisted: u32, width: usize) -> String {
+    let unlisted = match unlisted {
+        0 => String::new(),
+        some => {
+            let jobs = count(some as usize, "job");
+            let text =
+                format!("{jobs} assigned to scale sets by GitHub, without a row in GARM yet");
+            format!("{}\n", paint(QUIET, text))
+        }
+    };
+    if jobs.is_empty() && unlisted.is_empty() {
         return format!("{}\n", paint(QUIET, "GARM knows of no queued job"));
+    }
+    if jobs.is_empty() {
+        return unlisted;
     }
     let header = ["JOB", "AGE", "REPOSITORY", "LABELS", "POOL", "WHY IT WAITS"];
     let header = header.into_iter().map(|title| Cell::text(title).styled(QUIET)).collect();
@@ -311,7 +337,7 @@ pub(super) fn table_of_jobs(jobs: &[QueuedJobRow], width: usize) -> String {
         let more = format!("and {rest} more; `-o json` has all");
         text.push_str(&format!("{}\n", paint(QUIET, more)));
     }
-    text
+    text + &unlisted
 }
 
 fn cells(job: &QueuedJobRow) -> Vec<Cell> {

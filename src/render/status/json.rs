@@ -42,6 +42,8 @@ struct WatchJson<'a> {
 #[derive(Serialize, JsonSchema)]
 struct PoolJson<'a> {
     name: &'a str,
+    #[schemars(extend("enum" = ["pool", "scale_set"]))]
+    kind: &'static str,
     pool_id: Option<&'a str>,
     #[schemars(extend("enum" = PoolStanding::ALL.map(PoolStanding::word)))]
     standing: &'static str,
@@ -112,6 +114,7 @@ fn pool(pool: &PoolStatus, detail: StatusDetail) -> PoolJson<'_> {
     let snapshot = &pool.snapshot;
     PoolJson {
         name: &pool.name,
+        kind: pool.kind.word(),
         pool_id: pool.pool_id.as_ref().map(PoolId::as_str),
         standing: pool.standing.word(),
         enabled: pool.enabled,

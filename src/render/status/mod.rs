@@ -5,6 +5,8 @@ mod health;
 mod jobs;
 mod json;
 mod runners;
+mod scale_sets;
+mod set_jobs;
 
 use std::time::Duration;
 
@@ -52,7 +54,7 @@ fn text_after(lead: &str, status: &FleetStatus, detail: StatusDetail, width: usi
         text.push_str(&pools(status, width));
     }
     if let Some(jobs) = &status.jobs {
-        text.push_str(&format!("\n{}", jobs::table_of_jobs(jobs, width)));
+        text.push_str(&format!("\n{}", jobs::table_of_jobs(jobs, status.unlisted_jobs, width)));
     }
     let remarks = remarks(status, width);
     if !remarks.is_empty() {
@@ -85,7 +87,9 @@ fn summary_after(lead: &str, status: &FleetStatus, width: usize) -> String {
     let waiting = sum(|line| line.snapshot.queue_depth);
     let oldest = status.pools.iter().filter_map(|pool| pool.snapshot.oldest_wait).max();
     let jobs = match oldest {
-        None => "no job waiting".to_owned(),
+        None if waiting == 0 => "no job waiting".to_owned(),
+        // Jobs of scale sets of which GARM has no row.
+        None => format!("{} waiting", count(waiting as usize, "job")),
         Some(oldest) if waiting == 0 => {
             format!("no job waiting but stuck ones, the oldest for {}", span(oldest))
         }

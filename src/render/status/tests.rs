@@ -1,6 +1,7 @@
 //! The status of a fleet with pools in every state.
 
 mod job_table;
+mod scale_sets;
 
 use std::collections::BTreeMap;
 
@@ -176,6 +177,7 @@ fn the_document_has_the_keys_of_the_design() {
         },
         "pools": [{
             "name": "default",
+            "kind": "pool",
             "pool_id": "default",
             "standing": "declared",
             "enabled": true,

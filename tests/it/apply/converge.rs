@@ -83,7 +83,12 @@ pub(super) fn declared(pool: &str, dice: &mut Dice) -> DesiredPool {
 fn wish(dice: &mut Dice) -> Desired {
     let mut pools = Vec::new();
     for pool in ["a", "b", "c", "d", "e"] {
-        let it = declared(pool, dice);
+        let mut it = declared(pool, dice);
+        if dice.below(3) == 0 {
+            it.settings.kind = PoolKind::ScaleSet;
+            // A drained scale set shows no longer whether it was enabled.
+            it.settings.enabled = Some(true);
+        }
         if dice.below(3) > 0 {
             pools.push(it);
         }

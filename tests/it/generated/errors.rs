@@ -160,7 +160,8 @@ const ONLINE: &[(Code, &str)] = &[
 ];
 
 /// Codes without an example, and the reason.
-const LEFT: [(Code, &str); 2] = [
+const LEFT: [(Code, &str); 3] = [
+    (Code::NoScaleSets, "a GARM of before 0.2, or an organization at Gitea"),
     (Code::Unreadable, "a file without permission, or a disk that fails"),
     (Code::AmbiguousEntity, "a GARM with two GitHub endpoints that both have the organization"),
 ];

@@ -44,9 +44,9 @@ fn each_queued_job_has_its_pool_and_the_reason_why_it_waits() {
         job(7, &["x"], -90_000),
     ];
     let status = job_status(runners, jobs);
-    let table = jobs::table_of_jobs(status.jobs.as_deref().unwrap(), 120);
+    let table = jobs::table_of_jobs(status.jobs.as_deref().unwrap(), 0, 120);
     insta::assert_snapshot!(strip_str(&table).to_string());
-    let narrow = jobs::table_of_jobs(status.jobs.as_deref().unwrap(), 80);
+    let narrow = jobs::table_of_jobs(status.jobs.as_deref().unwrap(), 0, 80);
     let narrow = strip_str(&narrow).to_string();
     assert!(narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");
     let document = json(&status, StatusDetail::Pools);
@@ -84,12 +84,12 @@ fn the_text_has_the_oldest_jobs_and_counts_the_others() {
     let jobs: Vec<_> = (1..=23).map(|id| job(id, &["gpu"], -100 + id)).collect();
     let status = job_status(vec![], jobs);
     let rows = status.jobs.clone().unwrap();
-    let table = strip_str(&jobs::table_of_jobs(&rows, 120)).to_string();
+    let table = strip_str(&jobs::table_of_jobs(&rows, 0, 120)).to_string();
     assert!(table.ends_with("\nand 3 more; `-o json` has all\n"), "{table}");
     assert!(table.contains("1020") && !table.contains("1021"), "{table}");
     assert_eq!(json(&status, StatusDetail::Pools)["jobs"].as_array().unwrap().len(), 23);
     assert_eq!(
-        strip_str(&jobs::table_of_jobs(&[], 80)).to_string(),
+        strip_str(&jobs::table_of_jobs(&[], 0, 80)).to_string(),
         "GARM knows of no queued job\n"
     );
     let (near, far) = (["default".to_owned()], ["off".to_owned()]);
