@@ -7,23 +7,25 @@
 //! |---|---|
 //! | command line | [`cli`] |
 //! | execution | [`sim`], [`reconcile`], [`metrics`] |
-//! | doors (I/O) | [`garm`], [`secrets`], [`notify`], [`host`] |
+//! | doors (I/O) | [`garm`], [`secrets`], [`notify`], [`lease_store`], [`host`] |
 //! | presentation | [`render`] |
 //! | audit | [`audit`] |
 //! | events | [`event`] |
 //! | monitoring | [`monitor`] |
 //! | planning | [`plan`] |
 //! | policy | [`policy`] |
-//! | config, scaling | [`config`], [`scaling`] |
+//! | config, scaling, election | [`config`], [`scaling`], [`election`] |
 //! | domain | [`domain`] |
 
 pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod domain;
+pub mod election;
 pub mod event;
 pub mod garm;
 pub mod host;
+pub mod lease_store;
 pub mod metrics;
 pub mod monitor;
 pub mod notify;

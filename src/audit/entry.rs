@@ -200,6 +200,8 @@ pub struct Cause {
     pub fleet: Option<String>,
     /// The scaling decision that led to the write, in a few words.
     pub decision: Option<String>,
+    /// The term in which the process led (`watch.leader`); absent without one, and on a standby.
+    pub term: Option<u64>,
 }
 
 /// A record without its position in the chain.
@@ -323,6 +325,9 @@ fn cause(cause: &Cause, seen: Option<EventObservation>) -> Value {
     let mut shown = json!({ "command": cause.command, "plan": cause.plan, "fleet": cause.fleet });
     if let Some(decision) = &cause.decision {
         shown["decision"] = json!(text::quote(decision));
+    }
+    if let Some(term) = cause.term {
+        shown["term"] = json!(term);
     }
     if let Some(seen) = seen {
         shown["source"] = json!(seen.source.word());

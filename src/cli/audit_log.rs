@@ -35,7 +35,7 @@ pub async fn audit_context(
         command: "apply".into(),
         plan: Some(digest(survey, args)),
         fleet: Some(survey.plan.fleet.to_string()),
-        decision: None,
+        ..Cause::default()
     };
     let actor = state_dir::actor();
     let destination =

@@ -183,7 +183,10 @@ async fn decisions(watch: &StatusRun<'_>, fleet: &Fleet) -> PoolDecisions {
     let address = place.to_string();
     let (source, told) = match place.decisions_page().await {
         Ok(page) => match told(&page, &watch.file.fleet, fleet) {
-            Ok((at, is_applied, told)) => (DecisionSource::Watch { address, at, is_applied }, told),
+            Ok((at, is_applied, told)) => {
+                let leader = serde_json::from_value(page["leader"].clone()).ok();
+                (DecisionSource::Watch { address, at, is_applied, leader }, told)
+            }
             Err(why) => (DecisionSource::Unknown { address, why }, BTreeMap::new()),
         },
         Err(AskError::NotRunning) => (DecisionSource::NotRunning { address }, BTreeMap::new()),

@@ -25,10 +25,14 @@ pub(super) fn check(
                 }
             }
         }
-        Constraint::ExactlyOne(one, other) => {
-            at_most_one(diagnostics, mapping, &[one, other], Code::Together);
-            if !mapping.has(one) && !mapping.has(other) {
-                let message = format!("either `{one}` or `{other}` is required");
+        Constraint::ExactlyOne(keys) => {
+            at_most_one(diagnostics, mapping, keys, Code::Together);
+            if !keys.iter().any(|key| mapping.has(key)) {
+                let names: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+                let message = match names.as_slice() {
+                    [one, other] => format!("either {one} or {other} is required"),
+                    _ => format!("one of {} is required", names.join(", ")),
+                };
                 diagnostics.report(Diagnostic::error(Code::Together, at, message));
             }
         }

@@ -1,5 +1,7 @@
 //! Converts the decoded fleet file to typed settings and checks that they agree.
 
+mod leader;
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -31,7 +33,7 @@ pub(super) fn settings(
     let receivers = receivers(&reader, mapping);
     let alerts = alerts(mapping, &receivers, diagnostics);
     let credentials = credentials(&reader, mapping, diagnostics);
-    let watch = mapping.mapping("watch").map(|watch| reader.watch(watch));
+    let watch = mapping.mapping("watch").map(|watch| reader.watch(watch, mapping));
     anchor_goes_somewhere(mapping, diagnostics);
     // `receivers: {}` is deliberate: Prometheus alone sends the alerts.
     let is_decided = mapping.value("receivers").is_some();
@@ -142,7 +144,7 @@ impl SettingsReader<'_> {
         })
     }
 
-    fn watch(&self, mapping: &Mapping) -> WatchSettings {
+    fn watch(&self, mapping: &Mapping, file: &Mapping) -> WatchSettings {
         let tls = mapping.mapping("tls").and_then(|tls| {
             Some(ListenerTls { server: self.cert(tls)?, client_ca: self.path(tls, "client_ca") })
         });
@@ -159,6 +161,7 @@ impl SettingsReader<'_> {
             previous_audit_keys: self.references(mapping, "previous_audit_keys"),
             audit_required: mapping.flag("audit_required").unwrap_or(false),
             audit_anchor: mapping.mapping("audit_anchor").and_then(|anchor| self.anchor(anchor)),
+            leader: mapping.mapping("leader").and_then(|leader| self.leader(leader, file)),
             tls,
         }
     }

@@ -37,6 +37,8 @@ pub(super) enum SettingKind {
     EncryptedUrl,
     /// `http://…` or `https://…`.
     Url,
+    /// The name of a lease or a namespace: a label of a host name, lower case.
+    LeaseName,
     /// `ADDRESS:PORT` with a numeric address.
     Listen,
     /// `HOST:PORT`.
@@ -52,8 +54,8 @@ pub(super) enum SettingKind {
 pub(super) enum Constraint {
     None,
     BothOrNeither(&'static str, &'static str),
-    /// Exactly one of the two.
-    ExactlyOne(&'static str, &'static str),
+    /// Exactly one of these.
+    ExactlyOne(&'static [&'static str]),
     /// The first two keys together, or the third alone.
     PairOrOther(&'static str, &'static str, &'static str),
     /// `url` is plain HTTP beyond loopback only if `insecure_http` is `true`.

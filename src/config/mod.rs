@@ -16,6 +16,7 @@ mod file_reporter;
 mod fleet;
 mod invalid_value;
 mod keys;
+mod leader;
 mod leaves;
 mod manifest;
 mod node;
@@ -39,6 +40,10 @@ mod yaml;
 pub use alert_series::AlertSeries;
 pub use declared::DeclaredPool;
 pub use diagnostic_code::{Code, Severity};
+pub use leader::{
+    EtcdLeader, EtcdUser, KubernetesLeader, KubernetesServer, LeaderEngine, LeaderSettings,
+    PostgresLeader,
+};
 pub use leaves::leaves;
 pub use manifest::{FieldProblem, Manifest, load, load_in_doubt, load_policy};
 pub use problem::{Annotation, Excerpt, Location, Position, Problem, Role, has_error};

@@ -140,6 +140,7 @@ pub(super) fn setting(setting: SettingKind) -> String {
     let tail = r#"(?:/[!"$->A-~]*)?"#;
     match setting {
         SettingKind::FleetName => "^[a-z0-9-]{1,20}$".to_owned(),
+        SettingKind::LeaseName => "^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$".to_owned(),
         SettingKind::Entry => entry(),
         SettingKind::Backoff => duration(DurationPattern::Backoff),
         SettingKind::EncryptedUrl => {

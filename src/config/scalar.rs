@@ -82,6 +82,7 @@ pub(super) fn setting(
         SettingKind::Id => number::read(scalar, (1, i64::MAX as u64), subject),
         SettingKind::Backoff => time::read(scalar, time::DurationRule::BACKOFF, subject),
         SettingKind::FleetName
+        | SettingKind::LeaseName
         | SettingKind::EncryptedUrl
         | SettingKind::Url
         | SettingKind::Listen
@@ -102,6 +103,9 @@ fn written_setting(
         SettingKind::FleetName => FleetName::new(text)
             .map(|name| Value::Text(name.to_string()))
             .map_err(|why| text_rules::misnamed(why, text)),
+        SettingKind::LeaseName => {
+            text_rules::lease_name(text, subject).map(|()| Value::Text(text.to_owned()))
+        }
         SettingKind::EncryptedUrl => address::url(text, PlainHttp::LoopbackOnly).map(Value::Text),
         SettingKind::Url => address::url(text, PlainHttp::Anywhere).map(Value::Text),
         SettingKind::HostPort => address::host_port(text).map(Value::HostPort),

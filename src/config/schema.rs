@@ -109,8 +109,10 @@ fn mapping(entries: &[KeySpec], constraint: Constraint) -> Value {
         Constraint::BothOrNeither(one, other) => {
             schema["dependentRequired"] = json!({ one: [other], other: [one] });
         }
-        Constraint::ExactlyOne(one, other) => {
-            schema["oneOf"] = json!([{ "required": [one] }, { "required": [other] }]);
+        Constraint::ExactlyOne(keys) => {
+            let required: Vec<Value> =
+                keys.iter().map(|key| json!({ "required": [key] })).collect();
+            schema["oneOf"] = json!(required);
         }
         Constraint::PairOrOther(one, other, instead) => {
             let any = json!({ "anyOf": [{ "required": [one] }, { "required": [other] }] });

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::alert_series::AlertSeries;
+use super::leader::LeaderSettings;
 use crate::domain::desired::ControllerSettings;
 use crate::domain::name::FleetName;
 use crate::domain::secret::SecretRef;
@@ -95,6 +96,8 @@ pub struct WatchSettings {
     pub audit_required: bool,
     /// Where signed statements about the audit log go, if anywhere.
     pub audit_anchor: Option<AuditAnchor>,
+    /// How one of several `watch` is elected; `None`: each writes.
+    pub leader: Option<LeaderSettings>,
     /// TLS for the listener; `None` for plain HTTP.
     pub tls: Option<ListenerTls>,
 }
@@ -110,6 +113,7 @@ impl Default for WatchSettings {
             previous_audit_keys: Vec::new(),
             audit_required: false,
             audit_anchor: None,
+            leader: None,
             tls: None,
         }
     }

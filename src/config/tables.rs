@@ -1,6 +1,7 @@
 //! The keys of all files. The decoder, the JSON Schema, "did you mean" and the reference
 //! documentation all read these tables; pool fields come from [`crate::domain::field`].
 
+mod leader;
 mod policy;
 mod watch;
 
@@ -57,14 +58,14 @@ pub(super) static FLEET_FILE: &[KeySpec] = &[
     entry("watch", Shape::Mapping(WATCH, Constraint::None), Presence::Optional, "the scaling loop"),
     entry(
         "alerts",
-        Shape::List(&Shape::Mapping(ALERT, Constraint::ExactlyOne("above", "below")), 0),
+        Shape::List(&Shape::Mapping(ALERT, Constraint::ExactlyOne(&["above", "below"])), 0),
         Presence::Optional,
         "alert rules; `QueueDepthHigh`, `GarmNotFollowing` and `AuditLogChanged` are built in, and a rule with the same name and `when` replaces one of them",
     ),
     entry(
         "receivers",
         Shape::Named(
-            &Shape::Mapping(RECEIVER, Constraint::ExactlyOne("alertmanager", "webhook")),
+            &Shape::Mapping(RECEIVER, Constraint::ExactlyOne(&["alertmanager", "webhook"])),
             &[],
         ),
         Presence::Optional,

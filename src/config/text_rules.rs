@@ -35,6 +35,7 @@ pub(super) fn wanted(kind: FieldKind) -> String {
 pub(super) fn wanted_setting(setting: SettingKind) -> &'static str {
     match setting {
         SettingKind::FleetName => "a name of `a`-`z`, `0`-`9` and `-`",
+        SettingKind::LeaseName => "a name such as `runnerctl-acme`",
         SettingKind::Id => "a whole number, 1 or more",
         SettingKind::Backoff => "a duration such as `5m`",
         SettingKind::EncryptedUrl | SettingKind::Url => "a URL such as `https://garm.example.com`",
@@ -96,6 +97,26 @@ pub(super) fn expanded(path: &str, subject: MessageSubject<'_>) -> Result<(), In
     let message = format!("{subject} begins with `{begins}`, which is not expanded");
     let help = format!("write the full path, or `./{begins}…` if the name really begins with it");
     Err(InvalidValue::new(Code::UnexpandedPath, message).help(help))
+}
+
+/// The longest name of a lease, in characters.
+pub(super) const LEASE_NAME_MAX: usize = 63;
+
+/// Checks the name of a lease or a namespace.
+pub(super) fn lease_name(text: &str, subject: MessageSubject<'_>) -> Result<(), InvalidValue> {
+    let is_inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let fits = (1..=LEASE_NAME_MAX).contains(&text.len())
+        && text.bytes().all(is_inner)
+        && !text.starts_with('-')
+        && !text.ends_with('-');
+    if fits {
+        return Ok(());
+    }
+    let message = format!("{subject} does not take `{}`", quote(text));
+    let help = format!(
+        "use at most {LEASE_NAME_MAX} of `a`-`z`, `0`-`9` and `-`, such as `runnerctl-acme`"
+    );
+    Err(InvalidValue::new(Code::Name, message).help(help))
 }
 
 /// Checks an entry of a list of names.

@@ -81,6 +81,7 @@ fn transport(error: &TransportError) -> Option<&'static str> {
         TransportError::Redirect(_) => {
             "redirects are never followed: set `garm.url` to the target if you trust it"
         }
+        TransportError::NotLeading => return None,
     })
 }
 

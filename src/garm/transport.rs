@@ -134,6 +134,9 @@ pub enum TransportError {
     /// A redirect. It is never followed, because the password would be sent elsewhere.
     #[error("redirected to {0}")]
     Redirect(String),
+    /// A write that was not sent, because another process leads (`watch.leader`).
+    #[error("this `watch` does not lead")]
+    NotLeading,
 }
 
 impl TransportError {
@@ -149,7 +152,8 @@ impl TransportError {
             | Self::Connect(_)
             | Self::ConnectTimeout(_)
             | Self::Tls(_)
-            | Self::Redirect(_) => false,
+            | Self::Redirect(_)
+            | Self::NotLeading => false,
             Self::Timeout(_)
             | Self::Closed(_)
             | Self::ClosedOnCertificate(_)

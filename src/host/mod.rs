@@ -7,6 +7,7 @@ pub mod atomic_write;
 pub mod audit_destination;
 pub mod audit_file;
 pub mod audit_sink;
+pub mod boot_clock;
 mod checkpoint;
 pub mod clock;
 #[cfg(test)]

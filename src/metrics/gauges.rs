@@ -199,6 +199,17 @@ pub(super) const GAUGES: &[Gauge] = &[
         |facts| facts.process.audit_anchored_at.and_then(seconds),
         "Unix time of the last signed statement about the audit log that reached every place",
     ),
+    process(
+        "runnerctl_leader",
+        |facts| facts.process.is_leader.and_then(number),
+        "Whether this process leads (1) or is a standby (0)",
+    ),
+    process(
+        "runnerctl_leader_term",
+        // A term is far below 2^53, up to which a float is exact.
+        |facts| facts.process.leader_term.map(|term| Duration::from_secs(term).as_secs_f64()),
+        "Term of the leader as this process last read it",
+    ),
 ];
 
 /// One value of a gauge, with the values of its labels.

@@ -35,6 +35,10 @@ pub struct ProcessGauges {
     /// The time of the last signed statement about the audit log that reached every configured
     /// place.
     pub audit_anchored_at: Option<Timestamp>,
+    /// Whether this process leads; `None` without `watch.leader`.
+    pub is_leader: Option<bool>,
+    /// The term of the leader, this process or another one.
+    pub leader_term: Option<u64>,
 }
 
 /// The result of the last reload of the files.

@@ -14,6 +14,7 @@ use crate::config::{AlertRule, AlertSeries, Threshold};
 use crate::domain::duration;
 use crate::domain::name::PoolName;
 use crate::domain::text::code;
+use crate::election::FiredAlert;
 
 /// The maximum length of an unknown period after which a pending condition continues.
 pub const BRIDGE: Duration = Duration::from_mins(2);
@@ -141,6 +142,26 @@ impl AlertRules {
             standing.end_all(now, &mut ended);
         }
         ended
+    }
+
+    /// Takes over alerts that another process has sent: they fire since then, and their next evaluation
+    /// shows whether they still do. Alerts of rules that do not exist here are left out.
+    pub fn take_over(&mut self, fired: &[FiredAlert], now: Timestamp) {
+        for alert in fired {
+            let Some(standing) = self.rules.get_mut(&alert.rule) else { continue };
+            let pool = match alert.pool.as_deref().map(PoolName::new) {
+                Some(Ok(pool)) => Some(pool),
+                None => None,
+                Some(Err(_)) => continue,
+            };
+            let unseen = ConditionState {
+                holds_since: alert.since.min(now),
+                unknown_since: Some(now),
+                value: f64::NAN,
+                fires_since: None,
+            };
+            standing.subjects.entry(pool).or_insert(unseen).fires_since = Some(alert.since);
+        }
     }
 
     /// Evaluates every rule at `now`; returns the alerts that start or end.

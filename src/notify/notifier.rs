@@ -170,6 +170,27 @@ impl Notifier {
         }
     }
 
+    /// Like [`Self::tell`], for a firing alert that another process has sent already.
+    pub fn adopt(&mut self, notification: &Notification, receivers: &[String]) {
+        self.firing.insert(notification.key(), (notification.clone(), receivers.to_vec()));
+        for (name, running) in &self.receivers {
+            if receivers.is_empty() || receivers.contains(name) {
+                running.courier.adopt(notification.clone());
+            }
+        }
+    }
+
+    /// Drops all alerts: another process sends them from now on.
+    pub fn clear(&mut self) {
+        self.firing.clear();
+        self.receivers.values().for_each(|running| running.courier.clear());
+    }
+
+    /// Whether every receiver of the alert has got it.
+    pub fn is_told(&self, notification: &Notification) -> bool {
+        self.receivers.values().all(|running| running.courier.is_told(notification))
+    }
+
     /// Ends every task. The message in progress and one more with the remaining alerts may together
     /// take `patience`.
     pub async fn close(self, patience: Duration) {

@@ -91,6 +91,30 @@ impl AlertQueue {
         true
     }
 
+    /// Adds an alert that another process has sent at `now` at the latest. A webhook is not told of it
+    /// again, only of its end.
+    pub(super) fn adopt(&mut self, notification: Notification, now: Instant) {
+        let told = match self.kind {
+            // It knows the alert by its labels, and forgets one that is not sent again.
+            ReceiverApi::Alertmanager => None,
+            ReceiverApi::Webhook => Some(now),
+        };
+        let key = notification.key();
+        if self.entries.len() < ALERTS_MAX {
+            self.entries.insert(key, QueuedAlert { notification, attempts: 0, told });
+        }
+    }
+
+    /// Drops all alerts, delivered or not: another process sends them from now on.
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+    }
+
+    /// Whether the alert was delivered, or is not for this receiver.
+    pub(super) fn is_told(&self, notification: &Notification) -> bool {
+        self.entries.get(&notification.key()).is_none_or(|entry| entry.told.is_some())
+    }
+
     pub(super) fn next(&self, now: Instant) -> QueueAction {
         let due = self.entries.values().filter_map(|entry| self.due(entry));
         let Some(first) = due.min() else { return QueueAction::Wait(None) };
@@ -327,5 +351,22 @@ mod tests {
             panic!("something is due")
         };
         assert_eq!(batch.len(), BATCH_MAX);
+    }
+
+    #[test]
+    fn an_adopted_alert_is_sent_again_to_an_alertmanager_and_only_its_end_to_a_webhook() {
+        let now = Instant::now();
+        let mut outbox = AlertQueue::new(ReceiverApi::Alertmanager);
+        outbox.adopt(firing("a"), now);
+        assert!(!outbox.is_told(&firing("a")));
+        assert_eq!(outbox.next(now), QueueAction::Send(vec![firing("a")]));
+        let mut outbox = AlertQueue::new(ReceiverApi::Webhook);
+        outbox.adopt(firing("a"), now);
+        assert!(outbox.is_told(&firing("a")) && outbox.is_told(&firing("of another receiver")));
+        assert_eq!(outbox.next(now), QueueAction::Wait(None));
+        assert!(outbox.take(resolved("a")));
+        assert_eq!(outbox.next(now), QueueAction::Send(vec![resolved("a")]));
+        outbox.clear();
+        assert_eq!(outbox.next(now), QueueAction::Wait(None));
     }
 }

@@ -47,6 +47,22 @@ impl ReceiverWorker {
         }
     }
 
+    /// Adds an alert that another process has sent.
+    pub(super) fn adopt(&self, notification: Notification) {
+        self.outbox().adopt(notification, Instant::now());
+        self.news.notify_one();
+    }
+
+    /// Drops all alerts.
+    pub(super) fn clear(&self) {
+        self.outbox().clear();
+    }
+
+    /// Whether the alert was delivered, or is not for this receiver.
+    pub(super) fn is_told(&self, notification: &Notification) -> bool {
+        self.outbox().is_told(notification)
+    }
+
     /// Notifies the receiver until `stop`; then sends the remaining alerts once.
     pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
         while !stop.is_cancelled() {

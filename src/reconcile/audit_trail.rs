@@ -5,9 +5,11 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::leadership::Fence;
 use super::write_outcome::WriteError;
 use crate::audit::{Actor, Cause, Entry, Head, RecordKind, Subject, Verdict};
 use crate::domain::fleet::ReleaseLine;
+use crate::garm::{ErrorKind, GarmError, TransportError};
 use crate::host::audit_destination::AuditDestination;
 use crate::host::audit_file::AuditFileError;
 use crate::host::clock::Clock;
@@ -43,31 +45,52 @@ pub(super) struct WriteRecord {
     pub(super) decision: Option<String>,
 }
 
+/// A recorded intent.
+pub(super) struct RecordedIntent {
+    /// The record; absent if it could not be written and need not be.
+    head: Option<Head>,
+    /// The term in which the write is decided; absent without `watch.leader`.
+    term: Option<u64>,
+}
+
 /// Records all writes of one audit context.
 pub(super) struct AuditTrail {
     context: AuditContext,
+    /// Absent if this process need not lead to write.
+    pub(super) fence: Option<Fence>,
 }
 
 impl AuditTrail {
     pub(super) fn new(context: AuditContext) -> Self {
-        Self { context }
+        Self { context, fence: None }
     }
 
-    /// Records the intent before anything is sent. If this fails, nothing is sent.
-    pub(super) async fn intent(&self, draft: &WriteRecord) -> Result<Option<Head>, WriteError> {
+    /// Records the intent before anything is sent. If this fails, or this process does not lead, nothing
+    /// is sent.
+    pub(super) async fn intent(&self, draft: &WriteRecord) -> Result<RecordedIntent, WriteError> {
+        let term = match &self.fence {
+            None => None,
+            Some(fence) => Some(fence.term().ok_or_else(|| not_leading(draft.act))?),
+        };
         let entry = Entry {
             before: draft.before.clone(),
             after: draft.after.clone(),
-            ..self.entry(RecordKind::Intent, draft)
+            ..self.entry(RecordKind::Intent, draft, term)
         };
-        self.append(entry).await.map_err(WriteError::Unaudited)
+        let head = self.append(entry).await.map_err(WriteError::Unaudited)?;
+        Ok(RecordedIntent { head, term })
+    }
+
+    /// Whether this process still leads in the term of the intent.
+    pub(super) fn is_in_force(&self, intent: &RecordedIntent) -> bool {
+        self.fence.as_ref().is_none_or(|fence| fence.term() == intent.term)
     }
 
     /// Records the outcome after the answer. Returns the result unchanged, unless recording fails.
     pub(super) async fn outcome<T>(
         &self,
         draft: WriteRecord,
-        intent: Option<Head>,
+        intent: RecordedIntent,
         result: Result<T, WriteError>,
     ) -> Result<T, WriteError> {
         let (verdict, detail) = match &result {
@@ -75,10 +98,10 @@ impl AuditTrail {
             Err(trouble) => (verdict(trouble), trouble.to_string()),
         };
         let entry = Entry {
-            intent: intent.map(|record| record.seq),
+            intent: intent.head.map(|record| record.seq),
             verdict: Some(verdict),
             detail,
-            ..self.entry(RecordKind::Outcome, &draft)
+            ..self.entry(RecordKind::Outcome, &draft, intent.term)
         };
         match self.append(entry).await {
             Ok(_) => result,
@@ -86,7 +109,7 @@ impl AuditTrail {
         }
     }
 
-    fn entry(&self, kind: RecordKind, draft: &WriteRecord) -> Entry {
+    fn entry(&self, kind: RecordKind, draft: &WriteRecord, term: Option<u64>) -> Entry {
         Entry {
             time: self.context.clock.now(),
             actor: self.context.actor.clone(),
@@ -95,7 +118,7 @@ impl AuditTrail {
             subject: draft.subject.clone(),
             before: None,
             after: None,
-            cause: Cause { decision: draft.decision.clone(), ..self.context.cause.clone() },
+            cause: Cause { decision: draft.decision.clone(), term, ..self.context.cause.clone() },
             seen: None,
             intent: None,
             verdict: None,
@@ -115,6 +138,12 @@ impl AuditTrail {
             }
         }
     }
+}
+
+fn not_leading(act: &str) -> WriteError {
+    let fault = TransportError::NotLeading;
+    let (tried, got) = (act.to_owned(), fault.to_string());
+    WriteError::Garm(GarmError { kind: ErrorKind::Transport(fault), tried, got, help: None })
 }
 
 fn verdict(trouble: &WriteError) -> Verdict {

@@ -17,6 +17,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::audit_trail::{AuditContext, AuditTrail, WriteRecord};
+use super::leadership::Fence;
 use super::preconditions::Precondition;
 use super::reread::{self, PoolList};
 use super::write_outcome::{WriteError, WriteOutcome};
@@ -82,6 +83,12 @@ impl Writer {
         let line = context.line;
         let record = AuditTrail::new(context);
         Self { client, line, record, pool_list, last_write: Mutex::new(HashMap::new()) }
+    }
+
+    /// The same, but it writes only while `fence` allows it, and records the term.
+    pub fn behind(mut self, fence: Fence) -> Self {
+        self.record.fence = Some(fence);
+        self
     }
 
     pub(super) fn client(&self) -> &GarmClient {

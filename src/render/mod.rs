@@ -9,6 +9,7 @@ pub mod decision;
 pub mod document;
 pub mod import;
 pub mod init;
+pub mod leadership;
 mod markdown;
 pub mod outcome;
 pub mod page;

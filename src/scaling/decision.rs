@@ -276,4 +276,6 @@ pub enum Freeze {
     Unproven(String),
     /// `watch.audit_required` is set and writes cannot be recorded. Says why, without a full stop.
     Unrecorded(String),
+    /// Another process leads, or none does (`watch.leader`). Says which, without a full stop.
+    Standby(String),
 }

@@ -13,21 +13,23 @@ use source::Source;
 /// The floors, lowest first. A room imports only from floors below its own.
 const FLOORS: &[&[&str]] = &[
     &["domain"],
-    &["config", "scaling"],
+    &["config", "scaling", "election"],
     &["policy"],
     &["plan"],
     &["monitor"],
     &["event"],
     &["audit"],
     &["render"],
-    &["garm", "secrets", "notify", "host"],
+    &["garm", "secrets", "notify", "lease_store", "host"],
     &["sim", "reconcile", "metrics"],
     &["cli"],
 ];
 
 /// The rooms that compute values from values only.
-const PURE: &[&str] =
-    &["domain", "config", "scaling", "policy", "plan", "monitor", "event", "audit", "render"];
+const PURE: &[&str] = &[
+    "domain", "config", "scaling", "election", "policy", "plan", "monitor", "event", "audit",
+    "render",
+];
 
 /// Words that a pure room must not contain.
 const IMPURE_WORDS: &[&str] = &[
@@ -106,8 +108,9 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("prometheus", &["src/metrics/"]),
     ("axum", &["src/metrics/", "src/sim/"]),
     ("hyper", &["src/garm/", "src/metrics/", "src/sim/"]),
-    ("reqwest", &["src/garm/", "src/secrets/", "src/notify/"]),
-    ("rustls", &["src/garm/", "src/secrets/", "src/notify/", "src/metrics/"]),
+    ("reqwest", &["src/garm/", "src/secrets/", "src/notify/", "src/lease_store/"]),
+    ("tokio_postgres", &["src/lease_store/"]),
+    ("rustls", &["src/garm/", "src/secrets/", "src/notify/", "src/lease_store/", "src/metrics/"]),
     ("x509_cert", &["src/garm/", "src/secrets/", "src/sim/"]),
     ("pkcs8", &["src/secrets/"]),
     ("pkcs1", &["src/sim/"]),

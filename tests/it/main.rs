@@ -15,6 +15,7 @@ mod fuzzed;
 mod garm;
 mod garm_http;
 mod generated;
+mod leader;
 mod metrics;
 mod monitor;
 mod notify;

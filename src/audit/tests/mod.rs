@@ -30,7 +30,7 @@ fn entry(kind: RecordKind, detail: &str) -> Entry {
             command: "apply".into(),
             plan: Some("d1".into()),
             fleet: Some("acme".into()),
-            decision: None,
+            ..Cause::default()
         },
         seen: None,
         intent: None,

@@ -1,6 +1,9 @@
 //! Evaluates the alert rules once a second while the loop runs, and notifies the receivers.
 
+mod handover;
+
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -156,6 +159,8 @@ pub(super) struct Alerting {
     /// Monotonic: changes of the system clock do not affect it.
     clock: Clock,
     rules: Mutex<AlertRules>,
+    /// False on a standby, whose rules are evaluated for the page and for the day it leads.
+    is_sending: AtomicBool,
     /// Absent once it is closed.
     notifier: tokio::sync::Mutex<Option<Notifier>>,
 }
@@ -195,6 +200,7 @@ impl Alerting {
             alert_inputs,
             clock: Clock::starting_at(Clock::Real.now()),
             rules: Mutex::new(AlertRules::new(&setup.file.alerts)),
+            is_sending: AtomicBool::new(setup.watch.leader.is_none()),
             notifier: tokio::sync::Mutex::new(Some(notifier)),
         })
     }
@@ -254,6 +260,9 @@ impl Alerting {
     }
 
     async fn tell(&self, turned: Vec<AlertTransition>) {
+        if !self.is_sending.load(Ordering::Relaxed) {
+            return;
+        }
         for transition in turned {
             line(&transition).emit();
             let receivers = transition.receivers.clone();

@@ -26,6 +26,7 @@ use crate::cli::log::LogLine;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::FleetName;
 use crate::domain::poison::IgnorePoison;
+use crate::election::shown_holder;
 use crate::host::audit_destination::AuditDestination;
 use crate::host::audit_sink::{AuditSink, RecordPolicy, SinkEvent, SinkOptions};
 use crate::host::clock::Clock;
@@ -34,6 +35,7 @@ use crate::metrics::MetricsState;
 use crate::monitor::IsolationFinding;
 use crate::monitor::compliance::AuditLogState;
 use crate::policy::Violation;
+use crate::reconcile::leadership::{Fence, LedTerm};
 use crate::reconcile::watch::{Incident, WatchCommand};
 use crate::render::words::count;
 use crate::scaling::RowChange;
@@ -66,6 +68,8 @@ struct AuditFeedState {
     sink: Arc<AuditSink>,
     /// Changes have been skipped since the last record.
     has_skipped: AtomicBool,
+    /// Absent without `watch.leader`.
+    fence: Option<Fence>,
 }
 
 /// Logs and anchors the head of the audit log until the service stops.
@@ -82,6 +86,8 @@ pub(super) struct AuditFeedContext {
     pub(super) record_policy: RecordPolicy,
     /// Holds the loop while records are required and cannot be written.
     pub(super) commands: mpsc::Sender<WatchCommand>,
+    /// Knows the term of the records; absent without `watch.leader`.
+    pub(super) fence: Option<Fence>,
 }
 
 impl AuditFeed {
@@ -120,7 +126,8 @@ impl AuditFeed {
         })?;
         let sink = Arc::new(sink);
         let has_skipped = AtomicBool::new(false);
-        let state = AuditFeedState { lifecycle, sink: Arc::clone(&sink), has_skipped };
+        let fence = context.fence;
+        let state = AuditFeedState { lifecycle, sink: Arc::clone(&sink), has_skipped, fence };
         state.record(|lifecycle, now| lifecycle.begin(last, now));
         let task =
             AuditHeadTask { sink: Arc::clone(&sink), rotated_heads: received_heads, anchor: None };
@@ -208,6 +215,27 @@ impl AuditFeed {
         state.record(|_, _| vec![entry]);
     }
 
+    /// Records that this process leads, with the head of the previous leader's audit log.
+    pub(super) fn term_began(&self, leading: &LedTerm) {
+        let Some(state) = &self.0 else { return };
+        let previous = leading.previous.as_ref().map(|record| {
+            json!({
+                "term": record.term,
+                // A lease that was released has none.
+                "holder": Some(shown_holder(&record.holder)).filter(|holder| !holder.is_empty()),
+                "audit_head": record.notes.audit_head,
+            })
+        });
+        let after = Some(json!({ "term": leading.term }));
+        let entry = state.event("term began".into(), Subject::Controller, String::new());
+        state.record(|_, _| vec![Entry { before: previous, after, ..entry }]);
+    }
+
+    /// The last record that is known to be in the file.
+    pub(super) fn head(&self) -> Option<Head> {
+        self.0.as_ref()?.sink.head()
+    }
+
     /// Records the end of `watch`.
     pub(super) fn end(self) {
         self.record(Lifecycle::end);
@@ -264,7 +292,9 @@ impl AuditFeedState {
         if self.has_skipped.swap(false, Ordering::Relaxed) {
             self.sink.enqueue(&lifecycle.stream(&StreamChange::Overflow, now));
         }
-        let entries = of(&mut lifecycle, now);
+        let mut entries = of(&mut lifecycle, now);
+        let term = self.fence.as_ref().and_then(Fence::term);
+        entries.iter_mut().for_each(|entry| entry.cause.term = term);
         if !entries.is_empty() {
             self.sink.enqueue(&entries);
         }

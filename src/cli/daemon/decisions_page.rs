@@ -9,6 +9,7 @@ use crate::domain::name::{FleetName, PoolId, PoolName};
 use crate::monitor::compliance::RequirementVerdict;
 use crate::reconcile::watch::{LoopSnapshot, Writes};
 use crate::render::decision::{self, DecisionEffect, DecisionsDocument, Stall};
+use crate::render::leadership::LeadershipJson;
 use crate::render::page::PoolScaling;
 use crate::scaling::{Decision, Freeze};
 
@@ -69,11 +70,15 @@ impl DecisionsPage {
         Self { report, decisions: kept.collect() }
     }
 
-    pub(super) fn value(&self, verdicts: Option<&[RequirementVerdict]>) -> Value {
+    pub(super) fn value(
+        &self,
+        verdicts: Option<&[RequirementVerdict]>,
+        leader: Option<&LeadershipJson>,
+    ) -> Value {
         let pools = self.decisions.iter().map(|(name, pool)| {
             decision::json(name, &pool.decision, self.effect(pool), pool.stall.as_ref())
         });
-        self.report.value(&pools.collect::<Vec<_>>(), verdicts)
+        self.report.value(&pools.collect::<Vec<_>>(), verdicts, leader)
     }
 
     /// The decision about a pool, for the status page.

@@ -258,6 +258,7 @@ fn thawed(was: &Freeze, still: &[EntityKey], names: &EntityNames) -> String {
     let over = match was {
         Freeze::Unproven(_) => "mTLS is proven to be enforced",
         Freeze::Unrecorded(_) => "writes can be recorded",
+        Freeze::Standby(_) => "this `watch` leads",
         Freeze::Stale(_)
         | Freeze::Unread
         | Freeze::Unreachable

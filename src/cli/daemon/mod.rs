@@ -15,6 +15,7 @@ mod decisions_page;
 mod drift;
 mod gauges;
 mod guardrails;
+mod leadership;
 pub(super) mod log_lines;
 mod missing_pools;
 mod mtls_probe;

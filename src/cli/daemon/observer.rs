@@ -37,7 +37,7 @@ use crate::reconcile::watch::{
     WriteReport, Writes,
 };
 use crate::render::decision::{Mood, freeze, sentence};
-use crate::scaling::{Decision, Direction, RowChange, RunnerTransition};
+use crate::scaling::{Decision, Direction, Freeze, RowChange, RunnerTransition};
 
 /// Receives the reports of the loop.
 pub(super) struct LoopObserver {
@@ -361,11 +361,13 @@ fn log_decisions(loop_snapshot: &LoopSnapshot<'_>) {
     }
 }
 
-/// The reasons why nothing is written, one sentence for the fleet and one for each stopped entity.
+/// The reasons why nothing is written, one sentence for the fleet and one for each stopped entity. A
+/// standby is as ready as a leader.
 fn frozen(loop_snapshot: &LoopSnapshot<'_>, names: &EntityNames) -> Vec<String> {
     let stopped = loop_snapshot
         .stopped
         .iter()
         .map(|(entity, why)| format!("{}: {}", log_lines::named(entity, names), freeze(why)));
-    loop_snapshot.freeze.map(freeze).into_iter().chain(stopped).collect()
+    let frozen = loop_snapshot.freeze.filter(|why| !matches!(why, Freeze::Standby(_)));
+    frozen.map(freeze).into_iter().chain(stopped).collect()
 }

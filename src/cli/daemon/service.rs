@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::client_cert::ClientCertReloader;
+use super::leadership;
 use super::mtls_probe::{result_reporter, round};
 use super::mtls_schedule::{MtlsProber, MtlsRequirement, MtlsRound};
 use super::observer::{LoopObserver, ObserverOutputs};
@@ -65,6 +66,7 @@ pub(super) async fn serve(mut opened: DaemonParts) -> Result<Exit, Failure> {
     let DaemonParts { settings, setup, client, .. } = &opened;
     tasks.spawn(announce(Arc::clone(&observer.read_done), reload_triggers.clone(), stop.clone()));
     let writer = Writer::new(Arc::clone(client), audit_context(&opened));
+    let writer = leadership::fenced(writer, &opened);
     let io = LoopIo {
         client: Arc::clone(client),
         writer: &writer,
@@ -93,7 +95,7 @@ fn audit_context(opened: &DaemonParts) -> AuditContext {
             command: "watch".into(),
             plan: None,
             fleet: Some(opened.setup.file.fleet.to_string()),
-            decision: None,
+            ..audit::Cause::default()
         },
         clock: Clock::Real,
         // The writer reads the pool before each write and takes the release line from its row.
@@ -148,6 +150,7 @@ fn begin(
         let door = MetricsServer { listener, metrics: Arc::clone(metrics), certificates };
         tasks.spawn(answer(door, stop.clone()));
     }
+    leadership::follow(opened, tasks, stop, orders.clone());
     if opened.settings.course != RunMode::Steady {
         return None;
     }
@@ -333,14 +336,26 @@ async fn close(
     (stop, tasks): (CancellationToken, TaskTracker),
     ended: LoopResult,
 ) -> Result<Exit, Failure> {
-    let DaemonParts { settings, alerting, records, destination, compliance, .. } = opened;
+    let DaemonParts { settings, alerting, records, destination, compliance, leadership, .. } =
+        opened;
+    let was_lost = leadership.as_ref().is_some_and(|leadership| !leadership.is_leading());
     records.end();
     drop((destination, compliance));
     stop.cancel();
     tasks.close();
+    // Nothing is written any more: the next leader may begin.
+    let release = async {
+        if let Some(mut leadership) = leadership {
+            leadership.end().await;
+        }
+    };
     // Tasks that have not ended by then end with the process.
-    let rest = async { tokio::join!(alerting.close(REST_PATIENCE), tasks.wait()) };
+    let rest = async { tokio::join!(release, alerting.close(REST_PATIENCE), tasks.wait()) };
     let _ = tokio::time::timeout(REST_PATIENCE, rest).await;
+    if was_lost && settings.course != RunMode::Steady {
+        let text = "another `watch` leads by now, and not everything may be written";
+        return Err(Failure::new(Exit::Failed, text).help("run it again"));
+    }
     outcome(ended, settings.course)
 }
 

@@ -95,6 +95,7 @@ impl DaemonConfig {
             ("watch.previous_audit_keys", old.previous_audit_keys != new.previous_audit_keys),
             ("watch.audit_required", old.audit_required != new.audit_required),
             ("watch.audit_anchor", old.audit_anchor != new.audit_anchor),
+            ("watch.leader", old.leader != new.leader),
             ("watch.tls", old.tls.is_some() != new.tls.is_some()),
         ];
         rows.into_iter().filter(|row| row.1).map(|row| row.0).collect()

@@ -14,6 +14,7 @@ use super::anchoring::AnchorSchedule;
 use super::audit_feed::{AuditFeed, AuditFeedContext, AuditHeadTask};
 use super::compliance::ComplianceReport;
 use super::drift::DriftDetector;
+use super::leadership::Leadership;
 use super::setup::{self, DaemonConfig};
 use crate::cli::audit_log::{self, AuditFileSettings};
 use crate::cli::connect::{ENCRYPT, RENEW, connect_through, expect, expiry, unencrypted};
@@ -23,7 +24,7 @@ use crate::cli::failure::Failure;
 use crate::cli::log::LogLine;
 use crate::cli::require_mtls;
 use crate::config::WatchSettings;
-use crate::garm::{GarmClient, Http, tls};
+use crate::garm::{GarmClient, Http, Transport, tls};
 use crate::host::audit_destination::AuditDestination;
 use crate::host::audit_sink::RecordPolicy;
 use crate::host::clock::Clock;
@@ -33,6 +34,7 @@ use crate::metrics::{
 };
 use crate::monitor;
 use crate::notify::Attachment;
+use crate::reconcile::leadership::{Fence, FencedTransport};
 use crate::reconcile::watch::{LoopSettings, RunMode, WatchCommand, Writes};
 use crate::render::words::count;
 use crate::secrets;
@@ -66,6 +68,8 @@ pub(super) struct DaemonParts {
     pub(super) alerting: Arc<Alerting>,
     pub(super) alert_inputs: Arc<AlertInputs>,
     pub(super) compliance: Arc<ComplianceReport>,
+    /// Absent without `watch.leader`, and in a dry run.
+    pub(super) leadership: Option<Leadership>,
 }
 
 /// Opens all parts. Binds the address first, so that a second `watch` on it changes nothing.
@@ -80,23 +84,30 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<DaemonPart
     };
     let metrics = empty_board(&setup.watch);
     let destination = destination(args, &setup, cx).await?;
-    let counted = Arc::clone(&metrics);
-    let (client, http) = connect_through(&setup.file, setup.base.clone(), cx, |inner| {
-        Arc::new(InstrumentedTransport::new(inner, counted))
-    })?;
-    expect(&client, &setup.pools);
+    let allowed = setup.allowed(cx.settings);
+    let mut leadership = match args.writes() {
+        Writes::Sent => Leadership::open(&setup, &allowed)?,
+        Writes::Withheld => None,
+    };
+    let fence = leadership.as_ref().map(|leadership| leadership.fence.clone());
+    let (client, http) = client(&setup, cx, (&metrics, fence.clone()))?;
     require_proof(args, &setup, &client).await?;
     let page = page(listener.as_ref(), certificates.is_some());
     let wiring = AlertWiring { page, ..wiring(&setup, &metrics) };
-    let allowed = setup.allowed(cx.settings);
     let (orders, taken) = mpsc::channel(ORDERS_MAX);
     let (records, destination, work) =
-        record(destination, (&setup, &allowed), &wiring, orders.clone()).await?;
+        record(destination, (&setup, &allowed), &wiring, (orders.clone(), fence)).await?;
     let alert_inputs = Arc::clone(&wiring.alert_inputs);
     let alerting = Alerting::start(&setup, &allowed, wiring).await?;
     let settings =
         LoopSettings { resync: setup.watch.resync, course: args.course(), writes: args.writes() };
     let compliance = Arc::new(ComplianceReport::new(&setup));
+    if let Some(leadership) = &mut leadership {
+        leadership.start();
+        if args.course() != RunMode::Steady {
+            leadership.lead().await?;
+        }
+    }
     let opened = DaemonParts {
         run: cx.settings.clone(),
         setup,
@@ -116,9 +127,28 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<DaemonPart
         alerting: Arc::new(alerting),
         alert_inputs,
         compliance,
+        leadership,
     };
     opened.log_start();
     Ok(opened)
+}
+
+/// The client of GARM: counted, and fenced where only the leader writes.
+fn client(
+    setup: &DaemonConfig,
+    cx: Context<'_>,
+    (metrics, fence): (&Arc<MetricsState>, Option<Fence>),
+) -> Result<(Arc<GarmClient>, Arc<Http>), Failure> {
+    let metrics = Arc::clone(metrics);
+    let connected = connect_through(&setup.file, setup.base.clone(), cx, |inner| {
+        let counted: Arc<dyn Transport> = Arc::new(InstrumentedTransport::new(inner, metrics));
+        match fence {
+            Some(fence) => Arc::new(FencedTransport::new(counted, fence)),
+            None => counted,
+        }
+    })?;
+    expect(&connected.0, &setup.pools);
+    Ok(connected)
 }
 
 /// What the alerts and the audit feed share.
@@ -148,7 +178,7 @@ async fn record(
     destination: AuditDestination,
     (setup, allowed): (&DaemonConfig, &secrets::ResolveOptions),
     wiring: &AlertWiring,
-    orders: mpsc::Sender<WatchCommand>,
+    (orders, fence): (mpsc::Sender<WatchCommand>, Option<Fence>),
 ) -> Result<(AuditFeed, AuditDestination, Option<AuditHeadTask>), Failure> {
     let context = AuditFeedContext {
         metrics: Arc::clone(&wiring.metrics),
@@ -159,6 +189,7 @@ async fn record(
             RecordPolicy::BestEffort
         },
         commands: orders,
+        fence,
     };
     let (records, destination, mut work) =
         AuditFeed::open(destination, &setup.file.fleet, context)?;

@@ -15,6 +15,7 @@ use super::audit_feed::AuditFeed;
 use super::compliance::ComplianceReport;
 use super::decisions_page::{DecisionsPage, WatchedFleet};
 use super::drift::DriftDetector;
+use super::leadership::{self, Leadership};
 use super::recent::{EntryTopic, RecentEntries};
 use super::startup::DaemonParts;
 use crate::cli::log::LogLine;
@@ -25,6 +26,7 @@ use crate::metrics::{
 };
 use crate::monitor::compliance::{AuditLogState, Requirement, RequirementAnswer};
 use crate::monitor::{PoolGauges, QueueSample, QueueTrend, QueueTrends};
+use crate::reconcile::leadership::LeadershipState;
 use crate::reconcile::watch::{LoopSnapshot, Writes};
 use crate::render::page::{
     self, FleetPage, HealthCheck, PageAlert, PageFrame, PageObservation, PoolOverview, PoolPage,
@@ -36,6 +38,8 @@ use tracing::Level;
 /// The last decisions. Replaced as a whole after each pass of the loop.
 type LastDecisions = Arc<Mutex<Arc<DecisionsPage>>>;
 
+type LeadershipStates = tokio::sync::watch::Receiver<LeadershipState>;
+
 /// The sources of the pages.
 pub(super) struct StatusPages {
     pub(super) origin: WatchedFleet,
@@ -45,6 +49,8 @@ pub(super) struct StatusPages {
     records: AuditFeed,
     compliance: Arc<ComplianceReport>,
     drifts: DriftDetector,
+    /// Absent without `watch.leader`.
+    leadership: Option<LeadershipStates>,
     pub(super) history: PageHistory,
 }
 
@@ -129,6 +135,7 @@ impl StatusPages {
             records: parts.records.clone(),
             compliance: Arc::clone(&parts.compliance),
             drifts: parts.drifts.clone(),
+            leadership: parts.leadership.as_ref().map(Leadership::states),
             history: PageHistory::new(parts.settings.resync * 2),
         });
         // The listener outlives the audit file and the alerts, which must end with the loop.
@@ -147,9 +154,12 @@ impl StatusPages {
         let decisions = Arc::clone(&self.decisions);
         // The listener outlives the log, which the report writes to.
         let compliance = Arc::downgrade(&self.compliance);
+        let leadership = self.leadership.clone();
         Arc::new(move || {
             let last = Arc::clone(&decisions.lock().ignoring_poison());
-            last.value(compliance.upgrade().map(|compliance| compliance.report()).as_deref())
+            let leader = leadership.as_ref().map(|states| leadership::view(&states.borrow()));
+            let compliance = compliance.upgrade().map(|compliance| compliance.report());
+            last.value(compliance.as_deref(), leader.as_ref())
         })
     }
 
@@ -243,13 +253,16 @@ impl StatusPages {
         };
         let check = |name, (tone, text)| HealthCheck { name, tone, text };
         let owned = |(tone, text): (Tone, &str)| (tone, text.to_owned());
-        vec![
+        let leader =
+            self.leadership.as_ref().map(|states| check("Leader", leader(&states.borrow())));
+        let checks = vec![
             check("GARM", garm),
             check("Events", owned(events)),
             check("Audit log", self.audit()),
             check("mTLS", self.mtls()),
             check("Files", owned(files)),
-        ]
+        ];
+        checks.into_iter().chain(leader).collect()
     }
 
     fn audit(&self) -> (Tone, String) {
@@ -285,6 +298,16 @@ impl StatusPages {
         };
         (tone, verdict.evidence)
     }
+}
+
+fn leader(state: &LeadershipState) -> (Tone, String) {
+    let tone = match (&state.leading, &state.leader, &state.fault) {
+        (_, _, Some(_)) | (None, None, None) => Tone::Bad,
+        (Some(_), _, None) => Tone::Good,
+        (None, Some(_), None) => Tone::Quiet,
+    };
+    let fault = state.fault.as_ref().map(|fault| format!("; {fault}")).unwrap_or_default();
+    (tone, format!("{}{fault}", leadership::view(state).sentence()))
 }
 
 /// The rules whose alerts are firing for a pool.

@@ -104,7 +104,7 @@ pub(super) fn audit_context(
         command: "demo".into(),
         plan: None,
         fleet: Some(owner.to_string()),
-        decision: None,
+        ..Cause::default()
     };
     AuditContext { book: destination, actor, cause, clock, line: fleet.line() }
 }

@@ -1,6 +1,7 @@
 //! The keys of `watch:` in the fleet file.
 
 use super::super::keys::{Constraint, KeySpec, Presence, SettingKind, Shape};
+use super::leader::LEADER;
 use super::{FLAG, entry};
 use crate::domain::field::FieldKind;
 
@@ -46,6 +47,12 @@ pub(super) const WATCH: &[KeySpec] = &[
         Shape::Mapping(AUDIT_ANCHOR, Constraint::None),
         Presence::Optional,
         "where signed statements about the audit log go, outside this machine",
+    ),
+    entry(
+        "leader",
+        Shape::Mapping(LEADER, Constraint::ExactlyOne(&["postgresql", "etcd", "kubernetes"])),
+        Presence::Optional,
+        "where several `watch` agree which of them leads; only that one writes and sends alerts; see `docs/availability.md`",
     ),
     entry(
         "tls",

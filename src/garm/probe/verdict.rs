@@ -95,6 +95,7 @@ fn unanswered(error: &TransportError) -> Proof {
         | TransportError::Body(_)
         | TransportError::TooLarge(_)
         | TransportError::Redirect(_)
+        | TransportError::NotLeading
         | TransportError::Tls(_) => Proof::Unreachable,
     }
 }
@@ -106,6 +107,7 @@ fn backend(error: &TransportError) -> (Proof, String) {
         | TransportError::Body(_)
         | TransportError::TooLarge(_)
         | TransportError::Redirect(_)
+        | TransportError::NotLeading
         | TransportError::Tls(
             TlsFault::UnknownIssuer
             | TlsFault::Expired(_)

@@ -246,3 +246,35 @@ fn every_series_has_advice() {
         assert!(series.advice().len() > 20, "{series:?}");
     }
 }
+
+#[test]
+fn an_alert_that_another_process_has_sent_continues_or_ends_and_does_not_start_again() {
+    let fired = |rule: &str, pool: Option<&str>| FiredAlert {
+        rule: rule.into(),
+        pool: pool.map(str::to_owned),
+        since: at(-600),
+    };
+    let mut rules = AlertRules::new(&[]);
+    let sent = [
+        fired("QueueDepthHigh", Some("still")),
+        fired("QueueDepthHigh", Some("over")),
+        fired("QueueDepthHigh", Some("Not A Name")),
+        fired("NoSuchRule", Some("still")),
+        fired("AuditLogChanged", None),
+    ];
+    rules.take_over(&sent, at(0));
+    let since = |rules: &AlertRules| -> Vec<_> {
+        rules.firing().map(|alert| (alert.rule, alert.status.since())).collect()
+    };
+    assert_eq!(since(&rules).len(), 3);
+    // The condition has not lasted for five minutes here, and that it fires is known all the same.
+    let mut readings = depth(&[("still", 30), ("over", 3), ("new", 30)]);
+    readings.extend(fleet(AlertSeries::AuditBreaks, None));
+    let turned = rules.evaluate(&readings, at(1));
+    assert_eq!(short(&turned), ["-QueueDepthHigh over"]);
+    assert_eq!(turned[0].status, AlertStatus::Resolved { since: at(-600), at: at(1) });
+    let firing =
+        [("AuditLogChanged".to_owned(), at(-600)), ("QueueDepthHigh".to_owned(), at(-600))];
+    assert_eq!(since(&rules), firing);
+    assert_eq!(short(&rules.evaluate(&readings, at(301))), ["+QueueDepthHigh new"]);
+}

@@ -50,7 +50,7 @@ impl ScalingLoop<'_> {
 
     /// The target that levels are set to; absent if nothing is written.
     pub(super) fn aim(&self) -> Option<LevelTarget> {
-        match (&self.phase, self.settings.writes) {
+        match (&self.phase, self.writes()) {
             (_, Writes::Withheld) | (LoopPhase::Starting | LoopPhase::Over(_), Writes::Sent) => {
                 None
             }
@@ -113,7 +113,8 @@ impl ScalingLoop<'_> {
                 | Freeze::Refused
                 | Freeze::Unread
                 | Freeze::ManagerStopped(_)
-                | Freeze::Unrecorded(_),
+                | Freeze::Unrecorded(_)
+                | Freeze::Standby(_),
             ) => WriteGate::Shut,
         }
     }

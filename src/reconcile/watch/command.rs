@@ -56,6 +56,9 @@ pub enum WatchCommand {
 /// Why the loop is held from writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HoldReason {
+    /// Another process leads (`watch.leader`), or none does: nothing is written, not even at the end,
+    /// and no requests are made that only serve writing.
+    Standby,
     /// Enforcement of client certificates is not proven: raised levels are lowered, and nothing
     /// else is written.
     Unproven,

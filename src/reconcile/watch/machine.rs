@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::clock::GarmClock;
-use super::command::{LoopSettings, RunMode, WatchCommand, Writes};
+use super::command::{HoldReason, LoopSettings, RunMode, WatchCommand, Writes};
 use super::input::{Effect, Input};
 use super::level_release::LevelRelease;
 use super::managed_pools::{DeclaredPools, ResolvedPools};
@@ -201,14 +201,25 @@ impl<'a> ScalingLoop<'a> {
                 self.find(now);
             }
             WatchCommand::Hold(hold, why) => drop(self.freeze.held.insert(hold, why)),
-            WatchCommand::Go(hold) => drop(self.freeze.held.remove(&hold)),
+            WatchCommand::Go(hold) => {
+                if self.freeze.held.remove(&hold).is_some() && hold == HoldReason::Standby {
+                    self.lead(now);
+                }
+            }
             WatchCommand::Stop => self.stop(now),
         }
     }
 
+    /// Begins to write: the previous leader may have left levels raised, and has polled their pools
+    /// until now.
+    fn lead(&mut self, now: Instant) {
+        self.controllers.values_mut().for_each(|controller| controller.lease.seen(now));
+        self.schedule.want_now(now);
+    }
+
     fn stop(&mut self, now: Instant) {
         self.releases.values_mut().for_each(|release| release.hurry(now));
-        let is_idle = !self.is_writing();
+        let is_idle = !self.is_writing() && self.writing == 0;
         self.phase = match &self.phase {
             LoopPhase::Starting => LoopPhase::Over(Ok(())),
             LoopPhase::Running | LoopPhase::Settling(_) | LoopPhase::Releasing(_) if is_idle => {
@@ -253,7 +264,9 @@ impl<'a> ScalingLoop<'a> {
             controller.is_free() && controller.live() <= controller.decision.rules.floor
         };
         let next = match &self.phase {
-            LoopPhase::Settling(_) | LoopPhase::Releasing(_) if is_withheld => {
+            LoopPhase::Settling(_) | LoopPhase::Releasing(_) | LoopPhase::Stopping(_)
+                if is_withheld && self.writing == 0 =>
+            {
                 LoopPhase::Over(Ok(()))
             }
             LoopPhase::Settling(_)
@@ -297,7 +310,14 @@ impl<'a> ScalingLoop<'a> {
 
     /// Whether the loop writes at all.
     pub(super) fn is_writing(&self) -> bool {
-        self.settings.writes == Writes::Sent
+        self.writes() == Writes::Sent
+    }
+
+    pub(super) fn writes(&self) -> Writes {
+        match self.settings.writes {
+            Writes::Sent if !self.freeze.is_standby() => Writes::Sent,
+            Writes::Sent | Writes::Withheld => Writes::Withheld,
+        }
     }
 
     /// What a full read of this scope need not read again.

@@ -184,7 +184,8 @@ pub(super) fn is_final_at_start(error: &GarmError) -> bool {
         | TransportError::Closed(_)
         | TransportError::NotHttp(_)
         | TransportError::Body(_)
-        | TransportError::TooLarge(_) => false,
+        | TransportError::TooLarge(_)
+        | TransportError::NotLeading => false,
     }
 }
 

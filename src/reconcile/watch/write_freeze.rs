@@ -37,6 +37,7 @@ impl WriteFreeze {
         // The hold that forbids every write takes precedence.
         let held = || {
             self.held.last_key_value().map(|(hold, why)| match hold {
+                HoldReason::Standby => Freeze::Standby(why.clone()),
                 HoldReason::Unproven => Freeze::Unproven(why.clone()),
                 HoldReason::Unrecorded => Freeze::Unrecorded(why.clone()),
             })
@@ -46,6 +47,8 @@ impl WriteFreeze {
         match (&why, &self.all) {
             // A loop that has just started need not report that nothing was read yet.
             (Some(Freeze::Unread), _) => {}
+            // Who leads is reported by the service, and being a standby is no trouble.
+            (Some(Freeze::Standby(_)), _) | (None, Some(Freeze::Standby(_))) => {}
             (Some(why), _) if is_news => {
                 observer.trouble(&Incident::Frozen { entity: None, why: why.clone() });
             }
@@ -58,6 +61,11 @@ impl WriteFreeze {
         }
         self.all = why;
         is_news
+    }
+
+    /// Whether another process leads, as far as is known.
+    pub(super) fn is_standby(&self) -> bool {
+        self.held.contains_key(&HoldReason::Standby)
     }
 
     /// Why nothing is written to the pools of this entity, if nothing is.
@@ -114,5 +122,6 @@ fn kind(freeze: Option<&Freeze>) -> u8 {
         Some(Freeze::Unproven(_)) => 5,
         Some(Freeze::Refused) => 6,
         Some(Freeze::Unrecorded(_)) => 7,
+        Some(Freeze::Standby(_)) => 8,
     }
 }

@@ -22,7 +22,9 @@ impl Writer {
             && !error.is_certain()
         {
             self.keep_pace(&target.id).await;
-            result = self.put(target, change).await;
+            if self.record.is_in_force(&intent) {
+                result = self.put(target, change).await;
+            }
         }
         self.record.outcome(entry, intent, result).await
     }

@@ -15,6 +15,7 @@ use crate::domain::name::{PoolName, RunnerName};
 use crate::domain::text;
 use crate::monitor::compliance::RequirementVerdict;
 use crate::render::document;
+use crate::render::leadership::LeadershipJson;
 use crate::render::requirements::{self, RequirementJson};
 use crate::scaling::{
     Decision, DecisionInputs, Direction, Freeze, Reason, RuleResults, RunnerCounts,
@@ -259,6 +260,10 @@ struct DocumentJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Vec<RequirementJson<'a>>")]
     requirements: Option<Vec<RequirementJson<'a>>>,
+    /// Who leads; only with `watch.leader`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "LeadershipJson")]
+    leader: Option<&'a LeadershipJson>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -273,7 +278,12 @@ pub fn schema() -> Value {
 
 impl DecisionsDocument {
     /// The document. `pools` are objects made by [`json`].
-    pub fn value(&self, pools: &[Value], verdicts: Option<&[RequirementVerdict]>) -> Value {
+    pub fn value(
+        &self,
+        pools: &[Value],
+        verdicts: Option<&[RequirementVerdict]>,
+        leader: Option<&LeadershipJson>,
+    ) -> Value {
         let not_scaled = self.not_scaled.iter().map(|(pool, why)| NotScaledJson { pool, why });
         document::value(&DocumentJson {
             format_version: "1",
@@ -287,6 +297,7 @@ impl DecisionsDocument {
             pools,
             not_scaled: not_scaled.collect(),
             requirements: verdicts.map(requirements::rows),
+            leader,
         })
     }
 }

@@ -8,6 +8,7 @@ use crate::domain::fleet::Fleet;
 use crate::domain::job::{Job, JobStatus};
 use crate::domain::name::{PoolId, PoolName};
 use crate::domain::runner::Runner;
+use crate::render::leadership::LeadershipJson;
 use crate::scaling::testing::{at, fleet, job, policy, pool, runner, secs};
 use crate::scaling::{
     Decision, FleetIndex, Freeze, ScaledPool, ScalingState, evaluate_fleet, forecast,
@@ -129,7 +130,7 @@ fn the_object_holds_every_input_and_every_verdict() {
     let name = PoolName::new("default").unwrap();
     let value = json(&name, &decision, DecisionEffect::Frozen(&frozen), None);
     insta::assert_snapshot!(format!("{value:#}"));
-    let page = DecisionsDocument::default().value(&[value], Some(&[]));
+    let page = DecisionsDocument::default().value(&[value], Some(&[]), None);
     crate::render::document::check(&schema(), &page);
 }
 
@@ -143,6 +144,7 @@ fn a_frozen_pool_says_why() {
         Freeze::ManagerStopped(String::new()),
         Freeze::Unproven("mTLS is not enforced".into()),
         Freeze::Unrecorded("the disk is full".into()),
+        Freeze::Standby("no `watch` leads".into()),
     ]
     .map(|it| freeze(&it));
     let expected = [
@@ -153,6 +155,7 @@ fn a_frozen_pool_says_why() {
         "GARM's worker for the entity has stopped and does not say why",
         "`policy.require_mtls` is set, and mTLS is not enforced",
         "`watch.audit_required` is set, and writes cannot be recorded: the disk is full",
+        "this `watch` is a standby: no `watch` leads",
     ];
     assert_eq!(said, expected);
 }
@@ -173,7 +176,13 @@ fn the_document_names_its_fleet_and_the_pools_that_are_not_scaled() {
         "at": "1970-01-01T00:00:00Z", "applied": true,
         "pools": [], "not_scaled": [{ "pool": "new", "why": "not in GARM" }],
     });
-    assert_eq!(report.value(&[], None), expected);
+    assert_eq!(report.value(&[], None, None), expected);
+    let leader = LeadershipJson { term: Some(7), ..LeadershipJson::default() };
+    let document = report.value(&[], None, Some(&leader));
+    let expected = serde_json::json!({
+        "leading": false, "holder": null, "term": 7, "since": null,
+    });
+    assert_eq!(document["leader"], expected);
 }
 
 /// The same decisions, applied and not applied.
@@ -276,7 +285,7 @@ fn the_glossary_defines_every_word_of_a_decision() {
     let document =
         DecisionsDocument { not_scaled: vec![("a".into(), "b".into())], ..Default::default() };
     let mut words = std::collections::BTreeSet::new();
-    keys(&document.value(&[value], None), &mut words);
+    keys(&document.value(&[value], None, None), &mut words);
     assert!(words.len() > 70, "{words:?}");
     words.extend(LifeState::ALL.map(|it| it.word().to_owned()));
     words.extend(Reason::ALL.map(|it| it.word().to_owned()));

@@ -233,6 +233,7 @@ pub fn freeze(freeze: &Freeze) -> String {
             format!("GARM's worker for the entity has stopped: {}", text::quote(reason))
         }
         Freeze::Unproven(why) => format!("`policy.require_mtls` is set, and {}", text::quote(why)),
+        Freeze::Standby(why) => format!("this `watch` is a standby: {}", text::quote(why)),
         Freeze::Unrecorded(why) => {
             format!(
                 "`watch.audit_required` is set, and writes cannot be recorded: {}",

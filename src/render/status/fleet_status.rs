@@ -19,6 +19,7 @@ use crate::domain::owners::{AdoptedSets, NameResolution, Owners};
 use crate::domain::pool::Pool;
 use crate::plan::Plan;
 use crate::render::decision::DecisionView;
+use crate::render::leadership::LeadershipJson;
 use crate::scaling::{EvaluationClock, PoolSnapshot, RunnerClass, ScaledPool, snapshot};
 
 /// Whether a pool is in the files, in GARM, or both.
@@ -93,6 +94,8 @@ pub enum DecisionSource {
         at: Timestamp,
         /// Whether it applies its decisions.
         is_applied: bool,
+        /// Who leads; only with `watch.leader`.
+        leader: Option<LeadershipJson>,
     },
     /// No `watch` answers: the decisions are those of a `watch` that would start now.
     NotRunning { address: String },

@@ -11,6 +11,7 @@ use super::runners::RunnerRow;
 use crate::domain::name::PoolId;
 use crate::render::decision::DecisionJson;
 use crate::render::document;
+use crate::render::leadership::LeadershipJson;
 use crate::scaling::LifeState;
 
 /// The fields of the document of `status` besides `format_version` and `command`. Seconds are
@@ -28,7 +29,7 @@ struct StatusJson<'a> {
 }
 
 /// The source of the decisions.
-#[derive(Serialize, JsonSchema)]
+#[derive(Default, Serialize, JsonSchema)]
 struct WatchJson<'a> {
     address: &'a str,
     /// Null if unknown.
@@ -37,6 +38,10 @@ struct WatchJson<'a> {
     #[schemars(extend("format" = "date-time"))]
     at: Option<String>,
     applied: Option<bool>,
+    /// Who leads; only with `watch.leader`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "LeadershipJson")]
+    leader: Option<&'a LeadershipJson>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -100,14 +105,18 @@ pub fn schema() -> Value {
 }
 
 fn source(source: &DecisionSource) -> WatchJson<'_> {
-    let (running, why, at, applied) = match source {
-        DecisionSource::Watch { at, is_applied, .. } => {
-            (Some(true), None, Some(at.to_string()), Some(*is_applied))
-        }
-        DecisionSource::NotRunning { .. } => (Some(false), None, None, None),
-        DecisionSource::Unknown { why, .. } => (None, Some(why.as_str()), None, None),
-    };
-    WatchJson { address: source.address(), running, why, at, applied }
+    let unknown = WatchJson { address: source.address(), ..WatchJson::default() };
+    match source {
+        DecisionSource::Watch { at, is_applied, leader, .. } => WatchJson {
+            running: Some(true),
+            at: Some(at.to_string()),
+            applied: Some(*is_applied),
+            leader: leader.as_ref(),
+            ..unknown
+        },
+        DecisionSource::NotRunning { .. } => WatchJson { running: Some(false), ..unknown },
+        DecisionSource::Unknown { why, .. } => WatchJson { why: Some(why), ..unknown },
+    }
 }
 
 fn pool(pool: &PoolStatus, detail: StatusDetail) -> PoolJson<'_> {

@@ -268,7 +268,16 @@ fn scaling(status: &FleetStatus, width: usize) -> String {
 /// A sentence about the source of the decisions, and its style.
 fn who_decides(source: &DecisionSource, now: Timestamp) -> (Style, String) {
     match source {
-        DecisionSource::Watch { address, at, is_applied: true } => {
+        DecisionSource::Watch { address, leader: Some(leader), .. } if !leader.leading => {
+            let leads = leader.sentence();
+            (QUIET, format!("the `watch` at {address} is a standby: {leads}"))
+        }
+        DecisionSource::Watch { address, at, is_applied: true, leader: Some(leader) } => {
+            let age = span(EvaluationClock::new(now).age(*at));
+            let leads = leader.sentence();
+            (QUIET, format!("scaled by the `watch` at {address}, as of {age} ago; {leads}"))
+        }
+        DecisionSource::Watch { address, at, is_applied: true, leader: None } => {
             let age = span(EvaluationClock::new(now).age(*at));
             (QUIET, format!("scaled by the `watch` at {address}, as of {age} ago"))
         }

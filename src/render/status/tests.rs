@@ -289,6 +289,7 @@ fn the_numbers_of_a_pool_are_those_of_the_running_watch() {
             address: "https://127.0.0.1:9477".into(),
             at: "2026-09-21T14:13:17Z".parse().unwrap(),
             is_applied: true,
+            leader: None,
         }),
         by_pool: [(name, told)].into(),
     };

@@ -76,6 +76,8 @@ pub(crate) fn publish(metrics: &MetricsState) {
             client_cert_expires_at: Some("2027-01-01T00:00:00Z".parse().unwrap()),
             crl_ends_at: Some("2026-12-08T00:00:00Z".parse().unwrap()),
             audit_anchored_at: Some("2026-11-25T09:59:00Z".parse().unwrap()),
+            is_leader: Some(true),
+            leader_term: Some(7),
         };
     });
 }

@@ -212,7 +212,7 @@ fn the_commands_of_the_runbooks_go_as_they_are_printed() {
 }
 
 /// Alerts whose runbook searches the log, and a part of the message that `watch` logs in that case.
-const LOGGED: [(&str, &str); 11] = [
+const LOGGED: [(&str, &str); 12] = [
     ("CircuitOpen", "runner {runner} could not be created"),
     ("CircuitOpen", "the installation of runner {runner} has failed"),
     ("CircuitOpen", "runner {runner} has not become ready"),
@@ -220,6 +220,7 @@ const LOGGED: [(&str, &str); 11] = [
     ("ObservationOld", "GARM cannot be read"),
     ("ObservationOld", "GARM does not answer"),
     ("EventStreamDown", "GARM's event stream is lost"),
+    ("NoLeader", "the lease cannot be read or renewed"),
     ("ClockSkewed", "this machine's clock and GARM's differ by"),
     ("AuditLogChanged", "the audit file was emptied"),
     ("AuditUnwritable", "the audit file `{path}`: {error}"),

@@ -47,6 +47,11 @@ impl Stage {
         stage
     }
 
+    /// The address of the simulated GARM.
+    pub(crate) fn garm(&self) -> SocketAddr {
+        self.garm.parse().unwrap()
+    }
+
     /// Starts an empty GARM on the same address with another password in the same file.
     pub(crate) fn start_garm(&mut self) {
         let config = self.path("sandbox.yaml");
@@ -178,7 +183,7 @@ impl Stage {
     }
 
     fn lab(&self, path: &str, body: &str) -> (u16, String) {
-        request(self.garm.parse().unwrap(), "POST", path, body).unwrap()
+        request(self.garm(), "POST", path, body).unwrap()
     }
 
     /// The pool in the JSON of `status`.

@@ -104,7 +104,7 @@ impl ApplyRig {
             command: "apply".into(),
             plan: Some("d1".into()),
             fleet: Some("acme".into()),
-            decision: None,
+            ..Cause::default()
         };
         let epoch = self.memory.with(|it| it.now());
         let clock = Clock::starting_at(epoch);

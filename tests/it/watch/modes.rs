@@ -312,3 +312,39 @@ async fn while_held_levels_only_fall_and_no_runner_is_removed() {
     let since = watch.heard.deeds().split_off(before);
     assert!(since.iter().all(|it| it.starts_with("lower ")), "{since:?}");
 }
+
+/// A standby sends no request that only serves writing; once it leads, it goes on where the previous
+/// leader was, and a raised level that it has not polled is not lowered.
+#[tokio::test(start_paused = true)]
+async fn a_standby_writes_nothing_even_when_it_stops_and_writes_once_it_leads() {
+    let rig = LoopRig::new(policy()).await;
+    let standby = || WatchCommand::Hold(HoldReason::Standby, "host-a:1 leads in term 3".into());
+    let watch = rig.start(steady());
+    watch.order(standby()).await;
+    wait(5).await;
+    rig.jobs(12, 20);
+    rig.set_level(7).await;
+    rig.forget();
+    wait(120).await;
+    let asked = rig.asked();
+    assert!(asked.iter().all(|request| !request.contains("/instances/")), "{asked:?}");
+    assert_eq!((watch.heard.deeds(), rig.writes().len()), (vec![], 0));
+    assert!(!watch.heard.has(|it| matches!(it, Incident::LeaseExpired(_))));
+    rig.jobs(20, 60);
+    watch.order(WatchCommand::Go(HoldReason::Standby)).await;
+    wait(45).await;
+    assert!(
+        watch.heard.deeds().iter().any(|it| it.starts_with("raise ")),
+        "{:?}",
+        watch.heard.deeds()
+    );
+    assert!(!watch.heard.has(|it| matches!(it, Incident::LeaseExpired(_))));
+    // A leader that is deposed leaves the level to its successor, and so does its stop.
+    watch.order(standby()).await;
+    wait(1).await;
+    rig.set_level(9).await;
+    rig.forget();
+    wait(60).await;
+    assert_eq!(watch.stop().await.left_raised, []);
+    assert_eq!((rig.level().await, rig.writes().len()), (9, 0));
+}

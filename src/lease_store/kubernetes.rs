@@ -1,0 +1,212 @@
+//! The lease as a Lease of `coordination.k8s.io/v1` in Kubernetes.
+//!
+//! The record is an annotation; the fields of the Lease repeat what `kubectl get lease` shows.
+//! `resourceVersion` makes each replacement conditional.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use reqwest::Method;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use super::codec::{decode, encode};
+use super::http::{JsonAnswer, JsonClient};
+use super::{LeaseStore, StoreFuture, StoreSecret, fault, unreadable};
+use crate::config::{KubernetesLeader, TlsFiles};
+use crate::election::{DURATION, LeaseRecord, StoreFault, StoredLease, SwapResult};
+
+/// Where Kubernetes mounts the service account of a pod.
+const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+const ANNOTATION: &str = "runnerctl/record";
+
+const FORBIDDEN: &str = "allow the service account `get`, `create` and `update` on Leases of \
+     `coordination.k8s.io` in that namespace; `deploy/kubernetes/leader.yaml` has the role";
+
+pub(super) struct KubernetesStore {
+    name: String,
+    namespace: String,
+    /// The URL of the Leases of the namespace.
+    collection: String,
+    client: JsonClient,
+    token: TokenSource,
+}
+
+enum TokenSource {
+    /// The file of a pod's service account. The kubelet replaces it before it expires, so it is read
+    /// for each request.
+    Account(PathBuf),
+    /// A secret, kept until a request is refused.
+    Secret(StoreSecret, Mutex<Option<SecretString>>),
+}
+
+impl KubernetesStore {
+    pub(super) fn open(
+        name: String,
+        settings: &KubernetesLeader,
+        secret: Option<StoreSecret>,
+    ) -> Result<Self, StoreFault> {
+        let account = Path::new(ACCOUNT);
+        let (server, token, ca) = match (&settings.server, secret) {
+            (Some(server), Some(secret)) => {
+                let token = TokenSource::Secret(secret, Mutex::default());
+                (server.url.clone(), token, settings.ca.clone())
+            }
+            (Some(_) | None, _) => {
+                let ca = settings.ca.clone().unwrap_or_else(|| account.join("ca.crt"));
+                // The name is in the certificate of every API server.
+                let server = "https://kubernetes.default.svc".to_owned();
+                (server, TokenSource::Account(account.join("token")), Some(ca))
+            }
+        };
+        let namespace = match &settings.namespace {
+            Some(namespace) => namespace.clone(),
+            None => own_namespace(account)?,
+        };
+        let files = TlsFiles { ca, client: None };
+        let client = JsonClient::new(&files, std::iter::once(server.as_str()))?;
+        let collection =
+            format!("{server}/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases");
+        Ok(Self { name, namespace, collection, client, token })
+    }
+
+    fn url(&self) -> String {
+        format!("{}/{}", self.collection, self.name)
+    }
+
+    /// Sends a request, and once more with a new token if the first is refused.
+    async fn send(
+        &self,
+        method: Method,
+        url: &str,
+        body: Option<&Value>,
+    ) -> Result<JsonAnswer, StoreFault> {
+        let bearer = self.token.bearer().await?;
+        let answer = self.client.send((method.clone(), url), Some(&bearer), body).await?;
+        if answer.status != 401 {
+            return Ok(answer);
+        }
+        self.token.forget().await;
+        let bearer = self.token.bearer().await?;
+        self.client.send((method, url), Some(&bearer), body).await
+    }
+
+    fn lease(&self, version: Option<&str>, record: &LeaseRecord) -> Value {
+        let mut metadata = json!({
+            "name": self.name,
+            "namespace": self.namespace,
+            "annotations": { ANNOTATION: encode(record) },
+        });
+        if let Some(version) = version {
+            metadata["resourceVersion"] = json!(version);
+        }
+        json!({
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": metadata,
+            "spec": {
+                "holderIdentity": record.holder,
+                "leaseDurationSeconds": DURATION.as_secs(),
+                "leaseTransitions": i32::try_from(record.term).unwrap_or(i32::MAX),
+                "acquireTime": micro(record.since),
+                "renewTime": micro(record.written_at),
+            },
+        })
+    }
+}
+
+impl TokenSource {
+    /// The value of the header.
+    async fn bearer(&self) -> Result<SecretString, StoreFault> {
+        let token = match self {
+            Self::Account(path) => {
+                let read = tokio::fs::read_to_string(path).await;
+                SecretString::from(read.map_err(|error| no_account(path, &error))?)
+            }
+            Self::Secret(secret, kept) => {
+                let mut kept = kept.lock().await;
+                match &*kept {
+                    Some(token) => token.clone(),
+                    None => kept.insert(secret().await.map_err(fault)?).clone(),
+                }
+            }
+        };
+        Ok(SecretString::from(format!("Bearer {}", token.expose_secret().trim())))
+    }
+
+    async fn forget(&self) {
+        if let Self::Secret(_, kept) = self {
+            *kept.lock().await = None;
+        }
+    }
+}
+
+fn own_namespace(account: &Path) -> Result<String, StoreFault> {
+    let path = account.join("namespace");
+    let read = std::fs::read_to_string(&path).map_err(|error| no_account(&path, &error))?;
+    Ok(read.trim().to_owned())
+}
+
+fn no_account(path: &Path, error: &std::io::Error) -> StoreFault {
+    let help = "outside a pod, set `server`, `token` and `namespace`; in a pod, mount the token of its \
+         service account";
+    StoreFault { help, ..unreadable(path, error) }
+}
+
+/// A time with microseconds, as Kubernetes writes them in Leases.
+fn micro(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+}
+
+fn version(lease: &Value) -> Result<String, StoreFault> {
+    let version = lease["metadata"]["resourceVersion"].as_str();
+    version.map(str::to_owned).ok_or_else(|| fault("the Lease has no `resourceVersion`"))
+}
+
+impl LeaseStore for KubernetesStore {
+    fn read(&self) -> StoreFuture<'_, Option<StoredLease>> {
+        Box::pin(async move {
+            let url = self.url();
+            let answer = self.send(Method::GET, &url, None).await?;
+            match answer.status {
+                200 => {
+                    let record = answer.body["metadata"]["annotations"][ANNOTATION].as_str();
+                    let record = decode(record.unwrap_or_default())?;
+                    Ok(Some(StoredLease { record, version: version(&answer.body)? }))
+                }
+                404 => Ok(None),
+                403 => Err(answer.refusal(&url, FORBIDDEN)),
+                _ => Err(answer.refusal(&url, "")),
+            }
+        })
+    }
+
+    fn swap<'a>(
+        &'a self,
+        expected: Option<&'a str>,
+        record: &'a LeaseRecord,
+    ) -> StoreFuture<'a, SwapResult> {
+        Box::pin(async move {
+            let (method, url) = match expected {
+                Some(_) => (Method::PUT, self.url()),
+                None => (Method::POST, self.collection.clone()),
+            };
+            let lease = self.lease(expected, record);
+            let answer = self.send(method, &url, Some(&lease)).await?;
+            match (answer.status, expected) {
+                (200 | 201, _) => Ok(SwapResult::Done(version(&answer.body)?)),
+                // Another version, a Lease that exists by now, or one that was deleted.
+                (409 | 410, _) | (404, Some(_)) => Ok(SwapResult::Conflict),
+                (403, _) => Err(answer.refusal(&url, FORBIDDEN)),
+                (404, None) => Err(answer.refusal(&url, "create the namespace")),
+                _ => Err(answer.refusal(&url, "")),
+            }
+        })
+    }
+
+    fn describe(&self) -> String {
+        format!("the Lease `{}/{}` in Kubernetes", self.namespace, self.name)
+    }
+}

@@ -1,0 +1,11 @@
+//! `watch.leader`: the stores of the lease, and several `watch` processes of which one leads.
+//!
+//! etcd and PostgreSQL are real; the API of Kubernetes is a stand-in that compares and swaps.
+
+mod alerts;
+mod engines;
+mod faults;
+mod pair;
+mod proxy;
+mod stores;
+mod tls;

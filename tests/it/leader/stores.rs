@@ -1,0 +1,194 @@
+//! The same requests to each store.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use runnerctl::config::{
+    EtcdLeader, KubernetesLeader, KubernetesServer, LeaderEngine, LeaderSettings, PostgresLeader,
+    TlsFiles,
+};
+use runnerctl::domain::secret::SecretRef;
+use runnerctl::election::{FiredAlert, LeaseNotes, LeaseRecord, StoredLease, SwapResult};
+use runnerctl::lease_store::{LeaseStore, StoreSecret, open};
+use secrecy::SecretString;
+use serde_json::json;
+
+use super::engines::{Etcd, LeaseApi, Postgres, TOKEN};
+use crate::service::stage::free_address;
+
+const NAME: &str = "ci-leader";
+
+fn secret(value: impl Into<String>) -> StoreSecret {
+    let value = value.into();
+    Arc::new(move || {
+        let value = value.clone();
+        Box::pin(async move { Ok(SecretString::from(value)) })
+    })
+}
+
+/// A reference that is not resolved here.
+fn reference() -> SecretRef {
+    SecretRef::Env("NOT_READ".into())
+}
+
+pub(super) fn etcd(name: &str, endpoints: Vec<String>) -> Arc<dyn LeaseStore> {
+    let engine = EtcdLeader { endpoints, user: None, tls: TlsFiles::default() };
+    open(&settings(name, LeaderEngine::Etcd(engine)), None).unwrap()
+}
+
+pub(super) fn postgresql(name: &str, url: String, ca: Option<PathBuf>) -> Arc<dyn LeaseStore> {
+    let tls = TlsFiles { ca, client: None };
+    let engine = LeaderEngine::PostgreSql(PostgresLeader { url: reference(), tls });
+    open(&settings(name, engine), Some(secret(url))).unwrap()
+}
+
+fn kubernetes(api: &LeaseApi, token: StoreSecret) -> Arc<dyn LeaseStore> {
+    let engine = KubernetesLeader {
+        namespace: Some("ci".into()),
+        server: Some(KubernetesServer {
+            url: format!("http://{}", api.address),
+            token: reference(),
+        }),
+        ca: None,
+    };
+    open(&settings(NAME, LeaderEngine::Kubernetes(engine)), Some(token)).unwrap()
+}
+
+fn settings(name: &str, engine: LeaderEngine) -> LeaderSettings {
+    LeaderSettings { name: name.into(), engine }
+}
+
+fn record(number: u64) -> LeaseRecord {
+    let at: Timestamp = "2026-01-02T03:04:05.123456789Z".parse().unwrap();
+    let alert = FiredAlert { rule: "Queue \"é\"".into(), pool: Some("web".into()), since: at };
+    LeaseRecord {
+        holder: "host-a:1:ff".into(),
+        term: 7,
+        number,
+        since: at,
+        written_at: at,
+        notes: LeaseNotes { audit_head: Some("3:ab".into()), alerts: vec![alert] },
+    }
+}
+
+fn done(result: SwapResult) -> String {
+    match result {
+        SwapResult::Done(version) => version,
+        SwapResult::Conflict => panic!("the swap was refused"),
+    }
+}
+
+/// What the election relies on.
+async fn compares_and_swaps(store: Arc<dyn LeaseStore>) {
+    assert_eq!(store.read().await, Ok(None));
+    let missing = store.swap(Some("1"), &record(0)).await;
+    assert_eq!(missing, Ok(SwapResult::Conflict), "there is nothing to replace");
+    let first = done(store.swap(None, &record(1)).await.unwrap());
+    let stored = StoredLease { record: record(1), version: first.clone() };
+    assert_eq!(store.read().await, Ok(Some(stored)));
+    assert_eq!(store.swap(None, &record(2)).await, Ok(SwapResult::Conflict));
+    let second = done(store.swap(Some(&first), &record(3)).await.unwrap());
+    assert_ne!(first, second);
+    assert_eq!(store.swap(Some(&first), &record(4)).await, Ok(SwapResult::Conflict));
+    // Of many at once, one wins, and the record is the winner's.
+    let many = (10..18).map(|number| {
+        let (store, second) = (Arc::clone(&store), second.clone());
+        tokio::spawn(async move { store.swap(Some(&second), &record(number)).await.unwrap() })
+    });
+    let mut winners = Vec::new();
+    for (number, task) in (10..18).zip(many.collect::<Vec<_>>()) {
+        if let SwapResult::Done(version) = task.await.unwrap() {
+            winners.push(StoredLease { record: record(number), version });
+        }
+    }
+    assert_eq!(winners.len(), 1, "{winners:?}");
+    assert_eq!(store.read().await, Ok(winners.pop()));
+}
+
+#[tokio::test]
+async fn etcd_compares_and_swaps_and_another_member_is_asked_if_one_is_away() {
+    let mut server = Etcd::start();
+    let away = format!("http://{}", free_address());
+    let store = etcd(NAME, vec![away, server.url()]);
+    compares_and_swaps(Arc::clone(&store)).await;
+    let before = store.read().await.unwrap();
+    server.stop();
+    let gone = store.read().await.unwrap_err();
+    assert!(gone.message.starts_with("no answer from http://127.0.0.1:"), "{gone}");
+    server.begin();
+    assert_eq!(store.read().await, Ok(before), "a restart loses nothing");
+}
+
+#[tokio::test]
+async fn postgresql_compares_and_swaps_with_tls_and_after_a_restart() {
+    let mut server = Postgres::start();
+    compares_and_swaps(postgresql(NAME, server.url(server.address), None)).await;
+    let encrypted = format!("{}?sslmode=require", server.url(server.address));
+    let store = postgresql(NAME, encrypted.clone(), Some(server.ca()));
+    let before = store.read().await.unwrap();
+    assert!(before.is_some());
+    // The system's CAs do not know that of the test.
+    assert!(postgresql(NAME, encrypted, None).read().await.is_err());
+    server.stop();
+    assert!(store.read().await.is_err());
+    server.begin();
+    assert_eq!(store.read().await, Ok(before), "a new connection is made");
+    let wrong = server.url(server.address).replace("correct", "wrong");
+    let refused = postgresql(NAME, wrong, None).read().await.unwrap_err();
+    assert!(refused.message.contains("password authentication failed"), "{refused}");
+    assert!(!refused.message.contains("horse"), "{refused}");
+    let other = postgresql(NAME, "postgresql://runnerctl:secret@[".into(), None);
+    let refused = other.read().await.unwrap_err();
+    assert!(refused.message.ends_with("is not a URL of PostgreSQL"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_lease_of_kubernetes_is_replaced_by_its_version_and_shows_who_leads() {
+    let api = LeaseApi::start();
+    let store = kubernetes(&api, secret(TOKEN));
+    compares_and_swaps(Arc::clone(&store)).await;
+    let spec = api.lease()["spec"].clone();
+    let expected = json!({
+        "holderIdentity": "host-a:1:ff",
+        "leaseDurationSeconds": 10,
+        "leaseTransitions": 7,
+        "acquireTime": "2026-01-02T03:04:05.123456Z",
+        "renewTime": "2026-01-02T03:04:05.123456Z",
+    });
+    assert_eq!(spec, expected);
+    let version = store.read().await.unwrap().unwrap().version;
+    for status in [409, 410, 404] {
+        api.refuse_once(status);
+        let swap = store.swap(Some(&version), &record(20)).await;
+        assert_eq!(swap, Ok(SwapResult::Conflict), "{status}");
+    }
+    for status in [500, 403] {
+        api.refuse_once(status);
+        assert!(store.swap(Some(&version), &record(20)).await.is_err(), "{status}");
+    }
+    api.refuse_once(403);
+    let refused = store.read().await.unwrap_err();
+    assert!(refused.help.contains("deploy/kubernetes/leader.yaml"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_rotated_token_is_resolved_again_and_the_request_repeated_once() {
+    let api = LeaseApi::start();
+    let token = Arc::new(std::sync::Mutex::new(TOKEN.to_owned()));
+    let current = Arc::clone(&token);
+    let store = kubernetes(
+        &api,
+        Arc::new(move || {
+            let token = current.lock().unwrap().clone();
+            Box::pin(async move { Ok(SecretString::from(token)) })
+        }),
+    );
+    assert_eq!(store.read().await, Ok(None));
+    api.rotate("service-account-2");
+    assert!(store.read().await.is_err(), "the new token is not there yet");
+    *token.lock().unwrap() = "service-account-2".into();
+    api.asked();
+    assert_eq!(store.read().await, Ok(None));
+    assert_eq!(api.asked().len(), 2, "401, and once more with the new token");
+}
