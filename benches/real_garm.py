@@ -10,6 +10,9 @@ Prints one line of a table for each load: median wait / longest wait / VM-second
 were idle beyond the runners to be kept (R2's hold, or a surplus), jobs that were killed, and what was
 left over. A load may be named several times. Python 3.11, nothing else.
 
+    … --kind scale_set [--delete-delay 20]       the same loads served by scale sets
+    … --first-bursts 60                          18 jobs each for scale sets that are three seconds old
+
     … --before OLD --before-garm C.json late held lost offline equal hooks unsteered deletions group refused revoked
 
 runs situations in which runners, GitHub or GARM misbehave, and with `--before` another runnerctl at a
@@ -161,7 +164,13 @@ class Site:
         spec = {"provider_name": self.it["providers"][0], "image": "ubuntu-24.04", "flavor": "m5.large",
                 "os_type": "linux", "os_arch": "amd64", "tags": labels, "enabled": True, "max_runners": most,
                 "min_idle_runners": idle, "runner_prefix": label, "runner_bootstrap_timeout": 20} | more
-        return self.api("POST", f"{entity or '/organizations/' + self.it['org_id']}/pools", spec)["id"]
+        return "pools/" + self.api("POST", f"{entity or '/organizations/' + self.it['org_id']}/pools", spec)["id"]
+
+    def make_scale_set(self, label, labels, idle, most=20):
+        spec = {"name": label, "provider_name": self.it["providers"][0], "image": "ubuntu-24.04", "flavor": "m5.large",
+                "os_type": "linux", "os_arch": "amd64", "labels": labels, "enabled": True, "max_runners": most,
+                "min_idle_runners": idle, "runner_prefix": label, "runner_bootstrap_timeout": 20}
+        return f"scalesets/{self.api('POST', f'/organizations/' + self.it['org_id'] + '/scalesets', spec)['id']}"
 
     def repository_with_hook(self):
         """A repository of the organization in GARM, with a hook of its own beside the organization's."""
@@ -176,13 +185,14 @@ class Site:
         return path, self.it["org_name"] + "/both"
 
     def instances(self, pool):
-        return self.api("GET", f"/pools/{pool}/instances") or []
+        return self.api("GET", f"/{pool}/instances") or []
 
     def idle(self, pool):
         return sum(i["runner_status"] == "idle" and i["status"] == "running" for i in self.instances(pool))
 
     def clear(self, pool):
-        self.api("PUT", f"/pools/{pool}", {"enabled": False, "min_idle_runners": 0})
+        is_pool = pool.startswith("pools/")
+        self.api("PUT", f"/{pool}", {"min_idle_runners": 0} | ({"enabled": False} if is_pool else {}))
         def gone():
             for i in self.instances(pool):
                 try:
@@ -191,7 +201,10 @@ class Site:
                     pass  # busy, or on its way: asked again
             return not self.instances(pool)
         until("the pool to be empty", gone, 120)
-        self.api("DELETE", f"/pools/{pool}")
+        if not is_pool:
+            self.api("PUT", f"/{pool}", {"enabled": False})
+            time.sleep(2)  # GARM crashes if the worker still ends its session
+        self.api("DELETE", f"/{pool}")
 
     def load(self, label, pool, batches, idle):
         """Queues the batches, waits for their ends and for rest, and says what it took."""
@@ -223,48 +236,124 @@ class Site:
                 "vms": len(born), "killed": killed, "left": left, "unserved": len(ids) - len(waits)}
 
 
-def ours(site, args, key):
-    _, batches, fields, idle = LOADS[key]
-    url = without_events(site.it["garm_url"]) if key == "silent" else site.it["garm_url"]
-    backoff = 30 if key == "default" else site.backoff
-    site.api("PUT", "/controller", {"minimum_job_age_backoff": backoff})
-    label = f"{key}-ours"
-    pool = site.make_pool(label, [label, f"runnerctl=bench/{key}"], idle)
-    with tempfile.TemporaryDirectory() as folder:
-        folder = pathlib.Path(folder)
+def without(fields, names):
+    """The fields of a pool without these, which have no meaning for a scale set."""
+    return "".join(line for line in fields.splitlines(True) if line.split(":")[0].strip() not in names)
+
+
+class Watch:
+    """A `runnerctl watch` for these pools, each with its name and fields as YAML."""
+
+    def __init__(self, site, args, pools, url=None, backoff=None):
+        self.folder = tempfile.TemporaryDirectory()
+        folder = pathlib.Path(self.folder.name)
         (folder / "password").touch(mode=0o600)
         (folder / "password").write_text(site.it["admin_password"])
         (folder / "pools").mkdir()
-        (folder / "pools/pool.yaml").write_text(
-            f"pools:\n  - name: {key}\n    max_runners: 20\n    instance_type: m5.large\n    labels: [{label}]\n{fields}")
+        (folder / "state").mkdir()
+        (folder / "pools/pool.yaml").write_text("pools:\n" + "".join(
+            f"  - name: {name}\n    max_runners: 20\n    instance_type: m5.large\n    runner_prefix: {label}\n{fields}"
+            for name, label, fields in pools))
         (folder / "runnerctl.yaml").write_text(
-            f"fleet: bench\ngarm:\n  url: {url}\n  username: {site.it['admin_user']}\n  password: file:password\n"
-            f"controller:\n  minimum_job_age_backoff: {backoff}s\n"
-            f"defaults:\n  organization: {site.it['org_name']}\n  provider: {site.it['providers'][0]}\n  image: ubuntu-24.04\n"
-            f"  default_labels: false\n  runner_prefix: {label}\n"
+            f"fleet: bench\ngarm:\n  url: {url or site.it['garm_url']}\n  username: {site.it['admin_user']}\n"
+            f"  password: file:password\ncontroller:\n  minimum_job_age_backoff: {backoff or site.backoff}s\n"
+            f"defaults:\n  organization: {site.it['org_name']}\n  provider: {site.it['providers'][0]}\n"
+            f"  image: ubuntu-24.04\n  default_labels: false\n"
             f"watch:\n  listen: 127.0.0.1:{free_port()}\n  audit: audit.jsonl\n")
-        with open(args.log, "ab") as log:
-            env = os.environ | {"STATE_DIRECTORY": str(folder / "state")}
-            (folder / "state").mkdir()
-            watch = subprocess.Popen([args.runnerctl, "watch"], cwd=folder, env=env, stdout=log, stderr=log)
-            try:
-                found = site.load(label, pool, batches, idle)
-            finally:
-                watch.send_signal(signal.SIGTERM)
-                code = watch.wait(30)
+        self.log = open(args.log, "ab")
+        env = os.environ | {"STATE_DIRECTORY": str(folder / "state")}
+        self.process = subprocess.Popen([args.runnerctl, "watch"], cwd=folder, env=env, stdout=self.log, stderr=self.log)
+
+    def __enter__(self):
+        return self
+
+    def rescues(self):
+        """How often it has rescued a scale set."""
+        record = '"decision":"rescue:'
+        text = (pathlib.Path(self.folder.name) / "audit.jsonl").read_text()
+        return sum(record in line and '"outcome"' in line for line in text.splitlines())
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(30)
         if code != 0:
             print(f"  watch ended {code}", flush=True)
+        self.log.close()
+        self.folder.cleanup()
+
+
+def ours(site, args, key, kind):
+    _, batches, fields, idle = LOADS[key]
+    url = without_events(site.it["garm_url"]) if key == "silent" else None
+    backoff = 30 if key == "default" else site.backoff
+    site.api("PUT", "/controller", {"minimum_job_age_backoff": backoff})
+    label = f"{key}-ours"
+    mark = f"runnerctl=bench/{key}"
+    if kind == "scale_set":
+        fields = "    kind: scale_set\n" + f"    scale_set_name: {label}\n" + without(
+            fields, ["scale_up_threshold", "scale_up_delay", "scale_up_target", "max_queue_wait"])
+        pool = site.make_scale_set(label, [mark], idle)
+    else:
+        pool = site.make_pool(label, [label, mark], idle)
+    with Watch(site, args, [(key, label, f"    labels: [{label}]\n{fields}")], url, backoff):
+        found = site.load(label, pool, batches, idle)
     site.clear(pool)
     return found
 
 
-def alone(site, key):
+def alone(site, key, kind):
     _, batches, _, idle = LOADS[key]
     label = f"{key}-alone"
-    pool = site.make_pool(label, [label], idle)
+    make = site.make_scale_set if kind == "scale_set" else site.make_pool
+    pool = make(label, [] if kind == "scale_set" else [label], idle)
     found = site.load(label, pool, batches, idle)
     site.clear(pool)
     return found
+
+
+def first_burst(site, who, number):
+    """18 jobs for a scale set that is three seconds old: how long the last of them waits."""
+    label = f"burst-{who}-{number}"
+    mark = [f"runnerctl=bench/{label}"] if who == "ours" else []
+    pool = site.make_scale_set(label, mark, 0)
+    time.sleep(3)
+    began = time.time()
+    made = site.github("/jobs", {"count": 18, "labels": [label], "duration_s": 1})
+    jobs = set(made["ids"] if isinstance(made, dict) else made)
+    def log():
+        found = site.github(f"/log?since={began}")
+        return found["log"] if isinstance(found, dict) else found
+    def rows():
+        return [e for e in log() if e["ev"] == "vm_created" and e["name"].startswith(label + "-")]
+    def ended():
+        return sum(e["ev"] == "job_completed" and e["job"] in jobs for e in log()) == len(jobs)
+    until(f"the first runner of {label}", rows, 60)
+    first = min((e["t"] - began for e in rows()), default=None)
+    if first is None:
+        site.api("PUT", f"/{pool}", {"min_idle_runners": 1})  # what a rescue does
+        time.sleep(1)
+        site.api("PUT", f"/{pool}", {"min_idle_runners": 0})
+    until(f"the jobs of {label}", ended, 120)
+    site.clear(pool)
+    return first
+
+
+def first_bursts(sites, args):
+    """Bursts on fresh scale sets, three at a time at each GARM."""
+    count = args.first_bursts
+    pools = [(f"burst-ours-{n}", f"burst-ours-{n}", "    kind: scale_set\n    scale_down_delay: 1m\n") for n in range(count)]
+    with Watch(sites[0], args, pools) as watch, concurrent.futures.ThreadPoolExecutor(6) as some:
+        time.sleep(5)
+        runs = {who: [some.submit(first_burst, site, who, n) for n in range(count)]
+                for who, site in zip(("ours", "alone"), sites)}
+        found = {who: [it.result() for it in all_of] for who, all_of in runs.items()}
+        rescues = watch.rescues()
+    print("| first bursts | longest until the first VM | later than 20 s | none within 60 s | rescues |\n|---|---|---|---|---|")
+    for who, firsts in found.items():
+        there = [it for it in firsts if it is not None]
+        late = sum(it > 20 for it in there) + firsts.count(None)
+        print(f"| {who}, {count} | {max(there, default=-1):.1f} s | {late} | {firsts.count(None)} | "
+              f"{rescues if who == 'ours' else '–'} |", flush=True)
 
 
 class Situation:
@@ -347,7 +436,7 @@ class Situation:
             time.sleep(150)
             self.turn(**CALM)
             if self.key == "group":
-                self.site.api("PUT", f"/pools/{self.pools[0]}", {"github-runner-group": "lab-group"})
+                self.site.api("PUT", f"/{self.pools[0]}", {"github-runner-group": "lab-group"})
             return jobs
         return self.queue(3 if self.key == "equal" else 8, 20)
 
@@ -359,10 +448,10 @@ class Situation:
         self.turn(online_delay_s=0.1)
         if self.key == "deletions":
             pool = self.pools[-1]
-            self.site.api("PUT", f"/pools/{pool}", {"min_idle_runners": 10})
+            self.site.api("PUT", f"/{pool}", {"min_idle_runners": 10})
             until("ten idle runners", lambda: self.site.idle(pool) >= 10, 60)
             self.turn(delete_delay_s=60)
-            self.site.api("PUT", f"/pools/{pool}", {"min_idle_runners": 0})
+            self.site.api("PUT", f"/{pool}", {"min_idle_runners": 0})
             for it in self.site.instances(pool):
                 self.site.api("DELETE", f"/instances/{it['name']}")
 
@@ -451,9 +540,17 @@ def main():
     parser.add_argument("--log", default=os.devnull, help="where the words of `watch` go")
     parser.add_argument("--before", help="another runnerctl, for the situations")
     parser.add_argument("--before-garm", help="a third GARM, for that one")
+    parser.add_argument("--kind", choices=["pool", "scale_set"], default="pool", help="what serves the loads")
+    parser.add_argument("--delete-delay", type=float, default=0, help="seconds that the deletion of a VM takes")
+    parser.add_argument("--first-bursts", type=int, help="so many first bursts on fresh scale sets instead of loads")
     parser.add_argument("loads", nargs="*", default=list(LOADS))
     args = parser.parse_args()
     sites = Site(args.ours, 300), Site(args.alone, 30)
+    for site in sites:
+        site.github("/config", CALM | {"delete_delay_s": args.delete_delay})
+    if args.first_bursts:
+        first_bursts(sites, args)
+        return
     chosen = [it for it in args.loads if it in SITUATIONS]
     if chosen:
         named = {"ours": sites[0], "alone": sites[1]}
@@ -463,10 +560,12 @@ def main():
     args.loads = [it for it in args.loads if it not in SITUATIONS]
     if not args.loads:
         return
-    print("| load | ours | GARM alone |\n|---|---|---|", flush=True)
+    what = args.kind.replace("_", " ")
+    print(f"| load | {what} under `watch` | {what} alone |\n|---|---|---|", flush=True)
     with concurrent.futures.ThreadPoolExecutor(2) as both:
         for key in args.loads:
-            mine, theirs = both.submit(ours, sites[0], args, key), both.submit(alone, sites[1], key)
+            mine = both.submit(ours, sites[0], args, key, args.kind)
+            theirs = both.submit(alone, sites[1], key, args.kind)
             print(f"| {LOADS[key][0]} | {cell(mine.result())} | {cell(theirs.result())} |", flush=True)
 
 

@@ -62,6 +62,10 @@ alert_series! {
         "GARM does not create the runners that it is asked for: look in GARM's log for an unknown \
          runner group, GitHub's rate limit, revoked credentials or a missing provider",
         "garmnotfollowing";
+    /// How often a stalled scale set was rescued within the last hour, per pool.
+    Rescues = "rescues",
+        "GARM's worker of the scale set stopped creating runners, and a write woke it up: look in          GARM's log for the scale set",
+        "scalesetrescued";
     /// Age of the last full read, in seconds.
     ObservationAgeSeconds = "observation_age_seconds",
         "GARM has not been read for so long, and nothing is scaled: see `/readyz` and the log of \

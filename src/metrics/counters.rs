@@ -78,6 +78,9 @@ series! {
         LevelResent =
             counter("runnerctl_level_resent_total",
                 "Number of levels sent again because GARM did not act on them");
+        Rescue { pool: PoolName } =
+            counter("runnerctl_rescues_total",
+                "Number of times that a stalled scale set was rescued by a change of its level");
         ReconcileError =
             counter("runnerctl_reconcile_errors_total", "Number of full reads of GARM that failed");
         GarmRequest { method: LabelWord, code: Option<u16> } =

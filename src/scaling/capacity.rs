@@ -42,8 +42,8 @@ pub(super) fn capacities(
     backoff: Duration,
     clock: &mut EvaluationClock,
 ) -> Vec<JobCapacity> {
-    let mut policies =
-        index.pools.iter().filter(|pool| pool.is_scaled()).filter_map(PoolIndex::policy);
+    let mut policies = (index.pools.iter().filter(|pool| pool.is_scaled() && pool.set.is_none()))
+        .filter_map(PoolIndex::policy);
     // Where GARM acts before the loop does, all pools are treated alike.
     let is_ours_first = policies.any(|policy| leaves_scaling_to_us(backoff, policy.scale_up_delay));
     let capacity = |(pool, state): (&PoolIndex, &PoolState)| {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::entity_index::EntityIndex;
 use super::queue::stage;
+use super::scale_set_index::is_queued;
 use crate::domain::job::Job;
 use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::runner::Runner;
@@ -34,6 +35,13 @@ impl EntityIndex {
 
     /// Applies the row of a job.
     pub(super) fn see_job(&mut self, job: &Job, now: Timestamp) {
+        if job.is_of_scale_set() {
+            self.leave_sets(job);
+            if is_queued(job) {
+                self.enter_set(job);
+            }
+            return;
+        }
         let id = job.workflow_job_id;
         let before = self.queue.known_jobs.remove(&id);
         if let Some(before) = &before {
@@ -53,6 +61,10 @@ impl EntityIndex {
     /// Removes a job's row. If GARM has made another row for the same job meanwhile, that row
     /// stays.
     pub(super) fn lose_job(&mut self, lost: &Job, now: Timestamp) {
+        if lost.is_of_scale_set() {
+            self.leave_sets(lost);
+            return;
+        }
         let workflow_job_id = lost.workflow_job_id;
         let Some(known) = self.queue.known_jobs.get(&workflow_job_id) else { return };
         if known.id == lost.id {

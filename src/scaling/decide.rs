@@ -10,11 +10,11 @@ use super::decision::{Decision, DecisionInputs, Direction, Reason, RuleResults};
 use super::handout::{HandOutState, WaitingJobs, given_up};
 use super::level::levels;
 use super::observation::{Observation, count};
-use super::one_shot::floor;
 use super::pool_index::PoolIndex;
 use super::pressure::{Pressure, PressureInputs};
 use super::queue::PICK_UP;
 use super::removal::{overdue, retire, suspects};
+use super::scale_set;
 use super::slow_boot;
 use super::state::PoolState;
 use crate::domain::desired::leaves_scaling_to_us;
@@ -25,6 +25,13 @@ pub const BACKOFF_GRACE: Duration = Duration::from_secs(15);
 
 /// Makes the decision about one pool at `now`, on GARM's clock, and returns the pool's new state.
 pub fn decide(seen: &Observation<'_>, state: PoolState, now: Timestamp) -> (Decision, PoolState) {
+    match &seen.pool.set {
+        None => decide_pool(seen, state, now),
+        Some(set) => scale_set::decide(seen, set, state, now),
+    }
+}
+
+fn decide_pool(seen: &Observation<'_>, state: PoolState, now: Timestamp) -> (Decision, PoolState) {
     let mut clock = EvaluationClock::new(now);
     let inputs = inputs(seen, &mut clock);
     let (mut circuit, circuit_memory) = state.circuit.next(&sight(seen, now), &mut clock);
@@ -71,12 +78,13 @@ pub fn decide(seen: &Observation<'_>, state: PoolState, now: Timestamp) -> (Deci
         reason,
         inputs,
         rules,
+        scale_set: None,
         until: clock.next(),
     };
-    (decision, PoolState { pressure, circuit: circuit_memory, probes, given_up: kept })
+    (decision, PoolState { pressure, circuit: circuit_memory, probes, given_up: kept, ..state })
 }
 
-fn inputs(seen: &Observation<'_>, clock: &mut EvaluationClock) -> DecisionInputs {
+pub(super) fn inputs(seen: &Observation<'_>, clock: &mut EvaluationClock) -> DecisionInputs {
     let jobs = seen.routing.jobs(seen.place);
     let (mut fits, mut waited) = (0, 0);
     for jobs in seen.routing.fits(seen.index, seen.place) {
@@ -97,7 +105,7 @@ fn inputs(seen: &Observation<'_>, clock: &mut EvaluationClock) -> DecisionInputs
     }
 }
 
-fn sight<'a>(seen: &Observation<'a>, now: Timestamp) -> CircuitInputs<'a> {
+pub(super) fn sight<'a>(seen: &Observation<'a>, now: Timestamp) -> CircuitInputs<'a> {
     let counts = &seen.pool.counts;
     let failed = match counts.failed {
         0 => Vec::new(),
@@ -150,7 +158,7 @@ fn rules(
         (Some(_), RunnerProbe::No) => 0,
     };
     let covered = asking.min(counts.idle);
-    let floor = floor(policy, counts.active, covered);
+    let floor = seen.pool.floor(policy, covered);
     let need = asked.min(room);
     let starting = match need {
         0 => 0,

@@ -9,6 +9,7 @@ use super::handout::HandOutState;
 use super::pressure::Pressure;
 use super::routing::JobExceptions;
 use super::runner_counts::RunnerCounts;
+use super::scale_set::ScaleSetResults;
 use crate::domain::desired::ScalePolicy;
 use crate::domain::name::{PoolId, RunnerName};
 
@@ -50,6 +51,8 @@ pub struct Decision {
     pub inputs: DecisionInputs,
     /// The result of each rule.
     pub rules: RuleResults,
+    /// What only a scale set has; `None` for a pool.
+    pub scale_set: Option<ScaleSetResults>,
     /// When the decision may change through age alone; absent if only an event can change it.
     pub until: Option<Timestamp>,
 }
@@ -187,6 +190,12 @@ pub enum Reason {
     CircuitOpen,
     /// Stay: runners are wanted, but `max_runners` is reached.
     MaxRunners,
+    /// Up: jobs of a scale set lack runners, and GARM counts rows in deletion as runners.
+    Deleting,
+    /// Stay: GARM starts the runners for the jobs that GitHub has assigned to the scale set.
+    Assigned,
+    /// Stay: a job waits that GitHub has not assigned to the only scale set that fits.
+    Unassigned,
     /// Stay: the jobs are so young that GARM serves them by itself.
     NativeBackoff,
     /// Stay: `scale_up_target` allows this many jobs to wait.
@@ -212,7 +221,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in order of declaration.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::Pressure,
         Self::Late,
         Self::Floor,
@@ -221,6 +230,9 @@ impl Reason {
         Self::BootProbe,
         Self::CircuitOpen,
         Self::MaxRunners,
+        Self::Deleting,
+        Self::Assigned,
+        Self::Unassigned,
         Self::NativeBackoff,
         Self::Target,
         Self::Threshold,
@@ -244,6 +256,9 @@ impl Reason {
             Self::BootProbe => "boot_probe",
             Self::CircuitOpen => "circuit_open",
             Self::MaxRunners => "max_runners",
+            Self::Deleting => "deleting",
+            Self::Assigned => "assigned",
+            Self::Unassigned => "unassigned",
             Self::NativeBackoff => "native_backoff",
             Self::Target => "target",
             Self::Threshold => "threshold",

@@ -10,6 +10,7 @@ use super::job_starts::JobStarts;
 use super::pool_index::{PoolIndex, RoutingKey};
 use super::queue::{JobQueue, JobStage, KnownJob, WaitingJob, stage};
 use super::runner_state::JobPickUp;
+use super::scale_set_index::{JobChoice, is_queued};
 use crate::domain::desired::ScalePolicy;
 use crate::domain::entity::EntityKey;
 use crate::domain::job::Job;
@@ -164,6 +165,9 @@ impl EntityIndex {
     }
 
     fn take_in(&mut self, job: &Job, before: Option<&Self>) {
+        if is_queued(job) {
+            self.enter_set(job);
+        }
         if let Some(stage) = stage(job) {
             let id = job.workflow_job_id;
             let started = before
@@ -171,6 +175,23 @@ impl EntityIndex {
                 .and_then(|known| known.started);
             let known = self.known_job(job, stage, started);
             self.queue.known_jobs.insert(id, known);
+        }
+    }
+
+    /// Adds a queued job to the scale set that it asks for. If several fit, only GitHub knows which
+    /// of them it waits for.
+    pub(super) fn enter_set(&mut self, job: &Job) {
+        let fits = |set: &&mut super::scale_set_index::ScaleSetIndex| set.fits(job);
+        let mut fitting: Vec<_> =
+            self.pools.iter_mut().filter_map(|pool| pool.set.as_mut()).filter(fits).collect();
+        let choice = if fitting.len() == 1 { JobChoice::OnlyThis } else { JobChoice::Several };
+        fitting.iter_mut().for_each(|set| set.enter(job, choice));
+    }
+
+    /// Removes a job of a scale set.
+    pub(super) fn leave_sets(&mut self, job: &Job) {
+        for set in self.pools.iter_mut().filter_map(|pool| pool.set.as_mut()) {
+            set.leave(job);
         }
     }
 

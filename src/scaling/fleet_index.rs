@@ -112,6 +112,19 @@ impl FleetIndex {
         }
     }
 
+    /// Completes the row of a scale set: the events of GARM's worker for it have neither its labels,
+    /// which never change, nor its endpoint. Returns false if they are not known.
+    pub fn complete(&self, change: &mut RowChange) -> bool {
+        let RowChange::Pool(set) = change else { return true };
+        if set.scale_set.is_none() || !set.spec.labels.is_empty() {
+            return true;
+        }
+        let Some(known) = self.pools.get(&set.id) else { return false };
+        set.spec.labels = known.spec.labels.clone();
+        set.endpoint.clone_from(&known.endpoint);
+        true
+    }
+
     /// Applies one change at `now`; returns the entities to evaluate again: none if the change is
     /// old or concerns no known entity, several for a job that names several.
     pub fn apply(&mut self, change: RowChange, now: Timestamp) -> Vec<EntityKey> {
@@ -195,7 +208,7 @@ impl FleetIndex {
         self.pools.insert(id.clone(), pool);
         let pool = self.entities.get_mut(&entity).and_then(|index| index.pool_mut(&id));
         match pool.filter(|old| old.routes_like(&fresh)) {
-            Some(pool) => pool.take_numbers(&fresh),
+            Some(pool) => pool.take_numbers(&fresh, now),
             None => self.rebuild(&entity, now),
         }
         Some(entity)

@@ -42,6 +42,8 @@ impl<'a> Observation<'a> {
         inputs.counts == self.pool.counts
             && inputs.garm_max == self.pool.garm_max
             && inputs.garm_level == self.pool.garm_level
+            && decision.scale_set.map(|set| (set.assigned, set.written_at))
+                == self.pool.set.as_ref().map(|set| (set.assigned, set.written_at))
             && inputs.backoff == self.backoff
             && inputs.policy == *self.policy
     }

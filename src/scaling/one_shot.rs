@@ -138,7 +138,7 @@ fn look(pool: &PoolIndex, policy: &ScalePolicy, jobs: (usize, Option<Duration>))
         live: counts.live,
         queue_depth,
         oldest_wait: jobs.1,
-        floor: floor(policy, counts.active, queue_depth.min(counts.idle)),
+        floor: pool.floor(policy, queue_depth.min(counts.idle)),
     }
 }
 

@@ -5,10 +5,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::deadline::{EvaluationClock, later};
+use super::one_shot::floor;
 use super::overtaken::{Arrival, overtake};
 use super::queue::PICK_UP;
 use super::runner_counts::{RunnerClass, RunnerCounts};
 use super::runner_state::{IdleSince, RunnerState};
+use super::scale_set_index::ScaleSetIndex;
 use crate::domain::desired::ScalePolicy;
 use crate::domain::label::{Labels, OwnerMark};
 use crate::domain::name::{PoolId, PoolKind, RunnerName};
@@ -51,6 +53,8 @@ pub struct PoolIndex {
     pub(super) version: u64,
     /// What the job starts in the pool have shown.
     pub(super) starts: PoolStarts,
+    /// The jobs of a scale set; absent for a pool, whose jobs are routed.
+    pub(super) set: Option<ScaleSetIndex>,
 }
 
 /// What the job starts in one pool have shown so far.
@@ -90,7 +94,7 @@ impl PoolIndex {
                 runner_group: spec.runner_group.clone(),
             },
             rank: name.unwrap_or_else(|| pool.id.to_string()),
-            kind: pool.kind(),
+            kind: spec.kind(),
             is_enabled: spec.enabled,
             priority: spec.priority,
             garm_max: spec.max_runners,
@@ -101,6 +105,7 @@ impl PoolIndex {
             arrivals: 0,
             version: 0,
             starts: PoolStarts::default(),
+            set: ScaleSetIndex::new(pool),
         }
     }
 
@@ -153,18 +158,51 @@ impl PoolIndex {
         self.max_runners().saturating_sub(self.counts.live)
     }
 
+    /// The level below which the pool must not fall, whatever is being deleted: DESIGN §5, `floor`.
+    /// `covered` jobs are about to be picked up. GARM adds the jobs that are assigned to a scale set
+    /// to its level, so they count towards `min_runners`.
+    pub(super) fn floor(&self, policy: &ScalePolicy, covered: u32) -> u32 {
+        match &self.set {
+            None => floor(policy, self.counts.active, covered),
+            Some(set) => floor(policy, self.counts.active.max(set.assigned), 0),
+        }
+    }
+
+    /// The runners whose jobs are part of `assigned`: those that run one, and those whose job has
+    /// just ended.
+    pub(super) fn running_jobs(&self, clock: &mut EvaluationClock) -> u32 {
+        let ended = match (&self.set, self.counts.ended) {
+            (Some(set), 1..) => {
+                let ended =
+                    self.runners.iter().filter(|runner| set.is_still_assigned(runner, clock));
+                u32::try_from(ended.count()).unwrap_or(u32::MAX)
+            }
+            (Some(_), 0) | (None, _) => 0,
+        };
+        self.counts.active + ended
+    }
+
     /// Whether a changed pool can be applied without assigning every job again.
     pub(super) fn routes_like(&self, other: &Self) -> bool {
-        self.place == other.place
+        let is_same_set = match (&self.set, &other.set) {
+            (None, None) => true,
+            (Some(set), Some(other)) => set.asks_like(other),
+            (None, Some(_)) | (Some(_), None) => false,
+        };
+        is_same_set
+            && self.place == other.place
             && self.rank == other.rank
             && self.is_enabled == other.is_enabled
             && self.priority == other.priority
     }
 
     /// Copies the settings that do not affect the assignment of jobs.
-    pub(super) fn take_numbers(&mut self, other: &Self) {
+    pub(super) fn take_numbers(&mut self, other: &Self, now: Timestamp) {
         self.garm_max = other.garm_max;
         self.garm_level = other.garm_level;
+        if let (Some(set), Some(newer)) = (&mut self.set, &other.set) {
+            set.take_assigned(newer, now);
+        }
     }
 
     /// Sets all runners of the pool at once and keeps what was known of them.
@@ -172,6 +210,9 @@ impl PoolIndex {
         self.arrivals = before.map_or(0, |before| before.arrivals);
         self.starts = before.map_or_else(PoolStarts::default, |before| before.starts.clone());
         self.starts.is_news = true;
+        if let Some(set) = &mut self.set {
+            set.begin(before.and_then(|pool| pool.set.as_ref()), now);
+        }
         self.runners.clear();
         let mut arrivals = Vec::new();
         for runner in runners {

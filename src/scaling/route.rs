@@ -59,9 +59,30 @@ pub fn route(
     state.former.clear();
     let assigned = index.queue.waiting.iter().zip(&places).filter(|entry| *entry.1 != NO_POOL);
     state.former.extend(assigned.map(|(job, place)| (job.created_at, job.id, *place)));
-    let by_pool =
-        TimesByRow::new(index.pools.len(), state.former.iter().map(|entry| (entry.2, entry.0)));
+    let of_sets = jobs_of_sets(index, &eligibilities, &mut exceptions_by_pool, &mut clock);
+    let routed = state.former.iter().map(|entry| (entry.2, entry.0));
+    let by_pool = TimesByRow::new(index.pools.len(), routed.chain(of_sets.iter().copied()));
     (Routing { by_pool, by_group, eligibilities, exceptions_by_pool, until: clock.next() }, state)
+}
+
+/// The jobs that wait for each scale set, by pool index: GitHub has assigned them, so they are not
+/// routed. Adds the stale ones to the exceptions.
+fn jobs_of_sets(
+    index: &EntityIndex,
+    eligibilities: &[Eligibility],
+    exceptions_by_pool: &mut [JobExceptions],
+    clock: &mut EvaluationClock,
+) -> Vec<(u32, Timestamp)> {
+    let mut jobs = Vec::new();
+    for (place, pool) in (0_u32..).zip(&index.pools) {
+        let Some(set) = &pool.set else { continue };
+        let stale_by = eligibilities[place as usize].stale_by;
+        exceptions_by_pool[place as usize].stale = set.stale(stale_by);
+        set.note_stale(stale_by, pool.stale_job_age(), clock);
+        let waiting = set.waiting(pool.running_jobs(clock), stale_by);
+        jobs.extend(waiting.into_iter().map(|created_at| (place, created_at)));
+    }
+    jobs
 }
 
 /// For each waiting job the index of its former pool, or [`NO_POOL`]. Both lists are in the same

@@ -29,6 +29,8 @@ pub(super) struct RunnerState {
     /// Since when its job is over or its deletion is under way, as far as is known: GARM writes the
     /// row again at each attempt to delete the VM.
     pub(super) leaving_since: Option<Timestamp>,
+    /// Present once its job is over: when GARM first wrote that, as far as was observed.
+    pub(super) ended_at: Option<Timestamp>,
 }
 
 /// How a runner picked up its job.
@@ -86,6 +88,10 @@ impl RunnerState {
             leaving_since: is_leaving(runner).then(|| {
                 let known = previous.and_then(|previous| previous.leaving_since);
                 known.unwrap_or(runner.updated_at).min(now)
+            }),
+            ended_at: (runner.runner_status == RunnerStatus::Terminated).then(|| {
+                let known = previous.and_then(|previous| previous.ended_at);
+                known.unwrap_or(runner.updated_at)
             }),
         }
     }

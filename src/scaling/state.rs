@@ -13,6 +13,7 @@ use super::handout::{GivenUpJobs, ProbeHistory};
 use super::pool_index::RoutingKey;
 use super::pressure::Pressure;
 use super::routing::{JobExceptions, Routing};
+use super::scale_set::PulseHistory;
 use super::stuck_jobs::StuckJobs;
 use crate::domain::entity::EntityKey;
 use crate::domain::name::PoolId;
@@ -74,6 +75,8 @@ pub struct PoolState {
     pub(super) probes: Option<ProbeHistory>,
     /// The given-up jobs, which together keep one runner.
     pub(super) given_up: Option<GivenUpJobs>,
+    /// For which jobs of a scale set that are not assigned a runner was started.
+    pub(super) pulses: PulseHistory,
 }
 
 impl EntityState {

@@ -11,7 +11,7 @@ use crate::domain::fleet::{Controller, Fleet};
 use crate::domain::job::{Job, JobStatus};
 use crate::domain::label::Labels;
 use crate::domain::name::{EntityId, PoolId, PoolKind, PoolName, RunnerName};
-use crate::domain::pool::{Pool, PoolDetail, PoolSpec};
+use crate::domain::pool::{Pool, PoolDetail, PoolSpec, ScaleSetState};
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 
 pub(crate) fn secs(seconds: u64) -> Duration {
@@ -104,6 +104,19 @@ pub(crate) fn pool(id: &str, labels: &[&str]) -> Pool {
         created_at: at(-9_000),
         updated_at: at(-9_000),
     }
+}
+
+/// A scale set of that name, to which GitHub has assigned this many jobs.
+pub(crate) fn scale_set(id: &str, labels: &[&str], assigned: u32) -> Pool {
+    let state = ScaleSetState { desired_runner_count: assigned, github_id: 1 };
+    let mut set = Pool { scale_set: Some(state), ..pool(id, labels) };
+    set.spec.scale_set_name = Some(id.to_owned());
+    set
+}
+
+/// A job of a scale set.
+pub(crate) fn set_job(id: i64, labels: &[&str], since: i64) -> Job {
+    Job { workflow_job_id: id, scale_set_job: Some(format!("job-{id}")), ..job(id, labels, since) }
 }
 
 /// A runner in `status`/`runner_status`, created and last written at `since`.

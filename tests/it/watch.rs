@@ -8,6 +8,7 @@ mod level_lease;
 mod modes;
 mod not_connected;
 mod retiring;
+mod scale_sets;
 mod scaling;
 mod specs;
 mod stale_cache;

@@ -49,6 +49,7 @@ struct AlertInputState {
     pools: BTreeMap<PoolName, PoolGauges>,
     read_at: Option<Instant>,
     violations: RollingCount,
+    rescues: BTreeMap<PoolName, RollingCount>,
     gaps: RollingCount,
     breaks: RollingCount,
     /// Absent if the audit log is not anchored.
@@ -77,6 +78,11 @@ impl AlertInputs {
     /// Counts a finding of the isolation auditor.
     pub(super) fn note_violation(&self, at: Timestamp) {
         self.known().violations.note(at);
+    }
+
+    /// Counts a rescue of a scale set.
+    pub(super) fn note_rescue(&self, pool: &PoolName, at: Timestamp) {
+        self.known().rescues.entry(pool.clone()).or_default().note(at);
     }
 
     /// Sets the expiry of the client certificate for GARM; absent without a certificate.
@@ -135,6 +141,13 @@ impl AlertInputState {
             AlertSeries::OldestQueuedJobAgeSeconds => pools(|pool| pool.oldest_wait.as_secs_f64()),
             AlertSeries::CircuitOpen => pools(|pool| pool.is_circuit_open.into()),
             AlertSeries::LevelNotFollowed => pools(|pool| pool.is_stalled.into()),
+            AlertSeries::Rescues => {
+                let mut count = |pool: &PoolName| {
+                    self.rescues.get_mut(pool).map_or(0, |rescues| rescues.count(now))
+                };
+                let value = |pool: &PoolName| (pool.clone(), Some(count(pool).into()));
+                SeriesValue::Pools(self.pools.keys().map(value).collect())
+            }
             AlertSeries::ObservationAgeSeconds => fleet(age.as_secs_f64()),
             AlertSeries::EphemeralViolations => fleet(self.violations.count(now).into()),
             AlertSeries::AuditGaps => fleet(self.gaps.count(now).into()),

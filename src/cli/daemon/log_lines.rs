@@ -57,6 +57,7 @@ pub(super) fn acted(act: &WriteReport) -> LogLine {
             (moved(*from, *to, &act.outcome), None)
         }
         WriteAction::Resend { level } => (resent(*level, &act.outcome), None),
+        WriteAction::Rescue { level, missing } => (rescued(*level, *missing, &act.outcome), None),
         WriteAction::Retire { runner } => {
             (going("idle runner", runner, "", &act.outcome), Some(runner))
         }
@@ -110,6 +111,24 @@ fn resent(level: u32, end: &Result<WriteOutcome, String>) -> String {
     }
 }
 
+/// The text for a rescue of a scale set.
+fn rescued(level: u32, missing: u32, end: &Result<WriteOutcome, String>) -> String {
+    let lacking = match missing {
+        1 => "a runner that its own rule asks for".to_owned(),
+        n => format!("{n} runners that its own rule asks for"),
+    };
+    match end {
+        Ok(WriteOutcome::Done) => {
+            format!(
+                "rescue: level {level} changed and set back, because GARM has not created {lacking}"
+            )
+        }
+        Ok(WriteOutcome::AlreadyDone) => format!("no rescue: GARM has now created {lacking}"),
+        Ok(WriteOutcome::Refused) => "no rescue now: the scale set is busy".to_owned(),
+        Err(why) => format!("rescue failed, and GARM has not created {lacking}: {why}"),
+    }
+}
+
 /// The text for the deletion of a runner. `why` is appended unchanged.
 fn going(kind: &str, runner: &RunnerName, why: &str, end: &Result<WriteOutcome, String>) -> String {
     let runner = code(runner.as_str());
@@ -134,7 +153,9 @@ pub(super) fn is_covered(act: &WriteReport) -> bool {
             | WriteAction::Retire { .. }
             | WriteAction::Remove { .. }
             | WriteAction::Dismiss { .. } => true,
-            WriteAction::Resend { .. } | WriteAction::Clear { .. } => false,
+            WriteAction::Resend { .. } | WriteAction::Rescue { .. } | WriteAction::Clear { .. } => {
+                false
+            }
         }
 }
 

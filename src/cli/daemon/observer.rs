@@ -280,7 +280,9 @@ impl Observer for LoopObserver {
             | WriteAction::Retire { .. }
             | WriteAction::Remove { .. }
             | WriteAction::Dismiss { .. } => Some(Direction::Down),
-            WriteAction::Resend { .. } | WriteAction::Clear { .. } => None,
+            WriteAction::Resend { .. } | WriteAction::Rescue { .. } | WriteAction::Clear { .. } => {
+                None
+            }
         };
         if let Some(direction) = direction {
             let (pool, direction) = (act.pool.clone(), direction.word());
@@ -289,6 +291,11 @@ impl Observer for LoopObserver {
             && matches!(act.action, WriteAction::Resend { .. })
         {
             self.metrics.count(Counter::LevelResent);
+        } else if act.outcome == Ok(WriteOutcome::Done)
+            && matches!(act.action, WriteAction::Rescue { .. })
+        {
+            self.metrics.count(Counter::Rescue { pool: act.pool.clone() });
+            self.alert_inputs.note_rescue(&act.pool, act.at);
         }
         if act.outcome == Ok(WriteOutcome::Refused) {
             let pool = act.pool.clone();

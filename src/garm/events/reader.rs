@@ -14,7 +14,7 @@ use super::queue::SignalQueue;
 /// The kinds of rows that we use. Other events would be discarded here.
 const FILTER: &str = concat!(
     r#"{"filters":[{"entity-type":"instance"},{"entity-type":"job"},{"entity-type":"pool"},"#,
-    r#"{"entity-type":"controller"}]}"#
+    r#"{"entity-type":"scaleset"},{"entity-type":"controller"}]}"#
 );
 
 /// Closes the queue when the task ends, for whatever reason.

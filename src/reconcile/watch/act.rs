@@ -179,6 +179,14 @@ impl ScalingLoop<'_> {
                 controller.stale_cache.answered();
                 (next, None)
             }
+            WriteAction::Rescue { .. } => {
+                // A GARM that creates no runners may have lost its credentials.
+                self.schedule.want_health(now);
+                // This may be the rescue after which the scale set counts as stalled.
+                self.is_untold = true;
+                controller.rescue.begin();
+                (next, None)
+            }
             WriteAction::Retire { .. } => (next, Some(Reason::Idle)),
             WriteAction::Dismiss { .. } => (next, Some(Reason::Suspect)),
             WriteAction::Clear { .. } => (next, None),
@@ -192,8 +200,10 @@ impl ScalingLoop<'_> {
     }
 
     fn poll(&mut self, effects: &mut Vec<Effect>, now: Instant) {
-        let is_due =
-            |controller: &&PoolController| controller.lease.poll_at().is_some_and(|at| at <= now);
+        let is_due = |controller: &&PoolController| {
+            let at = [controller.lease.poll_at(), controller.rescue.read_at()];
+            at.into_iter().flatten().any(|at| at <= now)
+        };
         let due: Vec<PoolId> = self
             .controllers
             .values()
@@ -213,7 +223,8 @@ impl ScalingLoop<'_> {
             let known: HashSet<String> = runners.map(|runner| runner.id.clone()).collect();
             self.polls.insert(id.clone(), known);
             controller.lease.begin_poll(now);
-            effects.push(Effect::Read(ReadRequest::Runners(id)));
+            controller.rescue.begin_read(now);
+            effects.push(Effect::Read(ReadRequest::Pool(id)));
         }
         self.poll_now = later;
     }
@@ -358,6 +369,7 @@ impl ScalingLoop<'_> {
             if polls {
                 at.push(controller.lease.expires_at());
                 at.push(controller.lease.poll_at().filter(|_| self.polls.len() < POLLS_MAX));
+                at.push(controller.rescue.read_at().filter(|_| self.polls.len() < POLLS_MAX));
             }
         }
         if self.writing < WRITES_MAX {

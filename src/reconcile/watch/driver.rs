@@ -11,11 +11,11 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::command::{LoopSettings, WatchCommand};
-use super::input::{Answered, Effect, Input, PoolWrite, ReadRequest};
+use super::input::{Answered, Effect, Input, PoolReading, PoolWrite, ReadRequest};
 use super::machine::ScalingLoop;
 use super::managed_pools::DeclaredPools;
 use super::observer::{Observer, WriteAction};
-use crate::domain::name::{FleetName, PoolName};
+use crate::domain::name::{FleetName, PoolId, PoolKind, PoolName};
 use crate::domain::runner::Runner;
 use crate::garm::events::{Feed, StreamSignal};
 use crate::garm::{GarmClient, GarmError};
@@ -125,10 +125,10 @@ fn read<'a>(
             let task = async move { full_read(&client, &owner, known).await };
             apart(task, |result| Input::Fleet(result.map(Box::new)))
         }
-        ReadRequest::Runners(id) => {
+        ReadRequest::Pool(id) => {
             let pool = id.clone();
-            let task = async move { client.runners_of(&pool).await };
-            apart(task, move |result| Input::Runners(id, result))
+            let task = async move { read_pool(&client, &pool).await };
+            apart(task, move |result| Input::Pool(id, result))
         }
         ReadRequest::History(name) => {
             let runner = name.clone();
@@ -136,6 +136,16 @@ fn read<'a>(
             apart(task, move |result| Input::History(name, result.map(Box::new)))
         }
     }
+}
+
+/// Reads the runners of one pool. In a scale set GARM starts runners for assigned jobs, so its row is
+/// read, too.
+async fn read_pool(client: &GarmClient, id: &PoolId) -> Result<PoolReading, GarmError> {
+    let scale_set = match id.kind() {
+        PoolKind::Pool => None,
+        PoolKind::ScaleSet => Some(Box::new(client.pool(id).await?.0)),
+    };
+    Ok(PoolReading { scale_set, runners: client.runners_of(id).await? })
 }
 
 /// Runs a future as a task that ends with the loop. A panic of the task is propagated.
@@ -183,6 +193,10 @@ async fn send(
         WriteAction::Resend { level: resent } => {
             return set_level(writer, guard, write, &level(*resent, ResendLabels::Labels)).await;
         }
+        WriteAction::Rescue { level, .. } => {
+            let (outcome, pool) = writer.rescue(&write.target, guard, (*level, &decision)).await?;
+            return Ok(Answered { outcome, pool: Some(Box::new(pool)) });
+        }
         WriteAction::Retire { runner } | WriteAction::Dismiss { runner } => {
             (runner, Runner::is_idle)
         }
@@ -218,6 +232,9 @@ fn decision(write: &PoolWrite) -> String {
         }
         WriteAction::Resend { level } => {
             format!("level {level} sent again: GARM does not follow it")
+        }
+        WriteAction::Rescue { level, missing } => {
+            format!("rescue: GARM has not created {missing} of the runners; level stays {level}")
         }
         WriteAction::Retire { .. } => "idle".to_owned(),
         WriteAction::Dismiss { .. } => {

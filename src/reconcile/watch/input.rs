@@ -24,12 +24,19 @@ pub(super) enum Input {
     Order(WatchCommand),
     /// A full read has ended.
     Fleet(Result<Box<FullRead>, GarmError>),
-    /// A read of one pool's runners has ended.
-    Runners(PoolId, Result<Vec<Runner>, GarmError>),
+    /// A read of one pool has ended.
+    Pool(PoolId, Result<PoolReading, GarmError>),
     /// A read of one runner's history has ended.
     History(RunnerName, Result<Box<Runner>, GarmError>),
     /// A write to a pool has ended.
     Written(PoolWrite, Result<Answered, WriteError>),
+}
+
+/// What a read of one pool has shown.
+pub(super) struct PoolReading {
+    /// The row of a scale set, which has the number of assigned jobs; absent for a pool.
+    pub(super) scale_set: Option<Box<Pool>>,
+    pub(super) runners: Vec<Runner>,
 }
 
 /// Something that the driver has to do.
@@ -42,8 +49,8 @@ pub(super) enum Effect {
 pub(super) enum ReadRequest {
     /// The whole fleet, in this scope.
     Fleet(ReadScope),
-    /// The runners of one pool.
-    Runners(PoolId),
+    /// The runners of one pool, and the row of a scale set.
+    Pool(PoolId),
     /// One runner with its history.
     History(RunnerName),
 }

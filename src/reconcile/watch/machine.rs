@@ -155,7 +155,7 @@ impl<'a> ScalingLoop<'a> {
             Input::Order(order) => self.obey(order, now),
             Input::Fleet(Ok(reading)) => self.fleet_read(*reading, now),
             Input::Fleet(Err(error)) => self.fleet_unread(error, now),
-            Input::Runners(pool, result) => self.runners_read(&pool, result, now),
+            Input::Pool(pool, result) => self.pool_read(&pool, result, now),
             Input::History(runner, result) => self.history_read(runner, result, now),
             Input::Written(write, result) => self.written(write, result, now),
         }

@@ -23,6 +23,7 @@ mod observe;
 mod observer;
 mod pool_controller;
 mod release;
+mod rescue;
 mod resync_schedule;
 mod scale_down;
 mod stale_cache;

@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use tokio::time::Instant;
 
 use super::clock::GarmClock;
+use super::input::PoolReading;
 use super::machine::{LoopPhase, ScalingLoop};
 use super::managed_pools::ResolvedPools;
 use super::observer::Incident;
@@ -13,6 +14,7 @@ use super::pool_controller::{self, PoolController};
 use crate::domain::credential::RateLimit;
 use crate::domain::fleet::{Fleet, ReleaseLine};
 use crate::domain::name::{PoolId, RunnerName};
+use crate::domain::pool::Pool;
 use crate::domain::runner::Runner;
 use crate::garm::{ErrorKind, GarmError};
 use crate::reconcile::read_fleet::resync::{FullRead, Health, ReadScope};
@@ -162,8 +164,12 @@ impl ScalingLoop<'_> {
         self.apply(change, now);
     }
 
-    fn apply(&mut self, change: RowChange, now: Instant) {
+    fn apply(&mut self, mut change: RowChange, now: Instant) {
         self.observer.heard(&change);
+        if self.fleet_index.as_ref().is_some_and(|index| !index.complete(&mut change)) {
+            self.schedule.want(now);
+            return;
+        }
         let (Some(fleet_index), Some(clock)) = (&mut self.fleet_index, &self.clock) else { return };
         let at = clock.now(now);
         let moves_marks = match &change {
@@ -202,12 +208,12 @@ impl ScalingLoop<'_> {
         }
     }
 
-    /// Handles a read of one pool's runners. Only runners that were known before the read and are
-    /// missing from it are gone: others may have been added meanwhile.
-    pub(super) fn runners_read(
+    /// Handles a read of one pool. Only runners that were known before the read and are missing from
+    /// it are gone: others may have been added meanwhile.
+    pub(super) fn pool_read(
         &mut self,
         pool: &PoolId,
-        result: Result<Vec<Runner>, GarmError>,
+        result: Result<PoolReading, GarmError>,
         now: Instant,
     ) {
         let known = self.polls.remove(pool).unwrap_or_default();
@@ -215,7 +221,10 @@ impl ScalingLoop<'_> {
             controller.lease.polled(&result, now);
         }
         match result {
-            Ok(runners) => {
+            Ok(PoolReading { scale_set, runners }) => {
+                if let Some(row) = scale_set.filter(|row| self.is_news(row)) {
+                    self.take(RowChange::Pool(*row), now);
+                }
                 let there: HashSet<&String> = runners.iter().map(|runner| &runner.id).collect();
                 for id in known.iter().filter(|id| !there.contains(id)) {
                     self.take(RowChange::RunnerGone(id.clone()), now);
@@ -231,6 +240,14 @@ impl ScalingLoop<'_> {
             // The lease counts the failures, and the next full read reports them.
             Err(_) => {}
         }
+    }
+
+    /// Whether the row of a scale set may say more than the known one.
+    fn is_news(&self, row: &Pool) -> bool {
+        let known = self.fleet_index.as_ref().and_then(|index| index.pools().get(&row.id));
+        known.is_none_or(|known| {
+            known.updated_at < row.updated_at || known.scale_set != row.scale_set
+        })
     }
 
     /// Handles a read of one runner's history.

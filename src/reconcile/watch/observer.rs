@@ -162,6 +162,14 @@ pub enum WriteAction {
         /// The present level of the pool.
         level: u32,
     },
+    /// Changes the level of a scale set and takes it back, so that GARM's worker notices the scale
+    /// set.
+    Rescue {
+        /// The present level of the scale set.
+        level: u32,
+        /// The runners that GARM has not created.
+        missing: u32,
+    },
     /// Removes an idle runner of the pool.
     Retire {
         /// The name of the runner.
@@ -199,6 +207,7 @@ impl WriteAction {
             Self::Raise { .. } => "raise",
             Self::Lower { .. } => "lower",
             Self::Resend { .. } => "resend",
+            Self::Rescue { .. } => "rescue",
             Self::Retire { .. } => "retire",
             Self::Remove { .. } => "remove",
             Self::Dismiss { .. } => "dismiss",
@@ -213,7 +222,9 @@ impl WriteAction {
             | Self::Remove { runner, .. }
             | Self::Dismiss { runner }
             | Self::Clear { runner } => Some(runner),
-            Self::Raise { .. } | Self::Lower { .. } | Self::Resend { .. } => None,
+            Self::Raise { .. } | Self::Lower { .. } | Self::Resend { .. } | Self::Rescue { .. } => {
+                None
+            }
         }
     }
 
@@ -223,6 +234,7 @@ impl WriteAction {
         match self {
             Self::Raise { from, .. } | Self::Lower { from, .. } => Self::level(from, level),
             Self::Resend { .. } => Self::Resend { level },
+            Self::Rescue { missing, .. } => Self::Rescue { level, missing },
             Self::Retire { .. }
             | Self::Remove { .. }
             | Self::Dismiss { .. }

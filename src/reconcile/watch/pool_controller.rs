@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::level_lease::{LevelLease, LevelPosition};
 use super::observer::WriteAction;
+use super::rescue::{self, RescueTimer};
 use super::scale_down::{QueueAdmission, ScaleDownQueue};
 use super::stale_cache::StaleCacheDetector;
 use crate::domain::backoff::Backoff;
@@ -21,6 +22,11 @@ use crate::scaling::{Decision, FleetIndex, RunnerTransition};
 /// The shortest and the longest wait after a failed write.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
+/// How long after GARM has written the row of a scale set its level is written. GARM's worker takes
+/// over rows in the order in which their events arrive, and writes less than 50 ms apart may be
+/// overtaken (GARM.md §0.10).
+const ROW_SETTLES: Duration = Duration::from_millis(100);
+
 /// The controller of a scaled pool.
 #[derive(Debug, Clone)]
 pub(super) struct PoolController {
@@ -30,11 +36,14 @@ pub(super) struct PoolController {
     pub(super) decision: Arc<Decision>,
     pub(super) lease: LevelLease,
     pub(super) stale_cache: StaleCacheDetector,
+    pub(super) rescue: RescueTimer,
     pub(super) scale_down: ScaleDownQueue,
     /// A write is in flight.
     is_writing: bool,
     /// When the last PUT ended.
     put_at: Option<Instant>,
+    /// When a new row of a scale set was last seen.
+    row_seen_at: Option<Instant>,
     failures: u32,
     /// No write before this time, because the last one failed.
     not_before: Option<Instant>,
@@ -84,9 +93,11 @@ impl PoolController {
             decision,
             lease: LevelLease::default(),
             stale_cache: StaleCacheDetector::default(),
+            rescue: RescueTimer::default(),
             scale_down: ScaleDownQueue::default(),
             is_writing: false,
             put_at: None,
+            row_seen_at: None,
             failures: 0,
             not_before: None,
             is_in_doubt: false,
@@ -107,7 +118,14 @@ impl PoolController {
         now: Instant,
     ) {
         self.scale_down.follow(&decision, admission, now);
-        self.stale_cache.look(&decision, now);
+        match &decision.scale_set {
+            None => self.stale_cache.look(&decision, now),
+            Some(set) => self.rescue.look(set, now),
+        }
+        let written_at = |decision: &Decision| decision.scale_set.map(|set| set.written_at);
+        if written_at(&decision) != written_at(&self.decision) {
+            self.row_seen_at = Some(now);
+        }
         let is_raised = decision.inputs.garm_level > decision.resting_level;
         self.decision = decision;
         self.lease.set_position(
@@ -161,16 +179,20 @@ impl PoolController {
         }
         let resend = self.stale_cache.due().filter(|_| aim == LevelTarget::Decided);
         let resend = resend.map(|next| (next.0, WriteAction::Resend { level: to }));
+        let rescue = self.rescue.due().filter(|_| aim == LevelTarget::Decided);
+        let missing = rescue::missing(&self.decision);
+        let rescue = rescue.map(|at| (at, WriteAction::Rescue { level: to, missing }));
         let exit =
             self.scale_down.next(&self.decision).map(|(at, runner, why)| (at, why.action(runner)));
-        let (at, next) = [resend, exit].into_iter().flatten().min_by_key(|next| next.0)?;
+        let (at, next) = [resend, rescue, exit].into_iter().flatten().min_by_key(|next| next.0)?;
         Some((at.max(self.write_at(now)), next))
     }
 
-    /// When the next write may be sent; the first one immediately.
+    /// When the next write may be sent; the first one to a pool immediately.
     fn write_at(&self, now: Instant) -> Instant {
         let paced = self.put_at.map(|at| at + WRITE_GAP);
-        [paced, self.not_before].into_iter().flatten().max().unwrap_or(now)
+        let settled = self.row_seen_at.map(|at| at + ROW_SETTLES);
+        [paced, settled, self.not_before].into_iter().flatten().max().unwrap_or(now)
     }
 
     /// Notes that a write begins.
@@ -186,6 +208,7 @@ impl PoolController {
         self.once = OnceProgress::Over;
         self.lease.seen(now);
         self.stale_cache.written(now);
+        self.rescue.written(now);
     }
 
     /// Notes that the removal of a runner was requested.
@@ -266,6 +289,7 @@ pub(super) fn meet(
         && let Some(id) = &runner.pool
         && let (Some(controller), Some(pool)) =
             (controllers.get_mut(id), fleet_index.pools().get(id))
+        && controller.decision.scale_set.is_none()
     {
         controller.stale_cache.meet(runner.created_at, pool.updated_at, now);
     }

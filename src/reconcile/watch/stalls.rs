@@ -21,7 +21,10 @@ impl ScalingLoop<'_> {
     }
 
     fn stall(&self, controller: &PoolController, now: Instant) -> Option<Stall> {
-        let lasted = now.saturating_duration_since(controller.stale_cache.stalled_since()?);
+        let lasted = now.saturating_duration_since(
+            (controller.stale_cache.stalled_since())
+                .or_else(|| controller.rescue.stalled_since())?,
+        );
         let pool = self.fleet_index.as_ref()?.pools().get(&controller.target.id)?;
         let entities = self.health.iter().flat_map(|health| &health.entities);
         let credentials = entities

@@ -48,6 +48,52 @@ impl Writer {
         }
     }
 
+    /// Changes the level of a scale set and takes it back, so that GARM's worker compares again: it
+    /// ignores equal values (GARM.md §scale-sets). Writes nothing if GARM lacks no runner any more,
+    /// and `level` alone if another one is in force.
+    pub(in crate::reconcile) async fn rescue(
+        &self,
+        target: &PoolRef,
+        precondition: &Precondition,
+        (level, decision): (u32, &str),
+    ) -> Result<(WriteOutcome, Pool), WriteError> {
+        let (pool, runners) = self.checked(target, precondition).await?;
+        let assigned = pool.scale_set.as_ref().map_or(0, |set| set.desired_runner_count);
+        let max_runners = pool.spec.max_runners;
+        let present = pool.spec.min_idle_runners;
+        let wanted = present.saturating_add(assigned).min(max_runners);
+        if usize::try_from(wanted).is_ok_and(|wanted| wanted <= runners.len()) {
+            return Ok((WriteOutcome::AlreadyDone, pool));
+        }
+        let level = level.min(max_runners);
+        // A lower level lets GARM create nothing that is not asked for between the two writes.
+        let other = if level > 0 { level - 1 } else { 1 };
+        let steps = if present == level { vec![other, level] } else { vec![level] };
+        let mut pool = pool;
+        for step in steps {
+            self.keep_pace(&target.id).await;
+            pool = self.put_level(target, &pool, (step, decision)).await?;
+        }
+        Ok((WriteOutcome::Done, pool))
+    }
+
+    async fn put_level(
+        &self,
+        target: &PoolRef,
+        pool: &Pool,
+        (level, decision): (u32, &str),
+    ) -> Result<Pool, WriteError> {
+        let change = PoolChange { min_idle_runners: Some(level), ..PoolChange::default() };
+        let entry = WriteRecord {
+            act: "set level",
+            subject: target.subject(),
+            before: Some(pool_fields::before(&change, &pool.spec)),
+            after: Some(pool_fields::after(&change)),
+            decision: Some(decision.to_owned()),
+        };
+        self.put_on_record(target, entry, &change).await
+    }
+
     async fn set_level_once(
         &self,
         target: &PoolRef,

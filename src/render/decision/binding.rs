@@ -41,7 +41,14 @@ pub fn binding(decision: &Decision) -> Option<DecisionLimit> {
         Reason::Idle if decision.rules.surplus > number(decision.retire.len()) => {
             bound("a quarter at a time, at most 5", decision.retire.len().to_string())
         }
-        Reason::Idle | Reason::Served | Reason::Failed | Reason::Suspect | Reason::Steady => None,
+        Reason::Deleting
+        | Reason::Assigned
+        | Reason::Unassigned
+        | Reason::Idle
+        | Reason::Served
+        | Reason::Failed
+        | Reason::Suspect
+        | Reason::Steady => None,
     }
 }
 
@@ -61,6 +68,9 @@ pub fn next(decision: &Decision) -> String {
             )
         }
         Reason::MaxRunners => "a runner that ends, or a larger `max_runners`".into(),
+        Reason::Deleting => "a row in deletion that disappears, or the new runners' rows".into(),
+        Reason::Assigned => "the new runners' rows in GARM".into(),
+        Reason::Unassigned => "GitHub, which assigns or ends the job".into(),
         Reason::CircuitOpen | Reason::Probe => "a runner that becomes idle".into(),
         Reason::Hold => "a job, or the end of the hold".into(),
         Reason::NativeBackoff => "a larger `controller.minimum_job_age_backoff`, or time".into(),

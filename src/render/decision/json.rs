@@ -79,7 +79,19 @@ pub(in crate::render) struct DecisionJson<'a> {
     next_change: String,
     rules: Vec<RuleJson>,
     results: ResultsJson,
+    /// Absent for a pool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scale_set: Option<ScaleSetJson>,
     inputs: InputsJson,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ScaleSetJson {
+    assigned_jobs: u32,
+    unassigned_jobs: u32,
+    start_for_unassigned_job: bool,
+    deleting_covered: u32,
+    runners_not_created: u32,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -221,6 +233,13 @@ pub fn json(
         next_change: next(decision),
         rules: rule_verdicts(decision).into_iter().map(rule).collect(),
         results: results(&decision.rules),
+        scale_set: decision.scale_set.map(|set| ScaleSetJson {
+            assigned_jobs: set.assigned,
+            unassigned_jobs: set.unassigned,
+            start_for_unassigned_job: set.pulse,
+            deleting_covered: set.leaving,
+            runners_not_created: set.missing,
+        }),
         inputs: inputs(&decision.inputs, decision.at),
     })
 }

@@ -6,6 +6,7 @@ mod interval;
 mod json;
 mod occupancy;
 mod rules;
+mod scale_set;
 mod stall;
 mod view;
 mod words;

@@ -1,5 +1,6 @@
 //! The verdict of each scaling rule, as a word and a sentence.
 
+use super::scale_set;
 use super::words::{between, clock, count_of, has, jobs};
 use crate::render::words::span;
 use crate::scaling::Decision;
@@ -14,6 +15,10 @@ pub struct RuleVerdict {
 
 /// The verdicts of all rules, in the order of evaluation.
 pub fn rule_verdicts(decision: &Decision) -> Vec<RuleVerdict> {
+    if let Some(set) = &decision.scale_set {
+        let all = [circuit, room, floor, idle, failed, apart].map(|rule| rule(decision));
+        return scale_set::rule_verdicts(decision, set).into_iter().chain(all).collect();
+    }
     vec![
         pressure(decision),
         late(decision),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::occupancy::{limit, occupancy, occupied};
+use super::scale_set;
 use crate::domain::text;
 use crate::render::words::{count, span};
 use crate::scaling::{Decision, Direction, EvaluationClock, Freeze, Reason};
@@ -20,7 +21,7 @@ pub enum Mood {
 
 impl Mood {
     /// The form of a verb that is given in the infinitive.
-    fn verb(self, infinitive: &str) -> String {
+    pub(super) fn verb(self, infinitive: &str) -> String {
         match (self, infinitive.strip_suffix('y')) {
             (Self::Would, _) => format!("would {infinitive}"),
             (Self::Does, Some(stem)) => format!("{stem}ies"),
@@ -38,6 +39,9 @@ pub fn sentence(decision: &Decision, mood: Mood) -> String {
         Reason::Pressure => format!("{start} {}", pressure(decision)),
         Reason::Late => format!("{start} {}", late(decision)),
         Reason::Floor => format!("{start} {}: {}", runners(lacking(decision)), floor(decision)),
+        Reason::Deleting | Reason::Assigned | Reason::Unassigned => {
+            scale_set::sentence(decision, mood)
+        }
         Reason::Probe => format!(
             "{start} 1 runner to see whether the provider works again, after {}",
             count_of(rules.circuit.failures, "failure")
@@ -74,11 +78,7 @@ pub fn sentence(decision: &Decision, mood: Mood) -> String {
         ),
         Reason::Threshold => format!("{start} none yet: {}", threshold(decision)),
         Reason::NotHandedOut => format!("{start} none: {}", not_handed_out(decision)),
-        Reason::Served => {
-            let each = if inputs.queued == 1 { "" } else { "each " };
-            let waiting = waiting(inputs.queued);
-            format!("{start} none: {waiting}, {each}with an idle or booting runner")
-        }
+        Reason::Served => format!("{start} none: {}", served(decision)),
         Reason::Idle => format!(
             "{} {}: idle for {} and more than the floor of {}",
             mood.verb("remove"),
@@ -91,6 +91,12 @@ pub fn sentence(decision: &Decision, mood: Mood) -> String {
         Reason::Hold => hold(decision, mood),
         Reason::Steady => format!("nothing to do: no job waits, {} idle", inputs.counts.idle),
     }
+}
+
+fn served(decision: &Decision) -> String {
+    let queued = decision.inputs.queued;
+    let each = if queued == 1 { "" } else { "each " };
+    format!("{}, {each}with an idle or booting runner", waiting(queued))
 }
 
 fn hand_out_probe(decision: &Decision) -> String {
@@ -167,13 +173,24 @@ fn failed(decision: &Decision, mood: Mood) -> String {
 }
 
 fn hold(decision: &Decision, mood: Mood) -> String {
+    let held = match decision.scale_set {
+        None => count_of(decision.rules.surplus, "idle runner"),
+        Some(_) => count_of(held(decision), "idle runner"),
+    };
     format!(
-        "{} {} beyond the floor of {}, until idle for {}",
+        "{} {held} beyond the floor of {}, until idle for {}",
         mood.verb("hold"),
-        count_of(decision.rules.surplus, "idle runner"),
         decision.rules.floor,
         span(decision.inputs.policy.scale_down_delay)
     )
+}
+
+/// Runners that are held beyond the floor.
+fn held(decision: &Decision) -> u32 {
+    match decision.scale_set {
+        None => decision.rules.surplus,
+        Some(_) => decision.rules.keep.saturating_sub(decision.rules.floor),
+    }
 }
 
 fn pressure(decision: &Decision) -> String {
@@ -182,6 +199,9 @@ fn pressure(decision: &Decision) -> String {
 }
 
 fn late(decision: &Decision) -> String {
+    if decision.scale_set.is_some() {
+        return format!("1 runner: {}", scale_set::unassigned(decision));
+    }
     format!(
         "{}: {} longer than `max_queue_wait` ({}){}",
         runners(decision.rules.need),
@@ -210,11 +230,12 @@ pub fn short(decision: &Decision) -> String {
         (Direction::Down, _) => format!("remove {}", decision.retire.len()),
         (Direction::Stay, Reason::CircuitOpen) => "suspended".into(),
         (Direction::Stay, Reason::MaxRunners) => "full".into(),
-        (Direction::Stay, Reason::NativeBackoff) => "left to GARM".into(),
+        (Direction::Stay, Reason::NativeBackoff | Reason::Assigned) => "left to GARM".into(),
+        (Direction::Stay, Reason::Unassigned) => "not assigned".into(),
         (Direction::Stay, Reason::Target | Reason::Threshold) => "wait".into(),
         (Direction::Stay, Reason::NotHandedOut) => "not handed out".into(),
         (Direction::Stay, Reason::Served) => "served".into(),
-        (Direction::Stay, Reason::Hold) => format!("hold {}", decision.rules.surplus),
+        (Direction::Stay, Reason::Hold) => format!("hold {}", held(decision)),
         (Direction::Stay, _) => "steady".into(),
     }
 }
@@ -273,6 +294,9 @@ fn floor(decision: &Decision) -> String {
 /// The number of runners by which the level exceeds GARM's count, at most the free room of the
 /// pool.
 fn lacking(decision: &Decision) -> u32 {
+    if decision.scale_set.is_some() {
+        return decision.rules.wanted - decision.rules.unserved;
+    }
     (decision.rules.floor + decision.rules.dead)
         .max(decision.level)
         .saturating_sub(decision.inputs.counts.garm_idle)

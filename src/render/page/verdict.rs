@@ -164,12 +164,15 @@ fn of_scaling(pool: &PoolOverview<'_>) -> Vec<Finding> {
         Reason::NotHandedOut | Reason::HandOutProbe => {
             all.push(finding(Tone::Warning, "jobs not handed out"));
         }
+        Reason::Unassigned => all.push(finding(Tone::Warning, "jobs not assigned")),
         Reason::BootProbe => all.push(finding(Tone::Warning, "runners boot for too long")),
         Reason::Pressure
         | Reason::Late
         | Reason::Floor
         | Reason::Probe
         | Reason::CircuitOpen
+        | Reason::Deleting
+        | Reason::Assigned
         | Reason::NativeBackoff
         | Reason::Target
         | Reason::Threshold
@@ -186,7 +189,8 @@ fn of_scaling(pool: &PoolOverview<'_>) -> Vec<Finding> {
 
 /// A conclusion if a job waits much longer than `max_queue_wait`.
 fn late(gauges: &PoolGauges, decision: &Decision) -> Option<Finding> {
-    let most = decision.inputs.policy.max_queue_wait?;
+    // GitHub assigns the jobs of a scale set, and the setting has no effect.
+    let most = decision.inputs.policy.max_queue_wait.filter(|_| decision.scale_set.is_none())?;
     (gauges.oldest_wait > most + TOLERANCE).then(|| {
         let wait = span(gauges.oldest_wait);
         finding(

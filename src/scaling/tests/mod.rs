@@ -6,6 +6,7 @@ mod properties;
 
 mod routing;
 mod runners;
+mod scale_sets;
 mod scene;
 mod some;
 mod suspects;

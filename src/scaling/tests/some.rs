@@ -11,7 +11,7 @@ use crate::domain::job::{Job, JobStatus};
 use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::pool::Pool;
 use crate::domain::runner::{Runner, RunnerStatus, Status};
-use crate::scaling::testing::{at, fleet, job, pool, runner, secs};
+use crate::scaling::testing::{at, fleet, job, pool, runner, scale_set, secs};
 use crate::scaling::{RowChange, ScalePolicies};
 
 /// What GARM lists at second 0, and which pools are ours.
@@ -80,13 +80,18 @@ enum Owner {
 fn some_pool(id: &'static str) -> impl Strategy<Value = (Pool, ScalePolicy, Owner)> {
     let owner = prop_oneof![4 => Just(Owner::Us), 1 => Just(Owner::OtherFleet)];
     let row = (select(LABELS.to_vec()), 1..16_u32, 0..6_u32, 0..2_u32, prop::bool::weighted(0.9));
-    (row, some_policy(), owner).prop_map(
-        move |((labels, max, level, priority, enabled), policy, owner)| {
+    let assigned = prop::option::weighted(0.3, 0..9_u32);
+    (row, assigned, some_policy(), owner).prop_map(
+        move |((labels, max, level, priority, enabled), assigned, policy, owner)| {
             let mut it = pool(id, labels);
             it.spec.max_runners = max;
             it.spec.min_idle_runners = level.min(max);
             it.spec.priority = priority;
             it.spec.enabled = enabled;
+            if let Some(assigned) = assigned {
+                let set = scale_set(id, labels, assigned);
+                (it.scale_set, it.spec.scale_set_name) = (set.scale_set, set.spec.scale_set_name);
+            }
             (it, policy, owner)
         },
     )
@@ -142,6 +147,7 @@ fn job_row(id: i64, (labels, kind, created, written): (&[&str], u8, i64, i64)) -
             it.status = JobStatus::InProgress;
             it.runner = Some(RunnerName::new(format!("r{:02}", id - 1)));
         }
+        3 => it.scale_set_job = Some("5a1c".into()),
         _ => it.updated_at = it.created_at,
     }
     it
@@ -170,11 +176,13 @@ enum What {
     Cancel,
     Relevel,
     Relabel,
+    /// GitHub assigns jobs to a scale set, or takes them back.
+    Assign,
 }
 
 /// Up to `most` changes, at most `apart` seconds between two.
 pub(super) fn some_run(most: usize, apart: i64) -> impl Strategy<Value = Vec<Next>> {
-    use What::{Cancel, Create, Fail, Lose, Nothing, Queue, Relabel, Relevel, Step};
+    use What::{Assign, Cancel, Create, Fail, Lose, Nothing, Queue, Relabel, Relevel, Step};
     let what = prop_oneof![
         1 => Just(Nothing),
         6 => Just(Queue),
@@ -185,6 +193,7 @@ pub(super) fn some_run(most: usize, apart: i64) -> impl Strategy<Value = Vec<Nex
         2 => Just(Cancel),
         1 => Just(Relevel),
         1 => Just(Relabel),
+        3 => Just(Assign),
     ];
     let next = (0..=apart, what, any::<Index>(), any::<Index>())
         .prop_map(|(after, what, which, other)| Next { after, what, which, other });
@@ -205,6 +214,7 @@ impl Sight {
             What::Cancel => self.cancel(next, now),
             What::Relevel => self.relevel(next, now),
             What::Relabel => self.relabel(next, now),
+            What::Assign => self.assign(next, now),
         }
     }
 
@@ -304,6 +314,16 @@ impl Sight {
         let id = self.fleet.pools[at].id.clone();
         let it = &mut self.fleet.pools[at];
         it.spec.labels = pool(id.as_str(), LABELS[next.other.index(LABELS.len())]).spec.labels;
+        it.updated_at = now;
+        vec![RowChange::Pool(it.clone())]
+    }
+
+    fn assign(&mut self, next: &Next, now: Timestamp) -> Vec<RowChange> {
+        let sets = self.fleet.pools.iter_mut().filter(|pool| pool.scale_set.is_some());
+        let Some(it) = sets.collect::<Vec<_>>().into_iter().next() else { return Vec::new() };
+        if let Some(set) = &mut it.scale_set {
+            set.desired_runner_count = u32::try_from(next.other.index(9)).unwrap();
+        }
         it.updated_at = now;
         vec![RowChange::Pool(it.clone())]
     }

@@ -91,6 +91,7 @@ pub(crate) fn count(metrics: &MetricsState) {
         Counter::ScalingAction { pool: default(), direction: "up", outcome: "done" },
         Counter::ScaledownRefused { pool: default(), reason: "busy" },
         Counter::LevelResent,
+        Counter::Rescue { pool: default() },
         Counter::ReconcileError,
         Counter::GarmRequest { method: "GET", code: Some(200) },
         Counter::GarmRequest { method: "GET", code: Some(200) },

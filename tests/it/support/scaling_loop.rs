@@ -110,6 +110,20 @@ impl LoopRig {
         made
     }
 
+    /// Creates a scale set that jobs request by its name.
+    pub(crate) async fn make_scale_set(&mut self, pool: &str, policy: &ScalePolicy) -> Pool {
+        let named = |spec| PoolSpec { scale_set_name: Some(pool.to_owned()), ..spec };
+        self.make_as(pool, policy, named).await
+    }
+
+    /// A rig with one scale set `default` that has this policy, under this configuration.
+    pub(crate) async fn with_scale_set(config: SimConfig, policy: &ScalePolicy) -> Self {
+        let mut rig = Self::of(config, &[]).await;
+        rig.make_scale_set("default", policy).await;
+        rig.forget();
+        rig
+    }
+
     /// Creates a pool by hand that no loop scales, for jobs that ask for `label`.
     pub(crate) async fn make_by_hand(&self, label: &str, (level, most): (u32, u32)) -> Pool {
         let spec = pools::plain("by-hand", [label].into_iter().collect(), (level, most));
@@ -493,6 +507,7 @@ fn said(act: &WriteReport) -> String {
         WriteAction::Raise { from, to } => format!("raise {from} {to}"),
         WriteAction::Lower { from, to } => format!("lower {from} {to}"),
         WriteAction::Resend { level } => format!("resend {level}"),
+        WriteAction::Rescue { level, missing } => format!("rescue {level}, {missing} missing,"),
         other => other.word().to_owned(),
     };
     let outcome = act.outcome.as_ref().map_or("failed", |it| it.word());

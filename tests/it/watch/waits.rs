@@ -6,33 +6,45 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use runnerctl::domain::desired::ScalePolicy;
+use runnerctl::domain::name::PoolKind;
 use runnerctl::sim::{Knobs, LogEntry, LogEvent, SimConfig};
 
 use crate::support::scaling_loop::{LoopRig, RESYNC, policy, steady};
 
 /// One load and the way it is served.
-struct Load {
-    what: &'static str,
+pub(super) struct Load {
+    pub(super) what: &'static str,
     /// The start, the number of jobs and their duration in seconds.
-    batches: Vec<(u64, usize, u64)>,
-    policy: ScalePolicy,
+    pub(super) batches: Vec<(u64, usize, u64)>,
+    pub(super) policy: ScalePolicy,
     /// How many runners GARM alone keeps idle.
-    garms_idle: u32,
+    pub(super) garms_idle: u32,
     /// GARM's backoff while the loop scales.
-    backoff: u64,
-    stream: Stream,
+    pub(super) backoff: u64,
+    pub(super) stream: Stream,
+    pub(super) kind: PoolKind,
+    /// How long the deletion of a VM takes, in seconds.
+    pub(super) deletion_s: u64,
 }
 
 #[derive(PartialEq)]
-enum Stream {
+pub(super) enum Stream {
     Open,
     Refused,
 }
 
 impl Load {
-    fn of(policy: ScalePolicy, garms_idle: u32) -> Self {
-        let batches = Vec::new();
-        Self { what: "", batches, policy, garms_idle, backoff: 300, stream: Stream::Open }
+    pub(super) fn of(policy: ScalePolicy, garms_idle: u32) -> Self {
+        Self {
+            what: "",
+            batches: Vec::new(),
+            policy,
+            garms_idle,
+            backoff: 300,
+            stream: Stream::Open,
+            kind: PoolKind::Pool,
+            deletion_s: 0,
+        }
     }
 }
 
@@ -42,7 +54,7 @@ enum Who {
     Alone,
 }
 
-fn fast() -> ScalePolicy {
+pub(super) fn fast() -> ScalePolicy {
     ScalePolicy {
         scale_up_threshold: 1,
         scale_up_delay: Duration::from_secs(10),
@@ -51,27 +63,27 @@ fn fast() -> ScalePolicy {
     }
 }
 
-fn two_idle() -> ScalePolicy {
+pub(super) fn two_idle() -> ScalePolicy {
     ScalePolicy { min_idle_runners: 2, ..fast() }
 }
 
 /// The results of a load in seconds, for one run or as means of several.
 #[derive(Debug, Clone, Copy, Default)]
-struct Figures {
-    median: f64,
-    longest: f64,
-    vm: f64,
+pub(super) struct Figures {
+    pub(super) median: f64,
+    pub(super) longest: f64,
+    pub(super) vm: f64,
     /// The part of it for idle runners beyond the minimum, which R2 asks to keep.
-    held: f64,
-    vms: f64,
+    pub(super) held: f64,
+    pub(super) vms: f64,
 }
 
-fn seeds() -> u64 {
+pub(super) fn seeds() -> u64 {
     std::env::var("RUNNERCTL_SEEDS").ok().and_then(|it| it.parse().ok()).unwrap_or(8)
 }
 
 /// The measured machine: it boots in 5 to 6 s, and a job is assigned 1.5 s after a runner is free.
-fn config(seed: u64, backoff: u64) -> SimConfig {
+pub(super) fn config(seed: u64, backoff: u64) -> SimConfig {
     let knobs = Knobs {
         boot_delay: Duration::from_secs(5),
         boot_jitter: Duration::from_secs(1),
@@ -89,7 +101,12 @@ async fn run(load: &Load, seed: u64, who: Who) -> Figures {
         Who::Alone => (load.garms_idle, 30),
     };
     let floor = ScalePolicy { min_runners: idle, ..load.policy.clone() };
-    let mut rig = LoopRig::of(config(seed, backoff), &[("default", floor)]).await;
+    let mut config = config(seed, backoff);
+    config.knobs.delete_delay = Duration::from_secs(load.deletion_s);
+    let mut rig = match load.kind {
+        PoolKind::Pool => LoopRig::of(config, &[("default", floor)]).await,
+        PoolKind::ScaleSet => LoopRig::with_scale_set(config, &floor).await,
+    };
     rig.pools.values_mut().for_each(|it| it.1 = load.policy.clone());
     if load.stream == Stream::Refused {
         rig.mute();
@@ -174,7 +191,7 @@ fn measure(
 
 /// The means over all seeds: for the loop, and for GARM alone.
 #[expect(clippy::print_stdout, reason = "figures to be printed on demand")]
-async fn compare(load: Load) -> (Figures, Figures) {
+pub(super) async fn compare(load: Load) -> (Figures, Figures) {
     let mut both = (Figures::default(), Figures::default());
     #[expect(clippy::cast_precision_loss, reason = "a number of seeds")]
     let share = 1.0 / seeds() as f64;
@@ -204,7 +221,7 @@ fn like_for_like((ours, alone): (Figures, Figures)) {
     no_dearer((ours, alone));
 }
 
-fn no_dearer((ours, alone): (Figures, Figures)) {
+pub(super) fn no_dearer((ours, alone): (Figures, Figures)) {
     assert!(ours.vm - ours.held <= 1.05 * (alone.vm - alone.held), "{ours:?} {alone:?}");
 }
 
