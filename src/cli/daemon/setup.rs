@@ -14,6 +14,7 @@ use crate::cli::policies::PolicySet;
 use crate::config::{DeclaredPool, FleetFile, Problem, WatchSettings, has_error};
 use crate::domain::desired::Scope;
 use crate::domain::name::FleetName;
+use crate::domain::owners::AdoptedSets;
 use crate::host::files::{self, PoolFiles};
 use crate::reconcile::watch::{DeclaredPools, DeclaredScaling};
 use crate::render::problem;
@@ -43,9 +44,10 @@ pub(in crate::cli) fn declared_pools(fleet: &FleetName, pools: &[DeclaredPool]) 
         enabled: pool.may_be_enabled(),
         policy: pool.scale.clone(),
     };
+    let adopted = AdoptedSets::of(pools.iter().map(|pool| &pool.settings));
     let pools: BTreeMap<_, _> =
         pools.iter().map(|pool| (pool.name.clone(), enrolled(pool))).collect();
-    DeclaredPools { fleet: fleet.clone(), pools, is_whole: false }
+    DeclaredPools { fleet: fleet.clone(), pools, adopted, is_whole: false }
 }
 
 /// The error of refused files, in its parts.

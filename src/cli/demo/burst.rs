@@ -13,6 +13,7 @@ use crate::cli::failure::Failure;
 use crate::domain::desired::{ControllerSettings, Desired, ScalePolicy};
 use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolName;
+use crate::domain::owners::AdoptedSets;
 use crate::domain::poison::IgnorePoison;
 use crate::event::SilentListener;
 use crate::garm::{GarmClient, events};
@@ -207,7 +208,12 @@ fn declared_pools(desired: &Desired) -> DeclaredPools {
             DeclaredScaling { enabled: pool.may_be_enabled(), policy: pool.scale.clone() },
         )
     });
-    DeclaredPools { fleet: desired.fleet.clone(), pools: enrolled.collect(), is_whole: true }
+    DeclaredPools {
+        fleet: desired.fleet.clone(),
+        pools: enrolled.collect(),
+        adopted: AdoptedSets::default(),
+        is_whole: true,
+    }
 }
 
 /// Waits two minutes for idle runners, queues the jobs, and samples the pool.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::domain::desired::ScalePolicy;
 use crate::domain::entity::EntityKey;
 use crate::domain::name::{FleetName, PoolId, PoolName};
-use crate::domain::owners::{NameResolution, Owners};
+use crate::domain::owners::{AdoptedSets, NameResolution, Owners};
 use crate::domain::pool::Pool;
 use crate::scaling::ScalePolicies;
 
@@ -17,6 +17,8 @@ pub struct DeclaredPools {
     pub fleet: FleetName,
     /// The scaling of each pool, by name.
     pub pools: BTreeMap<PoolName, DeclaredScaling>,
+    /// The scale sets without a label that pools adopt.
+    pub adopted: AdoptedSets,
     /// Whether these are all pools of the fleet. If so, a pool that bears the fleet's label but has
     /// no file is to have no level.
     pub is_whole: bool,
@@ -84,7 +86,7 @@ impl DeclaredPools {
         pools: impl Iterator<Item = &'a Pool>,
         runners: impl Fn(&PoolId) -> usize,
     ) -> ResolvedPools {
-        let owners = Owners::new(pools, &self.fleet);
+        let owners = Owners::with_adopted(pools, &self.fleet, &self.adopted);
         let mut found = ResolvedPools::default();
         for name in self.pools.keys() {
             let holder =
@@ -119,7 +121,7 @@ impl DeclaredPools {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scaling::testing::{policy, pool};
+    use crate::scaling::testing::{policy, pool, scale_set, settings};
 
     fn roll(names: &[&str]) -> DeclaredPools {
         let enrolled = DeclaredScaling { enabled: true, policy: policy() };
@@ -127,6 +129,7 @@ mod tests {
         DeclaredPools {
             fleet: FleetName::new("acme").unwrap(),
             pools: pools.collect(),
+            adopted: AdoptedSets::default(),
             is_whole: true,
         }
     }
@@ -172,6 +175,20 @@ mod tests {
         check(&[fresh("a1"), twin("a2")], Ok("a2"));
         check(&[fresh("a1")], Ok("a1"));
         check(&[fresh("a1"), fresh("a2")], Ok("a1"));
+    }
+
+    /// GARM cannot give a scale set a label after its creation.
+    #[test]
+    fn a_scale_set_without_a_label_is_scaled_if_a_pool_adopts_it() {
+        let mut set = scale_set("7", &[], 0);
+        set.spec.labels = crate::domain::label::Labels::new();
+        check(&[set.clone()], Err(UnresolvedReason::Absent));
+        let mut settings = settings("a");
+        settings.kind = crate::domain::name::PoolKind::ScaleSet;
+        settings.adopt = Some("7".into());
+        let declared = DeclaredPools { adopted: AdoptedSets::of([&settings]), ..roll(&["a"]) };
+        let found = declared.find([set].iter(), |_| 0);
+        assert_eq!(found.managed[&PoolName::new("a").unwrap()].id, PoolId::new("7"));
     }
 
     #[test]

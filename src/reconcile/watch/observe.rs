@@ -176,8 +176,7 @@ impl ScalingLoop<'_> {
             RowChange::Pool(pool) => {
                 let known = fleet_index.pools().get(&pool.id);
                 known.is_none_or(|before| {
-                    before.spec.labels != pool.spec.labels
-                        || before.spec.enabled != pool.spec.enabled
+                    before.marks() != pool.marks() || before.spec.enabled != pool.spec.enabled
                 })
             }
             RowChange::PoolGone(id) => fleet_index.pools().contains_key(id),

@@ -7,6 +7,7 @@ use runnerctl::config;
 use runnerctl::domain::desired::{Desired, DesiredPool};
 use runnerctl::domain::fleet::Fleet;
 use runnerctl::domain::name::PoolId;
+use runnerctl::domain::owners::AdoptedSets;
 use runnerctl::domain::pool::{PoolChange, PoolSpec};
 use runnerctl::event::SilentListener;
 use runnerctl::plan::{self, Operation};
@@ -77,7 +78,12 @@ fn planned(fleet: &Fleet) -> Option<PoolId> {
 fn roll() -> DeclaredPools {
     let policy = wish().pools.remove(0).settings.scale;
     let enrolled = DeclaredScaling { enabled: true, policy };
-    DeclaredPools { fleet: fleet(), pools: [(name("default"), enrolled)].into(), is_whole: true }
+    DeclaredPools {
+        fleet: fleet(),
+        pools: [(name("default"), enrolled)].into(),
+        adopted: AdoptedSets::default(),
+        is_whole: true,
+    }
 }
 
 /// The pool that `watch` scales.

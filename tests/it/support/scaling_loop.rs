@@ -14,6 +14,7 @@ use runnerctl::domain::fleet::{Fleet, ReleaseLine};
 use runnerctl::domain::job::JobStatus;
 use runnerctl::domain::label::OwnerMark;
 use runnerctl::domain::name::{PoolId, PoolName};
+use runnerctl::domain::owners::AdoptedSets;
 use runnerctl::domain::pool::{Pool, PoolChange, PoolDetail, PoolSpec};
 use runnerctl::domain::runner::Runner;
 use runnerctl::garm::events::StreamLimits;
@@ -149,7 +150,12 @@ impl LoopRig {
         let enrolled =
             |it: &(PoolId, ScalePolicy)| DeclaredScaling { enabled: true, policy: it.1.clone() };
         let pools = self.pools.iter().map(|(name, it)| (name.clone(), enrolled(it)));
-        DeclaredPools { fleet: fleet(), pools: pools.collect(), is_whole: true }
+        DeclaredPools {
+            fleet: fleet(),
+            pools: pools.collect(),
+            adopted: AdoptedSets::default(),
+            is_whole: true,
+        }
     }
 
     /// The transport to GARM, without anything in between.
