@@ -43,8 +43,9 @@ fn texts(status: &FleetStatus) -> (u32, String, String) {
 fn assigned_jobs_without_a_row_wait() {
     let (depth, summary, jobs) = texts(&status(4, vec![]));
     assert_eq!(depth, 2);
-    let expected =
-        "1 pool: 2 active, 0 idle, 0 booting, 0 failed; 2 jobs waiting; 1 pool needs attention";
+    // The row of the scale set was last written then, so all of them had been assigned.
+    let expected = "1 pool: 2 active, 0 idle, 0 booting, 0 failed; 2 jobs waiting, the oldest for \
+                    2h 30m; 1 pool needs attention";
     assert_eq!(summary, expected);
     let expected = "2 jobs assigned to scale sets by GitHub, without a row in GARM yet\n";
     assert_eq!(jobs, expected);
