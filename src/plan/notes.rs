@@ -91,6 +91,7 @@ fn backoff(context: &PlanContext<'_>, steps: &[Step]) -> Option<Note> {
     let planned = steps.iter().find_map(|step| match step.work {
         Operation::Controller { backoff_s } => Some(Duration::from_secs(backoff_s)),
         Operation::Nothing
+        | Operation::Shown(_)
         | Operation::Credential { .. }
         | Operation::Create(_)
         | Operation::Change { .. }

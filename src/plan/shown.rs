@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::note::{Note, NoteSeverity};
 use super::saved::{JsonNode, SavedError, about_of};
 use super::step::{Action, Consent, FieldChange, Operation, Plan, ShownValue, Step};
-use crate::domain::name::{FleetName, PoolId, PoolName};
+use crate::domain::name::{FleetName, PoolId, PoolKind, PoolName};
 
 /// What was printed of a plan. Its steps cannot be carried out.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +36,7 @@ fn step_json(step: &Step) -> Value {
         "consequences": step.consequences,
         "policy": step.policy,
         "help": step.help,
+        "kind": step.kind().map(PoolKind::word),
         "destroys": step.consent == Consent::Destroy,
         "changes": step.changes.iter().map(change).collect::<Vec<_>>(),
     })
@@ -110,8 +111,15 @@ fn step((step, text): (&JsonNode<'_>, &JsonNode<'_>)) -> Result<Step, SavedError
         policy: text.get("policy").text_or_null()?,
         help: text.get("help").text_or_null()?,
         consent: if text.get("destroys").flag()? { Consent::Destroy } else { Consent::None },
-        work: Operation::Nothing,
+        work: Operation::Shown(kind(&text.get("kind"))?),
     })
+}
+
+/// The kind of the pool; plans that were saved before scale sets could be declared have none.
+fn kind(node: &JsonNode<'_>) -> Result<Option<PoolKind>, SavedError> {
+    let Some(word) = node.text_or_null()? else { return Ok(None) };
+    let kind = [PoolKind::Pool, PoolKind::ScaleSet].into_iter().find(|kind| kind.word() == word);
+    kind.map(Some).ok_or_else(|| node.is_not("a kind of pool"))
 }
 
 fn side(node: &JsonNode<'_>) -> Result<ShownValue, SavedError> {

@@ -155,6 +155,8 @@ pub struct Promotion {
 pub enum Operation {
     /// No writes: the step is blocked.
     Nothing,
+    /// No writes: the step is one of a saved plan, which is only shown. Holds [`Step::kind`].
+    Shown(Option<PoolKind>),
     /// A change of GARM's settings: `PUT /controller`.
     Controller {
         /// The new `minimum_job_age_backoff`, in seconds.
@@ -234,6 +236,7 @@ impl Step {
             Operation::Create(new)
             | Operation::Replace { new, .. }
             | Operation::Rebuild { new, .. } => Some(new.spec.kind()),
+            Operation::Shown(kind) => kind.or_else(|| self.pool_id.as_ref().map(PoolId::kind)),
             Operation::Nothing
             | Operation::Controller { .. }
             | Operation::Credential { .. }

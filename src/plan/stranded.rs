@@ -55,6 +55,7 @@ fn loser(step: &Step) -> Option<&PoolId> {
             (change.labels.is_some() || change.enabled == Some(false)).then_some(id)
         }
         Operation::Nothing
+        | Operation::Shown(_)
         | Operation::Controller { .. }
         | Operation::Credential { .. }
         | Operation::Create(_)
@@ -85,7 +86,10 @@ fn supply<'a>(steps: &'a [Step], fleet: &'a Fleet) -> LabelIndex<'a> {
                 touched.insert(old, None);
                 new.push(creation);
             }
-            Operation::Nothing | Operation::Controller { .. } | Operation::Credential { .. } => {}
+            Operation::Nothing
+            | Operation::Shown(_)
+            | Operation::Controller { .. }
+            | Operation::Credential { .. } => {}
         }
     }
     let stays = fleet.pools.iter().filter_map(|pool| match touched.get(&pool.id) {

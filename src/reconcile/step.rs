@@ -26,9 +26,10 @@ pub(super) async fn carry_out(context: &StepContext<'_>, step: &Step) -> StepEnd
 async fn work(context: &StepContext<'_>, step: &Step) -> Result<StepEnd, WriteError> {
     let Some(name) = step.about.pool() else { return without_pool(context, &step.work).await };
     match &step.work {
-        Operation::Nothing | Operation::Controller { .. } | Operation::Credential { .. } => {
-            Ok(StepEnd::blocked(step))
-        }
+        Operation::Nothing
+        | Operation::Shown(_)
+        | Operation::Controller { .. }
+        | Operation::Credential { .. } => Ok(StepEnd::blocked(step)),
         Operation::Create(creation) => {
             context.say(name, "create");
             Ok(made(&create::create(context, name, creation).await?))
@@ -75,6 +76,7 @@ async fn without_pool(context: &StepContext<'_>, work: &Operation) -> Result<Ste
         }
         Operation::Credential { id, wanted } => credential(context, *id, wanted).await,
         Operation::Nothing
+        | Operation::Shown(_)
         | Operation::Create(_)
         | Operation::Change { .. }
         | Operation::Promote(_)

@@ -53,7 +53,7 @@ fn of(work: &Operation) -> Vec<Write> {
         }
     };
     match work {
-        Operation::Nothing => vec![],
+        Operation::Nothing | Operation::Shown(_) => vec![],
         Operation::Credential { id, wanted } => vec![Write::Credential(*id, wanted.clone())],
         Operation::Controller { backoff_s } => vec![Write::Backoff(*backoff_s)],
         Operation::Create(creation) => create(creation).into(),

@@ -157,7 +157,10 @@ proptest! {
             desired.pools.iter().filter_map(|pool| pool.adopt.as_deref()).collect();
         for step in plan(&desired, &fleet, &PlanOptions::default()).steps {
             let (id, may_adopt) = match &step.work {
-                Operation::Nothing | Operation::Controller { .. } | Operation::Create(_) => continue,
+                Operation::Nothing
+                | Operation::Shown(_)
+                | Operation::Controller { .. }
+                | Operation::Create(_) => continue,
                 Operation::Credential { id, .. } => {
                     let there = fleet.credentials.iter().flatten().find(|credential| Some(credential.id) == *id);
                     let mark = there.and_then(Credential::mark);

@@ -80,8 +80,8 @@ fn an_interrupted_replace_goes_on_from_the_drained_scale_set() {
     let step = plan(&desired([declared()]), &fleet, &PlanOptions::default()).steps.remove(0);
     let Operation::Promote(it) = &step.work else { panic!("{step:#?}") };
     let max_runners = Some(declared().scale.max_runners);
-    let min_idle_runners = Some(declared().plain_level());
-    assert_eq!(it.change, PoolChange { max_runners, min_idle_runners, ..PoolChange::default() });
+    // The level stays 0: GARM adds the three assigned jobs to it, which is the minimum and more.
+    assert_eq!(it.change, PoolChange { max_runners, ..PoolChange::default() });
     // Not declared: it is deleted, with consent as before.
     let step = plan(&desired([]), &fleet, &PlanOptions::default()).steps.remove(0);
     assert_eq!(step.consent, Consent::Destroy);

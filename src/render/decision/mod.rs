@@ -2,6 +2,7 @@
 //! change it. `status`, `/decisions`, the log and the audit log share these texts.
 
 mod binding;
+mod decisions_document;
 mod interval;
 mod json;
 mod occupancy;
@@ -12,9 +13,10 @@ mod view;
 mod words;
 
 pub use binding::{DecisionLimit, binding, next};
+pub use decisions_document::{DecisionsDocument, schema};
 pub use interval::{PoolInterval, interval};
 pub(super) use json::DecisionJson;
-pub use json::{DecisionEffect, DecisionsDocument, json, schema};
+pub use json::{DecisionEffect, json};
 pub use occupancy::{Occupancy, occupied};
 pub use rules::{RuleVerdict, rule_verdicts};
 pub use stall::Stall;

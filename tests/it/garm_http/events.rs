@@ -97,7 +97,8 @@ async fn the_request_has_the_token_and_the_filter() {
     assert_eq!(lines, expected);
     let Seen::Filter(filter) = stage.next().await else { panic!("no filter") };
     let filter: serde_json::Value = serde_json::from_str(&filter).unwrap();
-    let kinds = ["instance", "job", "pool", "controller"].map(|it| json!({ "entity-type": it }));
+    let kinds = ["instance", "job", "pool", "scaleset", "controller"]
+        .map(|it| json!({ "entity-type": it }));
     assert_eq!(filter, json!({ "filters": kinds }));
     drop(feed);
     assert_eq!(stage.next().await, Seen::Gone);
