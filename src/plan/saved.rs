@@ -416,7 +416,7 @@ mod tests {
         let plain = |plan: &Plan| {
             let mut plan = plan.clone();
             for step in &mut plan.steps {
-                step.work = Operation::Nothing;
+                step.work = Operation::Shown(step.kind());
                 for change in &mut step.changes {
                     for side in [&mut change.before, &mut change.after] {
                         if let ShownValue::Hidden { digest, .. } = side {
