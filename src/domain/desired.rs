@@ -40,6 +40,15 @@ pub struct ScalePolicy {
     pub autoscale: bool,
 }
 
+impl ScalePolicy {
+    /// The level below which a pool must not fall: `min_idle_runners`, or the runners missing from
+    /// `min_runners` after counting `active` ones and those about to pick up a job (`covered`),
+    /// whichever is more.
+    pub fn floor(&self, active: u32, covered: u32) -> u32 {
+        self.min_idle_runners.max(self.min_runners.saturating_sub(active + covered))
+    }
+}
+
 /// What a pool file declares about a pool, with the defaults merged, whether or not `plan` can work
 /// with it: all but the entity, the provider and the image.
 #[derive(Debug, Clone, PartialEq)]

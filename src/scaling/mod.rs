@@ -57,7 +57,7 @@ pub use fleet_index::{FleetIndex, RowChange};
 pub use forecast::forecast;
 pub use job_starts::STUCK_AFTER;
 pub use observation::Observation;
-pub use one_shot::{PoolSnapshot, ScaledPool, floor, snapshot};
+pub use one_shot::{PoolSnapshot, ScaledPool, snapshot};
 pub use pool_index::PoolIndex;
 pub use queued_jobs::{JobWait, QueuedJob, queued_jobs};
 pub use route::{RoutingContext, route};

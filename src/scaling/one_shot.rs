@@ -147,13 +147,6 @@ fn absent(scaled: ScaledPool<'_>) -> PoolSnapshot {
     look(&PoolIndex::new(scaled.pool, Some(scaled.policy)), scaled.policy, (0, None))
 }
 
-/// The level below which a pool must not fall: `min_idle_runners`, or the runners missing from
-/// `min_runners` after counting `active` ones and those about to pick up a job (`covered`),
-/// whichever is more.
-pub fn floor(policy: &ScalePolicy, active: u32, covered: u32) -> u32 {
-    policy.min_idle_runners.max(policy.min_runners.saturating_sub(active + covered))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::deadline::{EvaluationClock, later};
-use super::one_shot::floor;
 use super::overtaken::{Arrival, overtake};
 use super::queue::PICK_UP;
 use super::runner_counts::{RunnerClass, RunnerCounts};
@@ -163,8 +162,8 @@ impl PoolIndex {
     /// to its level, so they count towards `min_runners`.
     pub(super) fn floor(&self, policy: &ScalePolicy, covered: u32) -> u32 {
         match &self.set {
-            None => floor(policy, self.counts.active, covered),
-            Some(set) => floor(policy, self.counts.active.max(set.assigned), 0),
+            None => policy.floor(self.counts.active, covered),
+            Some(set) => policy.floor(self.counts.active.max(set.assigned), 0),
         }
     }
 
