@@ -126,31 +126,21 @@ impl World {
             provider: pool.provider.clone(),
             pool: pool.id,
         });
-        let instance = InstanceRow {
-            id: self.rng.ids.uuid(),
-            owner: RunnerOwner::Pool(key),
-            name,
+        let (id, owner) = (self.rng.ids.uuid(), RunnerOwner::Pool(key));
+        self.insert_instance(InstanceRow {
             provider: pool.provider,
             provider_id,
-            agent_id,
             os_type: pool.os_type,
             os_arch: pool.os_arch,
             os_name: "Ubuntu".into(),
             os_version: "24.04".into(),
             vm: VmStatus::Running,
             phase: RunnerPhase::Idle,
-            created_at: self.now,
-            updated_at: self.now,
-            fault: String::new(),
             messages: vec![(self.now, "runner successfully installed".into())],
-            retries: 0,
-            made_for: None,
-            job: None,
             group: pool.group,
             generation: pool.generation,
-            is_locked: false,
-        };
-        self.insert_instance(instance);
+            ..InstanceRow::pending(id, owner, (name, agent_id), self.now)
+        });
         if let Some(runner) = self.github.runners.get_mut(&agent_id) {
             runner.is_online = true;
         }

@@ -125,6 +125,40 @@ pub(crate) struct InstanceRow {
 }
 
 impl InstanceRow {
+    /// The row of an instance that the provider has not created yet. It lacks what its owner
+    /// determines: provider, system, group and generation.
+    pub(crate) fn pending(
+        id: String,
+        owner: RunnerOwner,
+        (name, agent_id): (String, i64),
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            owner,
+            name,
+            provider: String::new(),
+            provider_id: String::new(),
+            agent_id,
+            os_type: String::new(),
+            os_arch: String::new(),
+            os_name: String::new(),
+            os_version: String::new(),
+            vm: VmStatus::PendingCreate,
+            phase: RunnerPhase::Pending,
+            created_at: now,
+            updated_at: now,
+            fault: String::new(),
+            messages: Vec::new(),
+            retries: 0,
+            made_for: None,
+            job: None,
+            group: String::new(),
+            generation: 0,
+            is_locked: false,
+        }
+    }
+
     /// Whether GARM counts it as idle: neither `active` nor `terminated`, so failed instances and
     /// those in deletion count (GARM.md §0.2). A deliberate copy of the rule, to test ours against.
     pub(crate) fn counts_as_idle(&self) -> bool {

@@ -171,31 +171,16 @@ impl World {
                 return Err(error);
             }
         };
-        let instance = InstanceRow {
-            id: self.rng.ids.uuid(),
-            owner: RunnerOwner::Pool(key),
-            name: name.clone(),
-            provider: pool.provider.clone(),
-            provider_id: String::new(),
-            agent_id,
-            os_type: pool.os_type.clone(),
-            os_arch: pool.os_arch.clone(),
-            os_name: String::new(),
-            os_version: String::new(),
-            vm: VmStatus::PendingCreate,
-            phase: RunnerPhase::Pending,
-            created_at: self.now,
-            updated_at: self.now,
-            fault: String::new(),
-            messages: Vec::new(),
-            retries: 0,
+        let (id, owner) = (self.rng.ids.uuid(), RunnerOwner::Pool(key));
+        self.insert_instance(InstanceRow {
+            provider: pool.provider,
+            os_type: pool.os_type,
+            os_arch: pool.os_arch,
             made_for,
-            job: None,
-            group: pool.group.clone(),
+            group: pool.group,
             generation: pool.generation,
-            is_locked: false,
-        };
-        self.insert_instance(instance);
+            ..InstanceRow::pending(id, owner, (name, agent_id), self.now)
+        });
         Ok(())
     }
 

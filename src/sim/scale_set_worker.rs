@@ -219,31 +219,14 @@ impl World {
         let set = self.scale_sets.get(&key).cloned().ok_or(GitHubError::NotFound)?;
         let name = format!("{}-{}", set.prefix, self.rng.ids.word(12)).to_lowercase();
         let agent_id = self.register_for_scale_set(set.github_id, &name)?;
-        let id = self.rng.ids.uuid();
+        let (id, owner) = (self.rng.ids.uuid(), RunnerOwner::ScaleSet(key));
         let row = self.insert_instance(InstanceRow {
-            id,
-            owner: RunnerOwner::ScaleSet(key),
-            name,
             provider: set.provider,
-            provider_id: String::new(),
-            agent_id,
             os_type: set.os_type,
             os_arch: set.os_arch,
-            os_name: String::new(),
-            os_version: String::new(),
-            vm: VmStatus::PendingCreate,
-            phase: RunnerPhase::Pending,
-            created_at: self.now,
-            updated_at: self.now,
-            fault: String::new(),
-            messages: Vec::new(),
-            retries: 0,
-            made_for: None,
-            job: None,
             group: set.group,
-            // GARM does not copy the scale set's generation.
-            generation: 0,
-            is_locked: false,
+            // GARM does not copy the scale set's generation: it stays 0.
+            ..InstanceRow::pending(id, owner, (name, agent_id), self.now)
         });
         self.scheduler.add(self.now + TICK, Due::SetInstance(row));
         Ok(())

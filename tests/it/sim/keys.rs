@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use runnerctl::sim::{JobBatch, SimConfig, World};
+use runnerctl::sim::{GarmEvent, JobBatch, SimConfig, World};
 use serde_json::{Value, json};
 
 use super::asked::{Asked, draft};
@@ -42,6 +42,15 @@ fn recorded(name: &str) -> Value {
     let path = format!("{}/tests/garm/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(path).unwrap();
     serde_json::from_str::<Value>(&text).unwrap()["body"].take()
+}
+
+/// What the simulated events of one kind say.
+fn payloads(events: &[GarmEvent], kind: &str, operation: &str) -> Vec<Value> {
+    events
+        .iter()
+        .filter(|it| it.entity_type == kind && it.operation == operation)
+        .map(|it| serde_json::from_str::<Value>(&it.to_json()).unwrap()["payload"].take())
+        .collect()
 }
 
 fn recorded_events(file: &str, kind: &str, operation: &str) -> Vec<Value> {
@@ -161,11 +170,7 @@ fn every_event_has_the_keys_of_the_recorded_one() {
         ("job", "create"),
         ("job", "update"),
     ] {
-        let simulated: Vec<Value> = events
-            .iter()
-            .filter(|it| it.entity_type == kind && it.operation == operation)
-            .map(|it| serde_json::from_str::<Value>(&it.to_json()).unwrap()["payload"].take())
-            .collect();
+        let simulated = payloads(&events, kind, operation);
         let recorded = recorded_events("events", kind, operation);
         assert!(!simulated.is_empty() && !recorded.is_empty(), "{kind} {operation}");
         check(&format!("{kind} {operation}"), &keys_of(&recorded), &keys_of(&simulated));
@@ -201,11 +206,7 @@ fn a_scale_set_and_its_events_have_the_keys_of_the_recorded_ones() {
         ("job", "create"),
         ("job", "update"),
     ] {
-        let simulated: Vec<Value> = events
-            .iter()
-            .filter(|it| it.entity_type == kind && it.operation == operation)
-            .map(|it| serde_json::from_str::<Value>(&it.to_json()).unwrap()["payload"].take())
-            .collect();
+        let simulated = payloads(&events, kind, operation);
         let mut recorded = keys_of(&recorded_events("scale_sets", kind, operation));
         let mut simulated = keys_of(&simulated);
         // They were set and left by the recorded ones before.
