@@ -1,6 +1,7 @@
 //! Escaping and shortening of untrusted text for terminals, logs and comments, and small phrases.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::fmt::Display;
 
 /// The longest text that is quoted in full, in characters; the rest becomes `…`.
@@ -30,6 +31,15 @@ pub fn quote(text: &str) -> String {
         None => safe.into_owned(),
         Some((at, _)) => format!("{}…", &safe[..at]),
     }
+}
+
+/// The innermost cause of an error, quoted. It says what happened; the outer causes only say where.
+pub fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    quote(&cause.to_string())
 }
 
 /// The longest output of a program that is kept in full, in characters.

@@ -233,7 +233,7 @@ fn build(tls: Option<&Tls>, timeouts: Timeouts) -> Result<reqwest::Client, GarmE
     builder.build().map_err(|error| {
         GarmError::input(
             "build the HTTP client",
-            transport_failure::innermost(&error),
+            text::innermost(&error),
             "this is a bug: report it",
         )
     })

@@ -28,7 +28,7 @@ pub(super) fn unanswered(error: &reqwest::Error, setting: RequestContext<'_>) ->
     if let Some(fault) = find::<rustls::Error>(error) {
         return TransportError::Tls(tls(fault, asked));
     }
-    let said = innermost(error);
+    let said = text::innermost(error);
     if error.is_connect() {
         let kind = find::<io::Error>(error).map(io::Error::kind);
         return match (kind, asked) {
@@ -60,12 +60,7 @@ pub(super) fn broken_off(error: &reqwest::Error, timeouts: &Timeouts) -> Transpo
     if error.is_timeout() {
         return TransportError::Timeout(timeouts.request);
     }
-    TransportError::Body(innermost(error))
-}
-
-/// The innermost cause of an error, quoted. It says what happened; the outer causes only say where.
-pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
-    text::quote(&causes(error).last().map(ToString::to_string).unwrap_or_default())
+    TransportError::Body(text::innermost(error))
 }
 
 /// The error and its causes. An [`io::Error`] is unwrapped with `get_ref`, because its `source`

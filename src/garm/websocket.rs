@@ -18,7 +18,6 @@ use super::http::{Http, bearer};
 use super::transport::{
     Frame, FrameFuture, FrameStream, Response, StreamRequest, StreamResponse, TransportError,
 };
-use super::transport_failure;
 use crate::domain::text;
 
 /// The size of the read buffer, in bytes. An event has a few kilobytes.
@@ -53,10 +52,7 @@ impl Http {
             return Ok(StreamResponse::Refused(Response { status, content_type, date, body }));
         }
         let closed = |said: String| TransportError::Closed(said);
-        let upgraded = response
-            .upgrade()
-            .await
-            .map_err(|error| closed(transport_failure::innermost(&error)))?;
+        let upgraded = response.upgrade().await.map_err(|error| closed(text::innermost(&error)))?;
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .max_message_size(Some(wish.message_max))
@@ -113,6 +109,6 @@ fn said(failure: &Failure) -> String {
         Failure::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
             format!("a message of {size} bytes exceeds the limit of {max_size}")
         }
-        other => text::quote(&format!("the stream broke: {}", transport_failure::innermost(other))),
+        other => text::quote(&format!("the stream broke: {}", text::innermost(other))),
     }
 }

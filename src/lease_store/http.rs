@@ -1,6 +1,5 @@
 //! JSON over HTTP, for etcd and Kubernetes: limited in time and size, without redirects or proxies.
 
-use std::error::Error;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderValue};
@@ -10,7 +9,7 @@ use serde_json::Value;
 
 use super::{fault, tls};
 use crate::config::TlsFiles;
-use crate::domain::text::quote;
+use crate::domain::text::{innermost, quote};
 use crate::election::StoreFault;
 
 /// How long one attempt may take, connecting included: a lease must survive one that hangs.
@@ -99,9 +98,5 @@ fn cause(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "the request timed out".into();
     }
-    let mut cause: &dyn Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    quote(&cause.to_string())
+    innermost(error)
 }

@@ -19,7 +19,7 @@ use super::codec::{decode, encode};
 use super::postgres_tls::TlsConnect;
 use super::{LeaseStore, StoreFuture, StoreSecret, fault, tls};
 use crate::config::PostgresLeader;
-use crate::domain::text::quote;
+use crate::domain::text::innermost;
 use crate::election::{LeaseRecord, StoreFault, StoredLease, SwapResult};
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS runnerctl_leader (\
@@ -127,12 +127,8 @@ fn is_local(host: &Host) -> bool {
     }
 }
 
-/// The innermost cause; PostgreSQL's own words contain no secret.
+/// A failure in PostgreSQL's own words, which contain no secret.
 fn refused(error: &Error) -> StoreFault {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
     let help = match error.code() {
         Some(code) if *code == SqlState::INSUFFICIENT_PRIVILEGE => {
             "grant the user SELECT, INSERT and UPDATE on the table `runnerctl_leader`, and create it \
@@ -143,7 +139,7 @@ fn refused(error: &Error) -> StoreFault {
         }
         Some(_) | None => "",
     };
-    StoreFault { help, ..fault(format!("PostgreSQL: {}", quote(&cause.to_string()))) }
+    StoreFault { help, ..fault(format!("PostgreSQL: {}", innermost(error))) }
 }
 
 fn version(row: &Row) -> Result<String, StoreFault> {

@@ -145,9 +145,5 @@ fn cause(error: reqwest::Error) -> String {
     if error.is_timeout() {
         return "the request timed out".into();
     }
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    text::quote(&cause.to_string())
+    text::innermost(&error)
 }

@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use super::super::error::SourceError;
 use super::settings::VaultSettings;
 use crate::domain::redact::without;
-use crate::domain::text::quote;
+use crate::domain::text::{innermost, quote};
 
 /// How long a connection attempt may take, including TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -73,7 +73,7 @@ impl VaultClient {
             .map_err(|error| {
                 SourceError::new(format!(
                     "cannot create an HTTP client for Vault: {}",
-                    cause(&error)
+                    innermost(&error)
                 ))
             })?;
         let (address, namespace) = (settings.address.clone(), settings.namespace.clone());
@@ -197,7 +197,7 @@ impl VaultClient {
     fn lost(&self, asked: &str, error: &reqwest::Error) -> SourceError {
         let what = match error.is_timeout() {
             true => "the request timed out".to_owned(),
-            false => cause(error),
+            false => innermost(error),
         };
         let help = match what.contains("certificate") {
             true => "set `VAULT_CACERT` to Vault's own CA; the check cannot be turned off",
@@ -210,15 +210,6 @@ impl VaultClient {
     fn clean(&self, text: &str) -> String {
         self.hidden.iter().fold(text.to_owned(), |text, secret| without(&text, secret).into_owned())
     }
-}
-
-/// The innermost cause of an error, quoted. It says what happened; the outer causes only say where.
-fn cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    quote(&cause.to_string())
 }
 
 fn tls(settings: &VaultSettings) -> Result<ClientConfig, SourceError> {
