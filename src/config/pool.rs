@@ -245,10 +245,7 @@ impl<'m> Merged<'m> {
     }
 
     fn kind(&self) -> PoolKind {
-        match self.word("kind").as_str() {
-            "scale_set" => PoolKind::ScaleSet,
-            _ => PoolKind::Pool,
-        }
+        PoolKind::from_word(&self.word("kind")).unwrap_or_default()
     }
 
     /// `None` leaves it as it is in GARM.

@@ -124,6 +124,13 @@ pub enum PoolKind {
 }
 
 impl PoolKind {
+    pub const ALL: [Self; 2] = [Self::Pool, Self::ScaleSet];
+
+    /// The kind with this word, if there is one.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+
     /// The word in files and JSON: `pool` or `scale_set`.
     pub fn word(self) -> &'static str {
         match self {

@@ -118,8 +118,7 @@ fn step((step, text): (&JsonNode<'_>, &JsonNode<'_>)) -> Result<Step, SavedError
 /// The kind of the pool; plans that were saved before scale sets could be declared have none.
 fn kind(node: &JsonNode<'_>) -> Result<Option<PoolKind>, SavedError> {
     let Some(word) = node.text_or_null()? else { return Ok(None) };
-    let kind = [PoolKind::Pool, PoolKind::ScaleSet].into_iter().find(|kind| kind.word() == word);
-    kind.map(Some).ok_or_else(|| node.is_not("a kind of pool"))
+    PoolKind::from_word(&word).map(Some).ok_or_else(|| node.is_not("a kind of pool"))
 }
 
 fn side(node: &JsonNode<'_>) -> Result<ShownValue, SavedError> {

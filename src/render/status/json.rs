@@ -9,6 +9,7 @@ use super::fleet_status::{DecisionSource, FleetStatus, PoolStanding, PoolStatus}
 use super::jobs::{self, JobJson};
 use super::runners::RunnerRow;
 use crate::domain::name::PoolId;
+use crate::domain::name::PoolKind;
 use crate::render::decision::DecisionJson;
 use crate::render::document;
 use crate::render::leadership::LeadershipJson;
@@ -47,7 +48,7 @@ struct WatchJson<'a> {
 #[derive(Serialize, JsonSchema)]
 struct PoolJson<'a> {
     name: &'a str,
-    #[schemars(extend("enum" = ["pool", "scale_set"]))]
+    #[schemars(extend("enum" = PoolKind::ALL.map(PoolKind::word)))]
     kind: &'static str,
     pool_id: Option<&'a str>,
     #[schemars(extend("enum" = PoolStanding::ALL.map(PoolStanding::word)))]
