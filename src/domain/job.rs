@@ -77,4 +77,9 @@ impl Job {
     pub fn is_of_scale_set(&self) -> bool {
         self.scale_set_job.is_some()
     }
+
+    /// Whether it waits for a runner of a scale set, according to its row.
+    pub fn waits_for_scale_set(&self) -> bool {
+        self.is_of_scale_set() && self.status == JobStatus::Queued
+    }
 }

@@ -154,6 +154,15 @@ impl Pool {
         self.spec.labels.contains(&mark.to_string())
     }
 
+    /// What the jobs of a scale set ask for: its labels and its name, which GitHub treats as a label.
+    /// `None` for a pool.
+    pub fn asked_for(&self) -> Option<Labels> {
+        let name = self.spec.scale_set_name.as_deref()?;
+        let mut labels = self.spec.labels.clone();
+        labels.insert(name);
+        Some(labels)
+    }
+
     /// Whether a create, by any fleet, was interrupted before its last write, which enables the
     /// pool: the pool has not been written to since its creation.
     pub fn is_unfinished(&self) -> bool {

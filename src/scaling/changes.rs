@@ -4,7 +4,6 @@ use jiff::Timestamp;
 
 use super::entity_index::EntityIndex;
 use super::queue::stage;
-use super::scale_set_index::is_queued;
 use crate::domain::job::Job;
 use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::runner::Runner;
@@ -37,7 +36,7 @@ impl EntityIndex {
     pub(super) fn see_job(&mut self, job: &Job, now: Timestamp) {
         if job.is_of_scale_set() {
             self.leave_sets(job);
-            if is_queued(job) {
+            if job.waits_for_scale_set() {
                 self.enter_set(job);
             }
             return;

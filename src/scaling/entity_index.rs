@@ -10,7 +10,7 @@ use super::job_starts::JobStarts;
 use super::pool_index::{PoolIndex, RoutingKey};
 use super::queue::{JobQueue, JobStage, KnownJob, WaitingJob, stage};
 use super::runner_state::JobPickUp;
-use super::scale_set_index::{JobChoice, is_queued};
+use super::scale_set_index::JobChoice;
 use crate::domain::desired::ScalePolicy;
 use crate::domain::entity::EntityKey;
 use crate::domain::job::Job;
@@ -165,7 +165,7 @@ impl EntityIndex {
     }
 
     fn take_in(&mut self, job: &Job, before: Option<&Self>) {
-        if is_queued(job) {
+        if job.waits_for_scale_set() {
             self.enter_set(job);
         }
         if let Some(stage) = stage(job) {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::deadline::EvaluationClock;
 use super::runner_state::RunnerState;
-use crate::domain::job::{Job, JobStatus};
+use crate::domain::job::Job;
 use crate::domain::label::Labels;
 use crate::domain::pool::Pool;
 
@@ -26,7 +26,7 @@ const COUNTED_WITHIN: Duration = Duration::from_secs(5);
 /// or absent, and add when a job was created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ScaleSetIndex {
-    /// What jobs ask for: its labels and its name, which GitHub treats as a label.
+    /// What its jobs ask for ([`Pool::asked_for`]).
     asked_for: Labels,
     /// `desired_runner_count`: the jobs that GitHub has assigned to it, running ones included.
     pub(super) assigned: u32,
@@ -53,10 +53,9 @@ pub(super) enum JobChoice {
 impl ScaleSetIndex {
     /// The index of a scale set; `None` for a pool.
     pub(super) fn new(pool: &Pool) -> Option<Self> {
-        let (set, name) = (pool.scale_set?, pool.spec.scale_set_name.clone()?);
-        let labels = pool.spec.labels.keys().map(str::to_owned);
+        let (set, asked_for) = (pool.scale_set?, pool.asked_for()?);
         Some(Self {
-            asked_for: labels.chain([name]).collect(),
+            asked_for,
             assigned: set.desired_runner_count,
             assigned_at: pool.updated_at,
             changed_at: None,
@@ -144,8 +143,7 @@ impl ScaleSetIndex {
     /// assigned, not running and has no row, the time at which GitHub assigned it.
     pub(super) fn waiting(&self, active: u32, stale_by: Timestamp) -> Vec<Timestamp> {
         let lacking = self.assigned.saturating_sub(active) as usize;
-        let only: Vec<Timestamp> = self.known_waiting(stale_by).collect();
-        let mut times = only;
+        let mut times: Vec<Timestamp> = self.known_waiting(stale_by).collect();
         if times.len() < lacking {
             // Jobs that fit several scale sets may be among the assigned ones.
             let others = self.queued.range((stale_by, i64::MAX)..);
@@ -168,9 +166,4 @@ impl ScaleSetIndex {
             clock.passed(next, age);
         }
     }
-}
-
-/// Whether a job of a scale set waits for a runner, according to its row.
-pub(super) fn is_queued(job: &Job) -> bool {
-    job.is_of_scale_set() && job.status == JobStatus::Queued
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::health::{self, Remark};
 use super::jobs::QueuedJobRow;
 use super::runners::{RunnerRow, runner_lines};
-use super::scale_sets::{SetQueue, set_queues};
+use super::scale_sets::{SetQueue, SetQueues};
 use crate::config::DeclaredPool;
 use crate::domain::desired::ScalePolicy;
 use crate::domain::fleet::Fleet;
@@ -182,7 +182,7 @@ pub fn fleet_status(inputs: StatusInputs<'_>) -> FleetStatus {
     let managed: Vec<ScaledPool<'_>> =
         ours.iter().map(|pool| ScaledPool { pool: pool.pool, policy: &pool.policy }).collect();
     let glances = snapshot(fleet, &managed);
-    let queues = set_queues(fleet);
+    let queues = SetQueues::of(fleet).by_set;
     let unlisted = |pool: &OwnedPool<'_>| {
         let queue = queues.get(&pool.pool.id)?;
         let listed = u32::try_from(queue.rows.len()).unwrap_or(u32::MAX);

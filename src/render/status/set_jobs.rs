@@ -1,60 +1,64 @@
 //! The rows of `status --jobs` for the queued jobs of scale sets.
 
 use super::jobs::{JobReason, QueuedJobRow, bare_row};
-use super::scale_sets::{is_requested, set_queues};
+use super::scale_sets::{SetQueue, SetQueues};
 use crate::domain::fleet::Fleet;
-use crate::domain::job::{Job, JobStatus};
 use crate::domain::name::PoolId;
-use crate::domain::pool::Pool;
 use crate::domain::runner::{Runner, Status};
 
 /// The rows of all queued jobs of scale sets. `name` names a pool.
 pub(super) fn set_job_rows(fleet: &Fleet, name: impl Fn(&PoolId) -> String) -> Vec<QueuedJobRow> {
+    let queues = SetQueues::of(fleet);
     let mut rows = Vec::new();
-    for (id, queue) in set_queues(fleet) {
-        let Some(set) = fleet.pool(id) else { continue };
-        for (older, job) in (0..).zip(queue.rows) {
-            let mut row = set_row(job, set, older, fleet);
-            row.pool = Some(name(id));
+    for queue in queues.by_set.values().filter(|queue| !queue.rows.is_empty()) {
+        let (counts, pool) = (SetRunners::of(queue, fleet), name(&queue.set.id));
+        for (older, job) in queue.rows.iter().enumerate() {
+            let (reason, why) = reason(queue, older, &counts);
+            let mut row = bare_row(job, (reason, why.to_owned()), fleet);
+            row.pool = Some(pool.clone());
             rows.push(row);
         }
     }
-    rows.extend(unserved(fleet).map(|job| no_set_row(job, fleet)));
+    let why = "no scale set in GARM has its labels";
+    let unserved = queues.unserved.into_iter();
+    rows.extend(unserved.map(|job| bare_row(job, (JobReason::Labels, why.to_owned()), fleet)));
     rows
 }
 
-/// Queued jobs of scale sets that no scale set in GARM fits.
-fn unserved(fleet: &Fleet) -> impl Iterator<Item = &Job> {
-    let is_queued = |job: &&Job| job.is_of_scale_set() && job.status == JobStatus::Queued;
-    let is_served = |job: &Job| fleet.pools.iter().any(|set| is_requested(set, job));
-    fleet.jobs.iter().filter(is_queued).filter(move |job| !is_served(job))
+/// The runners of one scale set.
+struct SetRunners {
+    idle: usize,
+    /// Idle or booting, as GARM counts idle runners, without those that fail or leave.
+    ready: usize,
+    live: usize,
 }
 
-/// A job of a scale set before which `older` jobs of it wait.
-fn set_row(job: &Job, set: &Pool, older: usize, fleet: &Fleet) -> QueuedJobRow {
-    let runners = || fleet.runners_of(&set.id);
-    let idle = runners().filter(|runner| runner.is_idle()).count();
-    let live = runners().count();
-    // GARM's own count of idle runners includes those that boot.
-    let is_ready = |runner: &&Runner| {
-        runner.counts_as_idle() && !runner.status.is_leaving() && runner.status != Status::Error
-    };
-    let ready = runners().filter(is_ready).count();
-    let (reason, why) = if older < idle {
+impl SetRunners {
+    fn of(queue: &SetQueue<'_>, fleet: &Fleet) -> Self {
+        let runners = || fleet.runners_of(&queue.set.id);
+        let is_ready = |runner: &&Runner| {
+            runner.counts_as_idle() && !runner.status.is_leaving() && runner.status != Status::Error
+        };
+        Self {
+            idle: runners().filter(|runner| runner.is_idle()).count(),
+            ready: runners().filter(is_ready).count(),
+            live: runners().count(),
+        }
+    }
+}
+
+/// Why a job waits before which `older` jobs of the scale set wait.
+fn reason(queue: &SetQueue<'_>, older: usize, counts: &SetRunners) -> (JobReason, &'static str) {
+    let spec = &queue.set.spec;
+    if older < counts.idle {
         (JobReason::IdleRunner, "an idle runner is about to take it")
-    } else if older < ready {
+    } else if older < counts.ready {
         (JobReason::Booting, "a runner for it is booting")
-    } else if !set.spec.enabled {
+    } else if !spec.enabled {
         (JobReason::PoolDisabled, "the scale set is disabled")
-    } else if live >= set.spec.max_runners as usize {
+    } else if counts.live >= spec.max_runners as usize {
         (JobReason::PoolFull, "the scale set has `max_runners` runners")
     } else {
         (JobReason::Starting, "GARM starts a runner for it")
-    };
-    bare_row(job, (reason, why.to_owned()), fleet)
-}
-
-fn no_set_row(job: &Job, fleet: &Fleet) -> QueuedJobRow {
-    let why = "no scale set in GARM has its labels".to_owned();
-    bare_row(job, (JobReason::Labels, why), fleet)
+    }
 }

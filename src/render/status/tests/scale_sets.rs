@@ -64,6 +64,18 @@ fn the_rows_of_garm_say_which_jobs_wait_and_for_how_long() {
 }
 
 #[test]
+fn a_job_that_no_scale_set_fits_is_listed_even_if_a_pool_has_its_labels() {
+    let other = Job { labels: ["x"].into_iter().collect(), ..queued(5) };
+    let mut fleet = fleet(0, vec![pool("web", &["x"]), set(0)], vec![], vec![other]);
+    fleet.jobs[0].entities = vec![fleet.pools[0].entity.clone()];
+    let mut status = look(&[], &fleet);
+    status.jobs = Some(job_rows(&status, &fleet, &[]));
+    let rows = status.jobs.as_deref().unwrap().iter();
+    let rows: Vec<_> = rows.map(|row| (row.id, row.pool.as_deref(), row.why.as_str())).collect();
+    assert_eq!(rows, [(5, None, "no scale set in GARM has its labels")]);
+}
+
+#[test]
 fn running_jobs_do_not_wait() {
     assert_eq!(texts(&status(2, vec![])).0, 0);
     let kind = json(&status(2, vec![]), StatusDetail::Pools)["pools"][0]["kind"].clone();
