@@ -39,7 +39,7 @@ fn is_quiet(text: &str) {
 }
 
 fn source(text: &str) -> SourceFile {
-    SourceFile { path: "a.yaml".into(), text: text.into() }
+    SourceFile { path: "a.yaml".into(), text: text.into(), folder: None }
 }
 
 /// YAML: as pool file, as fleet file, as policy.

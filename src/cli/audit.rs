@@ -86,7 +86,7 @@ pub(super) fn watch_settings(cx: Context<'_>) -> Result<Option<WatchSettings>, F
     };
     let manifest = config::load(Some(&source), &[]);
     stop_at(&manifest.problems, cx)?;
-    Ok(manifest.fleet_file.and_then(|file| file.watch))
+    Ok(manifest.fleet_files().next().and_then(|file| file.watch.clone()))
 }
 
 /// The statements of `--anchor`; absent without the flag.

@@ -233,7 +233,7 @@ mod tests {
             let text =
                 format!("fleet: a\ngarm: {{ url: https://a, password: env:P, crls: [{name}] }}\n");
             let path = folder.path().join("rc.yaml").display().to_string();
-            load(Some(&SourceFile { path, text }), &[]).fleet_file.unwrap()
+            load(Some(&SourceFile { path, text, folder: None }), &[]).fleet_file.unwrap()
         };
         let file = fleet("operators.crl");
         let told = |now: &str| {

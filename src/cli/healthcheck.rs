@@ -53,5 +53,5 @@ fn fleet_file(cx: Context<'_>) -> Result<Option<FleetFile>, Failure> {
         Err(problems) => problems,
     };
     stop_at(problems, cx)?;
-    Ok(manifest.ok().and_then(|manifest| manifest.fleet_file))
+    Ok(manifest.ok().and_then(|manifest| manifest.fleet_files().next().cloned()))
 }

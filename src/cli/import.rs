@@ -20,7 +20,7 @@ use super::connect::connect;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::load::{missing_fleet_file, stop_at};
+use super::load::{missing_fleet_file, no_fleet_file, stop_at};
 use super::paths::FilePaths;
 use super::prepare::log_fleet;
 use super::spinner::reading;
@@ -63,14 +63,14 @@ fn fleet_source(places: &FilePaths, cx: Context<'_>) -> Result<SourceFile, Failu
 }
 
 fn load(fleet: &SourceFile, pools: &str) -> Manifest {
-    let pools = SourceFile { path: "import".into(), text: pools.to_owned() };
+    let pools = SourceFile { path: "import".into(), text: pools.to_owned(), folder: None };
     config::load(Some(fleet), &[pools])
 }
 
 fn parts(probed: &Manifest) -> Result<(&FleetFile, &DeclaredPool), Failure> {
     match (&probed.fleet_file, probed.pools.first()) {
         (Some(settings), Some(base)) => Ok((settings, base)),
-        (None, _) => Err(missing_fleet_file()),
+        (None, _) => Err(no_fleet_file(probed)),
         // Invalid `defaults` have been reported as errors before.
         (Some(_), None) => {
             Err(Failure::input("no valid pool can be made from `defaults` in the fleet file"))
@@ -390,7 +390,8 @@ mod tests {
             "fleet": "acme", "garm": { "url": "https://garm.example.com", "password": "env:P" },
             "defaults": defaults,
         });
-        let source = SourceFile { path: "runnerctl.yaml".into(), text: text.to_string() };
+        let source =
+            SourceFile { path: "runnerctl.yaml".into(), text: text.to_string(), folder: None };
         let probed = load(&source, PROBE);
         let Ok((_, base)) = parts(&probed) else { panic!("{:#?}", probed.problems) };
         let Ok(fleet) = read(&client).await else { panic!("GARM answers") };

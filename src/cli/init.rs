@@ -46,7 +46,11 @@ pub async fn run(args: &InitArgs, cx: Context<'_>) -> Result<Exit, Failure> {
         (schema::text(&schema::of(SchemaKind::Pool)), schema::text(&schema::of(SchemaKind::Fleet)));
     let files = files(&fleet, &pool_schema, &fleet_schema);
     let new = files.iter().filter(|file| file.if_present == IfPresent::Refuse);
-    let new = new.map(|file| SourceFile { path: file.path.clone(), text: file.text.clone() });
+    let new = new.map(|file| SourceFile {
+        path: file.path.clone(),
+        text: file.text.clone(),
+        folder: None,
+    });
     check(&new.collect::<Vec<_>>(), cx)?;
     let (written, kept) = write(&args.dir, &files)?;
     for path in &written {
@@ -167,7 +171,10 @@ fn fleet_name(entity: &EntityRef) -> String {
 /// Reads GARM, its providers included.
 async fn read(garm: &NewGarm, dir: &Path, cx: Context<'_>) -> Result<Fleet, Failure> {
     let path = dir.join(FLEET_FILE).display().to_string();
-    let manifest = check(&[SourceFile { path, text: format!("fleet: new\n{}", garm.text()) }], cx)?;
+    let manifest = check(
+        &[SourceFile { path, text: format!("fleet: new\n{}", garm.text()), folder: None }],
+        cx,
+    )?;
     let Some(file) = &manifest.fleet_file else {
         return Err(Failure::input("these values do not make a valid fleet file"));
     };

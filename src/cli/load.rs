@@ -22,8 +22,9 @@ use super::policies::PolicySet;
 use super::step_summary;
 
 /// The decoded files, and every problem found in them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct CheckedFiles {
+    /// That of the whole fleet, or of one GARM after [`Self::per_garm`].
     pub manifest: Manifest,
     /// The fleet file as it was read.
     pub fleet_source: Option<SourceFile>,
@@ -37,6 +38,15 @@ pub struct CheckedFiles {
     pub unread: Vec<String>,
     /// The policies that apply to the pools.
     pub policies: PolicySet,
+}
+
+impl CheckedFiles {
+    /// The files of each GARM that the fleet file names, by its name; without `garms` themselves.
+    /// Each has the problems of all.
+    pub fn per_garm(&self) -> Vec<Self> {
+        let manifests = self.manifest.per_garm().into_iter();
+        manifests.map(|manifest| Self { manifest, ..self.clone() }).collect()
+    }
 }
 
 /// Reads the fleet file and the policy file, if there are any, and the pool files.
@@ -82,6 +92,9 @@ pub fn check_files(places: &FilePaths, pools: &[SourcePath]) -> CheckedFiles {
     let violations = files.policies.violations(&files.manifest, UndeclaredPools::default());
     files.problems.extend(violations);
     files.problems.extend(files.policies.unbound(&files.manifest));
+    if files.scope == Scope::Whole {
+        files.problems.extend(files.manifest.without_pools());
+    }
     files
 }
 
@@ -145,6 +158,18 @@ pub fn stop_at(problems: &[Problem], cx: Context<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The failure of a command that needs a fleet file for one GARM, and has none or one for several.
+pub fn no_fleet_file(manifest: &Manifest) -> Failure {
+    if manifest.has_garms() {
+        let names = list(manifest.garm_names().map(|name| code(name.as_str())), 8);
+        return Failure::input(format!(
+            "the fleet file names the GARMs {names} under `garms`, but this command supports only \
+             `garm` so far: nothing was done"
+        ));
+    }
+    missing_fleet_file()
+}
+
 /// The failure of a command that needs a fleet file and has none.
 pub fn missing_fleet_file() -> Failure {
     Failure::input("no fleet file found; it sets the address of GARM").help(
@@ -154,9 +179,9 @@ pub fn missing_fleet_file() -> Failure {
 }
 
 impl Loaded {
-    /// The fleet file. Fails (3) without one: every request to GARM needs it.
+    /// The fleet file. Fails (3) without one for one GARM: every request to GARM needs it.
     pub fn fleet_file(&self) -> Result<&FleetFile, Failure> {
-        self.manifest.fleet_file.as_ref().ok_or_else(missing_fleet_file)
+        self.manifest.fleet_file.as_ref().ok_or_else(|| no_fleet_file(&self.manifest))
     }
 
     /// The desired state. Fails (3) if pools lack fields that `plan` needs, after printing these to

@@ -258,7 +258,7 @@ mod tests {
         let text = format!(
             "pools: [{{ name: a, max_runners: 1, instance_type: m5, image: i, {fields} }}]"
         );
-        let manifest = load(None, &[SourceFile { path: "a.yaml".into(), text }]);
+        let manifest = load(None, &[SourceFile { path: "a.yaml".into(), text, folder: None }]);
         let said: Vec<String> = problems(&manifest, &known())
             .into_iter()
             .map(|problem| {
@@ -320,8 +320,8 @@ mod tests {
                     - { name: a, app_id: 1, installation_id: 2, private_key: env:K }\n\
                     - { name: b, app_id: 1, installation_id: 2, private_key: env:K, \
                     endpoint: gehs }\n";
-        let fleet = SourceFile { path: "runnerctl.yaml".into(), text: text.into() };
-        let pools = SourceFile { path: "a.yaml".into(), text: "pools: []\n".into() };
+        let fleet = SourceFile { path: "runnerctl.yaml".into(), text: text.into(), folder: None };
+        let pools = SourceFile { path: "a.yaml".into(), text: "pools: []\n".into(), folder: None };
         let manifest = load(Some(&fleet), &[pools]);
         let said: Vec<String> = problems(&manifest, &known())
             .into_iter()
@@ -339,7 +339,11 @@ mod tests {
 
     #[test]
     fn an_unknown_name_in_the_defaults_is_reported_once_at_its_place() {
-        let source = |path: &str, text: &str| SourceFile { path: path.into(), text: text.into() };
+        let source = |path: &str, text: &str| SourceFile {
+            path: path.into(),
+            text: text.into(),
+            folder: None,
+        };
         let fleet = source(
             "runnerctl.yaml",
             "fleet: a\ngarm: { url: https://a, password: env:P }\ndefaults: { provider: x }\n",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::{self, Code, Manifest, PolicySettings, Problem, Severity};
+use crate::config::{self, Code, DeclaredPool, Manifest, PolicySettings, Problem, Severity};
 use crate::domain::name::FleetName;
 use crate::domain::pool::Pool;
 use crate::domain::text::code;
@@ -29,7 +29,7 @@ impl PolicySet {
         manifest: &mut Manifest,
         problems: &mut Vec<Problem>,
     ) -> Self {
-        let base = manifest.fleet_file.as_ref().map(|file| file.policy.clone());
+        let base = manifest.fleet_files().next().map(|file| file.policy.clone());
         let over = over.and_then(|start| match files::read_fleet(start) {
             Ok(source) => {
                 let (policy, more) = config::load_policy(&source);
@@ -41,8 +41,10 @@ impl PolicySet {
                 None
             }
         });
-        if let (Some(file), Some(over)) = (&mut manifest.fleet_file, &over) {
-            file.policy = joined(&file.policy, over);
+        if let Some(over) = &over {
+            for file in manifest.fleet_files_mut() {
+                file.policy = joined(&file.policy, over);
+            }
         }
         Self(base.into_iter().chain(over).collect())
     }
@@ -55,9 +57,9 @@ impl PolicySet {
     /// Warns if there are network rules for providers that no pool uses and none for providers that
     /// pools use: a rule with a misspelt provider has no effect.
     pub fn unbound(&self, manifest: &Manifest) -> Vec<Problem> {
-        let Some(file) = &manifest.fleet_file else { return Vec::new() };
+        let Some(file) = manifest.fleet_files().next() else { return Vec::new() };
         let used: BTreeSet<&str> =
-            manifest.pools.iter().filter_map(|pool| pool.provider.as_deref()).collect();
+            declared(manifest).filter_map(|pool| pool.provider.as_deref()).collect();
         let ruled: BTreeSet<&str> = self
             .0
             .iter()
@@ -80,13 +82,22 @@ impl PolicySet {
         vec![Problem { severity: Severity::Warning, ..problem }]
     }
 
-    /// The policy violations of the declared pools, each with its place in the files.
+    /// The policy violations of the declared pools, each with its place in the files. Limits of the
+    /// fleet include the pools that other GARMs run.
     pub fn violations(&self, manifest: &Manifest, others: UndeclaredPools) -> Vec<Problem> {
         let policies: Vec<&PolicySettings> = self.0.iter().collect();
+        let elsewhere = manifest.elsewhere().filter(|pool| pool.may_be_enabled());
+        let runners = elsewhere.map(|pool| pool.scale.max_runners);
+        let others = UndeclaredPools { runners: runners.fold(others.runners, u32::saturating_add) };
         let mut found = judge(&policies, &manifest.pools, others);
-        if let (Some(file), Some(own)) = (&manifest.fleet_file, policies.first()) {
+        if let (Some(file), Some(own)) = (manifest.fleet_files().next(), policies.first()) {
             found.extend(kit::objections(KitContents::by(file), own, &manifest.pools));
         }
         found.into_iter().map(|finding| problem(manifest, finding)).collect()
     }
+}
+
+/// The pools of the whole fleet.
+fn declared(manifest: &Manifest) -> impl Iterator<Item = &DeclaredPool> {
+    manifest.pools.iter().chain(manifest.elsewhere())
 }

@@ -116,6 +116,7 @@ fn keys(is_meant: fn(&Field) -> bool) -> String {
 fn takes(kind: FieldKind) -> String {
     match kind {
         FieldKind::Name => format!("`a`-`z`, `0`-`9` and `-`, at most {POOL_NAME_MAX} characters"),
+        FieldKind::GarmName => "name of a GARM".to_owned(),
         FieldKind::Count { min, max } => format!("whole number, {min} to {max}"),
         FieldKind::Duration { min_s: 0, .. } => "duration".to_owned(),
         FieldKind::Duration { min_s, .. } => {
@@ -209,6 +210,9 @@ fn add_keys(mapping: &Value, above: &str, keys: &mut Vec<KeyReference>) {
     for (key, value) in mapping["properties"].as_object().into_iter().flatten() {
         let when_absent = match &value["default"] {
             Value::Null if required(key) => REQUIRED.to_owned(),
+            Value::Null if above.is_empty() && key == "garm" => {
+                format!("{REQUIRED} without `garms`")
+            }
             Value::Null => String::new(),
             Value::String(text) => format!("`{text}`"),
             other => format!("`{other}`"),

@@ -79,7 +79,7 @@ mod tests {
         let text = format!(
             "fleet: acme\ngarm: {{ url: https://garm.test, password: env:P }}\n{credentials}"
         );
-        let source = SourceFile { path: "runnerctl.yaml".into(), text };
+        let source = SourceFile { path: "runnerctl.yaml".into(), text, folder: None };
         let manifest = load(Some(&source), &[]);
         manifest.fleet_file.unwrap()
     }
@@ -131,7 +131,7 @@ mod tests {
     fn without_tls_no_probe_proves_mtls() {
         let garm = |settings: &str| {
             let text = format!("fleet: acme\ngarm: {{ {settings}, password: env:P }}\n");
-            let source = SourceFile { path: "runnerctl.yaml".into(), text };
+            let source = SourceFile { path: "runnerctl.yaml".into(), text, folder: None };
             load(Some(&source), &[]).fleet_file.unwrap().garm
         };
         let evidence = "`http://garm:9997` has no TLS (`garm.insecure_http`)".to_owned();
@@ -148,6 +148,7 @@ mod tests {
         let pools = SourceFile {
             path: "a.yaml".into(),
             text: "pools: [{ name: a, max_runners: 1, instance_type: m, provider: aws }]\n".into(),
+            folder: None,
         };
         let file = file("policy: { networks: { gcp: { keys: [net], allow: [x] } } }\n");
         let found = networks(&load(None, &[pools]).pools, &file, BTreeSet::new());

@@ -89,7 +89,11 @@ mod tests {
     use crate::domain::name::EntityId;
 
     fn check(fleet_file: &str, expected: &[&str]) {
-        let source = |path: &str, text: &str| SourceFile { path: path.into(), text: text.into() };
+        let source = |path: &str, text: &str| SourceFile {
+            path: path.into(),
+            text: text.into(),
+            folder: None,
+        };
         let fleet =
             format!("fleet: a\ngarm: {{ url: 'https://a', password: 'env:P' }}\n{fleet_file}");
         let pools = "pools:\n- { name: a, max_runners: 1, instance_type: m, organization: acme }\n\

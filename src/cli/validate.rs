@@ -6,7 +6,7 @@ use super::args::{Output, ValidateArgs};
 use super::connect::{connect, expect, tell_remarks, warn_unencrypted};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::load::{CheckedFiles, check_files, missing_fleet_file, not_read};
+use super::load::{CheckedFiles, check_files, no_fleet_file, not_read};
 use super::paths::FilePaths;
 use super::runner_kit::agents;
 use super::spinner::reading;
@@ -28,7 +28,7 @@ pub fn run(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let places = cx.settings.paths.clone();
     let files = check_files(&places, &pools(args, &places));
     info!(event = "step", "read {}", files.files.join(", "));
-    if let Some(file) = &files.manifest.fleet_file {
+    for file in files.manifest.fleet_files() {
         warn_unencrypted(file, cx);
     }
     show(&files, None, cx)?;
@@ -44,7 +44,8 @@ pub async fn run_online(args: &ValidateArgs, cx: Context<'_>) -> Result<Exit, Fa
         cx.print.say("skipped the checks against GARM: correct the files first");
         return Ok(Exit::Input);
     }
-    let fleet_file = files.manifest.fleet_file.as_ref().ok_or_else(missing_fleet_file)?;
+    let fleet_file =
+        files.manifest.fleet_file.as_ref().ok_or_else(|| no_fleet_file(&files.manifest))?;
     let client = connect(fleet_file, places.base(), cx)?;
     expect(&client, &files.manifest.pools);
     let asked = async {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::declared::DeclaredPool;
 use super::diagnostic_code::Code;
 use super::diagnostics::{Diagnostic, Diagnostics, FileSpan};
-use crate::domain::name::PoolKind;
+use crate::domain::name::{GarmName, PoolKind};
 use crate::domain::text;
 
 /// A declared pool and the location of its name.
@@ -65,10 +65,12 @@ pub(super) fn equal_set_names(pools: &[LocatedPool<'_>], diagnostics: &mut Diagn
 
 /// Reports pools that adopt the same pool.
 pub(super) fn one_adopter(pools: &[LocatedPool<'_>], diagnostics: &mut Diagnostics) {
-    let mut seen: HashMap<&str, &LocatedPool<'_>> = HashMap::new();
+    let mut seen: HashMap<(Option<&GarmName>, &str), &LocatedPool<'_>> = HashMap::new();
     for placed in pools {
         let Some(adopt) = placed.pool.adopt.as_deref() else { continue };
-        match seen.get(adopt) {
+        // Each GARM numbers its scale sets from 1.
+        let adopt = (placed.pool.garm.as_ref(), adopt);
+        match seen.get(&adopt) {
             Some(first) => {
                 let message = format!(
                     "pools `{}` and `{}` adopt the same pool",
@@ -114,7 +116,8 @@ fn one_needed(
         .help("add it to the pool, or to `defaults:` in the fleet file for all pools")
 }
 
-fn names(pools: &[&LocatedPool<'_>]) -> String {
+/// "pool `a`", "pools `a` and `b`".
+pub(super) fn names(pools: &[&LocatedPool<'_>]) -> String {
     const SHOWN: usize = 3;
     let noun = if pools.len() == 1 { "pool" } else { "pools" };
     let names = pools.iter().map(|pool| format!("`{}`", pool.pool.name));

@@ -5,10 +5,13 @@ use std::ops::Deref;
 
 use crate::domain::desired::{DesiredPool, PoolSettings};
 use crate::domain::entity::EntityRef;
+use crate::domain::name::GarmName;
 
 /// A declared pool. Its settings are read as if they were its own fields.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeclaredPool {
+    /// The GARM that runs it; `None` if the fleet file has no `garms`.
+    pub garm: Option<GarmName>,
     /// The entity whose jobs it serves. `plan` needs it.
     pub entity: Option<EntityRef>,
     /// Name of the provider in GARM's configuration; required by `plan`.

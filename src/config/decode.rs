@@ -10,8 +10,9 @@ use super::reference::NonReference;
 use super::tables::{DEFAULTS, POOL};
 use super::text::is_word;
 use super::value::{LocatedValue, Mapping, Value};
-use super::{constraints, extra_specs, reference, scalar, suggest};
+use super::{constraints, extra_specs, reference, scalar, suggest, text_rules};
 use crate::domain::field::{FieldKind, field};
+use crate::domain::name::GarmName;
 use crate::domain::text::quote;
 
 /// The most keys that a hint lists.
@@ -47,6 +48,7 @@ pub(super) fn decode(
             constrained_mapping(reporter, node, &DEFAULTS, Constraint::OneEntity, subject)
         }
         Shape::Named(of, fixed) => named(reporter, node, of, fixed, subject),
+        Shape::NamedGarms(of) => named_garms(reporter, node, of, subject),
         Shape::Reference => reference::read(reporter, node, subject, NonReference::Refused),
         Shape::UrlOrReference => reference::read(reporter, node, subject, NonReference::MayBeUrl),
         Shape::Setting(setting) => scalar::setting(reporter, node, *setting, subject),
@@ -90,7 +92,12 @@ pub(super) fn mapping(
             }
         }
     }
-    for entry in entries.iter().filter(|entry| entry.need == Presence::Required) {
+    let is_required = |entry: &&KeySpec| match entry.need {
+        Presence::Required => true,
+        Presence::RequiredWithout(other) => !mapping.has(other),
+        Presence::Optional | Presence::Default(_) | Presence::Later => false,
+    };
+    for entry in entries.iter().filter(is_required) {
         if !mapping.has(entry.key) && !pairs.iter().any(|(key, _)| is_meant(&key.text, entry.key)) {
             let at = reporter.at(pairs.first().map_or(node.span, |(key, _)| key.span));
             let message = format!("{subject} is missing `{}`", entry.key);
@@ -125,6 +132,36 @@ fn named(
         }
     }
     Value::Named(named, mapping)
+}
+
+/// Decodes a mapping from names of GARMs to values, which must have an entry.
+fn named_garms(
+    reporter: &mut FileReporter<'_>,
+    node: &Node<'_>,
+    of: &Shape,
+    subject: MessageSubject<'_>,
+) -> Value {
+    let Some(pairs) = pairs(reporter, node, &[], subject) else { return Value::Broken };
+    if pairs.is_empty() {
+        let diagnostic = Diagnostic::error(
+            Code::WrongType,
+            reporter.at(node.span),
+            format!("{subject} is empty"),
+        );
+        reporter.report(diagnostic.help("name a GARM, or remove the key"));
+        return Value::Broken;
+    }
+    let mut named = Vec::new();
+    for (key, value) in pairs {
+        let at = reporter.at(key.span);
+        if let Err(why) = GarmName::new(&key.text) {
+            reporter.report(text_rules::misnamed(why, &key.text).error_at(at));
+            continue;
+        }
+        let item = decode(reporter, value, of, MessageSubject::Key(&key.text));
+        named.push((key.text.to_string(), at, item));
+    }
+    Value::Named(named, Mapping::default())
 }
 
 fn list(

@@ -171,6 +171,14 @@ codes! {
     NotForScaleSets = "RC0519",
     /// A pool that is no scale set has a `scale_set_name`, or two scale sets have the same name.
     ScaleSetName = "RC0520",
+    /// The pool chooses a GARM that the fleet file does not name.
+    UnknownGarm = "RC0521",
+    /// The fleet file names several GARMs, and pools choose none of them.
+    NoGarm = "RC0522",
+    /// The name of the lease is too long for the name of a GARM to be appended.
+    LongLeaseName = "RC0523",
+    /// Two names in `garms` stand for one GARM: each would delete the pools of the other.
+    SameGarm = "RC0524",
     /// The file contains the secret itself.
     LiteralSecret = "RC0601",
     /// The reference to a secret is incomplete.

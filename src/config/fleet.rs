@@ -1,5 +1,6 @@
 //! Converts the decoded fleet file to typed settings and checks that they agree.
 
+mod garm;
 mod leader;
 
 use std::collections::{BTreeMap, HashMap};
@@ -12,7 +13,7 @@ use super::diagnostics::{Diagnostic, Diagnostics, FileSpan};
 use super::settings::{
     AlertRule, AuditAnchor, CertFiles, CredentialSettings, FleetFile, GarmSettings, HostPort,
     ListenerTls, NetworkRule, PolicySettings, Receiver, ReceiverKind, RunnerCertificate,
-    RunnerMtls, Threshold, TlsFiles, WatchSettings, WebhookUrl,
+    RunnerMtls, Threshold, WatchSettings, WebhookUrl,
 };
 use super::suggest;
 use super::value::{LocatedValue, Mapping, Value};
@@ -21,13 +22,13 @@ use crate::domain::name::FleetName;
 use crate::domain::secret::SecretRef;
 use crate::domain::text::quote;
 
-/// The settings of a fleet file. Returns `None` if a vital part is missing or broken; that has then
-/// been reported.
+/// The settings of a fleet file for each GARM that it names. Returns none if a vital part is missing
+/// or broken; that has then been reported.
 pub(super) fn settings(
     mapping: &Mapping,
     path: &str,
     diagnostics: &mut Diagnostics,
-) -> Option<FleetFile> {
+) -> Vec<FleetFile> {
     let folder = Path::new(path).parent().unwrap_or(Path::new(""));
     let reader = SettingsReader { folder };
     let receivers = receivers(&reader, mapping);
@@ -44,19 +45,23 @@ pub(super) fn settings(
             "add one under `receivers:`, or write `receivers: {}` if Prometheus sends the alerts",
         ));
     }
-    let garm = reader.garm(mapping.mapping("garm")?);
-    Some(FleetFile {
+    let garms = reader.garms(mapping, diagnostics);
+    let Some(fleet) = mapping.text("fleet").and_then(|name| FleetName::new(&name).ok()) else {
+        return Vec::new();
+    };
+    let of_one = |garm: GarmSettings| FleetFile {
         path: path.to_owned(),
-        fleet: FleetName::new(&mapping.text("fleet")?).ok()?,
-        garm: garm?,
+        fleet: fleet.clone(),
+        watch: watch.as_ref().map(|watch| watch.for_garm(garm.name.as_ref())),
+        garm,
         controller: controller(mapping),
-        watch,
-        alerts,
-        receivers,
+        alerts: alerts.clone(),
+        receivers: receivers.clone(),
         policy: mapping.mapping("policy").map(policy).unwrap_or_default(),
         runner_mtls: mapping.mapping("runner_mtls").and_then(|kit| reader.runner_mtls(kit)),
-        credentials,
-    })
+        credentials: credentials.clone(),
+    };
+    garms.into_iter().map(of_one).collect()
 }
 
 fn controller(mapping: &Mapping) -> ControllerSettings {
@@ -121,27 +126,6 @@ impl SettingsReader<'_> {
 
     fn cert(&self, mapping: &Mapping) -> Option<CertFiles> {
         Some(CertFiles { cert: self.path(mapping, "cert")?, key: self.path(mapping, "key")? })
-    }
-
-    fn garm(&self, mapping: &Mapping) -> Option<GarmSettings> {
-        let tls = mapping.mapping("tls");
-        Some(GarmSettings {
-            url: mapping.text("url")?,
-            insecure_http: mapping.flag("insecure_http").unwrap_or(false),
-            username: mapping.text("username").unwrap_or_else(|| "admin".to_owned()),
-            password: self.reference(mapping, "password")?,
-            tls: tls.map(|tls| TlsFiles { ca: self.path(tls, "ca"), client: self.cert(tls) }),
-            backend: host_ports(mapping, "backend"),
-            probe_runner_cert: mapping
-                .mapping("probe_runner_cert")
-                .and_then(|cert| self.cert(cert)),
-            crls: mapping
-                .texts("crls")
-                .unwrap_or_default()
-                .iter()
-                .map(|path| self.folder.join(path))
-                .collect(),
-        })
     }
 
     fn watch(&self, mapping: &Mapping, file: &Mapping) -> WatchSettings {
@@ -407,7 +391,8 @@ runner_mtls: { cert: c.pem, key: file:secret, ca: ca.pem }
 credentials:
   - { name: a, app_id: 1, installation_id: 2, private_key: file:secret }
 ";
-        let source = SourceFile { path: "etc/runnerctl.yaml".into(), text: text.into() };
+        let source =
+            SourceFile { path: "etc/runnerctl.yaml".into(), text: text.into(), folder: None };
         let file = format!("{:?}", load(Some(&source), &[]).fleet_file.unwrap());
         let count = |what: &str| file.matches(what).count();
         assert_eq!(count("etc/secret"), text.matches("file:secret").count(), "{file}");

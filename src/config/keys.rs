@@ -19,6 +19,8 @@ pub(super) enum Shape {
     Mapping(&'static [KeySpec], Constraint),
     /// A mapping from names to values, with some fixed keys among them.
     Named(&'static Shape, &'static [KeySpec]),
+    /// A mapping from names of GARMs to values, at least one.
+    NamedGarms(&'static Shape),
     Pool,
     /// The fields of a pool that `defaults` may set.
     Defaults,
@@ -78,6 +80,8 @@ pub(super) struct KeySpec {
 pub(super) enum Presence {
     /// Its absence is an error.
     Required,
+    /// Its absence is an error unless this key is present.
+    RequiredWithout(&'static str),
     /// Its absence means nothing, or what the help says.
     Optional,
     /// Its default, as it would be written.

@@ -1,12 +1,15 @@
 //! The manifest: everything that the files declare, and every problem in them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::checks::{self, LocatedPool};
 use super::declared::DeclaredPool;
 use super::diagnostic_code::{Code, Severity};
 use super::diagnostics::{Diagnostic, Diagnostics, FileSpan, finished};
+use super::field_spans::{FieldSpans, keys_of_specs};
 use super::file_reporter::FileReporter;
+use super::garms::GarmChoices;
 use super::invalid_value::MessageSubject;
 use super::node::{Node, SourceSpan};
 use super::pool::{Defaults, Merger};
@@ -24,45 +27,27 @@ use crate::domain::name::PoolName;
 /// The contents of a fleet's files, as read by [`load`].
 #[derive(Debug, Clone)]
 pub struct Manifest {
-    /// The fleet file, if one was given and its vital parts could be read.
+    /// The fleet file, if one was given and its vital parts could be read. `None`, too, while it
+    /// names several GARMs: [`Self::per_garm`] makes one of each.
     pub fleet_file: Option<FleetFile>,
     /// The valid pools, in the order of the files.
     pub pools: Vec<DeclaredPool>,
     /// All problems, ordered by file, then by line.
     pub problems: Vec<Problem>,
-    files: Vec<FileText>,
+    /// With `garms`, the fleet file for each GARM, by its name.
+    pub(super) garms: Vec<FleetFile>,
+    /// In the manifest of one of several GARMs, the pools of all.
+    pub(super) all_pools: Arc<[DeclaredPool]>,
+    pub(super) choices: Arc<GarmChoices>,
+    pub(super) files: Arc<[FileText]>,
     /// The locations of each pool's fields, in the order of `pools`.
-    places: Vec<FieldSpans>,
+    pub(super) places: Vec<FieldSpans>,
     /// The locations of the fields of `defaults`.
-    defaults: HashMap<&'static str, FileSpan>,
+    pub(super) defaults: HashMap<&'static str, FileSpan>,
     /// The locations of the top-level keys of their `extra_specs`.
-    default_specs: BTreeMap<String, FileSpan>,
+    pub(super) default_specs: BTreeMap<String, FileSpan>,
     /// The locations of the fields of each entry of `credentials`, by its name.
-    credentials: HashMap<String, HashMap<&'static str, FileSpan>>,
-}
-
-/// The locations of one pool's fields.
-#[derive(Debug, Clone)]
-struct FieldSpans {
-    name: FileSpan,
-    values: HashMap<&'static str, FileSpan>,
-    /// The locations of the keys of its `extra_specs`, by top-level key.
-    specs: BTreeMap<String, FileSpan>,
-}
-
-impl FieldSpans {
-    fn of(name: FileSpan, mapping: &Mapping) -> Self {
-        let values = mapping.iter().map(|(key, item)| (key, item.at)).collect();
-        Self { name, values, specs: keys_of_specs(mapping) }
-    }
-}
-
-/// The locations of the top-level keys of `extra_specs`.
-fn keys_of_specs(mapping: &Mapping) -> BTreeMap<String, FileSpan> {
-    match mapping.value("extra_specs") {
-        Some(Value::Specs(_, keys)) => keys.clone(),
-        Some(_) | None => BTreeMap::new(),
-    }
+    pub(super) credentials: HashMap<String, HashMap<&'static str, FileSpan>>,
 }
 
 /// A problem with a field that the policy or a check against GARM found.
@@ -107,8 +92,9 @@ fn load_onto(
 ) -> Manifest {
     let pool_files: Vec<PoolFile> =
         pools.iter().map(|file| read_pools(file, &mut diagnostics)).collect();
-    let fleet_file = fleet
-        .and_then(|(source, mapping)| fleet::settings(mapping, &source.path, &mut diagnostics));
+    let mut garms = fleet.map_or_else(Vec::new, |(source, mapping)| {
+        fleet::settings(mapping, &source.path, &mut diagnostics)
+    });
     no_pools(&pool_files, &mut diagnostics);
     let declared: Vec<DeclaredMapping> =
         pool_files.into_iter().flat_map(|file| file.pools).collect();
@@ -117,8 +103,11 @@ fn load_onto(
     let merged = declared
         .iter()
         .filter_map(|declared| Some((merger.merge(&declared.mapping, declared.at)?, declared)));
-    let (pools, places): (Vec<_>, Vec<_>) =
-        merged.map(|(pool, own)| (pool, FieldSpans::of(own.at, &own.mapping))).unzip();
+    let (mut pools, merged): (Vec<_>, Vec<_>) = merged.unzip();
+    let places: Vec<FieldSpans> =
+        merged.iter().map(|own| FieldSpans::of(own.at, &own.mapping)).collect();
+    let choices = GarmChoices::of(fleet.map(|file| file.1));
+    choices.assign(&mut pools, &merged, defaults, &mut diagnostics);
     together(&placed(&pools, &places), defaults, &mut diagnostics);
     match fleet {
         Some((_, mapping)) => watched(mapping, &pools, &mut diagnostics),
@@ -132,7 +121,21 @@ fn load_onto(
     };
     let credentials = fleet.map(|file| fleet::credential_places(file.1)).unwrap_or_default();
     let (files, problems) = diagnostics.finish();
-    Manifest { fleet_file, pools, problems, files, places, defaults, default_specs, credentials }
+    let is_single = garms.iter().all(|file| file.garm.name.is_none());
+    let fleet_file = if is_single { garms.pop() } else { None };
+    Manifest {
+        fleet_file,
+        pools,
+        problems,
+        garms,
+        all_pools: Arc::default(),
+        choices: Arc::new(choices),
+        files: files.into(),
+        places,
+        defaults,
+        default_specs,
+        credentials,
+    }
 }
 
 /// Parses a file and reports errors in its YAML. Returns `None` if there is no document.
@@ -201,9 +204,11 @@ struct PoolFile {
 
 /// A pool and the location that stands for it: that of its name, if it has one.
 #[derive(Debug, Clone)]
-struct DeclaredMapping {
-    mapping: Mapping,
-    at: FileSpan,
+pub(super) struct DeclaredMapping {
+    pub(super) mapping: Mapping,
+    pub(super) at: FileSpan,
+    /// The name of the folder that its file is in.
+    pub(super) folder: Option<String>,
 }
 
 fn read_pools(source: &SourceFile, diagnostics: &mut Diagnostics) -> PoolFile {
@@ -218,16 +223,18 @@ fn read_pools(source: &SourceFile, diagnostics: &mut Diagnostics) -> PoolFile {
         Some([]) => mapping.get("pools").map(|pools| pools.at),
         Some(_) | None => None,
     };
+    let declared = |item| declared(item, source.folder.as_deref());
     PoolFile { pools: items.unwrap_or(&[]).iter().filter_map(declared).collect(), empty }
 }
 
-fn declared(item: &LocatedValue) -> Option<DeclaredMapping> {
+fn declared(item: &LocatedValue, folder: Option<&str>) -> Option<DeclaredMapping> {
     match &item.value {
         Value::Mapping(mapping) => {
             let at = mapping.get("name").or_else(|| mapping.iter().next().map(|first| first.1));
             Some(DeclaredMapping {
                 mapping: mapping.clone(),
                 at: at.map_or(item.at, |item| item.at),
+                folder: folder.map(str::to_owned),
             })
         }
         _ => None,
@@ -246,7 +253,7 @@ fn no_pools(files: &[PoolFile], diagnostics: &mut Diagnostics) {
 /// Reports duplicate pool names; they are unique in the fleet, across all files.
 fn one_name_each(declared: &[DeclaredMapping], diagnostics: &mut Diagnostics) {
     let mut seen: HashMap<String, FileSpan> = HashMap::new();
-    for DeclaredMapping { mapping, at } in declared {
+    for DeclaredMapping { mapping, at, .. } in declared {
         let Some(name) = mapping.text("name") else { continue };
         match seen.get(&name) {
             Some(first) => {
@@ -401,7 +408,11 @@ mod tests {
 
     #[test]
     fn the_specifications_file_is_valid_and_lacks_only_what_plan_needs() {
-        let source = SourceFile { path: "pools/default.yaml".into(), text: SPECIFICATION.into() };
+        let source = SourceFile {
+            path: "pools/default.yaml".into(),
+            text: SPECIFICATION.into(),
+            folder: None,
+        };
         let manifest = load(None, &[source]);
         let said: Vec<&str> =
             manifest.problems.iter().map(|problem| problem.message.as_str()).collect();

@@ -280,6 +280,7 @@ impl<'m> Merged<'m> {
         let name = PoolName::new(&self.text("name")?).ok()?;
         let timeout_min = self.duration("bootstrap_timeout")?.as_secs() / 60;
         Some(DeclaredPool {
+            garm: None,
             entity: self.entity(),
             provider: self.text("provider"),
             image: self.text("image"),

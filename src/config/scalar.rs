@@ -47,6 +47,7 @@ pub(super) fn field(
             subject,
         ),
         FieldKind::Name
+        | FieldKind::GarmName
         | FieldKind::Text { .. }
         | FieldKind::TextOrNone { .. }
         | FieldKind::Prefix

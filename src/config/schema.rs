@@ -8,7 +8,7 @@ use super::reference::FORMS;
 use super::tables::{DEFAULTS, FLEET_FILE, POLICY_FILE, POOL, POOL_FILE};
 use crate::domain::entity::EntityKind;
 use crate::domain::field::{FieldKind, LABEL_MAX, PREFIX_MAX, TEXT_MAX, UNMANAGED};
-use crate::domain::name::POOL_NAME_MAX;
+use crate::domain::name::{GARM_NAME_MAX, POOL_NAME_MAX};
 
 /// The kinds of files that have a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +104,12 @@ fn mapping(entries: &[KeySpec], constraint: Constraint) -> Value {
     if !required.is_empty() {
         schema["required"] = json!(required);
     }
+    for entry in entries {
+        if let Presence::RequiredWithout(other) = entry.need {
+            let either = [entry.key, other].map(|key| json!({ "required": [key] }));
+            schema["anyOf"] = json!(either);
+        }
+    }
     match constraint {
         Constraint::None => {}
         Constraint::BothOrNeither(one, other) => {
@@ -187,6 +193,12 @@ fn shape(shape: &Shape) -> Value {
                 "additionalProperties": self::shape(of),
             })
         }
+        Shape::NamedGarms(of) => json!({
+            "type": "object",
+            "propertyNames": garm_name(),
+            "additionalProperties": self::shape(of),
+            "minProperties": 1,
+        }),
         Shape::Pool => json!({ "$ref": "#/$defs/pool" }),
         Shape::Defaults => json!({ "$ref": "#/$defs/defaults" }),
     }
@@ -197,6 +209,7 @@ fn field(kind: FieldKind) -> Value {
         FieldKind::Name => {
             json!({ "type": "string", "pattern": patterns::POOL_NAME, "maxLength": POOL_NAME_MAX })
         }
+        FieldKind::GarmName => garm_name(),
         FieldKind::Count { min, max } => {
             json!({ "type": "integer", "minimum": min, "maximum": max })
         }
@@ -228,6 +241,11 @@ fn field(kind: FieldKind) -> Value {
         }
         FieldKind::Map => json!({ "type": ["object", "null"] }),
     }
+}
+
+/// Names of GARMs follow the pattern of pool names.
+fn garm_name() -> Value {
+    json!({ "type": "string", "pattern": patterns::POOL_NAME, "maxLength": GARM_NAME_MAX })
 }
 
 fn pattern(pattern: &str) -> Value {

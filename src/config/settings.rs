@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::alert_series::AlertSeries;
 use super::leader::LeaderSettings;
 use crate::domain::desired::ControllerSettings;
-use crate::domain::name::FleetName;
+use crate::domain::name::{FleetName, GarmName};
 use crate::domain::secret::SecretRef;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct FleetFile {
     pub path: String,
     /// The owner of the pools in GARM.
     pub fleet: FleetName,
-    /// How to connect to GARM.
+    /// How to connect to GARM. A file with `garms` is read as one of these for each GARM.
     pub garm: GarmSettings,
     /// GARM's own settings, if the file sets any.
     pub controller: ControllerSettings,
@@ -36,6 +36,8 @@ pub struct FleetFile {
 /// How to connect to GARM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GarmSettings {
+    /// Its name in `garms`; `None` for the only GARM of a fleet file without `garms`.
+    pub name: Option<GarmName>,
     /// `https://…`, or `http://` if `insecure_http` or loopback; without trailing slash, user or
     /// query.
     pub url: String,

@@ -15,6 +15,8 @@ pub struct SourceFile {
     pub path: String,
     /// Without a leading byte order mark.
     pub text: String,
+    /// The name of the folder that a pool file is in, which may be that of a GARM.
+    pub folder: Option<String>,
 }
 
 impl SourceFile {
@@ -33,7 +35,7 @@ impl SourceFile {
                     Some(rest) => rest.to_owned(),
                     None => text,
                 };
-                Ok(Self { path, text })
+                Ok(Self { path, text, folder: None })
             }
             Err(error) => {
                 let at = error.utf8_error().valid_up_to();

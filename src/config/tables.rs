@@ -40,8 +40,14 @@ pub(super) static FLEET_FILE: &[KeySpec] = &[
     entry(
         "garm",
         Shape::Mapping(GARM, Constraint::EncryptedGarm),
-        Presence::Required,
+        Presence::RequiredWithout("garms"),
         "how to connect to GARM",
+    ),
+    entry(
+        "garms",
+        Shape::NamedGarms(&Shape::Mapping(GARM, Constraint::EncryptedGarm)),
+        Presence::Optional,
+        "several GARMs by name, each like `garm`; that of `garm` beside them is named `default`; see `docs/many-garms.md`",
     ),
     entry(
         "controller",

@@ -6,7 +6,7 @@ use super::keys::SettingKind;
 use super::suggest;
 use crate::domain::field::{FieldKind, LABEL_MAX, PREFIX_MAX, TEXT_MAX, UNMANAGED};
 use crate::domain::label::{is_garms, is_reserved};
-use crate::domain::name::{FLEET_NAME_MAX, PoolName};
+use crate::domain::name::{FLEET_NAME_MAX, GarmName, PoolName};
 use crate::domain::text::quote;
 
 /// The longest name of an account, and of a repository in it.
@@ -15,7 +15,7 @@ pub(super) const ACCOUNT_MAX: usize = 100;
 /// What a field takes, as a phrase to follow "takes".
 pub(super) fn wanted(kind: FieldKind) -> String {
     match kind {
-        FieldKind::Name => "a name of `a`-`z`, `0`-`9` and `-`".to_owned(),
+        FieldKind::Name | FieldKind::GarmName => "a name of `a`-`z`, `0`-`9` and `-`".to_owned(),
         FieldKind::Count { min, max } => format!("a whole number from {min} to {max}"),
         FieldKind::Duration { .. } => "a duration such as `30s`, `10m` or `1h30m`".to_owned(),
         FieldKind::DurationOrOff => "a duration such as `30s` or `2m`, or `off`".to_owned(),
@@ -54,6 +54,7 @@ pub(super) fn judge(
 ) -> Result<(), InvalidValue> {
     match kind {
         FieldKind::Name => PoolName::new(text).map(drop).map_err(|why| misnamed(why, text)),
+        FieldKind::GarmName => GarmName::new(text).map(drop).map_err(|why| misnamed(why, text)),
         FieldKind::Text { max } => plain_text(text, max, subject),
         FieldKind::TextOrNone { .. } if text.is_empty() => Ok(()),
         FieldKind::TextOrNone { max } => plain_text(text, max, subject),

@@ -200,6 +200,13 @@ pub const FIELDS: &[Field] = &[
         "GARM's name for the GitHub endpoint, if the entity's name exists at several",
     ),
     row(
+        "garm",
+        FieldKind::GarmName,
+        Absent::Derived("the folder's name if a GARM has it, else the only GARM or `default`"),
+        Mutability::Identity,
+        "name of the GARM in `garms` that runs the pool",
+    ),
+    row(
         "labels",
         FieldKind::Labels,
         Absent::Derived("the pool's name"),

@@ -5,6 +5,8 @@
 pub enum FieldKind {
     /// A pool name; see [`super::name::PoolName`].
     Name,
+    /// The name of a GARM; see [`super::name::GarmName`].
+    GarmName,
     /// A whole number between two bounds, inclusive.
     Count {
         min: u32,

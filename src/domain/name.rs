@@ -1,6 +1,7 @@
 //! Names and ids, each with its own type so that they cannot be mixed up.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The longest pool name: together with the longest fleet name and the longest prefix, the owner
@@ -10,6 +11,10 @@ pub const POOL_NAME_MAX: usize = 28;
 /// The longest fleet name; see [`POOL_NAME_MAX`].
 pub const FLEET_NAME_MAX: usize = 20;
 
+/// The longest name of a GARM: the default name of its lease, `runnerctl-FLEET-GARM`, then has at
+/// most 63 characters, as a lease in Kubernetes must.
+pub const GARM_NAME_MAX: usize = 32;
+
 /// The name of a pool: `[a-z0-9]([a-z0-9-]*[a-z0-9])?`, 1 to 28 characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PoolName(String);
@@ -18,20 +23,15 @@ pub struct PoolName(String);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FleetName(String);
 
+/// The name of a GARM in `garms`: `[a-z0-9]([a-z0-9-]*[a-z0-9])?`, 1 to 32 characters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GarmName(String);
+
 impl PoolName {
     /// Returns an error that says which rule `text` breaks.
     pub fn new(text: &str) -> Result<Self, String> {
-        let ends_well = |c: Option<char>| c.is_some_and(|c| c != '-');
-        if text.is_empty() {
-            return Err("a pool name cannot be empty".into());
-        }
-        if text.chars().count() > POOL_NAME_MAX {
-            return Err(format!("a pool name can have at most {POOL_NAME_MAX} characters"));
-        }
-        check_characters(text, "a pool name")?;
-        if !ends_well(text.chars().next()) || !ends_well(text.chars().last()) {
-            return Err("a pool name must start and end with a letter or digit".into());
-        }
+        check_characters(text, "a pool name", POOL_NAME_MAX, OF_LABELS)?;
+        check_ends(text, "a pool name")?;
         Ok(Self(text.to_owned()))
     }
 
@@ -43,13 +43,7 @@ impl PoolName {
 impl FleetName {
     /// Returns an error that says which rule `text` breaks.
     pub fn new(text: &str) -> Result<Self, String> {
-        if text.is_empty() {
-            return Err("a fleet name cannot be empty".into());
-        }
-        if text.chars().count() > FLEET_NAME_MAX {
-            return Err(format!("a fleet name can have at most {FLEET_NAME_MAX} characters"));
-        }
-        check_characters(text, "a fleet name")?;
+        check_characters(text, "a fleet name", FLEET_NAME_MAX, OF_LABELS)?;
         Ok(Self(text.to_owned()))
     }
 
@@ -58,13 +52,61 @@ impl FleetName {
     }
 }
 
-fn check_characters(text: &str, what: &str) -> Result<(), String> {
+impl GarmName {
+    /// Returns an error that says which rule `text` breaks.
+    pub fn new(text: &str) -> Result<Self, String> {
+        check_characters(text, "the name of a GARM", GARM_NAME_MAX, "")?;
+        check_ends(text, "the name of a GARM")?;
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The name of the GARM of `garm:` beside `garms:`.
+    pub fn default_name() -> Self {
+        Self("default".to_owned())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The path of this GARM's own file where the files name one for all: `audit.jsonl` becomes
+    /// `audit.NAME.jsonl`.
+    pub fn in_file_name(&self, path: &Path) -> PathBuf {
+        let (Some(stem), Some(extension)) = (path.file_stem(), path.extension()) else {
+            let mut name = path.as_os_str().to_owned();
+            name.push(format!(".{self}"));
+            return name.into();
+        };
+        let mut name = stem.to_owned();
+        name.push(format!(".{self}."));
+        name.push(extension);
+        path.with_file_name(name)
+    }
+}
+
+fn check_ends(text: &str, what: &str) -> Result<(), String> {
+    if text.starts_with('-') || text.ends_with('-') {
+        return Err(format!("{what} must start and end with a letter or digit"));
+    }
+    Ok(())
+}
+
+/// Why names that become part of a label are in lower case.
+const OF_LABELS: &str = ", since GARM ignores the case of labels";
+
+/// `lower` is the reason for lower case.
+fn check_characters(text: &str, what: &str, max: usize, lower: &str) -> Result<(), String> {
+    if text.is_empty() {
+        return Err(format!("{what} cannot be empty"));
+    }
+    if text.chars().count() > max {
+        return Err(format!("{what} can have at most {max} characters"));
+    }
     match text.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '-')) {
         None => Ok(()),
-        Some(c) if c.is_ascii_uppercase() => Err(format!(
-            "{what} must be lower case, since GARM ignores the case of labels: `{}`",
-            c.to_ascii_lowercase()
-        )),
+        Some(c) if c.is_ascii_uppercase() => {
+            Err(format!("{what} must be lower case{lower}: `{}`", c.to_ascii_lowercase()))
+        }
         Some(c) => Err(format!(
             "{what} can contain only `a`-`z`, `0`-`9` and `-`, not `{}`",
             c.escape_debug()
@@ -168,6 +210,12 @@ impl fmt::Display for FleetName {
     }
 }
 
+impl fmt::Display for GarmName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,6 +249,30 @@ mod tests {
         }
         for bad in ["", "Acme", "a.b", &"x".repeat(21)] {
             assert!(FleetName::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_garms_follow_the_pattern_of_pool_names() {
+        for good in ["a", "eu-1", "default", &"x".repeat(32)] {
+            assert_eq!(GarmName::new(good).unwrap().as_str(), good);
+        }
+        for bad in ["", "-a", "a-", "EU", "a.b", "a/b", &"x".repeat(33)] {
+            assert!(GarmName::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_garm_precedes_the_extension_of_its_files() {
+        let east = GarmName::new("east").unwrap();
+        for (shared, own) in [
+            ("/var/log/audit.jsonl", "/var/log/audit.east.jsonl"),
+            ("audit", "audit.east"),
+            ("a.b/audit", "a.b/audit.east"),
+            ("a.tar.gz", "a.tar.east.gz"),
+            (".hidden", ".hidden.east"),
+        ] {
+            assert_eq!(east.in_file_name(Path::new(shared)), PathBuf::from(own));
         }
     }
 }

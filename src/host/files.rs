@@ -242,7 +242,9 @@ impl PoolFileReader {
             Err(refusal) => Err(problem(refusal, path)),
         };
         match source {
-            Ok(source) => self.pools.sources.push(source),
+            Ok(source) => {
+                self.pools.sources.push(SourceFile { folder: folder_of(path), ..source });
+            }
             Err(problem) => self.pools.problems.push(problem),
         }
     }
@@ -255,6 +257,12 @@ impl PoolFileReader {
         }
         SourceFile::decode(shown(path), bytes)
     }
+}
+
+/// The name of the folder that a file is in, also of a path that does not contain it.
+fn folder_of(path: &Path) -> Option<String> {
+    let path = std::path::absolute(path).ok()?;
+    Some(path.parent()?.file_name()?.to_str()?.to_owned())
 }
 
 const BY_NAME: &str = "pool files are named `*.yaml` or `*.yml`";

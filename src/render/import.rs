@@ -286,7 +286,7 @@ mod tests {
     fn base() -> DeclaredPool {
         let mut settings = settings("probe");
         settings.scale.min_runners = 0;
-        DeclaredPool { entity: None, provider: None, image: None, settings }
+        DeclaredPool { garm: None, entity: None, provider: None, image: None, settings }
     }
 
     fn by_hand(id: &str, labels: &[&str]) -> Pool {

@@ -248,7 +248,7 @@ mod tests {
             let sources: Vec<SourceFile> = files(&fleet, "{}", "{}")
                 .into_iter()
                 .filter(|file| file.if_present == IfPresent::Refuse)
-                .map(|file| SourceFile { path: file.path, text: file.text })
+                .map(|file| SourceFile { path: file.path, text: file.text, folder: None })
                 .collect();
             let manifest = load(Some(&sources[0]), &sources[1..]);
             let errors =

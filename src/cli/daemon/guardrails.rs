@@ -81,7 +81,7 @@ mod tests {
     fn policies() -> PolicySet {
         let text = "policy: { networks: { aws: { keys: [net], allow: [ci-*], required: true } }, \
                     allowed_instance_types: [small] }\n";
-        let source = SourceFile { path: "policy.yaml".into(), text: text.into() };
+        let source = SourceFile { path: "policy.yaml".into(), text: text.into(), folder: None };
         let (policy, problems) = load_policy(&source);
         assert_eq!(problems, []);
         PolicySet::of(vec![policy.unwrap_or_else(PolicySettings::default)])

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::cli::context::{Context, RunSettings};
 use crate::cli::failure::Failure;
-use crate::cli::load::{CheckedFiles, check_files, missing_fleet_file};
+use crate::cli::load::{CheckedFiles, check_files, missing_fleet_file, no_fleet_file};
 use crate::cli::paths::FilePaths;
 use crate::cli::policies::PolicySet;
 use crate::config::{DeclaredPool, FleetFile, Problem, WatchSettings, has_error};
@@ -151,6 +151,10 @@ fn judge(files: CheckedFiles, places: &FilePaths) -> Result<DaemonConfig, Config
         let message = format!("{} in the files", count(errors, "problem"));
         let help = "run `runnerctl validate` to see the errors".to_owned();
         return Err(ConfigError { message, report: problem::text(&files.problems), help });
+    }
+    if files.manifest.has_garms() {
+        let message = no_fleet_file(&files.manifest).message;
+        return Err(ConfigError { report: message.clone(), message, help: String::new() });
     }
     let Some(file) = files.manifest.fleet_file else {
         let message = "no fleet file found".to_owned();

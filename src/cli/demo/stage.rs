@@ -372,7 +372,7 @@ impl<'a> DemoStage<'a> {
 }
 
 fn source(path: &str, text: &str) -> SourceFile {
-    SourceFile { path: path.to_owned(), text: text.to_owned() }
+    SourceFile { path: path.to_owned(), text: text.to_owned(), folder: None }
 }
 
 /// Prints what an apply does, each line with its virtual time.

@@ -139,7 +139,7 @@ mod tests {
     #[track_caller]
     fn check(wanted: KitContents, allowed: &[&str], fields: &str, expected: &[&str]) {
         let text = format!("pools: [{{ name: a, max_runners: 1, instance_type: m5, {fields} }}]");
-        let manifest = load(None, &[SourceFile { path: "a.yaml".into(), text }]);
+        let manifest = load(None, &[SourceFile { path: "a.yaml".into(), text, folder: None }]);
         let policy = PolicySettings {
             extra_specs_allow_keys: Some(allowed.iter().map(|key| (*key).to_owned()).collect())
                 .filter(|keys: &Vec<String>| !keys.is_empty()),

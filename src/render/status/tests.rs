@@ -20,7 +20,7 @@ use crate::scaling::testing::{entity, fleet, job, pool, runner, settings};
 use crate::scaling::{ScaledPool, forecast};
 
 fn declared(name: &str) -> DeclaredPool {
-    DeclaredPool { entity: None, provider: None, image: None, settings: settings(name) }
+    DeclaredPool { garm: None, entity: None, provider: None, image: None, settings: settings(name) }
 }
 
 /// The status while no `watch` runs.

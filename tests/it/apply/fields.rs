@@ -42,7 +42,8 @@ fn whole(rig: &ApplyRig) -> Value {
 }
 
 fn declared(pool: &str) -> (Manifest, Desired) {
-    let source = |path: &str, text: &str| SourceFile { path: path.into(), text: text.into() };
+    let source =
+        |path: &str, text: &str| SourceFile { path: path.into(), text: text.into(), folder: None };
     let fleet = "fleet: acme\ngarm: { url: https://garm.example.com, password: env:P }\n";
     let pools = source("pools.yaml", &format!("pools: [{{ name: arm, {pool} }}]\n"));
     let manifest = load(Some(&source("runnerctl.yaml", fleet)), &[pools]);

@@ -99,7 +99,7 @@ fn watched(fleet: &Fleet) -> Option<PoolId> {
 /// The pool that `status` shows; none if it shows that no pool is certain.
 fn shown(fleet: &Fleet) -> Option<PoolId> {
     let file = "pools: [{ name: default, instance_type: small, max_runners: 4 }]";
-    let source = config::SourceFile { path: "pools.yaml".into(), text: file.into() };
+    let source = config::SourceFile { path: "pools.yaml".into(), text: file.into(), folder: None };
     let declared = config::load(None, &[source]).pools;
     let owner = crate::support::apply::fleet();
     let first = first_decisions(&roll(), fleet).into_iter();

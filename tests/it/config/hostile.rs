@@ -7,7 +7,7 @@ use runnerctl::config::{Manifest, Problem, SourceFile, load};
 use runnerctl::render::problem;
 
 fn pools(text: &str) -> Manifest {
-    load(None, &[SourceFile { path: "a.yaml".into(), text: text.into() }])
+    load(None, &[SourceFile { path: "a.yaml".into(), text: text.into(), folder: None }])
 }
 
 /// The first error, as `CODE line:column message`.
@@ -197,7 +197,7 @@ fn holds(text: &str, problems: &[Problem]) -> Result<(), TestCaseError> {
 }
 
 fn both_kinds(text: &str) -> Result<(), TestCaseError> {
-    let source = || SourceFile { path: "a.yaml".into(), text: text.into() };
+    let source = || SourceFile { path: "a.yaml".into(), text: text.into(), folder: None };
     holds(text, &load(None, &[source()]).problems)?;
     holds(text, &load(Some(&source()), &[]).problems)
 }
@@ -256,7 +256,7 @@ proptest! {
             let at = comments[at.index(comments.len())];
             text.insert_str(at, &piece);
         }
-        let source = SourceFile { path: "a.yaml".into(), text };
+        let source = SourceFile { path: "a.yaml".into(), text, folder: None };
         let manifest = load(Some(&source), &[]);
         let shown = problem::text(&manifest.problems);
         prop_assert!(!shown.contains("canary"), "{}\n{shown}", source.text);
@@ -266,7 +266,7 @@ proptest! {
 #[test]
 fn what_stands_in_a_key_that_is_no_text_is_not_shown() {
     let text = "fleet: acme\n? { canary: a, key: { canary: canary }, list: [canary] }\n";
-    let source = SourceFile { path: "a.yaml".into(), text: text.into() };
+    let source = SourceFile { path: "a.yaml".into(), text: text.into(), folder: None };
     let shown = problem::text(&load(Some(&source), &[]).problems);
     assert!(shown.contains("RC0209") && !shown.contains("canary"), "{shown}");
 }

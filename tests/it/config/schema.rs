@@ -21,7 +21,7 @@ fn validator(which: &str) -> Validator {
 
 /// JSON is YAML, so one text serves both.
 fn source(document: &Value) -> SourceFile {
-    SourceFile { path: "a.yaml".into(), text: document.to_string() }
+    SourceFile { path: "a.yaml".into(), text: document.to_string(), folder: None }
 }
 
 /// Whether the decoder accepts a file, apart from errors that depend on several values, which a
@@ -62,6 +62,10 @@ fn fleet() -> Value {
             "backend": ["10.0.0.1:9997"],
             "probe_runner_cert": { "cert": "c.pem", "key": "k.pem" },
             "crls": ["operators.crl"]
+        },
+        "garms": {
+            "eu-1": { "url": "https://eu.example.com", "password": "env:EU", "crls": ["eu.crl"] },
+            "us": { "url": "http://us", "insecure_http": true, "password": "env:US" }
         },
         "controller": { "minimum_job_age_backoff": "5m", "shared": true },
         "defaults": { "organization": "acme", "provider": "aws", "image": "ami-1" },

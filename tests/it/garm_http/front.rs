@@ -301,6 +301,7 @@ impl Front {
 
     fn settings(&self, tls: TlsFiles, runner: Option<CertFiles>) -> GarmSettings {
         GarmSettings {
+            name: None,
             url: self.api.clone(),
             insecure_http: false,
             username: "admin".into(),

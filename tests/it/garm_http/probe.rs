@@ -27,6 +27,7 @@ fn doors(
     backend: &[HostPort],
 ) -> ProbeTargets {
     let garm = GarmSettings {
+        name: None,
         url: url.to_owned(),
         insecure_http: false,
         username: "admin".into(),
