@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::declared::DeclaredPool;
 use super::diagnostic_code::Code;
 use super::diagnostics::{Diagnostic, Diagnostics, FileSpan};
+use super::value::Mapping;
 use crate::domain::name::{GarmName, PoolKind};
 use crate::domain::text;
 
@@ -82,6 +83,22 @@ pub(super) fn one_adopter(pools: &[LocatedPool<'_>], diagnostics: &mut Diagnosti
             None => drop(seen.insert(adopt, placed)),
         }
     }
+}
+
+/// Reports pools that autoscale without a `watch`, which does the scaling.
+pub(super) fn watched(fleet: &Mapping, pools: &[DeclaredPool], diagnostics: &mut Diagnostics) {
+    let scaled = pools.iter().filter(|pool| pool.scale.autoscale).count();
+    let Some(at) = fleet.key_at("fleet").filter(|_| scaled > 0 && !fleet.has("watch")) else {
+        return;
+    };
+    let noun = if scaled == 1 {
+        "1 pool autoscales".to_owned()
+    } else {
+        format!("{scaled} pools autoscale")
+    };
+    let message = format!("{noun}, but the fleet file has no `watch`, which does the scaling");
+    let diagnostic = Diagnostic::warning(Code::NoWatch, at, message);
+    diagnostics.report(diagnostic.help("add `watch: {}`, or set `autoscale: false`"));
 }
 
 /// Reports the fields that `plan` still needs, once per set of fields that pools lack.

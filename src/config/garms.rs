@@ -43,6 +43,8 @@ impl GarmChoices {
         let mut names: Vec<(GarmName, FileSpan)> =
             names.chain(single).filter_map(|(name, at)| Some((name.ok()?, at))).collect();
         names.sort_by(|one, other| one.0.cmp(&other.0));
+        // A second `default` has been reported.
+        names.dedup_by(|one, other| one.0 == other.0);
         Self::Named(names)
     }
 
@@ -63,13 +65,13 @@ impl GarmChoices {
         let mut undecided = Vec::new();
         for (at, (pool, own)) in pools.iter_mut().zip(declared).enumerate() {
             match self.choice(own, defaults) {
-                Choice::Garm(garm) => pool.garm = garm,
-                Choice::NotNamed(item) => {
+                GarmChoice::Garm(garm) => pool.garm = garm,
+                GarmChoice::NotNamed(item) => {
                     if reported.insert((item.at.file, item.at.span.start)) {
                         diagnostics.report(self.unknown(item));
                     }
                 }
-                Choice::Undecided => undecided.push(at),
+                GarmChoice::Undecided => undecided.push(at),
             }
         }
         self.report_undecided(&undecided, (pools, declared), diagnostics);
@@ -77,14 +79,14 @@ impl GarmChoices {
 
     /// The pool's own choice, else that of its folder, else that of the defaults, else the only GARM
     /// or `default`.
-    fn choice<'m>(&self, own: &'m DeclaredMapping, defaults: &'m Mapping) -> Choice<'m> {
+    fn choice<'m>(&self, own: &'m DeclaredMapping, defaults: &'m Mapping) -> GarmChoice<'m> {
         let written = own.mapping.get("garm");
         let names = match self {
-            Self::Unknown => return Choice::Garm(None),
+            Self::Unknown => return GarmChoice::Garm(None),
             Self::Single => {
                 return match written.or_else(|| defaults.get("garm")) {
-                    Some(item) => Choice::NotNamed(item),
-                    None => Choice::Garm(None),
+                    Some(item) => GarmChoice::NotNamed(item),
+                    None => GarmChoice::Garm(None),
                 };
             }
             Self::Named(names) => names,
@@ -95,22 +97,22 @@ impl GarmChoices {
         let folder = own.folder.as_deref().and_then(named);
         let written = match (written, folder) {
             (Some(own), _) => Some(own),
-            (None, Some(folder)) => return Choice::Garm(Some(folder)),
+            (None, Some(folder)) => return GarmChoice::Garm(Some(folder)),
             (None, None) => defaults.get("garm"),
         };
         match (written, names.as_slice()) {
             (Some(item), _) => match item.text() {
                 Some(wanted) => match named(wanted) {
-                    Some(garm) => Choice::Garm(Some(garm)),
-                    None => Choice::NotNamed(item),
+                    Some(garm) => GarmChoice::Garm(Some(garm)),
+                    None => GarmChoice::NotNamed(item),
                 },
                 // Invalid, which has been reported.
-                None => Choice::Garm(None),
+                None => GarmChoice::Garm(None),
             },
-            (None, [(only, _)]) => Choice::Garm(Some(only.clone())),
+            (None, [(only, _)]) => GarmChoice::Garm(Some(only.clone())),
             (None, _) => match named(GarmName::default_name().as_str()) {
-                Some(usual) => Choice::Garm(Some(usual)),
-                None => Choice::Undecided,
+                Some(usual) => GarmChoice::Garm(Some(usual)),
+                None => GarmChoice::Undecided,
             },
         }
     }
@@ -164,7 +166,7 @@ impl GarmChoices {
     }
 }
 
-enum Choice<'m> {
+enum GarmChoice<'m> {
     Garm(Option<GarmName>),
     /// The fleet file does not name this GARM.
     NotNamed(&'m LocatedValue),
@@ -249,7 +251,7 @@ impl Manifest {
 mod tests {
     use std::path::Path;
 
-    use crate::config::{SourceFile, load};
+    use crate::config::{Severity, SourceFile, load};
 
     const TWO: &str = "\
 fleet: acme
@@ -274,8 +276,7 @@ garms:
     /// Which GARM runs each pool: `POOL@GARM`, or the codes of the errors.
     fn check(fleet: &str, pools: &[SourceFile], expected: &[&str]) {
         let manifest = load(Some(&file("runnerctl.yaml", fleet)), pools);
-        let errors =
-            manifest.problems.iter().filter(|it| it.severity == super::super::Severity::Error);
+        let errors = manifest.problems.iter().filter(|it| it.severity == Severity::Error);
         let errors: Vec<String> =
             errors.map(|it| format!("{} {}", it.code.text(), it.message)).collect();
         let placed = manifest.per_garm().into_iter().flat_map(|own| {

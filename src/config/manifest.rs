@@ -110,7 +110,7 @@ fn load_onto(
     choices.assign(&mut pools, &merged, defaults, &mut diagnostics);
     together(&placed(&pools, &places), defaults, &mut diagnostics);
     match fleet {
-        Some((_, mapping)) => watched(mapping, &pools, &mut diagnostics),
+        Some((_, mapping)) => checks::watched(mapping, &pools, &mut diagnostics),
         None => diagnostics.help_on(Code::NeededForPlan, "; `plan` needs a fleet file in any case"),
     }
     let (defaults, default_specs) = match defaults {
@@ -281,22 +281,6 @@ fn together(placed: &[LocatedPool<'_>], defaults: &Defaults, diagnostics: &mut D
             diagnostics.report(diagnostic);
         }
     }
-}
-
-/// Reports pools that autoscale without a `watch`, which does the scaling.
-fn watched(fleet: &Mapping, pools: &[DeclaredPool], diagnostics: &mut Diagnostics) {
-    let scaled = pools.iter().filter(|pool| pool.scale.autoscale).count();
-    let Some(at) = fleet.key_at("fleet").filter(|_| scaled > 0 && !fleet.has("watch")) else {
-        return;
-    };
-    let noun = if scaled == 1 {
-        "1 pool autoscales".to_owned()
-    } else {
-        format!("{scaled} pools autoscale")
-    };
-    let message = format!("{noun}, but the fleet file has no `watch`, which does the scaling");
-    let diagnostic = Diagnostic::warning(Code::NoWatch, at, message);
-    diagnostics.report(diagnostic.help("add `watch: {}`, or set `autoscale: false`"));
 }
 
 impl Manifest {
