@@ -181,7 +181,13 @@ impl PlanContext<'_> {
             Ok(successor) => successor,
             Err(blocker) => return Blocker::step(blocker, &desired.name),
         };
-        if (old.kind(), desired.kind) == (PoolKind::ScaleSet, PoolKind::ScaleSet) {
+        if successor.is_none()
+            && let Some(blocker) = self.lost_if_interrupted(resolved, old, &new)
+        {
+            return blocker.changes(changes).step(&desired.name);
+        }
+        let are_sets = (old.kind(), desired.kind) == (PoolKind::ScaleSet, PoolKind::ScaleSet);
+        if are_sets && successor.is_none() {
             return self.rebuild(resolved, replacing, (new, changes));
         }
         let retired = OwnerMark::retired(&self.resolver.desired.fleet, &desired.name);
@@ -205,24 +211,6 @@ impl PlanContext<'_> {
             },
             ..Step::for_pool(&desired.name, replace_reason(begun, old.kind(), &fields))
         }
-    }
-
-    /// A plan for a part of the fleet deletes no leftover of an interrupted create. If it replaced
-    /// the pool in force beside one and were interrupted after retiring that pool, the next run
-    /// would find only the leftover under this name and take it for the pool in force.
-    fn twin_in_the_way<'p>(
-        &self,
-        resolved: &ResolvedPool<'_>,
-        old: &'p Pool,
-    ) -> Option<Blocker<'p>> {
-        let is_twin = |pool: &&&Pool| pool.owned_name(&self.resolver.desired.fleet).is_some();
-        let twin = resolved.leftovers.iter().find(is_twin).filter(|_| !self.is_whole())?;
-        let reason = format!(
-            "would be replaced, but an interrupted create has left the pool {} with the same label",
-            code(twin.id.as_str())
-        );
-        let help = "plan the whole fleet, without `--target` and `-f FILE`, which deletes the leftover first";
-        Some(Blocker::new(reason).at(old).help(help))
     }
 
     /// The fields whose change requires a replace.
@@ -251,7 +239,7 @@ impl PlanContext<'_> {
     /// A new pool. Fields that are not managed are carried over from its predecessor if they still
     /// make sense: a runner group belongs to an entity, a template to an operating system and a
     /// forge.
-    fn creation(
+    pub(super) fn creation(
         &self,
         resolved: &ResolvedPool<'_>,
         entity: &EntityKey,
@@ -262,9 +250,15 @@ impl PlanContext<'_> {
         let left = before.map_or_else(LeftAlone::nothing, |old| {
             let all = LeftAlone::of(old, None);
             LeftAlone {
-                // The old pool as it is, even if its create was interrupted: once it is retired,
-                // the next run cannot tell that from a pool that was disabled by hand.
-                enabled: old.spec.enabled || old.is_retired(),
+                enabled: match (old.kind(), desired.kind) {
+                    // A disabled scale set is drained without being retired.
+                    (PoolKind::ScaleSet, PoolKind::ScaleSet) => all.enabled,
+                    // The old pool as it is, even if its create was interrupted: once it is retired,
+                    // the next run cannot tell that from a pool that was disabled by hand.
+                    (PoolKind::Pool, _) | (PoolKind::ScaleSet, PoolKind::Pool) => {
+                        old.spec.enabled || old.is_retired()
+                    }
+                },
                 runner_group: if old.entity == *entity { all.runner_group } else { String::new() },
                 template_id: systems::carried_template(index, desired, old, index.forge(entity)),
                 ..all

@@ -187,39 +187,6 @@ impl<'a> Resolver<'a> {
             .help(format!("correct `provider`; the providers in GARM are: {known}")))
     }
 
-    /// Checks that no other scale set has the name of the one to be created: GitHub would refuse it.
-    fn set_name_is_free(
-        &self,
-        pool: &DesiredPool,
-        entity: &Entity,
-        old: Option<&Pool>,
-    ) -> Result<(), Blocker<'a>> {
-        let Some(name) = pool.requested_as() else { return Ok(()) };
-        // What the files leave open is taken from the predecessor at the same entity.
-        let kept = old.filter(|old| old.entity == entity.key).map(|old| &*old.spec.runner_group);
-        let group = pool.runner_group.as_deref().or(kept).unwrap_or_default();
-        let holder = self.index.fleet().pools.iter().find(|other| {
-            other.spec.scale_set_name.as_deref() == Some(name)
-                && other.entity == entity.key
-                && other.spec.runner_group == group
-                && old.is_none_or(|old| old.id != other.id)
-        });
-        let Some(holder) = holder else { return Ok(()) };
-        let reason = format!(
-            "GARM already has a scale set with the name {}, {}, and GitHub accepts only one",
-            code(name),
-            code(holder.id.as_str())
-        );
-        let help = if holder.is_unmarked_scale_set() {
-            format!("take it over with `adopt: {}`, or set another `scale_set_name`", holder.id)
-        } else if holder.is_owned_by(&self.desired.fleet) {
-            "set another `scale_set_name`, or apply again once the other one is deleted".to_owned()
-        } else {
-            "set another `scale_set_name`".to_owned()
-        };
-        Err(Blocker::new(reason).help(help))
-    }
-
     fn entity(&self, wanted: &EntityRef) -> Result<&'a Entity, Blocker<'a>> {
         let name = code(&wanted.name);
         let kind = wanted.kind.word();

@@ -18,7 +18,7 @@ use super::rotate;
 use super::step;
 use super::step_end::StepEnd;
 use super::writer::Writer;
-use crate::domain::name::PoolName;
+use crate::domain::name::{PoolId, PoolName};
 use crate::event::{ApplyEvent, ApplyListener, StepOutcome, StepResult};
 use crate::plan::{Action, Plan, Resource, Step};
 
@@ -64,9 +64,10 @@ struct StepGroup<'a> {
 }
 
 impl StepGroup<'_> {
-    /// Whether one of the steps makes existing runners outdated.
-    fn outdates_runners(&self) -> bool {
-        self.steps.iter().any(|(_, step)| step.outdates_runners())
+    /// The pool whose existing runners one of the steps makes outdated.
+    fn outdated_pool(&self) -> Option<&PoolId> {
+        let step = self.steps.iter().find(|(_, step)| step.outdates_runners());
+        step.and_then(|(_, step)| step.pool_id.as_ref())
     }
 }
 
@@ -119,7 +120,7 @@ async fn one_by_one(context: &StepContext<'_>, group: &StepGroup<'_>) -> Vec<(us
         outcomes.push((*index, report(context, step.about.clone(), step.action, end)));
     }
     if let Some(pool) = group.about.pool().filter(|_| group.is_rotated && is_good)
-        && let Some(end) = rotate::rotate(context, pool, group.outdates_runners()).await
+        && let Some(end) = rotate::rotate(context, pool, group.outdated_pool()).await
     {
         let outcome = report(context, Resource::Pool(pool.clone()), Action::Update, end);
         outcomes.push((usize::MAX, outcome));

@@ -90,6 +90,11 @@ impl Precondition {
         }
     }
 
+    /// The same precondition for a pool that has been switched off and must stay so.
+    pub(super) fn unused_now(self) -> Self {
+        Self { form: StateRule::Unused, ..self }
+    }
+
     /// The reserved labels that count. A scale set without any is here because a file adopts it by its
     /// id: it counts as the owner's, or as retired once it is being drained.
     fn marks_of(&self, pool: &Pool) -> Vec<OwnerMark> {

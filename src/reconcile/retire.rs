@@ -95,7 +95,7 @@ pub(super) async fn retire(
         faults: BTreeMap::new(),
     };
     let Some((live, _)) = read_pool(context, pool).await? else { return Ok(Retired::WasGone) };
-    let precondition = precondition.narrowed(&live);
+    let narrowed = precondition.narrowed(&live);
     context.say(
         &pool.name,
         match pool.id.kind() {
@@ -103,12 +103,13 @@ pub(super) async fn retire(
             PoolKind::ScaleSet => "take no more jobs",
         },
     );
-    match context.writer.change(pool, &precondition, |_| off(pool.id.kind())).await {
+    match context.writer.change(pool, &narrowed, off).await {
         Err(WriteError::Gone) => return Ok(Retired::WasGone),
         other => drop(other?),
     }
     let precondition = match pool.id.kind() {
-        PoolKind::Pool => precondition,
+        PoolKind::Pool => narrowed,
+        PoolKind::ScaleSet if is_off(&live) => narrowed.unused_now(),
         // The write has retired it.
         PoolKind::ScaleSet => Precondition::retired(context.fleet, &pool.name),
     };
@@ -134,12 +135,28 @@ pub(super) async fn retire(
 
 /// The write that begins to drain a pool. A scale set stays enabled until it is empty: GARM removes
 /// the runners of a disabled one late or not at all.
-pub(super) fn off(kind: PoolKind) -> PoolChange {
-    let level = PoolChange { min_idle_runners: Some(0), ..PoolChange::default() };
-    match kind {
-        PoolKind::Pool => PoolChange { enabled: Some(false), ..level },
-        PoolKind::ScaleSet => PoolChange { max_runners: Some(0), ..level },
+fn off(live: &Pool) -> PoolChange {
+    match live.kind() {
+        PoolKind::Pool => PoolChange { enabled: Some(false), ..no_level() },
+        PoolKind::ScaleSet if is_off(live) => no_level(),
+        PoolKind::ScaleSet => drained(),
     }
+}
+
+/// The write that retires a scale set.
+pub(super) fn drained() -> PoolChange {
+    PoolChange { max_runners: Some(0), ..no_level() }
+}
+
+fn no_level() -> PoolChange {
+    PoolChange { min_idle_runners: Some(0), ..PoolChange::default() }
+}
+
+/// Whether a scale set gets no jobs although it is not retired, since it is disabled. It must not be
+/// retired to drain it: its file may leave `enabled` to GARM, and a retired scale set no longer
+/// shows whether it was enabled.
+fn is_off(live: &Pool) -> bool {
+    !live.spec.enabled && !live.is_retired()
 }
 
 async fn read_pool(
@@ -165,12 +182,12 @@ async fn look(
     }
     let is_on = match live.kind() {
         PoolKind::Pool => live.spec.enabled,
-        PoolKind::ScaleSet => live.spec.max_runners > 0,
+        PoolKind::ScaleSet => live.spec.enabled && live.spec.max_runners > 0,
     };
     if is_on || live.spec.min_idle_runners > 0 {
         // The pool was enabled again, for example by a `watch` that has not received the change
         // yet.
-        context.writer.change(pool, precondition, |_| off(live.kind())).await?;
+        context.writer.change(pool, precondition, off).await?;
         drain.off_at = Instant::now();
     }
     let is_built = runners.iter().any(|runner| runner.status == Status::PendingCreate);

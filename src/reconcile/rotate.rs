@@ -19,7 +19,7 @@ use super::step_end::StepEnd;
 use super::write_outcome::{WriteError, WriteOutcome};
 use super::writer::PoolRef;
 use crate::domain::backoff::Backoff;
-use crate::domain::name::{PoolKind, PoolName, RunnerName};
+use crate::domain::name::{PoolId, PoolKind, PoolName, RunnerName};
 use crate::domain::pool::Pool;
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 use crate::event::{ApplyEvent, StepResult};
@@ -88,13 +88,14 @@ impl Erring {
 }
 
 /// Replaces the outdated idle runners of one pool. Returns nothing if there are none.
-/// `is_just_changed` says whether this run has changed the pool so that its runners are outdated.
+/// `just_changed` is the pool if this run has changed it so that its runners are outdated.
 pub(super) async fn rotate(
     context: &StepContext<'_>,
     name: &PoolName,
-    is_just_changed: bool,
+    just_changed: Option<&PoolId>,
 ) -> Option<StepEnd> {
-    match rotate_pool(context, name, is_just_changed).await {
+    let changed_set = just_changed.filter(|id| id.kind() == PoolKind::ScaleSet);
+    match rotate_pool(context, name, changed_set).await {
         Ok(end) => end,
         Err(trouble) => Some(trouble.into()),
     }
@@ -103,13 +104,21 @@ pub(super) async fn rotate(
 async fn rotate_pool(
     context: &StepContext<'_>,
     name: &PoolName,
-    is_just_changed: bool,
+    changed_set: Option<&PoolId>,
 ) -> Result<Option<StepEnd>, WriteError> {
-    let bearing =
-        context.writer.pool_list.bearing(&context.mark(name)).await.map_err(WriteError::Garm)?;
-    let Some(pool) = bearing.first() else { return Ok(None) };
+    let id = match changed_set {
+        // An adopted scale set does not bear the label.
+        Some(id) => id.clone(),
+        None => {
+            let bearing = context.writer.pool_list.bearing(&context.mark(name)).await;
+            match bearing.map_err(WriteError::Garm)?.first() {
+                Some(pool) => pool.id.clone(),
+                None => return Ok(None),
+            }
+        }
+    };
     let mut rotation = Rotation {
-        pool: target(name, &pool.id),
+        pool: target(name, &id),
         precondition: Precondition::owned(context.fleet, name),
         idle: IdleWatch::default(),
         asked: BTreeMap::new(),
@@ -125,7 +134,7 @@ async fn rotate_pool(
         faults: BTreeMap::new(),
     };
     let (live, runners) = rotation.read(context).await?;
-    if live.kind() == PoolKind::ScaleSet && is_just_changed {
+    if changed_set.is_some() {
         rotation.outdated_of_set = names(&runners);
     }
     if !runners.iter().any(|runner| rotation.is_outdated(&live, runner)) {

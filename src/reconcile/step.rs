@@ -231,7 +231,7 @@ async fn replace(
             PoolChange { labels: Some(retired_labels.clone()), ..PoolChange::default() }
         }
         // Its labels never change: it is retired by what begins to drain it.
-        PoolKind::ScaleSet => retire::off(PoolKind::ScaleSet),
+        PoolKind::ScaleSet => retire::drained(),
     };
     match context.writer.change(old, &precondition, |_| relabel.clone()).await {
         // The old pool is gone: another run has already continued the replacement.

@@ -4,6 +4,7 @@ pub(crate) mod build;
 mod claims;
 mod credentials;
 mod fields;
+mod justified;
 mod kit;
 mod levels;
 mod model;

@@ -22,6 +22,8 @@ pub(crate) enum Write {
     /// The rest of the creation of a replacement, found in the same way.
     Promote(Creation),
     Put(PoolId, PoolChange),
+    /// The write that begins to drain a pool.
+    Off(PoolId),
     /// Removes idle runners at once, and busy ones when their jobs are over.
     Drain(PoolId),
     Delete(PoolId),
@@ -38,17 +40,13 @@ fn of(work: &Operation) -> Vec<Write> {
     let create =
         |creation: &Creation| [Write::Post(creation.clone()), Write::Enable(creation.clone())];
     let retire = |id: &PoolId| {
-        let level = PoolChange { min_idle_runners: Some(0), ..PoolChange::default() };
-        let off = PoolChange { enabled: Some(false), ..level.clone() };
-        let put = |change| Write::Put(id.clone(), change);
-        let end = [Write::Drain(id.clone()), Write::Delete(id.clone())];
+        let (off, drain) = (Write::Off(id.clone()), Write::Drain(id.clone()));
+        let delete = Write::Delete(id.clone());
         match id.kind() {
-            PoolKind::Pool => [vec![put(off)], end.into()].concat(),
+            PoolKind::Pool => vec![off, drain, delete],
             PoolKind::ScaleSet => {
-                let [drain, delete] = end;
-                let none = PoolChange { max_runners: Some(0), ..level };
                 let disable = PoolChange { enabled: Some(false), ..PoolChange::default() };
-                vec![put(none), drain, put(disable), delete]
+                vec![off, drain, Write::Put(id.clone(), disable), delete]
             }
         }
     };
@@ -103,8 +101,8 @@ pub(crate) fn carry_out(fleet: &mut Fleet, write: &Write) {
                     && pool.kind() == creation.spec.kind()
             };
             let made = fleet.pools.iter_mut().find(is_it).expect("posted before");
-            made.spec = creation.spec.clone();
-            made.updated_at = made.created_at + std::time::Duration::from_millis(250);
+            let template_id = made.spec.template_id;
+            put(made, PoolSpec { template_id, ..creation.spec.clone() });
         }
         Write::Enable(creation) => {
             let is_it = |pool: &&mut Pool| {
@@ -112,9 +110,9 @@ pub(crate) fn carry_out(fleet: &mut Fleet, write: &Write) {
             };
             let made = fleet.pools.iter_mut().find(is_it);
             let made = made.expect("posted before");
-            made.spec.enabled = creation.spec.enabled;
-            made.spec.min_idle_runners = creation.spec.min_idle_runners;
-            made.updated_at = made.created_at + std::time::Duration::from_millis(250);
+            let enabled = creation.spec.enabled;
+            let min_idle_runners = creation.spec.min_idle_runners;
+            put(made, PoolSpec { enabled, min_idle_runners, ..made.spec.clone() });
         }
         Write::Put(id, change) => {
             let latest = fleet.pools.iter().map(|pool| pool.updated_at).max();
@@ -131,6 +129,7 @@ pub(crate) fn carry_out(fleet: &mut Fleet, write: &Write) {
             pool.spec = spec;
             pool.updated_at = latest.expect("there is a pool") + std::time::Duration::from_secs(1);
         }
+        Write::Off(id) => switch_off(fleet, id),
         Write::Drain(id) => fleet.runners.retain(|runner| runner.pool.as_ref() != Some(id)),
         Write::Delete(id) => {
             assert_eq!(fleet.runners_of(id).count(), 0, "GARM refuses: pool has runners");
@@ -144,6 +143,26 @@ pub(crate) fn carry_out(fleet: &mut Fleet, write: &Write) {
             assert_eq!(fleet.runners_of(id).count(), 0);
             fleet.pools.retain(|pool| pool.id != *id);
         }
+    }
+}
+
+fn switch_off(fleet: &mut Fleet, id: &PoolId) {
+    let spec = &fleet.pool(id).expect("a pool of the plan").spec;
+    let is_drained = spec.enabled || spec.max_runners == 0;
+    let change = PoolChange {
+        enabled: (id.kind() == PoolKind::Pool).then_some(false),
+        max_runners: (id.kind() == PoolKind::ScaleSet && is_drained).then_some(0),
+        min_idle_runners: Some(0),
+        ..PoolChange::default()
+    };
+    carry_out(fleet, &Write::Put(id.clone(), change));
+}
+
+/// The last write to a new pool. The writer sends nothing if the pool already matches.
+fn put(made: &mut Pool, spec: PoolSpec) {
+    if made.spec != spec {
+        made.spec = spec;
+        made.updated_at = made.created_at + std::time::Duration::from_millis(250);
     }
 }
 
@@ -194,6 +213,8 @@ fn post(fleet: &mut Fleet, creation: &Creation, labels: Labels) {
             && pool.spec.runner_group == creation.spec.runner_group
     };
     assert!(name.is_none() || !fleet.pools.iter().any(has_name), "GitHub refuses {name:?}");
+    // GARM assigns its own template.
+    let template_id = creation.spec.template_id.or(Some(1));
     let pool = Pool {
         id: match creation.spec.kind() {
             PoolKind::Pool => PoolId::new(format!("made-{number}-{}", creation.spec.runner_prefix)),
@@ -205,7 +226,13 @@ fn post(fleet: &mut Fleet, creation: &Creation, labels: Labels) {
         entity: creation.entity.clone(),
         entity_name: entity.name.clone(),
         endpoint: entity.endpoint.clone(),
-        spec: PoolSpec { enabled: false, min_idle_runners: 0, labels, ..creation.spec.clone() },
+        spec: PoolSpec {
+            enabled: false,
+            min_idle_runners: 0,
+            labels,
+            template_id,
+            ..creation.spec.clone()
+        },
         detail: PoolDetail::Whole,
         scale_set: creation.spec.scale_set_name.as_ref().map(|_| ScaleSetState::default()),
         generation: Some(0),

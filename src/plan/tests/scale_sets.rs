@@ -182,3 +182,91 @@ fn the_consequences_tell_how_long_jobs_wait() {
         ]
     );
 }
+
+#[test]
+fn a_replace_is_blocked_where_an_interruption_would_lose_what_only_garm_knows() {
+    let reason = |fields: &str| {
+        format!(
+            "would be replaced, but an interruption would lose {fields}, which the file leaves to GARM"
+        )
+    };
+    let moved = changed(declared(), |pool| {
+        pool.provider = "gcp".into();
+        pool.settings.enabled = None;
+        pool.settings.runner_group = None;
+    });
+    let by_hand = with_set(|set| {
+        set.spec.enabled = false;
+        set.spec.runner_group = "gpu".into();
+        set.spec.proxy_id = Some(1);
+    });
+    let fleet = Fleet { proxies: proxies(), ..with([by_hand]) };
+    let step = plan(&desired([moved.clone()]), &fleet, &PlanOptions::default()).steps.remove(0);
+    assert_eq!(step.reason, reason("`enabled`, `runner_group` and `proxy`"));
+    let help = "declare `enabled: false`, `runner_group: gpu` and `proxy: Squid`, and apply again";
+    assert_eq!(step.help.as_deref(), Some(help));
+    // Declared, it is replaced.
+    let declares = changed(moved, |pool| {
+        pool.settings.enabled = Some(false);
+        pool.settings.runner_group = Some("gpu".into());
+        pool.settings.proxy = Some("squid".into());
+    });
+    let step = plan(&desired([declares]), &fleet, &PlanOptions::default()).steps.remove(0);
+    assert!(matches!(step.work, Operation::Rebuild { .. }), "{step:#?}");
+    // A scale set keeps the label of its name from its POST, so no later write shows that the one
+    // that replaces a disabled pool is meant to be disabled.
+    let off = changed(pool("a"), |pool| pool.settings.enabled = Some(false));
+    let becomes_set = changed(declared(), |pool| pool.settings.enabled = None);
+    let step = plan(&desired([becomes_set]), &with([live(&off)]), &PlanOptions::default());
+    assert_eq!(step.steps[0].reason, reason("`enabled`"));
+}
+
+#[test]
+fn a_disabled_scale_set_stays_disabled_when_it_is_declared_again() {
+    let unmanaged = changed(declared(), |pool| pool.settings.enabled = None);
+    // Its drain has begun with the level alone.
+    let begun = with_set(|set| {
+        (set.spec.enabled, set.spec.min_idle_runners) = (false, 0);
+        set.updated_at = at(-10);
+    });
+    expect([unmanaged], &with([begun]), &[]);
+}
+
+#[test]
+fn a_name_that_another_scale_set_gives_up_needs_a_second_apply() {
+    let requests = |pool: DesiredPool, name: &str| {
+        changed(pool, |pool| pool.settings.scale_set_name = Some(name.into()))
+    };
+    let other = |text: &str| changed(pool(text), |pool| pool.settings.kind = PoolKind::ScaleSet);
+    let help = |pools: Vec<DesiredPool>, fleet: &Fleet| {
+        let steps = plan(&desired(pools), fleet, &PlanOptions::default()).steps;
+        let blocked = steps.into_iter().find(|step| step.work == Operation::Nothing).unwrap();
+        assert_eq!(
+            blocked.reason,
+            "GARM already has a scale set with the name `a`, `7`, and GitHub accepts only one"
+        );
+        (blocked.about.pool().unwrap().to_string(), blocked.help.unwrap())
+    };
+    let takes_it = || requests(other("b"), "a");
+    let applies = |does: &str| {
+        format!(
+            "apply this plan, which {does} that scale set, and then apply again; or set another `scale_set_name`"
+        )
+    };
+    let there = with([set()]);
+    assert_eq!(help(vec![takes_it()], &there), ("b".into(), applies("deletes")));
+    let moves_on = requests(declared(), "z");
+    assert_eq!(help(vec![moves_on, takes_it()], &there), ("b".into(), applies("replaces")));
+    // Two that exchange their names would wait for each other.
+    let mut second = Pool { id: PoolId::new("8"), scale_set: set().scale_set, ..live(&other("b")) };
+    second.spec.scale_set_name = Some("b".into());
+    let swapped = vec![requests(declared(), "b"), takes_it()];
+    let steps = plan(&desired(swapped), &with([set(), second]), &PlanOptions::default()).steps;
+    let helps: Vec<_> = steps.iter().map(|step| step.help.as_deref().unwrap()).collect();
+    let waits = |name: &str| {
+        format!(
+            "`{name}` waits for the name of this one: give one of them a third `scale_set_name`, apply, and then declare both as wanted"
+        )
+    };
+    assert_eq!(helps, [waits("b"), waits("a")]);
+}

@@ -133,8 +133,6 @@ fn some_pool(name: &'static str) -> impl Strategy<Value = DesiredPool> {
                 it.settings.kind = PoolKind::ScaleSet;
                 // Two of one name are a problem in the files.
                 it.settings.scale_set_name = requested.map(|other| format!("{name}-{other}"));
-                // A drained scale set shows no longer whether it was enabled.
-                it.settings.enabled = Some(enabled != Some(false));
             }
             it
         },
@@ -205,7 +203,10 @@ fn some_live() -> impl Strategy<Value = (Pool, Vec<Runner>)> {
             {
                 let owner = it.spec.labels.marks().first().map(|mark| mark.pool().to_owned());
                 let requested = owner.filter(|pool| !pool.is_empty());
-                it.spec.scale_set_name = Some(requested.unwrap_or_else(|| name.to_owned()));
+                let requested = requested.unwrap_or_else(|| name.to_owned());
+                // Some have the name that a file may declare for them.
+                it.spec.scale_set_name =
+                    Some(if secret == 2 { format!("{requested}-a") } else { requested });
                 it.scale_set = Some(ScaleSetState::default());
                 it.spec.priority = 0;
                 it.spec.max_runners = if age == 2 { 0 } else { max };

@@ -75,6 +75,8 @@ pub struct PoolStatus {
     pub min_runners: u32,
     /// The smaller `max_runners` of the file and of GARM.
     pub max_runners: u32,
+    /// How many of the waiting jobs GARM has no row of; only a scale set has such jobs.
+    pub unlisted_jobs: u32,
     /// `min_idle_runners` in GARM; `None` for an absent pool.
     pub level: Option<u32>,
     /// The scaling decision; `None` for a pool that is not scaled.
@@ -143,8 +145,6 @@ pub struct FleetStatus {
     pub pools: Vec<PoolStatus>,
     /// The queued jobs, oldest first; `None` unless asked for.
     pub jobs: Option<Vec<QueuedJobRow>>,
-    /// Number of jobs that wait for scale sets and of which GARM has no row.
-    pub unlisted_jobs: u32,
     /// Number of pools in GARM that do not belong to this fleet.
     pub foreign: usize,
 }
@@ -183,12 +183,6 @@ pub fn fleet_status(inputs: StatusInputs<'_>) -> FleetStatus {
         ours.iter().map(|pool| ScaledPool { pool: pool.pool, policy: &pool.policy }).collect();
     let glances = snapshot(fleet, &managed);
     let queues = SetQueues::of(fleet).by_set;
-    let unlisted = |pool: &OwnedPool<'_>| {
-        let queue = queues.get(&pool.pool.id)?;
-        let listed = u32::try_from(queue.rows.len()).unwrap_or(u32::MAX);
-        Some(queue.waiting.saturating_sub(listed))
-    };
-    let unlisted_jobs = ours.iter().filter_map(unlisted).sum();
     let present = (ours.iter().zip(glances))
         .map(|(ours, snapshot)| line(ours, snapshot, queues.get(&ours.pool.id), inputs));
     let is_there = |name: &str| {
@@ -211,7 +205,13 @@ pub fn fleet_status(inputs: StatusInputs<'_>) -> FleetStatus {
         foreign: fleet.pools.len() - ours.len(),
         pools,
         jobs: None,
-        unlisted_jobs,
+    }
+}
+
+impl FleetStatus {
+    /// Number of jobs that wait for the listed scale sets and of which GARM has no row.
+    pub(super) fn unlisted_jobs(&self) -> u32 {
+        self.pools.iter().map(|pool| pool.unlisted_jobs).sum()
     }
 }
 
@@ -313,6 +313,7 @@ fn line(
         snapshot,
         min_runners: ours.policy.min_runners,
         max_runners: ours.policy.max_runners,
+        unlisted_jobs: queue.map_or(0, SetQueue::unlisted),
         level: Some(pool.spec.min_idle_runners),
         decision,
         remarks: Vec::new(),
@@ -340,6 +341,7 @@ fn absent(declared: &DeclaredPool, inputs: StatusInputs<'_>) -> PoolStatus {
         snapshot,
         min_runners: declared.scale.min_runners,
         max_runners: declared.scale.max_runners,
+        unlisted_jobs: 0,
         level: None,
         decision: None,
         remarks: health::absent(declared, inputs),

@@ -27,6 +27,11 @@ struct StatusJson<'a> {
     pools: Vec<PoolJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jobs: Option<Vec<JobJson<'a>>>,
+    /// The number of jobs that wait for scale sets of the fleet and of which GARM has no row, so that
+    /// they are not in `jobs`; only with `--jobs`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32")]
+    unlisted_jobs: Option<u32>,
 }
 
 /// The source of the decisions.
@@ -98,6 +103,7 @@ pub fn json(status: &FleetStatus, detail: StatusDetail) -> Value {
         watch: status.source.as_ref().map(source),
         pools: status.pools.iter().map(|line| pool(line, detail)).collect(),
         jobs: status.jobs.as_ref().map(|jobs| jobs.iter().map(jobs::json).collect()),
+        unlisted_jobs: status.jobs.as_ref().map(|_| status.unlisted_jobs()),
     })
 }
 

@@ -54,7 +54,7 @@ fn text_after(lead: &str, status: &FleetStatus, detail: StatusDetail, width: usi
         text.push_str(&pools(status, width));
     }
     if let Some(jobs) = &status.jobs {
-        text.push_str(&format!("\n{}", jobs::table_of_jobs(jobs, status.unlisted_jobs, width)));
+        text.push_str(&format!("\n{}", jobs::table_of_jobs(jobs, status.unlisted_jobs(), width)));
     }
     let remarks = remarks(status, width);
     if !remarks.is_empty() {

@@ -20,6 +20,13 @@ pub(super) struct SetQueue<'a> {
     pub(super) waiting: u32,
 }
 
+impl SetQueue<'_> {
+    /// How many of the waiting jobs GARM has no row of.
+    pub(super) fn unlisted(&self) -> u32 {
+        self.waiting.saturating_sub(u32::try_from(self.rows.len()).unwrap_or(u32::MAX))
+    }
+}
+
 /// The waiting jobs of all scale sets in GARM.
 pub(super) struct SetQueues<'a> {
     /// By the id of the scale set. A job that several fit is listed for the first of them: only GitHub

@@ -34,7 +34,7 @@ fn status(assigned: u32, jobs: Vec<Job>) -> FleetStatus {
 
 fn texts(status: &FleetStatus) -> (u32, String, String) {
     let plain = |text: &str| strip_str(text).to_string();
-    let jobs = jobs::table_of_jobs(status.jobs.as_deref().unwrap(), status.unlisted_jobs, 120);
+    let jobs = jobs::table_of_jobs(status.jobs.as_deref().unwrap(), status.unlisted_jobs(), 120);
     let summary = plain(&summary(status, 200));
     (status.pools[0].snapshot.queue_depth, summary, plain(&jobs))
 }
@@ -49,13 +49,18 @@ fn assigned_jobs_without_a_row_wait() {
     assert_eq!(summary, expected);
     let expected = "2 jobs assigned to scale sets by GitHub, without a row in GARM yet\n";
     assert_eq!(jobs, expected);
+    let document = json(&status(4, vec![]), StatusDetail::Pools);
+    assert_eq!(
+        (&document["jobs"], &document["unlisted_jobs"]),
+        (&serde_json::json!([]), &serde_json::json!(2))
+    );
 }
 
 #[test]
 fn the_rows_of_garm_say_which_jobs_wait_and_for_how_long() {
     let status = status(4, vec![queued(3), queued(4)]);
     let (depth, summary, _) = texts(&status);
-    assert_eq!((depth, status.unlisted_jobs), (2, 0));
+    assert_eq!((depth, status.unlisted_jobs()), (2, 0));
     assert!(summary.contains("; 2 jobs waiting, the oldest for 40s;"), "{summary}");
     let rows = status.jobs.as_deref().unwrap().iter();
     let rows: Vec<_> = rows.map(|row| (row.id, row.pool.as_deref(), row.why.as_str())).collect();
