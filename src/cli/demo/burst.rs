@@ -1,5 +1,6 @@
-//! The burst of the demo: the same jobs on a simulated GARM that `watch` scales and on a second one
-//! that scales by itself. Every number comes from the two simulations.
+//! The burst of the demo: the same jobs for a pool and for a scale set, on a simulated GARM that
+//! `watch` scales and on a second one that scales by itself. Every number comes from the two
+//! simulations.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -10,11 +11,12 @@ use tokio::sync::mpsc;
 
 use crate::cli::daemon::log_lines;
 use crate::cli::failure::Failure;
-use crate::domain::desired::{ControllerSettings, Desired, ScalePolicy};
+use crate::domain::desired::{ControllerSettings, Desired, DesiredPool};
 use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolName;
 use crate::domain::owners::AdoptedSets;
 use crate::domain::poison::IgnorePoison;
+use crate::domain::pool::Pool;
 use crate::event::SilentListener;
 use crate::garm::{GarmClient, events};
 use crate::host::audit_destination::AuditDestination;
@@ -36,16 +38,18 @@ use crate::scaling::{Decision, Direction, Reason, RowChange, ScaledPool, snapsho
 use crate::sim::in_memory::InMemoryWorld;
 use crate::sim::{JobBatch, LogEntry, LogEvent, World};
 
-use super::stage::{DemoStage, ask, audit_context, config, name};
+use super::stage::{DemoStage, ask, audit_context, config};
 
-/// The number of jobs that are queued at once.
+/// The pool and the scale set that get the burst.
+const BURST_POOLS: [&str; 2] = ["web", "build"];
+
+/// The number of jobs that are queued at once for each of them.
 const JOBS: usize = 18;
 
 /// How long each job runs.
 const JOB: Duration = Duration::from_secs(120);
 
-/// How many of the youngest jobs are cancelled while they wait, so that their runners are not
-/// needed.
+/// How many of the youngest jobs of each are cancelled.
 const CANCELLED: usize = 4;
 const CANCELLED_AT: usize = 2;
 
@@ -55,8 +59,8 @@ const STEP: Duration = Duration::from_secs(20);
 /// Number of columns: until the idle runners have been held for ten minutes and removed.
 const COLUMNS: usize = 54;
 
-/// The figures of one burst.
-pub(super) struct BurstFigures {
+/// The figures of one burst for one pool.
+struct BurstFigures {
     samples: Vec<ChartSample>,
     /// The wait of each job, shortest first.
     waits: Vec<Duration>,
@@ -64,65 +68,69 @@ pub(super) struct BurstFigures {
     vms: usize,
 }
 
-/// A simulated GARM with the pool that gets the burst.
+/// A simulated GARM with the pools that get the burst.
 struct BurstSetup<'a> {
     memory: &'a Arc<InMemoryWorld>,
     client: &'a GarmClient,
     clock: Clock,
-    pool: &'a PoolName,
-    policy: &'a ScalePolicy,
+    pools: Vec<&'a DesiredPool>,
 }
 
 /// Runs both bursts and prints them. Returns the number of jobs that were to run.
 pub(super) async fn burst(stage: &DemoStage<'_>, desired: &Desired) -> Result<usize, Failure> {
-    let pool = name("web");
+    let [pool, scale_set] = BURST_POOLS;
     stage.tell(&format!(
-        "Now the scaling loop runs. {} of {} each are queued at once for `{pool}`; {CANCELLED} of them\n\
-         are cancelled after {}, while they wait:",
+        "Now the scaling loop runs. {} of {} each are queued at once for the pool\n\
+         `{pool}`, and as many for the scale set `{scale_set}`; {CANCELLED} of each are cancelled\n\
+         after {}:",
         count(JOBS, "job"),
         span(JOB),
         span(STEP * 2)
     ))?;
     stage.command("watch")?;
-    let ours = with_loop(stage, desired, &pool).await?;
-    let alone = without_loop(desired, &pool).await?;
-    let scale = ChartScale::of(ours.samples.iter().chain(&alone.samples));
+    let ours = with_loop(stage, desired).await?;
+    let alone = without_loop(desired).await?;
+    let scale = ChartScale::of(ours.iter().chain(&alone).flat_map(|figures| &figures.samples));
     stage.tell(&legend())?;
-    stage.tell(&format!("{}\n{}", title("with `runnerctl watch`"), fleet_index(&ours, scale)))?;
-    stage.tell(&format!(
-        "{}\n{}",
-        title("the same burst, GARM alone"),
-        fleet_index(&alone, scale)
-    ))?;
+    for (title, figures) in [
+        (format!("the pool `{pool}`, with `runnerctl watch`"), &ours[0]),
+        (format!("the pool `{pool}`, the same burst, GARM alone"), &alone[0]),
+        (format!("the scale set `{scale_set}`, with `runnerctl watch`"), &ours[1]),
+    ] {
+        stage.tell(&format!(
+            "  {}\n{}",
+            paint(NAME, title),
+            draw(&figures.samples, STEP, scale)
+        ))?;
+    }
     stage.tell(&table(&ours, &alone))?;
-    Ok(JOBS - CANCELLED)
+    Ok((JOBS - CANCELLED) * BURST_POOLS.len())
 }
 
-fn title(text: &str) -> String {
-    format!("  {}", paint(NAME, text))
-}
-
-fn fleet_index(figures: &BurstFigures, scale: ChartScale) -> String {
-    draw(&figures.samples, STEP, scale)
-}
-
-/// The table of both bursts, and what explains the difference.
-fn table(ours: &BurstFigures, alone: &BurstFigures) -> String {
-    let row = |what: &str, of: &dyn Fn(&BurstFigures) -> String| {
-        format!("  {what:<24}{:>14}{:>14}\n", of(ours), of(alone))
+/// The table of both bursts, and what explains the differences.
+fn table(ours: &[BurstFigures; 2], alone: &[BurstFigures; 2]) -> String {
+    let line = |what: &str, cells: [String; 4]| {
+        let cells: String = cells.iter().map(|cell| format!("{cell:>12}")).collect();
+        format!("  {what:<22}{cells}\n")
     };
-    let head = format!("  {:<24}{:>14}{:>14}\n", "", "runnerctl", "GARM alone");
+    let row = |what: &str, of: &dyn Fn(&BurstFigures) -> String| {
+        line(what, [of(&ours[0]), of(&alone[0]), of(&ours[1]), of(&alone[1])])
+    };
+    let kinds = format!("  {:<22}{:>24}{:>24}\n", "", "pool", "scale set");
+    let heads = ["watch", "GARM alone", "watch", "GARM alone"].map(str::to_owned);
     let minutes = |figures: &BurstFigures| format!("{}", (figures.vm_time.as_secs() + 30) / 60);
     [
-        paint(QUIET, head),
+        paint(QUIET, kinds + &line("", heads)),
         row("median wait of a job", &|figures| span(figures.wait(2))),
         row("longest wait", &|figures| span(figures.wait(1))),
         row("VMs made", &|figures| figures.vms.to_string()),
         row("VM-minutes", &minutes),
-        "\nBoth keep 2 runners idle beside the busy ones, and both may have 20. GARM alone starts a\n\
-         runner for each job older than its own 30s, whatever the pool; the loop goes by the pool's\n\
-         policy: more than 5 jobs for 10s. It holds idle runners for the 10m of\n\
-         `scale_down_delay`, which costs VM-minutes; GARM lets half of them go each minute."
+        "\nEach keeps 2 runners idle beside the busy ones, and may have 20. For a pool,\n\
+         GARM alone starts a runner for each job older than its own 30s; the loop goes\n\
+         by the pool's policy: more than 5 jobs for 10s. GitHub assigns the jobs of a\n\
+         scale set, and GARM starts a runner for each at once. The loop holds idle\n\
+         runners for the 10m of `scale_down_delay`, which costs VM-minutes; GARM removes\n\
+         those of a scale set at once, and half of a pool's each minute."
             .to_owned(),
     ]
     .concat()
@@ -136,19 +144,13 @@ impl BurstFigures {
     }
 }
 
-/// The burst with the scaling loop, which is stopped at the end as by SIGTERM.
-async fn with_loop(
-    stage: &DemoStage<'_>,
-    desired: &Desired,
-    pool: &PoolName,
-) -> Result<BurstFigures, Failure> {
-    let policy = policy(desired, pool)?;
+/// The bursts with the scaling loop, which is stopped at the end as by SIGTERM.
+async fn with_loop(stage: &DemoStage<'_>, desired: &Desired) -> Result<[BurstFigures; 2], Failure> {
     let ground = BurstSetup {
         memory: stage.memory(),
         client: stage.client(),
         clock: stage.clock(),
-        pool,
-        policy: &policy,
+        pools: burst_pools(desired),
     };
     let teller = BurstObserver { stage, last: Mutex::default() };
     let writer = Writer::new(Arc::clone(stage.client()), stage.audit_context().await?);
@@ -177,13 +179,13 @@ async fn with_loop(
     figures
 }
 
-/// The burst on a second GARM with the same pools and GARM's default backoff.
-async fn without_loop(desired: &Desired, pool: &PoolName) -> Result<BurstFigures, Failure> {
+/// The bursts on a second GARM with the same pools and GARM's default backoff.
+async fn without_loop(desired: &Desired) -> Result<[BurstFigures; 2], Failure> {
     let memory = InMemoryWorld::new(World::new(config()));
     let clock = Clock::starting_at(memory.with(|world| world.now()));
     let client = Arc::new(memory.client());
-    let policy = policy(desired, pool)?;
-    let ground = BurstSetup { memory: &memory, client: &client, clock, pool, policy: &policy };
+    let ground =
+        BurstSetup { memory: &memory, client: &client, clock, pools: burst_pools(desired) };
     let alone = Desired { controller: ControllerSettings::default(), ..desired.clone() };
     let fleet = ground.read().await?;
     let plan = plan::plan(&alone, &fleet, &plan::PlanOptions::default());
@@ -195,10 +197,9 @@ async fn without_loop(desired: &Desired, pool: &PoolName) -> Result<BurstFigures
     play(&ground).await
 }
 
-fn policy(desired: &Desired, pool: &PoolName) -> Result<ScalePolicy, Failure> {
-    let found = desired.pools.iter().find(|declared| declared.name == *pool);
-    let missing = || Failure::input(format!("the demo has no pool `{pool}`"));
-    found.map(|pool| pool.scale.clone()).ok_or_else(missing)
+fn burst_pools(desired: &Desired) -> Vec<&DesiredPool> {
+    let find = |name: &str| desired.pools.iter().find(|pool| pool.name.as_str() == name);
+    BURST_POOLS.into_iter().filter_map(find).collect()
 }
 
 fn declared_pools(desired: &Desired) -> DeclaredPools {
@@ -216,23 +217,30 @@ fn declared_pools(desired: &Desired) -> DeclaredPools {
     }
 }
 
-/// Waits two minutes for idle runners, queues the jobs, and samples the pool.
-async fn play(ground: &BurstSetup<'_>) -> Result<BurstFigures, Failure> {
+/// Waits two minutes for idle runners, queues the jobs, and samples the pools.
+async fn play(ground: &BurstSetup<'_>) -> Result<[BurstFigures; 2], Failure> {
     tokio::time::sleep(Duration::from_secs(120)).await;
     let from = ground.clock.now();
     let mut samples = vec![ground.look().await?];
-    let order = JobBatch::new(JOBS, &["linux", ground.pool.as_str()]).lasting(JOB);
-    let jobs = ground.memory.with(|world| world.queue_jobs(&order));
+    let jobs = BURST_POOLS.map(|pool| {
+        let batch = JobBatch::new(JOBS, &[pool]).lasting(JOB);
+        ground.memory.with(|world| world.queue_jobs(&batch))
+    });
     for column in 1..COLUMNS {
         tokio::time::sleep(STEP).await;
         if column == CANCELLED_AT {
-            let given_up = jobs.iter().rev().take(CANCELLED);
+            let given_up = jobs.iter().flat_map(|jobs| jobs.iter().rev().take(CANCELLED));
             given_up.for_each(|job| ground.memory.with(|world| world.end_job(*job, "cancelled")));
         }
         samples.push(ground.look().await?);
     }
     let to = ground.clock.now();
-    Ok(ground.memory.with(|world| figures(world.log(), &jobs, (from, to), samples)))
+    let of = |index: usize| {
+        let own = samples.iter().map(|sample| sample[index]).collect();
+        let subject = (BURST_POOLS[index], jobs[index].as_slice());
+        ground.memory.with(|world| figures(world.log(), subject, (from, to), own))
+    };
+    Ok([of(0), of(1)])
 }
 
 impl BurstSetup<'_> {
@@ -240,34 +248,45 @@ impl BurstSetup<'_> {
         Ok(read_fleet(self.client, &ask(), &self.clock).await?)
     }
 
-    async fn look(&self) -> Result<ChartSample, Failure> {
+    async fn look(&self) -> Result<[ChartSample; 2], Failure> {
         let fleet = self.read().await?;
-        let is_ours = |pool: &&crate::domain::pool::Pool| {
-            pool.spec.labels.marks().iter().any(|mark| mark.pool() == self.pool.as_str())
-        };
-        let found = fleet.pools.iter().find(is_ours);
-        let managed: Vec<ScaledPool<'_>> =
-            found.map(|pool| ScaledPool { pool, policy: self.policy }).into_iter().collect();
-        let sample = snapshot(&fleet, &managed).into_iter().next().map(|gauges| ChartSample {
+        let managed: Vec<ScaledPool<'_>> = self
+            .pools
+            .iter()
+            .filter_map(|declared| {
+                let is_it = |pool: &&Pool| {
+                    pool.spec
+                        .labels
+                        .marks()
+                        .iter()
+                        .any(|mark| mark.pool() == declared.name.as_str())
+                };
+                let pool = fleet.pools.iter().find(is_it)?;
+                Some(ScaledPool { pool, policy: &declared.scale })
+            })
+            .collect();
+        let mut samples = snapshot(&fleet, &managed).into_iter().map(|gauges| ChartSample {
             queued: gauges.queue_depth,
             active: gauges.active,
             idle: gauges.idle,
             booting: gauges.booting,
         });
-        Ok(sample.unwrap_or_default())
+        Ok([samples.next().unwrap_or_default(), samples.next().unwrap_or_default()])
     }
 }
 
-/// The figures of these jobs and of all VMs in that period, from the log of the simulator.
+/// The figures of these jobs and of the pool's VMs in that period, from the log of the simulator.
 fn figures(
     log: &[LogEntry],
-    jobs: &[i64],
+    (pool, jobs): (&str, &[i64]),
     (from, to): (Timestamp, Timestamp),
     samples: Vec<ChartSample>,
 ) -> BurstFigures {
     let mut waits = Vec::new();
     let mut born: BTreeMap<&str, Timestamp> = BTreeMap::new();
     let (mut vm_time, mut vms) = (Duration::ZERO, 0);
+    // The prefix of the runners is the name of the pool.
+    let is_own = |vm: &str| vm.strip_prefix(pool).is_some_and(|rest| rest.starts_with('-'));
     let within = |a: Timestamp, b: Timestamp| {
         Duration::try_from(b.min(to).duration_since(a.max(from))).unwrap_or_default()
     };
@@ -276,7 +295,7 @@ fn figures(
             LogEvent::JobStarted { job, waited_ms, .. } if jobs.contains(job) => {
                 waits.push(Duration::from_millis(*waited_ms));
             }
-            LogEvent::VmCreated { name, .. } => {
+            LogEvent::VmCreated { name, .. } if is_own(name) => {
                 vms += usize::from(from <= entry.at && entry.at < to);
                 born.insert(name, entry.at);
             }
@@ -287,6 +306,7 @@ fn figures(
             }
             LogEvent::JobQueued { .. }
             | LogEvent::JobStarted { .. }
+            | LogEvent::VmCreated { .. }
             | LogEvent::JobCompleted { .. }
             | LogEvent::RunnerRegistered { .. }
             | LogEvent::RunnerOnline { .. }
