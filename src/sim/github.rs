@@ -62,6 +62,8 @@ pub(crate) struct GitHub {
     pub(crate) scale_sets: BTreeMap<u64, GitHubScaleSet>,
     /// The highest number of a scale set so far.
     pub(crate) scale_sets_made: u64,
+    /// Until when another client holds the sessions of all scale sets.
+    pub(crate) sessions_held_until: Timestamp,
 }
 
 /// A number of identical jobs to queue.

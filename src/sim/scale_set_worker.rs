@@ -97,6 +97,18 @@ impl World {
         }
     }
 
+    /// Ends all sessions, as another client of GitHub does that takes them over, and as GitHub shows them
+    /// to a GARM that was killed without ending its own: it refuses new ones (409) for this long. GARM
+    /// tries again every 2 s.
+    pub fn take_over_sessions(&mut self, held: Duration) {
+        self.github.sessions_held_until = self.now + held;
+        let sets: Vec<_> = self.scale_sets.iter().map(|(key, set)| (*key, set.github_id)).collect();
+        for (key, github_id) in sets {
+            self.close_session(github_id);
+            self.scheduler.add(self.now + RESTART, Due::SessionStarts(key));
+        }
+    }
+
     fn row_now(&self, key: ScaleSetRowKey) -> Option<SeenScaleSet> {
         self.scale_sets.get(&key).map(|set| SeenScaleSet {
             is_enabled: set.is_enabled,
@@ -150,9 +162,12 @@ impl World {
         if self.has_session(github_id) {
             return;
         }
+        let is_refused = self.now < self.github.sessions_held_until;
         match self.call_github() {
-            Ok(()) => self.open_session(github_id, capacity),
-            Err(_) => self.scheduler.add(self.now + ENABLED_EVERY, Due::SessionStarts(key)),
+            Ok(()) if !is_refused => self.open_session(github_id, capacity),
+            Ok(()) | Err(_) => {
+                self.scheduler.add(self.now + ENABLED_EVERY, Due::SessionStarts(key));
+            }
         }
     }
 

@@ -3,14 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use runnerctl::domain::desired::Desired;
 use runnerctl::domain::entity::{EntityKind, EntityRef};
 use runnerctl::domain::fleet::Fleet;
+use runnerctl::domain::name::PoolKind;
 use runnerctl::domain::pool::{PoolDetail, PoolSpec};
 use runnerctl::garm::{Method, Request, ResponseFuture, Transport, TransportError};
 use runnerctl::host::clock::Clock;
+use runnerctl::plan::{Operation, PlanOptions, plan};
 use runnerctl::reconcile::read_fleet::{DeclaredIdentity, FleetRequest, SpecsRequest, read_fleet};
 use serde_json::{Value, json};
 
+use super::converge;
 use crate::support::apply::{ApplyRig, fleet, name};
 
 fn specs(value: &Value) -> serde_json::Map<String, Value> {
@@ -112,4 +116,48 @@ async fn a_pool_with_extra_specs_is_ours_though_its_post_was_not_answered() {
     let door = Arc::new(LostPosts(rig.door()));
     let told = rig.apply_through(door, vec![rig.create_as("ours", spec)]).await;
     assert_eq!(told, ["ours create done"]);
+}
+
+/// Declares pools and scale sets by name, and creates them as a plan wants them.
+async fn make_all(rig: &ApplyRig, names: &[(String, PoolKind)]) -> Desired {
+    let declare = |(name, kind): &(String, PoolKind)| {
+        let mut pool = converge::declared(name, &mut converge::Dice(1));
+        pool.settings.kind = *kind;
+        pool
+    };
+    let desired = converge::whole_fleet(names.iter().map(declare).collect());
+    for step in converge::planned(rig, &desired).await.steps {
+        let Operation::Create(creation) = step.work else { panic!("{step:#?}") };
+        rig.client.create_pool(&creation.entity, &creation.spec).await.unwrap();
+    }
+    desired
+}
+
+/// `count` names of this kind.
+fn named(kind: PoolKind, count: usize) -> Vec<(String, PoolKind)> {
+    (0..count).map(|number| (format!("{}-{number}", kind.word().replace('_', "-")), kind)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_of_500_scale_sets_beside_500_pools_needs_one_request_more() {
+    let pools = named(PoolKind::Pool, 500);
+    let all = [pools.clone(), named(PoolKind::ScaleSet, 500)].concat();
+    let mut asked = Vec::new();
+    for names in [pools, all] {
+        let rig = ApplyRig::new().await;
+        let desired = make_all(&rig, &names).await;
+        let claims = names.iter().map(|(name, _)| claim(name, None)).collect();
+        let began = std::time::Instant::now();
+        let found = read(&rig, claims).await;
+        let steps = plan(&desired, &found, &PlanOptions::default()).steps;
+        // A tenth of that in a debug build; quadratic work would take longer.
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+        assert_eq!((found.pools.len(), steps), (names.len(), vec![]));
+        let id = rig.entity.id.to_string();
+        asked.push(reads(&rig).iter().map(|path| path.replace(&id, "ID")).collect::<Vec<_>>());
+    }
+    // Whether there are scale sets is known only from their list: it is the one request more.
+    let expected =
+        ["/controller-info", "/pools", "/scalesets", "/organizations/ID", "/instances", "/jobs"];
+    assert_eq!(asked, [expected, expected]);
 }

@@ -196,6 +196,82 @@ async fn a_garm_that_is_away_and_comes_back_loses_no_job() {
     watch.stop().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_full_read_needs_one_request_for_all_scale_sets() {
+    let mut asked = Vec::new();
+    for scale_sets in [0, 40] {
+        let mut rig = LoopRig::of(config(1, 300), &[("default", fast())]).await;
+        for number in 0..scale_sets {
+            rig.make_scale_set(&format!("set-{number}"), &fast()).await;
+        }
+        let watch = rig.start(steady());
+        wait(15).await;
+        rig.forget();
+        wait(60).await;
+        asked.push(rig.asked());
+        watch.stop().await;
+    }
+    let of_sets = asked[0].iter().filter(|request| request.contains("scalesets")).count();
+    assert_eq!((&asked[1], of_sets), (&asked[0], 2), "two full reads");
+}
+
+/// GARM is killed while jobs wait, boot and run, and GitHub refuses a new session (409) as long as it
+/// keeps that of the dead GARM.
+#[tokio::test(start_paused = true)]
+async fn jobs_before_during_and_after_a_crash_are_served_and_levels_restored() {
+    for seed in 1..=seeds() {
+        for held in [0, 60] {
+            let rig = LoopRig::with_scale_set(config(seed, 300), &two_idle()).await;
+            let watch = rig.start(steady());
+            wait(30).await;
+            rig.jobs(6, 25);
+            wait(6 + seed % 20).await;
+            rig.memory.with(|world| {
+                world.crash();
+                world.take_over_sessions(Duration::from_secs(held));
+            });
+            rig.jobs(5, 20);
+            wait(10).await;
+            rig.jobs(3, 20);
+            wait(120).await;
+            rig.jobs(4, 20);
+            wait(400).await;
+            let (tally, deeds) = (rig.tally(), watch.heard.deeds());
+            let what = format!("seed {seed}, session held for {held} s: {tally:?} {deeds:#?}");
+            assert_eq!((tally.done, tally.killed), (18, 0), "{what}");
+            // The worker starts within 10 s, and tries to open a session every 2 s.
+            assert!(tally.longest_wait_s <= 10.max(held + 2) + 5 + 13, "{what}");
+            assert_eq!(rig.runner_counts().await, (0, 2, 0), "{what}");
+            assert_eq!(rig.level().await, 2, "{what}");
+            watch.stop().await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_taken_over_and_given_back_loses_no_job() {
+    for seed in 1..=seeds() {
+        let rig = LoopRig::with_scale_set(config(seed, 300), &fast()).await;
+        let watch = rig.start(steady());
+        wait(20).await;
+        for _ in 0..3 {
+            rig.jobs(4, 15);
+            wait(2 + seed % 7).await;
+            rig.memory.with(|world| world.take_over_sessions(Duration::from_secs(30)));
+            rig.jobs(2, 15);
+            wait(50).await;
+        }
+        wait(400).await;
+        let (tally, deeds) = (rig.tally(), watch.heard.deeds());
+        assert_eq!((tally.done, tally.killed), (18, 0), "seed {seed}: {tally:?} {deeds:#?}");
+        // The session, two of GARM's comparisons, the manager's, boot and assignment.
+        assert!(tally.longest_wait_s <= 32 + 10 + 13, "seed {seed}: {tally:?} {deeds:#?}");
+        assert_eq!(rig.runner_counts().await, (0, 0, 0), "seed {seed}");
+        assert_eq!(rig.level().await, 0, "seed {seed}");
+        watch.stop().await;
+    }
+}
+
 /// GARM alone would remove idle runners at once, at random.
 #[tokio::test(start_paused = true)]
 async fn idle_runners_are_held_for_scale_down_delay_and_the_oldest_goes_first() {
