@@ -51,7 +51,27 @@ fn pool_with(key: &str, value: &Value) -> Value {
     json!({ "pools": [pool] })
 }
 
-/// A fleet file with most of the keys.
+/// Sections with keys that exclude some of those in [`fleet`].
+fn other_sections() -> Vec<(&'static str, Value)> {
+    let leader =
+        |engine: &str, settings: Value| ("watch", json!({ "leader": { engine: settings } }));
+    let tls = json!({ "ca": "ca.pem", "cert": "c.pem", "key": "k.pem" });
+    let etcd = json!({
+        "name": "acme", "endpoints": ["https://etcd:2379"], "username": "u",
+        "password": "env:ETCD", "tls": tls
+    });
+    let kubernetes = json!({
+        "name": "acme", "namespace": "ci", "server": "https://k8s", "token": "env:K8S", "ca": "ca.pem"
+    });
+    vec![
+        ("runner_mtls", json!({ "signer": "https://signer.example.com", "ca": "ca.pem" })),
+        leader("postgresql", json!({ "name": "acme", "url": "env:DB", "tls": tls })),
+        leader("etcd", etcd),
+        leader("kubernetes", kubernetes),
+    ]
+}
+
+/// A fleet file with all other keys.
 fn fleet() -> Value {
     json!({
         "fleet": "acme",
@@ -71,7 +91,12 @@ fn fleet() -> Value {
         "defaults": { "organization": "acme", "provider": "aws", "image": "ami-1" },
         "watch": {
             "listen": "127.0.0.1:9477", "resync": "30s", "audit": "a.jsonl",
-            "audit_key": "file:key", "tls": { "cert": "c", "key": "k", "client_ca": "ca" }
+            "audit_key": "file:key", "previous_audit_keys": ["file:old"], "audit_required": true,
+            "audit_anchor": {
+                "key": "file:anchor", "every": "5m", "file": "/mnt/a.jsonl",
+                "webhook": "https://hooks.example.com/anchor", "alerts": true
+            },
+            "tls": { "cert": "c", "key": "k", "client_ca": "ca" }
         },
         "alerts": [{ "name": "A", "when": "queue_depth", "above": 20, "for": "5m", "notify": ["r"] }],
         "receivers": {
@@ -100,13 +125,17 @@ fn fleet() -> Value {
 
 /// The same with one section besides the required ones: less content makes the test faster.
 fn part_of_fleet(section: &str) -> Value {
-    let whole = fleet();
+    with_section(section, &fleet()[section])
+}
+
+/// A fleet file with this section besides the required ones.
+fn with_section(section: &str, content: &Value) -> Value {
     let mut part = json!({
         "fleet": "acme",
         "garm": { "url": "https://garm.example.com", "password": "env:GARM" },
         "receivers": { "r": { "alertmanager": { "url": "http://alertmanager:9093" } } }
     });
-    part[section] = whole[section].clone();
+    part[section] = content.clone();
     part
 }
 
@@ -348,12 +377,21 @@ fn every_pool_field_takes_the_same_in_pools_and_in_defaults() {
 
 #[test]
 fn every_value_of_the_fleet_file_takes_the_same() {
-    assert_eq!(fleet_file(&fleet()), (true, true));
+    let whole = fleet();
+    assert_eq!(fleet_file(&whole), (true, true));
+    let own = whole.as_object().expect("a mapping").iter();
+    let own = own.map(|(section, content)| (section.as_str(), content.clone()));
+    for (section, content) in own.chain(other_sections()) {
+        every_value_takes_the_same(section, &content);
+    }
+}
+
+fn every_value_takes_the_same(section: &str, content: &Value) {
+    let document = with_section(section, content);
+    assert_eq!(fleet_file(&document), (true, true), "{document}");
     let mut paths = Vec::new();
-    collect(&fleet(), String::new(), &mut paths);
+    collect(content, format!("/{section}"), &mut paths);
     for path in &paths {
-        let section = path.split('/').nth(1).expect("paths begin with a slash");
-        let document = part_of_fleet(section);
         for value in probes() {
             let mut changed = document.clone();
             *changed.pointer_mut(path).expect("the path is the document's own") = value.clone();
