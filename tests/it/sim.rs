@@ -4,6 +4,7 @@
 mod asked;
 mod doors;
 mod events;
+mod garm_cli;
 mod keys;
 mod loops;
 mod sandbox;

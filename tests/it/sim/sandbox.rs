@@ -10,10 +10,10 @@ use assert_cmd::cargo::cargo_bin;
 use crate::support::process::{Process, eventually};
 
 /// A running sandbox.
-struct Sandbox(Process);
+pub(super) struct Sandbox(Process);
 
 impl Sandbox {
-    fn start(arguments: &[&str]) -> Self {
+    pub(super) fn start(arguments: &[&str]) -> Self {
         let child = Command::new(cargo_bin("runnerctl"))
             .arg("sandbox")
             .args(["--listen", "127.0.0.1:0"])
@@ -27,7 +27,7 @@ impl Sandbox {
     }
 
     /// Sends a signal and returns exit code and stdout.
-    fn end(mut self, signal: &str) -> (Option<i32>, String) {
+    pub(super) fn end(mut self, signal: &str) -> (Option<i32>, String) {
         let code = self.0.end(signal);
         let mut out = String::new();
         self.0.0.stdout.take().unwrap().read_to_string(&mut out).unwrap();
@@ -35,7 +35,7 @@ impl Sandbox {
     }
 }
 
-fn url_of(file: &Path) -> String {
+pub(super) fn url_of(file: &Path) -> String {
     let text = std::fs::read_to_string(file).unwrap();
     let line = text.lines().find_map(|it| it.strip_prefix("  url: "));
     line.unwrap().to_owned()
