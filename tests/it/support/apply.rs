@@ -26,6 +26,7 @@ use secrecy::SecretString;
 
 use super::pools::plain;
 pub(crate) use super::pools::{fleet, name};
+use super::processors::take_processor;
 
 pub(crate) struct ApplyRig {
     pub(crate) memory: Arc<InMemoryWorld>,
@@ -74,6 +75,7 @@ impl ApplyRig {
     }
 
     pub(crate) async fn of(config: SimConfig) -> Self {
+        take_processor();
         let memory = InMemoryWorld::new(World::new(config));
         let client = memory.client();
         let entity = client.entities(EntityKind::Organization).await.unwrap().remove(0).key;

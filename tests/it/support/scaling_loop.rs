@@ -42,6 +42,7 @@ use tokio::task::JoinHandle;
 
 pub(crate) use super::pools::name;
 use super::pools::{self, fleet};
+use super::processors::take_processor;
 
 pub(crate) const RESYNC: Duration = Duration::from_secs(30);
 
@@ -70,6 +71,7 @@ impl LoopRig {
     }
 
     pub(crate) async fn of(config: SimConfig, pools: &[(&str, ScalePolicy)]) -> Self {
+        take_processor();
         let memory = InMemoryWorld::new(World::new(config));
         let client = memory.client();
         let entity = client.entities(EntityKind::Organization).await.unwrap().remove(0).key;
