@@ -86,7 +86,8 @@ fn is_done(pool: &DesiredPool, owners: &Owners<'_>, index: &Index<'_>) -> bool {
     let Some(claims) = owners.of(&pool.name) else { return false };
     let entities = index.entities(&pool.entity);
     let fits = |replacement: &&Pool| {
-        replacement.spec.provider == pool.provider
+        replacement.kind() == pool.kind
+            && replacement.spec.provider == pool.provider
             && entities.iter().any(|entity| entity.key == replacement.entity)
     };
     let others = [&claims.owned, &claims.retired, &claims.conflicting, &claims.conflicting_others];
