@@ -9,6 +9,8 @@ use runnerctl::config::{Manifest, Severity, SourceFile, load, load_policy, schem
 use runnerctl::domain::field::FIELDS;
 use serde_json::{Value, json};
 
+use crate::support::processors::take_processor;
+
 static POOL_FILE: LazyLock<Validator> = LazyLock::new(|| validator("pool_file"));
 static POLICY_FILE: LazyLock<Validator> = LazyLock::new(|| validator("policy_file"));
 static FLEET_FILE: LazyLock<Validator> = LazyLock::new(|| validator("fleet_file"));
@@ -365,6 +367,7 @@ fn agree(what: &str, value: &Value, (decoder, schema): (bool, bool)) {
 
 #[test]
 fn every_pool_field_takes_the_same_in_pools_and_in_defaults() {
+    take_processor();
     for field in FIELDS {
         for value in probes() {
             agree(field.key, &value, pool_file(&pool_with(field.key, &value)));
@@ -377,6 +380,7 @@ fn every_pool_field_takes_the_same_in_pools_and_in_defaults() {
 
 #[test]
 fn every_value_of_the_fleet_file_takes_the_same() {
+    take_processor();
     let whole = fleet();
     assert_eq!(fleet_file(&whole), (true, true));
     let own = whole.as_object().expect("a mapping").iter();
@@ -448,6 +452,7 @@ fn plain_http_beyond_loopback_needs_insecure_http_in_both() {
 
 #[test]
 fn every_value_of_a_policy_file_takes_the_same() {
+    take_processor();
     let document = json!({ "policy": fleet()["policy"] });
     assert_eq!(policy_file(&document), (true, true));
     let mut paths = Vec::new();

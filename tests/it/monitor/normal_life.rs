@@ -22,6 +22,7 @@ use runnerctl::sim::in_memory::InMemoryWorld;
 use runnerctl::sim::{JobBatch, Knobs, SimConfig, World};
 
 use crate::support::pools::plain;
+use crate::support::processors::take_processor;
 
 const RESYNC: u64 = 30;
 
@@ -266,6 +267,7 @@ async fn nothing_is_found(seed: u64) {
 
 #[tokio::test(start_paused = true)]
 async fn no_normal_life_of_a_runner_is_a_finding() {
+    take_processor();
     let seeds = std::env::var("RUNNERCTL_SEEDS").ok().and_then(|it| it.parse().ok()).unwrap_or(8);
     for seed in 1..=seeds {
         nothing_is_found(seed).await;
