@@ -21,14 +21,18 @@ enum GaugeReader {
     Pool(fn(&PoolGauges) -> Option<f64>),
     /// One value per pool and state of a runner.
     RunnerStates,
+    /// One value per GARM.
+    Garm(fn(&GarmFacts<'_>) -> Option<f64>),
+    /// Whether it is ready; known before the first full read, too.
+    Ready,
     /// One value for the process.
-    Process(fn(&ProcessFacts<'_>) -> Option<f64>),
-    /// Always 1, with the version as a label. The only gauge before the first full read.
+    Process(fn(&GarmFacts<'_>) -> Option<f64>),
+    /// Always 1, with the version as a label; present before the first full read, too.
     BuildInfo,
 }
 
-/// The state from which gauges are read.
-pub(super) struct ProcessFacts<'a> {
+/// The state of a GARM from which gauges are read.
+pub(super) struct GarmFacts<'a> {
     pub(super) snapshot: &'a Snapshot,
     /// Time since the full read of `snapshot`.
     pub(super) age: Duration,
@@ -44,12 +48,12 @@ const fn pool(
     gauge(name, &["pool"], GaugeReader::Pool(read), help)
 }
 
-const fn process(
+const fn garm(
     name: &'static str,
-    read: fn(&ProcessFacts<'_>) -> Option<f64>,
+    read: fn(&GarmFacts<'_>) -> Option<f64>,
     help: &'static str,
 ) -> Gauge {
-    gauge(name, &[], GaugeReader::Process(read), help)
+    gauge(name, &[], GaugeReader::Garm(read), help)
 }
 
 const fn gauge(
@@ -154,57 +158,64 @@ pub(super) const GAUGES: &[Gauge] = &[
         |pool| pool.policy_violations.and_then(number),
         "Number of rules of the policy that the pool in GARM breaks",
     ),
-    process(
+    gauge(
         "runnerctl_config_last_reload_successful",
-        |facts| number(facts.config == ReloadResult::Applied),
+        &[],
+        GaugeReader::Process(|facts| number(facts.config == ReloadResult::Applied)),
         "Whether the files as they were read last are in force (1) or an older state of them (0)",
     ),
-    process(
+    gauge(
+        "runnerctl_ready",
+        &[],
+        GaugeReader::Ready,
+        "Whether GARM was read recently and decisions are written (1) or not (0), as /readyz says",
+    ),
+    garm(
         "runnerctl_last_successful_reconcile_timestamp_seconds",
         |facts| seconds(facts.snapshot.reconciled_at),
         "Unix time of the last full read of GARM that was decided on",
     ),
-    process(
+    garm(
         "runnerctl_observation_age_seconds",
         |facts| number(facts.age.as_secs_f64()),
         "Time since the last full read of GARM",
     ),
-    process(
+    garm(
         "runnerctl_event_stream_connected",
         |facts| facts.process.is_stream_connected.and_then(number),
         "Whether the event stream of GARM is connected (1) or not (0)",
     ),
-    process(
+    garm(
         "runnerctl_clock_skew_seconds",
         |facts| facts.snapshot.clock_skew_s,
         "How far the clock of GARM is ahead of this one",
     ),
-    process(
+    garm(
         "runnerctl_mtls_enforced",
         |facts| facts.process.is_mtls_enforced.and_then(number),
         "Whether GARM was last proven to refuse runners without a client certificate (1) or not (0)",
     ),
-    process(
+    garm(
         "runnerctl_tls_client_cert_expiry_timestamp_seconds",
         |facts| facts.process.client_cert_expires_at.and_then(seconds),
         "Unix time at which the client certificate for GARM expires",
     ),
-    process(
+    garm(
         "runnerctl_tls_crl_expiry_timestamp_seconds",
         |facts| facts.process.crl_ends_at.and_then(seconds),
         "Unix time at which the first of the revocation lists of `garm.crls` ends",
     ),
-    process(
+    garm(
         "runnerctl_audit_anchored_timestamp_seconds",
         |facts| facts.process.audit_anchored_at.and_then(seconds),
         "Unix time of the last signed statement about the audit log that reached every place",
     ),
-    process(
+    garm(
         "runnerctl_leader",
         |facts| facts.process.is_leader.and_then(number),
         "Whether this process leads (1) or is a standby (0)",
     ),
-    process(
+    garm(
         "runnerctl_leader_term",
         // A term is far below 2^53, up to which a float is exact.
         |facts| facts.process.leader_term.map(|term| Duration::from_secs(term).as_secs_f64()),
@@ -212,19 +223,45 @@ pub(super) const GAUGES: &[Gauge] = &[
     ),
 ];
 
+/// Whether `/readyz` says that a GARM is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Readiness {
+    Ready,
+    NotReady,
+}
+
 /// One value of a gauge, with the values of its labels.
 pub(super) type GaugeSample = (Vec<String>, f64);
 
 impl Gauge {
-    /// The current values; empty if no value is known.
-    pub(super) fn samples(&self, facts: Option<&ProcessFacts<'_>>) -> Vec<GaugeSample> {
+    /// Whether the process has one value, however many GARMs there are.
+    pub(super) fn is_of_process(&self) -> bool {
+        match self.read {
+            GaugeReader::Process(_) | GaugeReader::BuildInfo => true,
+            GaugeReader::Pool(_)
+            | GaugeReader::RunnerStates
+            | GaugeReader::Garm(_)
+            | GaugeReader::Ready => false,
+        }
+    }
+
+    /// The current values; empty if no value is known. `facts` is absent before the first full read.
+    pub(super) fn samples(
+        &self,
+        facts: Option<&GarmFacts<'_>>,
+        readiness: Readiness,
+    ) -> Vec<GaugeSample> {
+        let single = |value: Option<f64>| value.map(|value| (Vec::new(), value));
         match (&self.read, facts) {
             (GaugeReader::BuildInfo, _) => vec![(vec![env!("CARGO_PKG_VERSION").to_owned()], 1.0)],
+            (GaugeReader::Ready, _) => {
+                single(number(readiness == Readiness::Ready)).into_iter().collect()
+            }
             (_, None) => Vec::new(),
             (GaugeReader::Pool(read), Some(facts)) => by_pool(*read, &facts.snapshot.pools),
             (GaugeReader::RunnerStates, Some(facts)) => by_state(&facts.snapshot.pools),
-            (GaugeReader::Process(read), Some(facts)) => {
-                read(facts).map(|value| (Vec::new(), value)).into_iter().collect()
+            (GaugeReader::Garm(read) | GaugeReader::Process(read), Some(facts)) => {
+                single(read(facts)).into_iter().collect()
             }
         }
     }

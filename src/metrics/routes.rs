@@ -14,15 +14,19 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::connections::ConnectionPhase;
-use super::state::{MetricsState, PageRequest};
+use super::process::{NoPage, PageSubject, ProcessMetrics, ProcessReadiness};
 
 /// The response to a request for any other path.
 const PAGES: &str = "there are /, /pools/NAME, /metrics, /healthz, /readyz and /decisions\n";
 
-/// A router for all pages, which read the same state.
-pub(super) fn router(metrics: Arc<MetricsState>) -> Router {
+/// The response to a request for a GARM that is not watched.
+const NO_GARM: &str = "no GARM of this name is watched\n";
+
+/// A router for all pages, which read the same metrics.
+pub(super) fn router(metrics: Arc<ProcessMetrics>) -> Router {
     Router::new()
-        .route("/", get(fleet_page))
+        .route("/", get(home_page))
+        .route("/garms/{name}", get(garm_page))
         .route("/pools/{name}", get(pool_page))
         .route("/metrics", get(metrics_page))
         .route("/healthz", get(healthz))
@@ -48,7 +52,7 @@ pub(super) fn busy() -> Response {
     text(StatusCode::SERVICE_UNAVAILABLE, "too many pages are being read at this moment\n")
 }
 
-async fn metrics_page(State(metrics): State<Arc<MetricsState>>) -> Response {
+async fn metrics_page(State(metrics): State<Arc<ProcessMetrics>>) -> Response {
     // Rendering takes 2 ms for a hundred pools and 20 ms for a thousand, which would delay the
     // loop.
     match tokio::task::spawn_blocking(move || metrics.metrics_page()).await {
@@ -57,23 +61,30 @@ async fn metrics_page(State(metrics): State<Arc<MetricsState>>) -> Response {
     }
 }
 
-async fn fleet_page(
-    State(metrics): State<Arc<MetricsState>>,
+async fn home_page(
+    State(metrics): State<Arc<ProcessMetrics>>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    html_page(metrics, PageRequest { pool: None, is_refreshed: is_refreshed(query.as_deref()) })
-        .await
+    html_page(metrics, PageSubject::Home, query).await
+}
+
+async fn garm_page(
+    State(metrics): State<Arc<ProcessMetrics>>,
+    RawQuery(query): RawQuery,
+    name: Result<Path<String>, PathRejection>,
+) -> Response {
+    // No name is other than UTF-8.
+    let Ok(Path(name)) = name else { return text(StatusCode::NOT_FOUND, PAGES) };
+    html_page(metrics, PageSubject::Garm(name), query).await
 }
 
 async fn pool_page(
-    State(metrics): State<Arc<MetricsState>>,
-    name: Result<Path<String>, PathRejection>,
+    State(metrics): State<Arc<ProcessMetrics>>,
     RawQuery(query): RawQuery,
+    name: Result<Path<String>, PathRejection>,
 ) -> Response {
-    // No pool has a name that is not UTF-8.
     let Ok(Path(name)) = name else { return text(StatusCode::NOT_FOUND, PAGES) };
-    let is_refreshed = is_refreshed(query.as_deref());
-    html_page(metrics, PageRequest { pool: Some(name), is_refreshed }).await
+    html_page(metrics, PageSubject::Pool(name), query).await
 }
 
 /// Whether the page reloads itself: `true` unless the query contains `refresh=off`.
@@ -81,11 +92,22 @@ fn is_refreshed(query: Option<&str>) -> bool {
     !query.is_some_and(|query| query.split('&').any(|pair| pair == "refresh=off"))
 }
 
-async fn html_page(metrics: Arc<MetricsState>, request: PageRequest) -> Response {
-    let made = tokio::task::spawn_blocking(move || metrics.html_page(&request)).await;
+/// The GARM that the query names: `garm=NAME`. Names need no percent-encoding.
+fn named(query: Option<&str>) -> Option<&str> {
+    query?.split('&').find_map(|pair| pair.strip_prefix("garm="))
+}
+
+async fn html_page(
+    metrics: Arc<ProcessMetrics>,
+    subject: PageSubject,
+    query: Option<String>,
+) -> Response {
+    let is_refreshed = is_refreshed(query.as_deref());
+    let made = tokio::task::spawn_blocking(move || metrics.html_page(&subject, is_refreshed)).await;
     let page = match made {
-        Ok(Some(page)) => page,
-        Ok(None) => {
+        Ok(Ok(page)) => page,
+        Ok(Err(NoPage::UnknownGarm)) => return text(StatusCode::NOT_FOUND, NO_GARM),
+        Ok(Err(NoPage::NotYet)) => {
             return text(StatusCode::SERVICE_UNAVAILABLE, "`watch` is starting or ending\n");
         }
         Err(_) => {
@@ -104,30 +126,45 @@ async fn html_page(metrics: Arc<MetricsState>, request: PageRequest) -> Response
     answer
 }
 
-async fn healthz(State(metrics): State<Arc<MetricsState>>) -> Response {
+async fn healthz(State(metrics): State<Arc<ProcessMetrics>>) -> Response {
     match metrics.health() {
         Ok(()) => text(StatusCode::OK, "ok\n"),
         Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
     }
 }
 
-async fn readyz(State(metrics): State<Arc<MetricsState>>) -> Response {
-    match metrics.readiness() {
-        Ok(()) => text(StatusCode::OK, "ready\n"),
-        Err(reasons) => text(StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n"),
+async fn readyz(State(metrics): State<Arc<ProcessMetrics>>, RawQuery(query): RawQuery) -> Response {
+    let lines = |reasons: Vec<String>| reasons.join("\n") + "\n";
+    match metrics.readiness(named(query.as_deref())) {
+        Ok(ProcessReadiness { is_ready: false, reasons }) => {
+            text(StatusCode::SERVICE_UNAVAILABLE, lines(reasons))
+        }
+        Ok(ProcessReadiness { reasons, .. }) if reasons.is_empty() => {
+            text(StatusCode::OK, "ready\n")
+        }
+        Ok(ProcessReadiness { reasons, .. }) => {
+            text(StatusCode::OK, format!("ready, except\n{}", lines(reasons)))
+        }
+        Err(_) => text(StatusCode::NOT_FOUND, NO_GARM),
     }
 }
 
-async fn decisions(State(metrics): State<Arc<MetricsState>>) -> Response {
+async fn decisions(
+    State(metrics): State<Arc<ProcessMetrics>>,
+    RawQuery(query): RawQuery,
+) -> Response {
     let made = tokio::task::spawn_blocking(move || {
-        metrics.decisions_page().map(|page| {
+        metrics.decisions_page(named(query.as_deref())).map(|page| {
             serde_json::to_string(&page)
                 .expect("a JSON value, whose keys are texts, can be written")
         })
     });
     match made.await {
-        Ok(Some(page)) => answer(StatusCode::OK, "application/json", page + "\n"),
-        Ok(None) => text(StatusCode::SERVICE_UNAVAILABLE, "nothing has been decided yet\n"),
+        Ok(Ok(page)) => answer(StatusCode::OK, "application/json", page + "\n"),
+        Ok(Err(NoPage::UnknownGarm)) => text(StatusCode::NOT_FOUND, NO_GARM),
+        Ok(Err(NoPage::NotYet)) => {
+            text(StatusCode::SERVICE_UNAVAILABLE, "nothing has been decided yet\n")
+        }
         Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the decisions could not be rendered\n"),
     }
 }

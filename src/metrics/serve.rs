@@ -24,8 +24,8 @@ use tokio_util::task::TaskTracker;
 
 use super::certificates::Certificates;
 use super::connections::{ConnectionSlot, ConnectionTable, NoSlot};
+use super::process::ProcessMetrics;
 use super::routes;
-use super::state::MetricsState;
 
 pub use super::connections::SILENT_MAX;
 
@@ -51,7 +51,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 pub struct MetricsServer {
     /// The socket from [`super::bind`].
     pub listener: TcpListener,
-    pub metrics: Arc<MetricsState>,
+    pub metrics: Arc<ProcessMetrics>,
     /// The certificates for TLS; absent for plain HTTP.
     pub certificates: Option<Arc<Certificates>>,
 }
@@ -152,12 +152,14 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::metrics::state::HealthLimits;
+    use crate::metrics::state::{HealthLimits, MetricsState};
 
     /// A served connection without a socket, so that the tests can pause time.
     fn served(room: usize) -> (DuplexStream, CancellationToken, JoinHandle<()>) {
-        let metrics = Arc::new(MetricsState::new(HealthLimits::of(Duration::from_secs(30))));
-        let pages = TowerToHyperService::new(routes::router(metrics));
+        let state = MetricsState::new(HealthLimits::of(Duration::from_secs(30)));
+        let metrics = ProcessMetrics::new("acme".into());
+        metrics.insert(None, Arc::new(state));
+        let pages = TowerToHyperService::new(routes::router(Arc::new(metrics)));
         let (ours, theirs) = duplex(room);
         let stop = CancellationToken::new();
         let place = Arc::new(ConnectionTable::default()).admit([127, 0, 0, 1].into());

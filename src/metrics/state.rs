@@ -1,4 +1,4 @@
-//! The current metrics. The loop writes them; HTTP requests read them.
+//! The current metrics of one GARM. Its loop writes them; HTTP requests read them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -8,10 +8,12 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::counters::{Counter, MetricTotals, Timing};
-use super::exposition;
-use super::gauges::ProcessFacts;
+use super::exposition::{self, GarmValues};
+use super::gauges::Readiness;
 use super::snapshot::{ProcessGauges, ReloadResult, Snapshot};
+use crate::domain::name::{GarmName, PoolName};
 use crate::domain::poison::IgnorePoison;
+use crate::render::page::GarmOverview;
 use crate::render::words;
 
 /// Renders `/decisions`. Called for each request and outside the loop, so that the loop only has to
@@ -22,9 +24,13 @@ pub type DecisionsRenderer = Arc<dyn Fn() -> Value + Send + Sync>;
 /// ending.
 pub type PageRenderer = Arc<dyn Fn(&PageSource, &PageRequest) -> Option<HtmlPage> + Send + Sync>;
 
+/// Summarizes the status page of a GARM in one row of the page of all GARMs; returns `None` if
+/// `watch` is ending.
+pub type OverviewRenderer = Arc<dyn Fn(&PageSource) -> Option<GarmOverview> + Send + Sync>;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest {
-    /// The pool; `None` for the page of the fleet.
+    /// The pool; `None` for the page of the GARM.
     pub pool: Option<String>,
     /// Whether the browser reloads the page.
     pub is_refreshed: bool,
@@ -90,6 +96,9 @@ struct CurrentState {
     turned_at: Instant,
     explain: Option<DecisionsRenderer>,
     pages: Option<PageRenderer>,
+    overview: Option<OverviewRenderer>,
+    /// Why no loop runs; absent while one does.
+    stopped: Option<String>,
 }
 
 impl MetricsState {
@@ -103,6 +112,8 @@ impl MetricsState {
             turned_at: Instant::now(),
             explain: None,
             pages: None,
+            overview: None,
+            stopped: None,
         };
         Self { limits, now: Mutex::new(now), tallies: Mutex::default() }
     }
@@ -140,9 +151,22 @@ impl MetricsState {
         self.now().explain = Some(explain);
     }
 
-    /// Sets the renderer of the status page.
-    pub fn pages(&self, pages: PageRenderer) {
-        self.now().pages = Some(pages);
+    /// Sets the renderers of the status page and of its row on the page of all GARMs.
+    pub fn pages(&self, pages: PageRenderer, overview: OverviewRenderer) {
+        let mut now = self.now();
+        (now.pages, now.overview) = (Some(pages), Some(overview));
+    }
+
+    /// A loop begins. The first pass of it must follow within [`HealthLimits::turn`].
+    pub fn begin(&self) {
+        let mut now = self.now();
+        (now.stopped, now.turned_at) = (None, Instant::now());
+    }
+
+    /// The loop has ended, or cannot begin, for this reason; another one will begin later.
+    pub fn stop(&self, why: String) {
+        let mut now = self.now();
+        (now.stopped, now.pages, now.overview, now.explain) = (Some(why), None, None, None);
     }
 
     pub fn count(&self, counter: Counter) {
@@ -161,23 +185,29 @@ impl MetricsState {
         self.tallies().observe(timing, took);
     }
 
-    /// Renders `/metrics`. Takes several milliseconds for a thousand pools, too long for an async
-    /// task.
+    /// Renders `/metrics` of this GARM alone. Takes several milliseconds for a thousand pools, too
+    /// long for an async task.
     pub fn metrics_page(&self) -> String {
+        exposition::page(vec![self.values(None)])
+    }
+
+    /// The values of all series, with this value of the label `garm`.
+    pub(super) fn values(&self, garm: Option<GarmName>) -> GarmValues {
+        let readiness =
+            if self.readiness().is_ok() { Readiness::Ready } else { Readiness::NotReady };
         let (snapshot, process, config) = {
             let now = self.now();
             (now.snapshot.clone(), now.process, now.config)
         };
         let no_pools = BTreeMap::new();
         let pools = snapshot.as_ref().map_or(&no_pools, |snapshot| &snapshot.pools);
-        let counted = exposition::counted(&self.tallies(), pools);
-        let facts = snapshot.as_deref().map(|snapshot| ProcessFacts {
-            snapshot,
-            age: snapshot.read_at.elapsed(),
-            process: &process,
-            config,
-        });
-        exposition::page(facts.as_ref(), counted)
+        let counted = exposition::counted(&self.tallies(), pools, garm.as_ref());
+        GarmValues { garm, snapshot, process, config, readiness, counted }
+    }
+
+    /// Whether the last snapshot has a pool of this name.
+    pub(super) fn has_pool(&self, pool: &PoolName) -> bool {
+        self.now().snapshot.as_ref().is_some_and(|snapshot| snapshot.pools.contains_key(pool))
     }
 
     /// Renders `/decisions`; `None` before the first decision.
@@ -189,28 +219,42 @@ impl MetricsState {
     /// Renders a status page; `None` while `watch` starts or stops. Takes several milliseconds for
     /// a thousand pools, too long for an async task.
     pub fn html_page(&self, request: &PageRequest) -> Option<HtmlPage> {
-        let health = self.health();
-        let (source, pages) = {
-            let now = self.now();
-            let read_age = now.snapshot.as_ref().map(|snapshot| snapshot.read_at.elapsed());
-            let source = PageSource {
-                snapshot: now.snapshot.clone(),
-                read_age,
-                is_current: read_age.is_some_and(|age| age <= self.limits.fresh),
-                process: now.process,
-                frozen: now.frozen.clone(),
-                config: now.config,
-                health,
-            };
-            (source, now.pages.clone()?)
-        };
-        pages(&source, request)
+        let pages = self.now().pages.clone()?;
+        pages(&self.source(), request)
     }
 
-    /// Errors with the reason if the last pass of the loop was too long ago.
+    /// The row on the page of all GARMs, or why no loop runs.
+    pub(super) fn overview(&self) -> Result<GarmOverview, String> {
+        let (overview, stopped) = {
+            let now = self.now();
+            (now.overview.clone(), now.stopped.clone())
+        };
+        let row = overview.and_then(|overview| overview(&self.source()));
+        row.ok_or_else(|| stopped.unwrap_or_else(|| "`watch` is starting or ending".to_owned()))
+    }
+
+    fn source(&self) -> PageSource {
+        let health = self.health();
+        let now = self.now();
+        let read_age = now.snapshot.as_ref().map(|snapshot| snapshot.read_at.elapsed());
+        PageSource {
+            snapshot: now.snapshot.clone(),
+            read_age,
+            is_current: read_age.is_some_and(|age| age <= self.limits.fresh),
+            process: now.process,
+            frozen: now.frozen.clone(),
+            config: now.config,
+            health,
+        }
+    }
+
+    /// Errors with the reason if the last pass of a running loop was too long ago.
     pub fn health(&self) -> Result<(), String> {
-        let waited = self.now().turned_at.elapsed();
-        if waited <= self.limits.turn {
+        let (waited, is_stopped) = {
+            let now = self.now();
+            (now.turned_at.elapsed(), now.stopped.is_some())
+        };
+        if is_stopped || waited <= self.limits.turn {
             return Ok(());
         }
         Err(format!("the loop has made no pass for {}", words::span(waited)))
@@ -219,6 +263,9 @@ impl MetricsState {
     /// Errors with all reasons why decisions are not made or not written.
     pub fn readiness(&self) -> Result<(), Vec<String>> {
         let now = self.now();
+        if let Some(why) = &now.stopped {
+            return Err(vec![why.clone()]);
+        }
         let mut reasons = now.frozen.clone();
         match now.snapshot.as_ref().map(|snapshot| snapshot.read_at.elapsed()) {
             None => reasons.push("GARM has not been read yet".to_owned()),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::endpoint::{ReceiverEndpoint, ReceiverError};
 use super::notification::{AlertKey, Notification};
@@ -149,7 +150,7 @@ impl Notifier {
             }
         }
         let stop = CancellationToken::new();
-        let task = tokio::spawn(Arc::clone(&courier).run(stop.clone()));
+        let task = tokio::spawn(Arc::clone(&courier).run(stop.clone()).in_current_span());
         self.receivers.insert(name, ReceiverTask { courier, stop, task });
     }
 

@@ -123,6 +123,7 @@ fn hostile_page(source: &PageSource, request: &PageRequest) -> HtmlPage {
     };
     let frame = PageFrame {
         fleet: HOSTILE[0],
+        garm_name: None,
         garm: HOSTILE[1],
         observation: Some(PageObservation {
             at: jiff::Timestamp::UNIX_EPOCH,
@@ -156,7 +157,8 @@ fn hostile_page(source: &PageSource, request: &PageRequest) -> HtmlPage {
 }
 
 fn serve_hostile(metrics: &MetricsState) {
-    metrics.pages(Arc::new(|source, request| Some(hostile_page(source, request))));
+    metrics
+        .pages(Arc::new(|source, request| Some(hostile_page(source, request))), Arc::new(|_| None));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 mod ask;
 pub(crate) mod door;
+mod garms;
 mod page;
 pub(crate) mod script;
 
@@ -62,6 +63,7 @@ async fn before_the_first_full_read_the_page_has_only_the_process() {
         names,
         [
             &format!("runnerctl_build_info{{version=\"{version}\"}} 1"),
+            "runnerctl_ready 0",
             "runnerctl_level_resent_total 0",
             "runnerctl_reconcile_errors_total 0",
             "runnerctl_garm_requests_total{method=\"POST\",code=\"none\"} 1",

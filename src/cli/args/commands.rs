@@ -11,7 +11,7 @@ use super::init::InitArgs;
 use super::schema::SchemaArgs;
 use super::{AuditArgs, Output};
 use crate::domain::duration;
-use crate::domain::name::PoolName;
+use crate::domain::name::{GarmName, PoolName};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -264,6 +264,9 @@ pub struct WatchArgs {
     /// Lower every raised level to its floor and end
     #[arg(long)]
     pub release: bool,
+    /// Watch only this GARM of `garms`; repeatable
+    #[arg(long = "garm", value_name = "NAME", value_parser = GarmName::new)]
+    pub garms: Vec<GarmName>,
 }
 
 #[derive(Debug, Args)]

@@ -19,7 +19,7 @@ use tracing::Level;
 use super::setup::DaemonConfig;
 use crate::cli::failure::Failure;
 use crate::config::{AlertSeries, Receiver, ReceiverKind, WebhookUrl};
-use crate::domain::name::PoolName;
+use crate::domain::name::{GarmName, PoolName};
 use crate::domain::text::code;
 use crate::host::clock::Clock;
 use crate::metrics::{Counter, MetricsState, PoolGauges, Snapshot};
@@ -166,6 +166,8 @@ impl AlertInputState {
 /// Evaluates the rules and owns the receivers.
 pub(super) struct Alerting {
     fleet: String,
+    /// The name of the GARM in the fleet file; absent without `garms`.
+    garm: Option<GarmName>,
     /// The URL of the status page; empty where no pages are served.
     page: String,
     alert_inputs: Arc<AlertInputs>,
@@ -190,10 +192,10 @@ pub(super) struct AlertWiring {
 }
 
 impl Alerting {
-    /// Resolves the receivers and starts a task for each. Fails (3) if a receiver is invalid.
-    pub(super) async fn start(
+    /// Starts a task for each receiver. Fails (3) if a receiver is invalid.
+    pub(super) fn start(
         setup: &DaemonConfig,
-        allowed: &secrets::ResolveOptions,
+        receivers: Vec<ReceiverEndpoint>,
         wiring: AlertWiring,
     ) -> Result<Self, Failure> {
         let AlertWiring { metrics, alert_inputs, attachment, page } = wiring;
@@ -205,10 +207,11 @@ impl Alerting {
             metrics.declare(DeliveryOutcome::ALL.map(delivery));
         }
         let report = report(metrics);
-        let notifier = Notifier::enclosing(targets(setup, allowed).await?, report, attachment)
-            .map_err(|error| unusable(&error))?;
+        let notifier =
+            Notifier::enclosing(receivers, report, attachment).map_err(|error| unusable(&error))?;
         Ok(Self {
             fleet: setup.file.fleet.to_string(),
+            garm: setup.garm.clone(),
             page,
             alert_inputs,
             clock: Clock::starting_at(Clock::Real.now()),
@@ -236,11 +239,10 @@ impl Alerting {
     pub(super) async fn reload(
         &self,
         setup: &DaemonConfig,
-        allowed: &secrets::ResolveOptions,
+        receivers: Vec<ReceiverEndpoint>,
     ) -> Result<(), Failure> {
-        let targets = targets(setup, allowed).await?;
         if let Some(notifier) = self.notifier.lock().await.as_mut() {
-            notifier.reload(targets).map_err(|error| unusable(&error))?;
+            notifier.reload(receivers).map_err(|error| unusable(&error))?;
         }
         let ended = self.rules().reload(&setup.file.alerts, self.clock.now());
         self.tell(ended).await;
@@ -289,9 +291,10 @@ impl Alerting {
     fn notification(&self, transition: AlertTransition) -> Notification {
         let pool = transition.pool.map(|pool| ("pool".to_owned(), pool.to_string()));
         let fleet = ("fleet".to_owned(), self.fleet.clone());
+        let garm = self.garm.as_ref().map(|garm| ("garm".to_owned(), garm.to_string()));
         Notification {
             rule: transition.rule,
-            labels: [fleet].into_iter().chain(pool).collect(),
+            labels: [fleet].into_iter().chain(garm).chain(pool).collect(),
             status: transition.status,
             summary: transition.summary,
             description: transition.description,
@@ -339,8 +342,8 @@ fn report(metrics: Arc<MetricsState>) -> Arc<dyn Fn(&Delivery) + Send + Sync> {
     })
 }
 
-/// The receivers with their secret URLs resolved.
-async fn targets(
+/// The receivers with their secret URLs resolved. Fails (3) if one cannot be used.
+pub(super) async fn receivers(
     setup: &DaemonConfig,
     allowed: &secrets::ResolveOptions,
 ) -> Result<Vec<ReceiverEndpoint>, Failure> {

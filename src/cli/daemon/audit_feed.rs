@@ -117,7 +117,11 @@ impl AuditFeed {
             commands: context.commands,
             rotated_heads,
         };
-        let listener = Box::new(move |event: &SinkEvent<'_>| listener.on_event(event));
+        // The listener runs on the thread of the sink.
+        let span = tracing::Span::current();
+        let listener = Box::new(move |event: &SinkEvent<'_>| {
+            span.in_scope(|| listener.on_event(event));
+        });
         let sink = AuditSink::start(audit_file, cause, options, listener).map_err(|error| {
             Failure::new(
                 Exit::Failed,

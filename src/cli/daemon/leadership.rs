@@ -9,10 +9,12 @@ use tokio::task::JoinHandle;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use super::alerting::Alerting;
 use super::audit_feed::AuditFeed;
 use super::setup::DaemonConfig;
+use super::spans;
 use super::startup::DaemonParts;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -95,7 +97,8 @@ impl Leadership {
     /// Starts the campaign.
     pub(super) fn start(&mut self) {
         if let Some(campaign) = self.campaign.take() {
-            self.task = Some(tokio::spawn(campaign.run(self.stop.clone())));
+            let work = campaign.run(self.stop.clone()).in_current_span();
+            self.task = Some(tokio::spawn(work));
         }
     }
 
@@ -241,7 +244,7 @@ pub(super) fn follow(
     let (alerting, records) = (Arc::clone(&opened.alerting), opened.records.clone());
     let metrics = Arc::clone(&opened.metrics);
     let follower = leadership.follower(orders, alerting, records, metrics);
-    tasks.spawn(follower.run(stop.clone()));
+    spans::spawn(tasks, follower.run(stop.clone()));
 }
 
 /// The writer, which writes only while this process leads.

@@ -1,8 +1,9 @@
-//! `watch`: runs the scaling loop as a service, with its files, listener, log, alerts and audit
-//! file, and handles signals and systemd.
+//! `watch`: runs the scaling loop of each GARM as a service, with its files, listener, log, alerts
+//! and audit file, and handles signals and systemd.
 //!
-//! The loop itself is in `reconcile`. It reports to an [`observer`], which never blocks: the log,
-//! the alerts and the audit file each have a task or thread behind a bounded queue.
+//! The [`supervisor`] has what the process has once; a [`service`] is about one GARM. The loop itself
+//! is in `reconcile`. It reports to an [`observer`], which never blocks: the log, the alerts and the
+//! audit file each have a task or thread behind a bounded queue.
 
 mod alerting;
 mod anchoring;
@@ -13,6 +14,7 @@ mod client_cert;
 mod compliance;
 mod decisions_page;
 mod drift;
+mod files;
 mod gauges;
 mod guardrails;
 mod leadership;
@@ -23,6 +25,7 @@ mod mtls_schedule;
 mod observer;
 mod pool_log;
 mod pool_queue;
+mod process;
 mod read_failures;
 mod recent;
 mod reload;
@@ -30,8 +33,10 @@ mod runner_faults;
 mod server_cert;
 mod service;
 pub(super) mod setup;
+mod spans;
 mod startup;
 mod status_page;
+mod supervisor;
 mod timings;
 
 use super::args::WatchArgs;
@@ -56,6 +61,6 @@ impl WatchArgs {
 
 /// Runs until it is stopped or, with `--once` and `--release`, until that work is done.
 pub async fn run(args: &WatchArgs, cx: Context<'_>) -> Result<Exit, Failure> {
-    let opened = startup::open(args, cx).await?;
-    service::serve(opened).await
+    let opened = process::open(args, cx).await?;
+    supervisor::supervise(opened, cx).await
 }

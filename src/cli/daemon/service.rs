@@ -1,22 +1,23 @@
-//! Runs the service: starts its tasks, handles signals, and shuts everything down in time.
+//! Runs the service of one GARM: starts its tasks, and shuts everything down in time.
 
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::watch::{Receiver, Sender};
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::time::{Instant, interval, sleep_until};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::client_cert::ClientCertReloader;
+use super::files::{GarmRegistry, ReloadTrigger};
 use super::leadership;
 use super::mtls_probe::{result_reporter, round};
 use super::mtls_schedule::{MtlsProber, MtlsRequirement, MtlsRound};
 use super::observer::{LoopObserver, ObserverOutputs};
-use super::reload::{ReloadTrigger, Reloader};
-use super::server_cert::ServerCertReloader;
+use super::reload::GarmReloader;
+use super::spans;
 use super::startup::DaemonParts;
 use super::status_page::StatusPages;
 use crate::audit;
@@ -29,10 +30,8 @@ use crate::domain::fleet::{Controller, ReleaseLine as GarmLine};
 use crate::domain::name::PoolName;
 use crate::garm::events;
 use crate::host::clock::Clock;
-use crate::host::signals::{Hangups, Signal, Signals};
+use crate::host::signals::Signal;
 use crate::host::state_dir;
-use crate::host::systemd::{self, SystemdNotice};
-use crate::metrics::{MetricsServer, MetricsState, serve as answer};
 use crate::monitor::mtls_state::MtlsState;
 use crate::reconcile::audit_trail::AuditContext;
 use crate::reconcile::watch::{HoldReason, LoopIo, RunMode, WatchCommand, WatchEnd, watch};
@@ -42,13 +41,35 @@ use crate::reconcile::writer::Writer;
 /// may take is for the alerts and the audit file.
 const LOOP_PATIENCE: Duration = Duration::from_secs(7);
 
+/// What is logged when the loop is asked to stop.
+pub(super) const STOPPING: &str =
+    "stopping: finishing the write in flight and lowering raised levels";
+
 /// How long the shutdown may take after the end of the loop.
 const REST_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Runs until the loop ends, by itself or after a signal.
-pub(super) async fn serve(mut opened: DaemonParts) -> Result<Exit, Failure> {
-    let signals = Signals::catch().map_err(|error| no_signals(&error))?;
-    let hangups = Hangups::catch().map_err(|error| no_signals(&error))?;
+/// What the process tells the service of a GARM, and is told by it.
+#[derive(Clone)]
+pub(super) struct ServiceControl {
+    /// Cancelled when the service is to stop: by the first signal, or because its GARM is no longer
+    /// declared.
+    pub(super) stop: CancellationToken,
+    /// Cancelled by the second signal: the loop is abandoned.
+    pub(super) abandon: CancellationToken,
+    /// The first signal, if there was one.
+    pub(super) signal: Arc<OnceLock<Signal>>,
+    /// Notified after the first full read, even if it failed.
+    pub(super) first_read: Arc<Notify>,
+    /// Requests a check of the files.
+    pub(super) reload_triggers: mpsc::Sender<ReloadTrigger>,
+    pub(super) garms: Arc<GarmRegistry>,
+}
+
+/// Runs until the loop ends, by itself or because it is told to stop.
+pub(super) async fn serve(
+    mut opened: DaemonParts,
+    control: &ServiceControl,
+) -> Result<Exit, Failure> {
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     let orders = opened.orders.clone();
@@ -56,15 +77,10 @@ pub(super) async fn serve(mut opened: DaemonParts) -> Result<Exit, Failure> {
     let (controllers, known) = tokio::sync::watch::channel(None);
     let (policies, policies_in_force) = tokio::sync::watch::channel(opened.setup.policies.clone());
     let observer = observer(&opened, (controllers, policies_in_force));
-    let (reload_triggers, look) = mpsc::channel(1);
-    let refused = begin(
-        &mut opened,
-        &tasks,
-        &stop,
-        LoopChannels { orders: orders.clone(), look, known, policies },
-    );
+    let channels = LoopChannels { orders: orders.clone(), known, policies };
+    let read_done = Arc::clone(&observer.read_done);
+    let refused = begin(&mut opened, (&tasks, &stop), channels, (control, read_done)).await;
     let DaemonParts { settings, setup, client, .. } = &opened;
-    tasks.spawn(announce(Arc::clone(&observer.read_done), reload_triggers.clone(), stop.clone()));
     let writer = Writer::new(Arc::clone(client), audit_context(&opened));
     let writer = leadership::fenced(writer, &opened);
     let io = LoopIo {
@@ -75,16 +91,12 @@ pub(super) async fn serve(mut opened: DaemonParts) -> Result<Exit, Failure> {
         observer: &observer,
         clock: Clock::Real,
     };
-    let running = RunningLoop { signals, hangups, orders, reload_triggers, refused };
-    let ended = running.until_ended(watch(io, *settings, setup.declared_pools())).await;
+    let running = RunningLoop { orders, refused };
+    let ended = running.until_ended(watch(io, *settings, setup.declared_pools()), control).await;
+    control.garms.end(setup.garm.as_ref());
     observer.end();
-    systemd::tell(&SystemdNotice::Stopping);
     drop((observer, writer));
     close(opened, (stop, tasks), ended).await
-}
-
-fn no_signals(error: &std::io::Error) -> Failure {
-    Failure::new(Exit::Failed, format!("cannot catch signals: {error}"))
 }
 
 fn audit_context(opened: &DaemonParts) -> AuditContext {
@@ -124,31 +136,22 @@ fn observer(
 /// The channels between the loop and the tasks beside it.
 struct LoopChannels {
     orders: mpsc::Sender<WatchCommand>,
-    look: mpsc::Receiver<ReloadTrigger>,
     known: Receiver<Option<Controller>>,
     policies: Sender<PolicySet>,
 }
 
-/// Starts the tasks beside the loop: the listener, the alerts, the systemd watchdog, the reloader
-/// and the mTLS probes. The returned channel receives the first round of probes if it must end the
-/// service.
-fn begin(
+/// Starts the tasks beside the loop: the alerts, the audit log, the mTLS probes and the reload. The
+/// returned channel receives the first round of probes if it must end the service.
+async fn begin(
     opened: &mut DaemonParts,
-    tasks: &TaskTracker,
-    stop: &CancellationToken,
-    begun: LoopChannels,
+    (tasks, stop): (&TaskTracker, &CancellationToken),
+    channels: LoopChannels,
+    (control, read_done): (&ServiceControl, Arc<Notify>),
 ) -> Option<oneshot::Receiver<MtlsRound>> {
-    let LoopChannels { orders, look, known, policies } = begun;
-    let metrics = &opened.metrics;
-    tasks.spawn(keep_alive(Arc::clone(metrics), stop.clone()));
-    tasks.spawn(Arc::clone(&opened.alerting).run(stop.clone()));
+    let LoopChannels { orders, known, policies } = channels;
+    spans::spawn(tasks, Arc::clone(&opened.alerting).run(stop.clone()));
     if let Some(work) = opened.work.take() {
-        tasks.spawn(work.run(stop.clone()));
-    }
-    if let Some(listener) = opened.listener.take() {
-        let certificates = opened.certificates.clone();
-        let door = MetricsServer { listener, metrics: Arc::clone(metrics), certificates };
-        tasks.spawn(answer(door, stop.clone()));
+        spans::spawn(tasks, work.run(stop.clone()));
     }
     leadership::follow(opened, tasks, stop, orders.clone());
     if opened.settings.course != RunMode::Steady {
@@ -174,19 +177,13 @@ fn begin(
         standing: MtlsState::default(),
         held: requirement.at_start(),
     };
-    tasks.spawn(prober.run(stop.clone()));
-    let reloader = Reloader {
-        run: opened.run.clone(),
-        metrics: Arc::clone(metrics),
+    spans::spawn(tasks, prober.run(stop.clone()));
+    let reloader = GarmReloader {
         orders,
         client: Arc::clone(&opened.client),
         alerting: Arc::clone(&opened.alerting),
-        listening: listening(opened),
         started: opened.setup.clone(),
         taken: opened.setup.clone(),
-        read: Ok(opened.setup.clone()),
-        refused: None,
-        digest: opened.digest,
         drifts: opened.drifts.clone(),
         requirement_sender,
         probe_now,
@@ -195,65 +192,57 @@ fn begin(
         compliance: Arc::clone(&opened.compliance),
         policies,
     };
-    tasks.spawn(reloader.run(look, stop.clone()));
+    let reloader = Arc::new(tokio::sync::Mutex::new(reloader));
+    control.garms.begin(opened.setup.garm.clone(), Arc::clone(&reloader));
+    catch_up(opened, control, &reloader).await;
+    spans::spawn(tasks, announce(read_done, reloader, control.clone(), stop.clone()));
     Some(refused)
 }
 
-fn listening(opened: &DaemonParts) -> Option<ServerCertReloader> {
-    let certificates = opened.certificates.clone()?;
-    let files = opened.setup.watch.tls.clone()?;
-    Some(ServerCertReloader::new(certificates, files))
+/// Applies files that were reloaded while the service was opened.
+async fn catch_up(
+    opened: &DaemonParts,
+    control: &ServiceControl,
+    reloader: &tokio::sync::Mutex<GarmReloader>,
+) {
+    let fresh = control.garms.config(opened.setup.garm.as_ref());
+    if let Some(fresh) = fresh.filter(|fresh| *fresh != opened.setup) {
+        let mut reloader = reloader.lock().await;
+        // The receivers were accepted by the reload.
+        let _ = reloader.prepare(&fresh, opened.process.receivers()).await;
+        reloader.take(&fresh).await;
+    }
 }
 
-/// Notifies systemd after the first full read, even if it failed: the service runs then and reports
-/// the failure. Requests a check of the files after each full read.
+/// After each full read, even if it failed: checks the certificates for GARM, and requests a check
+/// of the files.
 async fn announce(
     read_done: Arc<Notify>,
-    reload_triggers: mpsc::Sender<ReloadTrigger>,
+    reloader: Arc<tokio::sync::Mutex<GarmReloader>>,
+    control: ServiceControl,
     stop: CancellationToken,
 ) {
-    let mut is_ready = false;
     loop {
         tokio::select! {
             () = read_done.notified() => {}
             () = stop.cancelled() => return,
         }
-        if !is_ready {
-            systemd::tell(&SystemdNotice::Ready);
-            is_ready = true;
-        }
+        control.first_read.notify_one();
+        reloader.lock().await.look_at_certificates().await;
         // If the queue is full, a check is pending already.
-        let _ = reload_triggers.try_send(ReloadTrigger::Read);
-    }
-}
-
-/// Notifies the systemd watchdog while the loop is healthy.
-async fn keep_alive(metrics: Arc<MetricsState>, stop: CancellationToken) {
-    let Some(every) = systemd::watchdog() else { return };
-    let mut beat = interval(every.max(Duration::from_millis(100)));
-    loop {
-        tokio::select! {
-            _ = beat.tick() => {}
-            () = stop.cancelled() => return,
-        }
-        if metrics.health().is_ok() {
-            systemd::tell(&SystemdNotice::Alive);
-        }
+        let _ = control.reload_triggers.try_send(ReloadTrigger::Read);
     }
 }
 
 /// The inputs of the service while the loop runs.
 struct RunningLoop {
-    signals: Signals,
-    hangups: Hangups,
     orders: mpsc::Sender<WatchCommand>,
-    reload_triggers: mpsc::Sender<ReloadTrigger>,
     refused: Option<oneshot::Receiver<MtlsRound>>,
 }
 
 /// The end of the loop and what caused it.
 struct LoopResult {
-    /// Absent if the loop did not end in time, or a second signal cut it off.
+    /// Absent if the loop did not end in time, or was abandoned.
     result: Option<Result<WatchEnd, crate::garm::GarmError>>,
     /// The first signal, if there was one.
     signal: Option<Signal>,
@@ -262,11 +251,12 @@ struct LoopResult {
 }
 
 impl RunningLoop {
-    /// Waits for the end of the loop. The first signal asks it to stop; a second one or
-    /// [`LOOP_PATIENCE`] abandons it.
+    /// Waits for the end of the loop. It is asked to stop when the control or the probes say so, and
+    /// abandoned after [`LOOP_PATIENCE`], or at once when the control says so.
     async fn until_ended(
         mut self,
         looping: impl Future<Output = Result<WatchEnd, crate::garm::GarmError>>,
+        control: &ServiceControl,
     ) -> LoopResult {
         let mut looping = pin!(looping);
         let mut ended = LoopResult { result: None, signal: None, refused: None };
@@ -276,45 +266,37 @@ impl RunningLoop {
             tokio::select! {
                 result = &mut looping => {
                     ended.result = Some(result);
-                    return ended;
+                    break;
                 }
-                signal = self.signals.next() => match ended.signal {
-                    Some(_) => return ended,
-                    None => {
-                        ended.signal = Some(signal);
-                        stopped.get_or_insert_with(Instant::now);
-                        self.stop();
-                    }
-                },
-                shown = refusal(&mut self.refused) => {
-                    ended.refused = Some(shown);
-                    stopped.get_or_insert_with(Instant::now);
+                () = control.stop.cancelled(), if stopped.is_none() => {
+                    stopped = Some(Instant::now());
                     self.stop();
                 }
-                () = self.hangups.next() => self.look(),
+                () = control.abandon.cancelled() => break,
+                shown = refusal(&mut self.refused) => {
+                    ended.refused = Some(shown);
+                    if stopped.is_none() {
+                        LogLine::info("stop", STOPPING).emit();
+                        stopped = Some(Instant::now());
+                        self.stop();
+                    }
+                }
                 () = sleep_until(patience), if stopped.is_some() => {
                     let text = "the loop did not end in time: levels may still be raised";
                     LogLine::error("stop", text)
                         .help("run `runnerctl watch --release` to lower them").emit();
-                    return ended;
+                    break;
                 }
             }
         }
+        ended.signal = control.signal.get().copied();
+        ended
     }
 
     fn stop(&self) {
-        let text = "stopping: finishing the write in flight and lowering raised levels";
-        LogLine::info("stop", text).emit();
-        systemd::tell(&SystemdNotice::Stopping);
         // The loop empties the queue at each turn. If it is full nevertheless, the timeout ends the
         // loop.
         let _ = self.orders.try_send(WatchCommand::Stop);
-    }
-
-    fn look(&self) {
-        let reload_triggers = self.reload_triggers.clone();
-        // Waits for room: a check under way may have read the files before the change.
-        tokio::spawn(async move { reload_triggers.send(ReloadTrigger::Hangup).await });
     }
 }
 

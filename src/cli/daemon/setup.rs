@@ -13,7 +13,7 @@ use crate::cli::paths::FilePaths;
 use crate::cli::policies::PolicySet;
 use crate::config::{DeclaredPool, FleetFile, Problem, WatchSettings, has_error};
 use crate::domain::desired::Scope;
-use crate::domain::name::FleetName;
+use crate::domain::name::{FleetName, GarmName};
 use crate::domain::owners::AdoptedSets;
 use crate::host::files::{self, PoolFiles};
 use crate::reconcile::watch::{DeclaredPools, DeclaredScaling};
@@ -21,9 +21,11 @@ use crate::render::problem;
 use crate::render::words::count;
 use crate::secrets;
 
-/// The fleet file and the pools, without errors.
+/// The fleet file and the pools of one GARM, without errors.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct DaemonConfig {
+    /// The name of the GARM in the fleet file; absent without `garms`.
+    pub(super) garm: Option<GarmName>,
     pub(super) file: FleetFile,
     /// `watch:` of the fleet file, or its defaults.
     pub(super) watch: WatchSettings,
@@ -61,9 +63,10 @@ pub(super) struct ConfigError {
 }
 
 impl DaemonConfig {
-    /// Reads the files at the start. Fails (3) if they have errors, after printing these to stderr.
-    pub(super) fn load(cx: Context<'_>) -> Result<Self, Failure> {
-        match read(cx.settings) {
+    /// Reads the files at the start, for the GARMs that `selected` names; all if it is empty. Returns
+    /// at least one. Fails (3) if the files have errors, after printing these to stderr.
+    pub(super) fn load(selected: &[GarmName], cx: Context<'_>) -> Result<Vec<Self>, Failure> {
+        match read(cx.settings, selected) {
             Ok(setup) => Ok(setup),
             Err(refused) if refused.report.is_empty() => Err(missing_fleet_file()),
             Err(refused) => {
@@ -139,13 +142,21 @@ pub(super) fn digest(run: &RunSettings) -> [u8; 32] {
     digest.finalize().into()
 }
 
-/// Reads the files that the flags and the environment select. Blocks on disk access.
-pub(super) fn read(run: &RunSettings) -> Result<DaemonConfig, ConfigError> {
+/// Reads the files that the flags and the environment select. Returns the configuration of each GARM
+/// that `selected` names, or of all if it is empty; at least one. Blocks on disk access.
+pub(super) fn read(
+    run: &RunSettings,
+    selected: &[GarmName],
+) -> Result<Vec<DaemonConfig>, ConfigError> {
     let places = &run.paths;
-    judge(check_files(places, std::slice::from_ref(&places.pools)), places)
+    judge(check_files(places, std::slice::from_ref(&places.pools)), places, selected)
 }
 
-fn judge(files: CheckedFiles, places: &FilePaths) -> Result<DaemonConfig, ConfigError> {
+fn judge(
+    files: CheckedFiles,
+    places: &FilePaths,
+    _selected: &[GarmName],
+) -> Result<Vec<DaemonConfig>, ConfigError> {
     if has_error(&files.problems) {
         let errors = files.problems.iter().filter(|problem| is_error(problem)).count();
         let message = format!("{} in the files", count(errors, "problem"));
@@ -161,7 +172,8 @@ fn judge(files: CheckedFiles, places: &FilePaths) -> Result<DaemonConfig, Config
         return Err(ConfigError { message, report: String::new(), help: String::new() });
     };
     let watch = file.watch.clone().unwrap_or_default();
-    Ok(DaemonConfig {
+    Ok(vec![DaemonConfig {
+        garm: None,
         watch,
         file,
         pools: files.manifest.pools.into(),
@@ -169,7 +181,7 @@ fn judge(files: CheckedFiles, places: &FilePaths) -> Result<DaemonConfig, Config
         base: places.base(),
         is_whole: files.scope == Scope::Whole,
         warnings: files.problems.len(),
-    })
+    }])
 }
 
 fn is_error(problem: &Problem) -> bool {

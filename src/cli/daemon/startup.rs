@@ -1,25 +1,23 @@
-//! Prepares the service. Finds every problem with files, address, certificate, secrets and audit
-//! file before the loop makes its first request to GARM.
+//! Prepares the service of one GARM. Finds every problem with certificate, secrets and audit file
+//! before the loop makes its first request to GARM.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tracing::Level;
 
-use super::WatchArgs;
 use super::alerting::{AlertInputs, AlertWiring, Alerting};
 use super::anchoring::AnchorSchedule;
 use super::audit_feed::{AuditFeed, AuditFeedContext, AuditHeadTask};
 use super::compliance::ComplianceReport;
 use super::drift::DriftDetector;
 use super::leadership::Leadership;
-use super::setup::{self, DaemonConfig};
+use super::process::ProcessParts;
+use super::setup::DaemonConfig;
 use crate::cli::audit_log::{self, AuditFileSettings};
 use crate::cli::connect::{ENCRYPT, RENEW, connect_through, expect, expiry, unencrypted};
-use crate::cli::context::{Context, RunSettings};
-use crate::cli::exit::Exit;
+use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::log::LogLine;
 use crate::cli::require_mtls;
@@ -28,10 +26,7 @@ use crate::garm::{GarmClient, Http, Transport, tls};
 use crate::host::audit_destination::AuditDestination;
 use crate::host::audit_sink::RecordPolicy;
 use crate::host::clock::Clock;
-use crate::host::state_dir::actor;
-use crate::metrics::{
-    Certificates, Counter, HealthLimits, InstrumentedTransport, MetricsState, bind,
-};
+use crate::metrics::{Counter, HealthLimits, InstrumentedTransport, MetricsState};
 use crate::monitor;
 use crate::notify::Attachment;
 use crate::reconcile::leadership::{Fence, FencedTransport};
@@ -42,18 +37,13 @@ use crate::secrets;
 /// The largest number of commands that may wait for the loop, which takes all of them at each turn.
 const ORDERS_MAX: usize = 8;
 
-/// The opened parts of the service.
+/// The opened parts of the service of one GARM.
 pub(super) struct DaemonParts {
-    /// The global options of the command line.
-    pub(super) run: RunSettings,
+    pub(super) process: Arc<ProcessParts>,
     pub(super) setup: DaemonConfig,
-    /// The digest of the files just before they were read.
-    pub(super) digest: [u8; 32],
     pub(super) drifts: DriftDetector,
     pub(super) settings: LoopSettings,
     pub(super) metrics: Arc<MetricsState>,
-    pub(super) listener: Option<TcpListener>,
-    pub(super) certificates: Option<Arc<Certificates>>,
     pub(super) client: Arc<GarmClient>,
     /// The client's transport, into which renewed certificates are loaded.
     pub(super) http: Arc<Http>,
@@ -72,51 +62,44 @@ pub(super) struct DaemonParts {
     pub(super) leadership: Option<Leadership>,
 }
 
-/// Opens all parts. Binds the address first, so that a second `watch` on it changes nothing.
-pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<DaemonParts, Failure> {
-    let digest = setup::digest(cx.settings);
-    let setup = DaemonConfig::load(cx)?;
+/// Opens all parts. `metrics` are those of this GARM.
+pub(super) async fn open(
+    setup: DaemonConfig,
+    (process, metrics): (&Arc<ProcessParts>, Arc<MetricsState>),
+    cx: Context<'_>,
+) -> Result<DaemonParts, Failure> {
+    let (course, writes) = (process.course, process.writes);
     let drifts = DriftDetector::new(&setup);
-    let listener = listen(args, &setup.watch).await?;
-    let certificates = match &setup.watch.tls {
-        Some(files) => Some(Arc::new(Certificates::read(files)?)),
-        None => None,
-    };
-    let metrics = empty_board(&setup.watch);
-    let destination = destination(args, &setup, cx).await?;
+    let destination = destination(writes, &setup, cx).await?;
     let allowed = setup.allowed(cx.settings);
-    let mut leadership = match args.writes() {
+    let mut leadership = match writes {
         Writes::Sent => Leadership::open(&setup, &allowed)?,
         Writes::Withheld => None,
     };
     let fence = leadership.as_ref().map(|leadership| leadership.fence.clone());
     let (client, http) = client(&setup, cx, (&metrics, fence.clone()))?;
-    require_proof(args, &setup, &client).await?;
-    let page = page(listener.as_ref(), certificates.is_some());
+    require_proof((course, writes), &setup, &client).await?;
+    let page = process.page_of(setup.garm.as_ref());
     let wiring = AlertWiring { page, ..wiring(&setup, &metrics) };
     let (orders, taken) = mpsc::channel(ORDERS_MAX);
     let (records, destination, work) =
         record(destination, (&setup, &allowed), &wiring, (orders.clone(), fence)).await?;
     let alert_inputs = Arc::clone(&wiring.alert_inputs);
-    let alerting = Alerting::start(&setup, &allowed, wiring).await?;
-    let settings =
-        LoopSettings { resync: setup.watch.resync, course: args.course(), writes: args.writes() };
+    let alerting = Alerting::start(&setup, process.receivers(), wiring)?;
+    let settings = LoopSettings { resync: setup.watch.resync, course, writes };
     let compliance = Arc::new(ComplianceReport::new(&setup));
     if let Some(leadership) = &mut leadership {
         leadership.start();
-        if args.course() != RunMode::Steady {
+        if course != RunMode::Steady {
             leadership.lead().await?;
         }
     }
     let opened = DaemonParts {
-        run: cx.settings.clone(),
+        process: Arc::clone(process),
         setup,
-        digest,
         drifts,
         settings,
         metrics,
-        listener,
-        certificates,
         client,
         http,
         destination,
@@ -161,18 +144,6 @@ fn wiring(setup: &DaemonConfig, metrics: &Arc<MetricsState>) -> AlertWiring {
     AlertWiring { metrics, alert_inputs, attachment: Attachment::default(), page: String::new() }
 }
 
-/// The URL of the status page, which alerts link to; empty where no pages are served.
-fn page(listener: Option<&TcpListener>, is_tls: bool) -> String {
-    let Some(address) = listener.and_then(|listener| listener.local_addr().ok()) else {
-        return String::new();
-    };
-    let scheme = if is_tls { "https" } else { "http" };
-    match address.ip().is_unspecified() {
-        true => format!("{scheme}://{}:{}/", actor().host, address.port()),
-        false => format!("{scheme}://{address}/"),
-    }
-}
-
 /// Opens the audit feed and the anchor of the audit log.
 async fn record(
     destination: AuditDestination,
@@ -201,13 +172,11 @@ async fn record(
 
 /// Probes mTLS before a `--once` that writes, since it would end before the first scheduled round.
 async fn require_proof(
-    args: &WatchArgs,
+    mode: (RunMode, Writes),
     setup: &DaemonConfig,
     client: &GarmClient,
 ) -> Result<(), Failure> {
-    if (args.course(), args.writes()) == (RunMode::Once, Writes::Sent)
-        && setup.file.policy.require_mtls
-    {
+    if mode == (RunMode::Once, Writes::Sent) && setup.file.policy.require_mtls {
         let controller = client.controller().await?.0;
         require_mtls::check(require_mtls::probes(&setup.file, &controller).await?.as_deref())?;
     }
@@ -215,7 +184,7 @@ async fn require_proof(
 }
 
 /// Metrics without pools, with the counters that exist from the start.
-fn empty_board(watch: &WatchSettings) -> Arc<MetricsState> {
+pub(super) fn empty_board(watch: &WatchSettings) -> Arc<MetricsState> {
     let metrics = Arc::new(MetricsState::new(HealthLimits::of(watch.resync)));
     // Declared at 0, so that the first finding is an increase, which raises an alert.
     let violation =
@@ -224,28 +193,14 @@ fn empty_board(watch: &WatchSettings) -> Arc<MetricsState> {
     metrics
 }
 
-/// Binds the address. `--once` and `--release` end before a client could connect, and may run
-/// beside a `watch` that has bound it, so they listen only with `--listen`.
-async fn listen(args: &WatchArgs, watch: &WatchSettings) -> Result<Option<TcpListener>, Failure> {
-    let address = match (args.listen, args.course()) {
-        (Some(address), _) => address,
-        (None, RunMode::Steady) => watch.listen,
-        (None, RunMode::Once | RunMode::Release) => return Ok(None),
-    };
-    bind(address)
-        .await
-        .map(Some)
-        .map_err(|error| Failure::new(Exit::Failed, error.to_string()).help(error.help))
-}
-
 /// Opens the audit file. A `watch` that does not write to GARM records nothing: the file belongs to
 /// the one that does.
 async fn destination(
-    args: &WatchArgs,
+    writes: Writes,
     setup: &DaemonConfig,
     cx: Context<'_>,
 ) -> Result<AuditDestination, Failure> {
-    match args.writes() {
+    match writes {
         Writes::Withheld => Ok(AuditDestination::Off),
         Writes::Sent => {
             let named = AuditFileSettings {
@@ -286,7 +241,9 @@ impl DaemonParts {
                 self.pools()
             ),
         );
-        self.log_listener();
+        if self.setup.garm.is_none() {
+            self.process.log_listener();
+        }
         if let AuditDestination::Sink(sink) = &self.destination
             && !sink.is_unwritable()
         {
@@ -322,26 +279,6 @@ impl DaemonParts {
         match pools.len() - scaled {
             0 => format!("scales {}", count(scaled, "pool")),
             rest => format!("scales {}, leaves {rest} to GARM", count(scaled, "pool")),
-        }
-    }
-
-    fn log_listener(&self) {
-        let Some(address) = self.listener.as_ref().and_then(|listener| listener.local_addr().ok())
-        else {
-            return;
-        };
-        let scheme = if self.certificates.is_some() { "https" } else { "http" };
-        LogLine::info(
-            "start",
-            format!(
-                "serves the status page at {scheme}://{address}/, and /metrics /healthz /readyz \
-                 /decisions"
-            ),
-        )
-        .emit();
-        if !address.ip().is_loopback() && self.certificates.is_none() {
-            let text = "other machines can read metrics and decisions without a certificate";
-            LogLine::warn("start", text).help("add `watch.tls`, or listen on 127.0.0.1").emit();
         }
     }
 }

@@ -19,7 +19,7 @@ use super::leadership::{self, Leadership};
 use super::recent::{EntryTopic, RecentEntries};
 use super::startup::DaemonParts;
 use crate::cli::log::LogLine;
-use crate::domain::name::PoolName;
+use crate::domain::name::{GarmName, PoolName};
 use crate::domain::poison::IgnorePoison;
 use crate::metrics::{
     DecisionsRenderer, HtmlPage, PageRequest, PageSource, ReloadResult, Snapshot,
@@ -29,8 +29,8 @@ use crate::monitor::{PoolGauges, QueueSample, QueueTrend, QueueTrends};
 use crate::reconcile::leadership::LeadershipState;
 use crate::reconcile::watch::{LoopSnapshot, Writes};
 use crate::render::page::{
-    self, FleetPage, HealthCheck, PageAlert, PageFrame, PageObservation, PoolOverview, PoolPage,
-    SECURITY_POLICY, Tone,
+    self, FleetPage, GarmOverview, HealthCheck, PageAlert, PageFrame, PageObservation,
+    PoolOverview, PoolPage, SECURITY_POLICY, Tone,
 };
 use crate::render::words::{count, span};
 use tracing::Level;
@@ -43,6 +43,8 @@ type LeadershipStates = tokio::sync::watch::Receiver<LeadershipState>;
 /// The sources of the pages.
 pub(super) struct StatusPages {
     pub(super) origin: WatchedFleet,
+    /// The name of the GARM in the fleet file; absent without `garms`.
+    garm: Option<GarmName>,
     writes: Writes,
     decisions: LastDecisions,
     alerting: Arc<Alerting>,
@@ -129,6 +131,7 @@ impl StatusPages {
                 fleet: parts.setup.file.fleet.clone(),
                 garm: parts.client.address(),
             },
+            garm: parts.setup.garm.clone(),
             writes: parts.settings.writes,
             decisions: LastDecisions::default(),
             alerting: Arc::clone(&parts.alerting),
@@ -139,10 +142,11 @@ impl StatusPages {
             history: PageHistory::new(parts.settings.resync * 2),
         });
         // The listener outlives the audit file and the alerts, which must end with the loop.
-        let weak = Arc::downgrade(&pages);
-        parts
-            .metrics
-            .pages(Arc::new(move |source, request| Some(weak.upgrade()?.page(source, request))));
+        let (weak, weaker) = (Arc::downgrade(&pages), Arc::downgrade(&pages));
+        parts.metrics.pages(
+            Arc::new(move |source, request| Some(weak.upgrade()?.page(source, request))),
+            Arc::new(move |source| Some(weaker.upgrade()?.overview(source))),
+        );
         pages
     }
 
@@ -166,26 +170,14 @@ impl StatusPages {
     pub(super) fn page(&self, source: &PageSource, request: &PageRequest) -> HtmlPage {
         let alerts = self.alerting.firing();
         let decisions = Arc::clone(&self.decisions.lock().ignoring_poison());
+        let found = |html| HtmlPage { is_found: true, html, security_policy: &SECURITY_POLICY };
+        let Some(wanted) = &request.pool else {
+            let fleet = self.fleet(source, request, (&alerts, &decisions));
+            return found(page::fleet(&fleet));
+        };
         let frame = self.frame(source, request, &alerts);
         let no_pools = BTreeMap::new();
         let pools = source.snapshot.as_ref().map_or(&no_pools, |snapshot| &snapshot.pools);
-        let mut trends = self.history.trends();
-        let mut overview = |name, gauges| PoolOverview {
-            name: PoolName::as_str(name),
-            gauges,
-            trend: trends.remove(name).unwrap_or_default(),
-            scaling: decisions.scaling(name),
-            alerts: rules_of(&alerts, name),
-        };
-        let found = |html| HtmlPage { is_found: true, html, security_policy: &SECURITY_POLICY };
-        let Some(wanted) = &request.pool else {
-            return found(page::fleet(&FleetPage {
-                frame,
-                pools: pools.iter().map(|(name, gauges)| overview(name, gauges)).collect(),
-                actions: self.history.actions.lock().ignoring_poison().of(None),
-                problems: self.history.problems.lock().ignoring_poison().of(None),
-            }));
-        };
         let of_name = PoolName::new(wanted).ok();
         let known: Option<(&PoolName, &PoolGauges)> =
             of_name.and_then(|name| pools.get_key_value(&name));
@@ -196,11 +188,49 @@ impl StatusPages {
         let declared = self.drifts.with(|_, desired| desired.get(name).cloned());
         found(page::pool(&PoolPage {
             frame,
-            pool: overview(name, gauges),
+            pool: PoolOverview {
+                name: name.as_str(),
+                gauges,
+                trend: self.history.trends().remove(name).unwrap_or_default(),
+                scaling: decisions.scaling(name),
+                alerts: rules_of(&alerts, name),
+            },
             declared: declared.as_ref(),
             actions: self.history.actions.lock().ignoring_poison().of(Some(name)),
             problems: self.history.problems.lock().ignoring_poison().of(Some(name)),
         }))
+    }
+
+    /// The row of this GARM on the page of all GARMs.
+    fn overview(&self, source: &PageSource) -> GarmOverview {
+        let alerts = self.alerting.firing();
+        let decisions = Arc::clone(&self.decisions.lock().ignoring_poison());
+        let request = PageRequest { pool: None, is_refreshed: true };
+        page::overview(&self.fleet(source, &request, (&alerts, &decisions)))
+    }
+
+    /// The page of this GARM.
+    fn fleet<'a>(
+        &'a self,
+        source: &'a PageSource,
+        request: &PageRequest,
+        (alerts, decisions): (&'a [PageAlert], &'a DecisionsPage),
+    ) -> FleetPage<'a> {
+        let mut trends = self.history.trends();
+        let mut overview = |(name, gauges): (&'a PoolName, &'a PoolGauges)| PoolOverview {
+            name: name.as_str(),
+            gauges,
+            trend: trends.remove(name).unwrap_or_default(),
+            scaling: decisions.scaling(name),
+            alerts: rules_of(alerts, name),
+        };
+        let pools = source.snapshot.iter().flat_map(|snapshot| &snapshot.pools);
+        FleetPage {
+            frame: self.frame(source, request, alerts),
+            pools: pools.map(&mut overview).collect(),
+            actions: self.history.actions.lock().ignoring_poison().of(None),
+            problems: self.history.problems.lock().ignoring_poison().of(None),
+        }
     }
 
     fn frame<'a>(
@@ -212,6 +242,7 @@ impl StatusPages {
         let read = source.snapshot.as_ref().zip(source.read_age);
         PageFrame {
             fleet: self.origin.fleet.as_str(),
+            garm_name: self.garm.as_ref().map(GarmName::as_str),
             garm: &self.origin.garm,
             observation: read.map(|(snapshot, age)| PageObservation {
                 at: snapshot.reconciled_at,

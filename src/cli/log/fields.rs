@@ -21,6 +21,10 @@ pub(super) struct LineHead<'a> {
     pub(super) format_version: &'static str,
     #[schemars(extend("const" = "watch"))]
     pub(super) command: &'static str,
+    /// The GARM that the line is about; only with `garms`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(super) garm: Option<&'a str>,
 }
 
 /// The further keys of a kind of line.

@@ -89,6 +89,8 @@ fn text(record: &LogRecord) -> String {
         Level::WARN => format!("{} ", paint(WARNING, "warning:")),
         Level::INFO | Level::DEBUG | Level::TRACE => String::new(),
     };
+    let garm = record.garm.as_ref().map(|garm| format!("{}: ", paint(NAME, garm)));
+    let level = level + &garm.unwrap_or_default();
     let message = escape(&record.message);
     if !record.target.starts_with("runnerctl") {
         let fields = record.fields.iter().map(|(key, value)| format!(" {key}={value}"));
@@ -116,6 +118,7 @@ fn json(record: &LogRecord) -> String {
         msg: &record.message,
         format_version: "1",
         command: "watch",
+        garm: record.garm.as_deref(),
     };
     let record = JsonRecord { head, fields: &record.fields };
     serde_json::to_string(&record).expect("texts, numbers and JSON values have a JSON form")

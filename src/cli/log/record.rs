@@ -15,12 +15,15 @@ pub(super) struct LogRecord {
     /// The module that the event comes from.
     pub(super) target: &'static str,
     pub(super) message: String,
+    /// The GARM whose service logs it; absent without `garms`.
+    pub(super) garm: Option<String>,
     pub(super) fields: Map<String, Value>,
 }
 
 impl LogRecord {
     pub(super) fn new(at: Timestamp, level: Level, message: impl Into<String>) -> Self {
-        Self { at, level, target: "runnerctl", message: message.into(), fields: Map::new() }
+        let message = message.into();
+        Self { at, level, target: "runnerctl", message, garm: None, fields: Map::new() }
     }
 
     pub(super) fn of(event: &Event<'_>, at: Timestamp) -> Self {

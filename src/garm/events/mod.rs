@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use super::session::Session;
 use crate::domain::backoff::Backoff;
@@ -102,6 +103,6 @@ impl Feed {
 
 pub(super) fn open(session: Arc<Session>, limits: StreamLimits) -> Feed {
     let queue = Arc::new(SignalQueue::new(limits.waiting_max));
-    let reader = tokio::spawn(reader::read(session, Arc::clone(&queue), limits));
+    let reader = tokio::spawn(reader::read(session, Arc::clone(&queue), limits).in_current_span());
     Feed { queue, _reader: AbortOnDropHandle::new(reader) }
 }

@@ -9,6 +9,7 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use super::command::{LoopSettings, WatchCommand};
 use super::input::{Answered, Effect, Input, PoolReading, PoolWrite, ReadRequest};
@@ -153,7 +154,7 @@ fn apart<'a, T: Send + 'static>(
     task: impl Future<Output = T> + Send + 'static,
     wrap: impl FnOnce(T) -> Input + Send + 'a,
 ) -> LoopTask<'a> {
-    let task = AbortOnDropHandle::new(tokio::spawn(task));
+    let task = AbortOnDropHandle::new(tokio::spawn(task.in_current_span()));
     Box::pin(async move {
         match task.await {
             Ok(result) => wrap(result),

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::json::DecisionJson;
 use crate::monitor::compliance::RequirementVerdict;
@@ -55,6 +55,21 @@ struct DocumentJson<'a> {
 struct NotScaledJson<'a> {
     pool: &'a str,
     why: &'a str,
+}
+
+/// The decisions about the pools of several GARMs.
+#[derive(Serialize)]
+struct SeveralJson {
+    format_version: &'static str,
+    command: &'static str,
+    /// The document of each GARM, by its name in the fleet file.
+    garms: Map<String, Value>,
+}
+
+/// The document of several GARMs, from their names and documents.
+pub fn several_decisions(garms: impl IntoIterator<Item = (String, Value)>) -> Value {
+    let garms = garms.into_iter().collect();
+    document::value(&SeveralJson { format_version: "1", command: "watch", garms })
 }
 
 pub fn schema() -> Value {

@@ -13,7 +13,7 @@ mod view;
 mod words;
 
 pub use binding::{DecisionLimit, binding, next};
-pub use decisions_document::{DecisionsDocument, schema};
+pub use decisions_document::{DecisionsDocument, schema, several_decisions};
 pub use interval::{PoolInterval, interval};
 pub(super) use json::DecisionJson;
 pub use json::{DecisionEffect, json};

@@ -1,10 +1,11 @@
-//! The page `/`: a summary of the fleet, and a row for each pool.
+//! The page of a GARM: a summary of its pools, and a row for each of them. It is `/` unless the fleet
+//! has several GARMs.
 
 use std::time::Duration;
 
 use super::chart::{bar, keys, runners_in_words, trend, trend_in_words};
 use super::frame;
-use super::html::Html;
+use super::html::{Html, segment};
 use super::values::{FleetPage, HealthCheck, PoolOverview, PoolScaling, Tone};
 use super::verdict::{self, Finding, booting};
 use crate::monitor::{PoolGauges, QueueTrend};
@@ -12,10 +13,10 @@ use crate::render::decision::sentence;
 use crate::render::words::{count, span};
 
 /// A pool with its conclusions.
-struct RatedPool<'a> {
-    pool: &'a PoolOverview<'a>,
+pub(super) struct RatedPool<'a> {
+    pub(super) pool: &'a PoolOverview<'a>,
     findings: Vec<Finding>,
-    tone: Tone,
+    pub(super) tone: Tone,
 }
 
 /// The page as HTML. Rendering takes 1 to 2 ms for a hundred pools, so callers run it outside async
@@ -28,10 +29,19 @@ pub fn fleet(page: &FleetPage<'_>) -> String {
     let findings = verdict::of_fleet(page, &tones);
     let frame = &page.frame;
     let gravest = &findings[0];
-    let title = format!("{}: {}", frame.fleet, gravest.text.replace('`', ""));
+    let name = frame::name(frame);
+    let title = format!("{name}: {}", gravest.text.replace('`', ""));
     frame::page(frame, (&title, gravest.tone), |html| {
-        html.markup("<header><h1>").text(frame.fleet).markup("</h1>");
-        frame::origin(html, frame, "/");
+        let path = match frame.garm_name {
+            Some(garm) => {
+                html.markup("<nav aria-label=\"Fleet\"><a href=\"/\">All GARMs of ");
+                html.text(frame.fleet).markup("</a></nav>\n");
+                format!("/garms/{}", segment(garm))
+            }
+            None => "/".to_owned(),
+        };
+        html.markup("<header><h1>").text(&name).markup("</h1>");
+        frame::origin(html, frame, &path);
         html.markup("</header>\n<main id=\"main\">");
         frame::verdict(html, &findings);
         glance(html, page);
@@ -47,7 +57,7 @@ pub fn fleet(page: &FleetPage<'_>) -> String {
     })
 }
 
-fn row_of<'a>(pool: &'a PoolOverview<'a>) -> RatedPool<'a> {
+pub(super) fn row_of<'a>(pool: &'a PoolOverview<'a>) -> RatedPool<'a> {
     let findings = verdict::of_pool(pool);
     let tone = verdict::tone(pool, &findings);
     RatedPool { pool, findings, tone }
@@ -104,7 +114,7 @@ pub(super) fn wait(oldest: Duration) -> String {
     if oldest.is_zero() { "–".into() } else { span(oldest) }
 }
 
-fn add(all: &mut PoolGauges, gauges: &PoolGauges) {
+pub(super) fn add(all: &mut PoolGauges, gauges: &PoolGauges) {
     all.max_runners += gauges.max_runners;
     all.queue_depth += gauges.queue_depth;
     all.unserved_jobs += gauges.unserved_jobs;

@@ -13,16 +13,25 @@ pub(super) const STYLE: &str = include_str!("style.css");
 /// The reload interval, in seconds.
 const REFRESH_S: u32 = 10;
 
-/// Renders a complete page: `body` between head and footer.
+/// Renders a complete page of a GARM: `body` between head and footer.
 pub(super) fn page(
     frame: &PageFrame<'_>,
+    title: (&str, Tone),
+    body: impl FnOnce(&mut Html),
+) -> String {
+    document(frame.is_refreshed, title, body)
+}
+
+/// Renders a complete page.
+pub(super) fn document(
+    is_refreshed: bool,
     (title, tone): (&str, Tone),
     body: impl FnOnce(&mut Html),
 ) -> String {
     let mut html = Html::default();
     html.markup("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
     html.markup("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">");
-    if frame.is_refreshed {
+    if is_refreshed {
         html.markup("<meta http-equiv=\"refresh\" content=\"").text(REFRESH_S).markup("\">");
     }
     html.markup("<title>").text(title).markup("</title><link rel=\"icon\" href=\"");
@@ -72,7 +81,19 @@ pub(super) fn origin(html: &mut Html, frame: &PageFrame<'_>, path: &str) {
             html.markup("\">").text(span(read.age)).markup(" ago</time>")
         }
     };
-    if frame.is_refreshed {
+    reload(html, frame.is_refreshed, path);
+}
+
+/// The fleet, or one of its GARMs.
+pub(super) fn name(frame: &PageFrame<'_>) -> String {
+    frame
+        .garm_name
+        .map_or_else(|| frame.fleet.to_owned(), |garm| format!("{}: {garm}", frame.fleet))
+}
+
+/// Writes whether the page at `path` reloads, and ends the paragraph.
+pub(super) fn reload(html: &mut Html, is_refreshed: bool, path: &str) {
+    if is_refreshed {
         html.markup("; this page reloads every ").text(REFRESH_S).markup(" s (<a href=\"");
         html.text(path).markup("?refresh=off\">stop</a>)</p>");
     } else {

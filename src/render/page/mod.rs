@@ -1,4 +1,5 @@
-//! The status page as HTML: `/` for the fleet, `/pools/NAME` for a pool. The pages are read-only,
+//! The status page as HTML: `/` for the fleet, `/garms/NAME` for one of several GARMs,
+//! `/pools/NAME` for a pool. The pages are read-only,
 //! and have neither scripts nor external resources.
 //!
 //! Decides what the pages conclude and how they show it. Never queries GARM or reads a clock.
@@ -7,6 +8,7 @@
 mod chart;
 mod fleet;
 mod frame;
+mod garms;
 mod html;
 mod pool;
 mod values;
@@ -19,10 +21,11 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 pub use fleet::fleet;
+pub use garms::{garms, missing_pool_of_all, overview};
 pub use pool::{missing_pool, pool};
 pub use values::{
-    FleetPage, HealthCheck, PageAlert, PageEntry, PageFrame, PageObservation, PoolOverview,
-    PoolPage, PoolScaling, Tone,
+    FleetPage, GarmOverview, GarmRow, GarmsPage, HealthCheck, PageAlert, PageEntry, PageFrame,
+    PageObservation, PoolOverview, PoolPage, PoolScaling, Tone,
 };
 
 /// The header `Content-Security-Policy` of every page. It allows only the inline style sheet, by its

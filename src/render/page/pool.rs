@@ -49,7 +49,11 @@ fn is_of(alert: &PageAlert, pool: &str) -> bool {
 }
 
 fn head(html: &mut Html, frame: &PageFrame<'_>, name: &str) {
-    html.markup("<nav aria-label=\"Fleet\"><a href=\"/\">All pools of ").text(frame.fleet);
+    html.markup("<nav aria-label=\"Fleet\"><a href=\"/");
+    if let Some(garm) = frame.garm_name {
+        html.markup("garms/").text(segment(garm));
+    }
+    html.markup("\">All pools of ").text(frame::name(frame));
     html.markup("</a></nav>\n<header><h1>").text(text::quote(name)).markup("</h1>");
     frame::origin(html, frame, &format!("/pools/{}", segment(name)));
     html.markup("</header>\n");
@@ -69,14 +73,23 @@ pub fn missing_pool<'a>(
         head(html, frame, name);
         html.markup("<main id=\"main\"><section><h2>No such pool</h2><p>");
         html.text(frame.fleet).markup(" has no pool ").prose(&text::code(name)).markup(". ");
-        let near = if name.len() <= NAME_MAX { nearest(name, pools) } else { None };
-        if let Some(near) = near {
-            html.markup("Is it ");
-            frame::pool_link(html, near);
-            html.markup("?");
-        }
+        suggestion(html, name, pools);
         html.markup("</p></section></main>");
     })
+}
+
+/// Writes the name that was probably meant, if there is one.
+pub(super) fn suggestion<'a>(
+    html: &mut Html,
+    name: &str,
+    pools: impl IntoIterator<Item = &'a str>,
+) {
+    let near = if name.len() <= NAME_MAX { nearest(name, pools) } else { None };
+    if let Some(near) = near {
+        html.markup("Is it ");
+        frame::pool_link(html, near);
+        html.markup("?");
+    }
 }
 
 fn decided(html: &mut Html, pool: &PoolOverview<'_>, marks: impl FnOnce(&mut Html)) {

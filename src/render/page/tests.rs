@@ -72,6 +72,7 @@ fn frame<'a>() -> PageFrame<'a> {
     let check = |name, text: &str| HealthCheck { name, tone: Tone::Good, text: text.into() };
     PageFrame {
         fleet: "acme",
+        garm_name: None,
         garm: "https://garm.example.com",
         observation: Some(PageObservation {
             at: at(-12),
@@ -379,4 +380,31 @@ fn a_page_of_a_thousand_pools_is_smaller_than_two_megabytes() {
     let html = fleet(&page(pools));
     assert_eq!(html.matches("role=\"rowheader\"").count(), 1_000);
     assert!(html.len() < 2 << 20, "{}", html.len());
+}
+
+fn garm(name: &str, state: Result<GarmOverview, String>) -> GarmRow {
+    GarmRow { name: name.into(), state }
+}
+
+#[test]
+fn the_page_of_all_garms_has_the_worst_first() {
+    let (steady, pressed, quiet, busy) = (steady(), pressed(), quiet(), busy());
+    let well = overview(&page(vec![well("web", &quiet, &steady)]));
+    let loaded = FleetPage {
+        frame: PageFrame { garm: "https://us.example.com", garm_name: Some("us"), ..frame() },
+        ..page(vec![self::well("gpu", &busy, &pressed)])
+    };
+    let rows = vec![
+        garm("eu", Ok(well)),
+        garm("us", Ok(overview(&loaded))),
+        garm("old", Err("the `password` is wrong; tries again".into())),
+    ];
+    let page = GarmsPage { fleet: "acme", garms: rows, is_refreshed: true };
+    insta::assert_snapshot!(readable(&garms(&page)));
+    let own = fleet(&loaded);
+    for text in ["<title>acme: us: ", "All GARMs of acme", "/garms/us?refresh=off"] {
+        assert!(own.contains(text), "{text}\n{own}");
+    }
+    let missing = missing_pool_of_all(&page, "gpo");
+    assert!(missing.contains("Is it <a href=\"/pools/gpu\">gpu</a>?"), "{missing}");
 }

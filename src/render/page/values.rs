@@ -42,6 +42,8 @@ impl Tone {
 #[derive(Debug, Clone)]
 pub struct PageFrame<'a> {
     pub fleet: &'a str,
+    /// The name of its GARM in the fleet file; absent without `garms`.
+    pub garm_name: Option<&'a str>,
     /// The address of its GARM.
     pub garm: &'a str,
     /// The last full read; `None` before the first one.
@@ -145,6 +147,38 @@ pub struct FleetPage<'a> {
     pub actions: Vec<PageEntry>,
     /// The last problems, newest first.
     pub problems: Vec<PageEntry>,
+}
+
+/// A GARM in one row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GarmOverview {
+    pub address: String,
+    pub tone: Tone,
+    /// The most severe conclusion of its page.
+    pub verdict: String,
+    pub pools: usize,
+    pub pool_names: Vec<String>,
+    /// The sums of its pools.
+    pub gauges: PoolGauges,
+    /// The age of its last full read; absent before the first one.
+    pub read_age: Option<Duration>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct GarmRow {
+    /// The name in the fleet file.
+    pub name: String,
+    /// Why it is not watched at the moment, if it is not.
+    pub state: Result<GarmOverview, String>,
+}
+
+/// The page of all GARMs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GarmsPage<'a> {
+    pub fleet: &'a str,
+    pub garms: Vec<GarmRow>,
+    /// Whether the browser reloads the page every ten seconds.
+    pub is_refreshed: bool,
 }
 
 /// The page of a pool.

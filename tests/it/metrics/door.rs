@@ -11,7 +11,9 @@ use reqwest::{Certificate, Client, Identity, StatusCode};
 use runnerctl::config::{CertFiles, ListenerTls};
 use runnerctl::garm::ErrorKind;
 use runnerctl::metrics::serve::{HEAD_TIMEOUT, SILENT_MAX};
-use runnerctl::metrics::{Certificates, HealthLimits, MetricsServer, MetricsState, bind, serve};
+use runnerctl::metrics::{
+    Certificates, HealthLimits, MetricsServer, MetricsState, ProcessMetrics, bind, serve,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -56,7 +58,9 @@ impl Served {
         let address = listener.local_addr().unwrap();
         let metrics = Arc::new(metrics);
         let stop = CancellationToken::new();
-        let door = MetricsServer { listener, metrics: Arc::clone(&metrics), certificates };
+        let process = ProcessMetrics::new("acme".into());
+        process.insert(None, Arc::clone(&metrics));
+        let door = MetricsServer { listener, metrics: Arc::new(process), certificates };
         let task = tokio::spawn(serve(door, stop.clone()));
         Self { address, metrics, stop, task }
     }

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use reqwest::{Client, StatusCode};
-use runnerctl::metrics::{HtmlPage, MetricsState};
+use runnerctl::metrics::{HtmlPage, MetricsState, PageRenderer};
 use runnerctl::render::page::SECURITY_POLICY;
 
 use super::door::Served;
 
 /// Serves pages that contain only the request. The pool `none` does not exist.
 pub(super) fn serve_names(metrics: &MetricsState) {
-    metrics.pages(Arc::new(|_, request| {
+    let page: PageRenderer = Arc::new(|_, request| {
         let is_found = request.pool.as_deref() != Some("none");
         let html = format!("{:?} {}", request.pool, request.is_refreshed);
         Some(HtmlPage { is_found, html, security_policy: &SECURITY_POLICY })
-    }));
+    });
+    metrics.pages(page, Arc::new(|_| None));
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ pub(super) struct Query {
 impl Query {
     /// The query as Grafana would send it.
     pub(super) fn sent(&self) -> String {
-        self.text.replace("$__rate_interval", "30s").replace("$pool", ".*")
+        self.text.replace("$__rate_interval", "30s").replace("$garm", ".*").replace("$pool", ".*")
     }
 }
 
@@ -63,8 +63,9 @@ fn every_query_uses_existing_series_and_labels() {
     let missing: Vec<&str> =
         catalog::all().map(|it| it.name).filter(|it| !shown.contains(it)).collect();
     assert_eq!(missing, [""; 0], "series that no panel shows");
-    let variable = dashboard()["templating"]["list"][1]["definition"].clone();
-    assert_eq!(variable, "label_values(queue_depth, pool)");
+    let variable = |at: usize| dashboard()["templating"]["list"][at]["definition"].clone();
+    let names = ["label_values(queue_depth, pool)", "label_values(queue_depth, garm)"];
+    assert_eq!([variable(1), variable(2)], names);
 }
 
 /// Prometheus itself parses every query.

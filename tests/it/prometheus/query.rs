@@ -32,6 +32,8 @@ pub(super) fn series_of(query: &str) -> Result<BTreeSet<&'static str>, String> {
         .iter()
         .flat_map(|it| it.labels.iter().copied())
         .chain(found.iter().filter(|it| matches!(it.kind, MetricKind::Histogram(_))).map(|_| "le"))
+        // With `garms`, every series of a pool or of a GARM has it.
+        .chain(found.first().map(|_| "garm"))
         .collect();
     for word in &words {
         let is_known = meant(word).is_some()
