@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use tracing::info;
 
 use crate::audit::{Cause, Key, Keys};
+use crate::domain::name::GarmName;
 use crate::domain::secret::SecretRef;
 use crate::domain::text::code;
 use crate::host::audit_destination::AuditDestination;
@@ -57,6 +58,7 @@ async fn destination(
     let watch = survey.loaded.fleet_file()?.watch.as_ref();
     let named = AuditFileSettings {
         path: args.audit.clone().or_else(|| watch?.audit.clone()),
+        garm: survey.loaded.fleet_file()?.garm.name.as_ref(),
         key: watch.and_then(|watch| watch.audit_key.as_ref()),
         previous_keys: watch.map_or(&[][..], |watch| &watch.previous_audit_keys),
         help: "name another file with `--audit FILE`, or record nothing with `--no-audit`",
@@ -94,8 +96,10 @@ fn refusal(error: &AuditFileError, help: &'static str) -> Failure {
 
 /// The audit file and its keys, as the command line or the fleet file sets them.
 pub struct AuditFileSettings<'a> {
-    /// Absent: `audit.jsonl` in the state folder.
+    /// Absent: `audit.jsonl` in the state folder, or that of the GARM.
     pub path: Option<PathBuf>,
+    /// The name of the GARM in the fleet file; absent without `garms`.
+    pub garm: Option<&'a GarmName>,
     /// The key of the HMACs of new records.
     pub key: Option<&'a SecretRef>,
     /// Earlier keys, which verify older records.
@@ -112,7 +116,11 @@ pub async fn open(
 ) -> Result<AuditDestination, Failure> {
     let (path, folders) = match named.path {
         Some(path) => (path, MissingFolders::Fail),
-        None => (in_state_folder(named.help)?, MissingFolders::Create),
+        None => {
+            let path = in_state_folder(named.help)?;
+            let own = named.garm.map(|garm| garm.in_file_name(&path));
+            (own.unwrap_or(path), MissingFolders::Create)
+        }
     };
     let allowed = cx.settings.secret_options(base);
     let keys = keys(named.key, named.previous_keys, &allowed).await?;

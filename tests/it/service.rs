@@ -4,6 +4,8 @@ mod alerts;
 mod demo;
 mod disk;
 mod end;
+pub(crate) mod fleet_of_garms;
+mod garms;
 mod guardrails;
 mod health;
 mod mtls;

@@ -8,13 +8,14 @@ use sha2::{Digest, Sha256};
 
 use crate::cli::context::{Context, RunSettings};
 use crate::cli::failure::Failure;
-use crate::cli::load::{CheckedFiles, check_files, missing_fleet_file, no_fleet_file};
+use crate::cli::load::{CheckedFiles, check_files, missing_fleet_file};
 use crate::cli::paths::FilePaths;
 use crate::cli::policies::PolicySet;
 use crate::config::{DeclaredPool, FleetFile, Problem, WatchSettings, has_error};
 use crate::domain::desired::Scope;
 use crate::domain::name::{FleetName, GarmName};
 use crate::domain::owners::AdoptedSets;
+use crate::domain::text::{code, list};
 use crate::host::files::{self, PoolFiles};
 use crate::reconcile::watch::{DeclaredPools, DeclaredScaling};
 use crate::render::problem;
@@ -68,7 +69,12 @@ impl DaemonConfig {
     pub(super) fn load(selected: &[GarmName], cx: Context<'_>) -> Result<Vec<Self>, Failure> {
         match read(cx.settings, selected) {
             Ok(setup) => Ok(setup),
-            Err(refused) if refused.report.is_empty() => Err(missing_fleet_file()),
+            Err(refused) if refused.report.is_empty() && refused.help.is_empty() => {
+                Err(missing_fleet_file())
+            }
+            Err(refused) if refused.report.is_empty() => {
+                Err(Failure::input(refused.message).help(refused.help))
+            }
             Err(refused) => {
                 cx.print.say(&refused.report);
                 Err(Failure::input(refused.message)
@@ -163,25 +169,51 @@ fn judge(
         let help = "run `runnerctl validate` to see the errors".to_owned();
         return Err(ConfigError { message, report: problem::text(&files.problems), help });
     }
-    if files.manifest.has_garms() {
-        let message = no_fleet_file(&files.manifest).message;
-        return Err(ConfigError { report: message.clone(), message, help: String::new() });
-    }
-    let Some(file) = files.manifest.fleet_file else {
+    let garms = files.per_garm().into_iter().filter_map(|own| of_garm(own, places));
+    let garms: Vec<DaemonConfig> = garms.collect();
+    if garms.is_empty() {
         let message = "no fleet file found".to_owned();
         return Err(ConfigError { message, report: String::new(), help: String::new() });
-    };
-    let watch = file.watch.clone().unwrap_or_default();
-    Ok(vec![DaemonConfig {
-        garm: None,
-        watch,
+    }
+    select(garms, selected)
+}
+
+fn of_garm(files: CheckedFiles, places: &FilePaths) -> Option<DaemonConfig> {
+    let file = files.manifest.fleet_file?;
+    Some(DaemonConfig {
+        garm: file.garm.name.clone(),
+        watch: file.watch.clone().unwrap_or_default(),
         file,
         pools: files.manifest.pools.into(),
         policies: files.policies,
         base: places.base(),
         is_whole: files.scope == Scope::Whole,
         warnings: files.problems.len(),
-    }])
+    })
+}
+
+/// The most names of GARMs that a hint lists.
+const NAMES_MAX: usize = 8;
+
+fn select(
+    garms: Vec<DaemonConfig>,
+    selected: &[GarmName],
+) -> Result<Vec<DaemonConfig>, ConfigError> {
+    let is_known = |name: &&GarmName| garms.iter().any(|garm| garm.garm.as_ref() == Some(*name));
+    if let Some(unknown) = selected.iter().find(|name| !is_known(name)) {
+        let names: Vec<String> =
+            garms.iter().filter_map(|garm| Some(code(garm.garm.as_ref()?.as_str()))).collect();
+        let help = match names.len() {
+            0 => "remove `--garm`: the fleet file has no `garms`".to_owned(),
+            _ => format!("it names {}", list(names.iter(), NAMES_MAX)),
+        };
+        let message = format!("the fleet file names no GARM `{unknown}`");
+        return Err(ConfigError { message, report: String::new(), help });
+    }
+    let is_meant = |garm: &DaemonConfig| {
+        selected.is_empty() || garm.garm.as_ref().is_some_and(|name| selected.contains(name))
+    };
+    Ok(garms.into_iter().filter(is_meant).collect())
 }
 
 fn is_error(problem: &Problem) -> bool {

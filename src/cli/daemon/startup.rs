@@ -205,6 +205,7 @@ async fn destination(
         Writes::Sent => {
             let named = AuditFileSettings {
                 path: setup.watch.audit.clone(),
+                garm: setup.garm.as_ref(),
                 key: setup.watch.audit_key.as_ref(),
                 previous_keys: &setup.watch.previous_audit_keys,
                 help: "name another file with `watch.audit` in the fleet file",

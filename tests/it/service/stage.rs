@@ -194,7 +194,7 @@ impl Stage {
     }
 }
 
-fn command(folder: &Path) -> Command {
+pub(crate) fn command(folder: &Path) -> Command {
     in_folder(Command::new(cargo_bin("runnerctl")), folder)
 }
 
@@ -250,7 +250,12 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
     request(address, "GET", path, "")
 }
 
-fn request(address: SocketAddr, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
+pub(crate) fn request(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
     let length = body.len();
     let head = format!(
