@@ -78,6 +78,7 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<OpenedProc
     if first.garm.is_some() {
         parts.log_garms(&garms);
         parts.log_listener();
+        parts.log_files(first);
     }
     Ok(OpenedProcess { parts: Arc::new(parts), listener, garms })
 }
@@ -129,6 +130,21 @@ impl ProcessParts {
         let version = env!("CARGO_PKG_VERSION");
         let text = format!("runnerctl {version}: fleet `{fleet}` has {garms} with {pools}");
         LogLine::info("start", text).emit();
+    }
+
+    /// Warns about what concerns all GARMs.
+    pub(super) fn log_files(&self, setup: &DaemonConfig) {
+        if setup.file.receivers.is_empty() && self.course == RunMode::Steady {
+            LogLine::warn("start", "alerts are not sent, since the fleet file has no receivers")
+                .help("add one under `receivers` in the fleet file")
+                .emit();
+        }
+        if setup.warnings > 0 {
+            let text = count(setup.warnings, "warning");
+            LogLine::warn("start", format!("{text} about the files"))
+                .help("run `runnerctl validate` to see them")
+                .emit();
+        }
     }
 
     /// Logs where the pages are served.

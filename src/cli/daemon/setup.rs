@@ -65,7 +65,8 @@ pub(super) struct ConfigError {
 
 impl DaemonConfig {
     /// Reads the files at the start, for the GARMs that `selected` names; all if it is empty. Returns
-    /// at least one. Fails (3) if the files have errors, after printing these to stderr.
+    /// at least one. Fails (3) if the files have errors, after printing these to stderr, and (64) if
+    /// they name no such GARM.
     pub(super) fn load(selected: &[GarmName], cx: Context<'_>) -> Result<Vec<Self>, Failure> {
         match read(cx.settings, selected) {
             Ok(setup) => Ok(setup),
@@ -73,7 +74,7 @@ impl DaemonConfig {
                 Err(missing_fleet_file())
             }
             Err(refused) if refused.report.is_empty() => {
-                Err(Failure::input(refused.message).help(refused.help))
+                Err(Failure::usage(refused.message).help(refused.help))
             }
             Err(refused) => {
                 cx.print.say(&refused.report);
@@ -161,7 +162,7 @@ pub(super) fn read(
 fn judge(
     files: CheckedFiles,
     places: &FilePaths,
-    _selected: &[GarmName],
+    selected: &[GarmName],
 ) -> Result<Vec<DaemonConfig>, ConfigError> {
     if has_error(&files.problems) {
         let errors = files.problems.iter().filter(|problem| is_error(problem)).count();

@@ -260,16 +260,8 @@ impl DaemonParts {
         if let Some(expiry) = expiry(file, Clock::Real.now()) {
             LogLine::warn("start", expiry).help(RENEW).emit();
         }
-        if file.receivers.is_empty() && self.settings.course == RunMode::Steady {
-            LogLine::warn("start", "alerts are not sent, since the fleet file has no receivers")
-                .help("add one under `receivers` in the fleet file")
-                .emit();
-        }
-        if self.setup.warnings > 0 {
-            let text = count(self.setup.warnings, "warning");
-            LogLine::warn("start", format!("{text} about the files"))
-                .help("run `runnerctl validate` to see them")
-                .emit();
+        if self.setup.garm.is_none() {
+            self.process.log_files(&self.setup);
         }
     }
 

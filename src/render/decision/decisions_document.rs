@@ -62,13 +62,19 @@ struct NotScaledJson<'a> {
 struct SeveralJson {
     format_version: &'static str,
     command: &'static str,
-    /// The document of each GARM, by its name in the fleet file.
+    /// The fields of the document of each GARM, by its name in the fleet file.
     garms: Map<String, Value>,
 }
 
 /// The document of several GARMs, from their names and documents.
 pub fn several_decisions(garms: impl IntoIterator<Item = (String, Value)>) -> Value {
-    let garms = garms.into_iter().collect();
+    let own = |(name, mut document): (String, Value)| {
+        if let Some(fields) = document.as_object_mut() {
+            fields.retain(|key, _| key != "format_version" && key != "command");
+        }
+        (name, document)
+    };
+    let garms = garms.into_iter().map(own).collect();
     document::value(&SeveralJson { format_version: "1", command: "watch", garms })
 }
 
