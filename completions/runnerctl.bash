@@ -1633,13 +1633,17 @@ _runnerctl() {
             return 0
             ;;
         runnerctl__subcmd__watch)
-            opts="-f -o -v -h --listen --dry-run --once --release --config --pools --policy --allow-exec --output --color --verbose --help"
+            opts="-f -o -v -h --listen --dry-run --once --release --garm --config --pools --policy --allow-exec --output --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --garm)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
