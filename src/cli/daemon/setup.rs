@@ -156,11 +156,11 @@ pub(super) fn read(
     selected: &[GarmName],
 ) -> Result<Vec<DaemonConfig>, ConfigError> {
     let places = &run.paths;
-    judge(check_files(places, std::slice::from_ref(&places.pools)), places, selected)
+    judge(&check_files(places, std::slice::from_ref(&places.pools)), places, selected)
 }
 
 fn judge(
-    files: CheckedFiles,
+    files: &CheckedFiles,
     places: &FilePaths,
     selected: &[GarmName],
 ) -> Result<Vec<DaemonConfig>, ConfigError> {
