@@ -11,7 +11,8 @@ were idle beyond the runners to be kept (R2's hold, or a surplus), jobs that wer
 left over. A load may be named several times. Python 3.11, nothing else.
 
     … --kind scale_set [--delete-delay 20]       the same loads served by scale sets
-    … --first-bursts 60                          18 jobs each for scale sets that are three seconds old
+    … --set-ours C.json --set-alone D.json       by pools and, at two more GARMs, by scale sets at the same time
+    … --first-bursts 60                          18 jobs each for scale sets that are three to eight seconds old
 
     … --before OLD --before-garm C.json late held lost offline equal hooks unsteered deletions group refused revoked
 
@@ -19,7 +20,7 @@ runs situations in which runners, GitHub or GARM misbehave, and with `--before` 
 third GARM beside the two. Prints for each: median wait / longest wait of the jobs that started within the
 time given, how many did not, VMs made.
 """
-import argparse, concurrent.futures, http.server, json, os, pathlib, signal, socket, statistics, subprocess
+import argparse, concurrent.futures, http.server, json, os, pathlib, random, signal, socket, statistics, subprocess
 import tempfile, threading, time, urllib.error, urllib.request
 
 DELAYS = "    scale_up_delay: 10s\n    scale_down_delay: 60s\n"
@@ -33,6 +34,8 @@ LOADS = {
     "eighteen": ("18 jobs of 20 s, from zero", [(0, 18, 20)], "    scale_up_threshold: 1\n" + DELAYS, 0),
     "stream": ("a job each 3 s, 30 of 10 s; 2 kept idle, delay 30 s", [(3 * n, 1, 10) for n in range(30)],
                "    min_idle_runners: 2\n    scale_up_threshold: 1\n    scale_down_delay: 60s\n", 2),
+    "waves": ("8 jobs of 10 s each 25 s, 48 of them, from zero", [(25 * n, 8, 10) for n in range(6)],
+              "    scale_up_threshold: 1\n" + DELAYS, 0),
     "floor": ("12 jobs of 20 s, later 3 of 3 s; `min_runners: 2`", [(0, 12, 20), (75, 3, 3)],
               "    min_runners: 2\n    scale_up_threshold: 1\n" + DELAYS, 2),
     "hundred": ("100 jobs of 3 s; `min_runners: 2`", [(0, 100, 3)],
@@ -210,6 +213,7 @@ class Site:
         """Queues the batches, waits for their ends and for rest, and says what it took."""
         until("idle runners", lambda: self.idle(pool) >= idle, 60)
         kept = {i["name"] for i in self.instances(pool)}
+        time.sleep(random.uniform(0, 5))  # any point in GARM's interval of 5 s is as likely as any other
         began, ids = time.time(), []
         for second, count, duration in batches:
             time.sleep(max(0, began + second - time.time()))
@@ -312,11 +316,11 @@ def alone(site, key, kind):
 
 
 def first_burst(site, who, number):
-    """18 jobs for a scale set that is three seconds old: how long the last of them waits."""
+    """18 jobs for a scale set that is three to eight seconds old: seconds until the first VM, `None` after 60."""
     label = f"burst-{who}-{number}"
     mark = [f"runnerctl=bench/{label}"] if who == "ours" else []
     pool = site.make_scale_set(label, mark, 0)
-    time.sleep(3)
+    time.sleep(random.uniform(3, 8))
     began = time.time()
     made = site.github("/jobs", {"count": 18, "labels": [label], "duration_s": 1})
     jobs = set(made["ids"] if isinstance(made, dict) else made)
@@ -342,20 +346,21 @@ def first_burst(site, who, number):
 
 
 def first_bursts(sites, args):
-    """Bursts on fresh scale sets, three at a time at each GARM."""
+    """Bursts on fresh scale sets, `--at-once` at a time at each GARM."""
     count = args.first_bursts
     pools = [(f"burst-ours-{n}", f"burst-ours-{n}", "    kind: scale_set\n    scale_down_delay: 1m\n") for n in range(count)]
-    with Watch(sites[0], args, pools) as watch, concurrent.futures.ThreadPoolExecutor(6) as some:
+    with Watch(sites[0], args, pools) as watch, concurrent.futures.ThreadPoolExecutor(args.at_once) as mine, \
+            concurrent.futures.ThreadPoolExecutor(args.at_once) as theirs:
         time.sleep(5)
         runs = {who: [some.submit(first_burst, site, who, n) for n in range(count)]
-                for who, site in zip(("ours", "alone"), sites)}
+                for who, site, some in zip(("ours", "alone"), sites, (mine, theirs))}
         found = {who: [it.result() for it in all_of] for who, all_of in runs.items()}
         rescues = watch.rescues()
-    print("| first bursts | longest until the first VM | later than 20 s | none within 60 s | rescues |\n|---|---|---|---|---|")
+    print("| first bursts | median, longest until the first VM | later than 20 s | none within 60 s | rescues |\n|---|---|---|---|---|")
     for who, firsts in found.items():
         there = [it for it in firsts if it is not None]
         late = sum(it > 20 for it in there) + firsts.count(None)
-        print(f"| {who}, {count} | {max(there, default=-1):.1f} s | {late} | {firsts.count(None)} | "
+        print(f"| {who}, {count} | {statistics.median_low(there or [-1]):.1f}, {max(there, default=-1):.1f} s | {late} | {firsts.count(None)} | "
               f"{rescues if who == 'ours' else '–'} |", flush=True)
 
 
@@ -546,10 +551,14 @@ def main():
     parser.add_argument("--kind", choices=["pool", "scale_set"], default="pool", help="what serves the loads")
     parser.add_argument("--delete-delay", type=float, default=0, help="seconds that the deletion of a VM takes")
     parser.add_argument("--first-bursts", type=int, help="so many first bursts on fresh scale sets instead of loads")
+    parser.add_argument("--at-once", type=int, default=3, help="so many first bursts at a time at each GARM")
+    parser.add_argument("--set-ours", help="a GARM whose scale sets `watch` scales, beside the two with pools")
+    parser.add_argument("--set-alone", help="a GARM with scale sets, alone")
     parser.add_argument("loads", nargs="*", default=list(LOADS))
     args = parser.parse_args()
     sites = Site(args.ours, 300), Site(args.alone, 30)
-    for site in sites:
+    sets = [Site(it, 300) for it in (args.set_ours, args.set_alone) if it]
+    for site in [*sites, *sets]:
         site.github("/config", CALM | {"delete_delay_s": args.delete_delay})
     if args.first_bursts:
         first_bursts(sites, args)
@@ -563,13 +572,17 @@ def main():
     args.loads = [it for it in args.loads if it not in SITUATIONS]
     if not args.loads:
         return
-    what = args.kind.replace("_", " ")
-    print(f"| load | {what} under `watch` | {what} alone |\n|---|---|---|", flush=True)
-    with concurrent.futures.ThreadPoolExecutor(2) as both:
+    columns = [(args.kind, *sites)]
+    if args.set_ours:
+        columns.append(("scale_set", *sets))
+    heads = [f"{kind.replace('_', ' ')} {how}" for kind, *_ in columns for how in ("under `watch`", "alone")]
+    print("| load | " + " | ".join(heads) + " |\n|---" + "|---" * len(heads) + "|", flush=True)
+    with concurrent.futures.ThreadPoolExecutor(4) as all_at_once:
         for key in args.loads:
-            mine = both.submit(ours, sites[0], args, key, args.kind)
-            theirs = both.submit(alone, sites[1], key, args.kind)
-            print(f"| {LOADS[key][0]} | {cell(mine.result())} | {cell(theirs.result())} |", flush=True)
+            runs = []
+            for kind, mine, theirs in columns:
+                runs += [all_at_once.submit(ours, mine, args, key, kind), all_at_once.submit(alone, theirs, key, kind)]
+            print(f"| {LOADS[key][0]} | " + " | ".join(cell(it.result()) for it in runs) + " |", flush=True)
 
 
 if __name__ == "__main__":
