@@ -7,7 +7,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use similar::{ChangeTag, TextDiff};
 
 use crate::audit::{self, Actor, Cause};
 use crate::config::{self, Manifest, SourceFile, has_error};
@@ -159,20 +158,20 @@ impl<'a> DemoStage<'a> {
         Ok(())
     }
 
-    /// Prints the changed lines of a file.
+    /// Prints a file with the lines that have changed, which follow each other.
     pub(super) fn difference(&self, path: &str, old: &str, new: &str) -> Result<(), Failure> {
-        let diff = TextDiff::from_lines(old, new);
+        let (old, new): (Vec<_>, Vec<_>) = (old.lines().collect(), new.lines().collect());
+        let is_equal = |(old, new): &(&&str, &&str)| old == new;
+        let start = old.iter().zip(&new).take_while(is_equal).count();
+        let (removed, added) = (&old[start..], &new[start..]);
+        let end = removed.iter().rev().zip(added.iter().rev()).take_while(is_equal).count();
+        let (removed, added) = (&removed[..removed.len() - end], &added[..added.len() - end]);
+        let context = |line: &&str| format!("    {line}\n");
         let mut text = format!("\n  {}\n", paint(QUIET, path));
-        for change in diff.iter_all_changes() {
-            let line = change.value().trim_end_matches('\n').to_owned();
-            let line = match change.tag() {
-                ChangeTag::Equal => format!("    {line}"),
-                ChangeTag::Delete => paint(REMOVED, format!("  - {line}")),
-                ChangeTag::Insert => paint(ADDED, format!("  + {line}")),
-            };
-            text.push_str(&line);
-            text.push('\n');
-        }
+        text.extend(old[..start].iter().map(context));
+        text.extend(removed.iter().map(|line| paint(REMOVED, format!("  - {line}")) + "\n"));
+        text.extend(added.iter().map(|line| paint(ADDED, format!("  + {line}")) + "\n"));
+        text.extend(old[old.len() - end..].iter().map(context));
         self.print(&text)
     }
 

@@ -3,7 +3,7 @@
 //!
 //! GARM's worker keeps a copy of the scale set's row, which is updated by unordered events: if an
 //! older row arrives last, the worker acts on it until the row changes again, for minutes or hours
-//! (GARM.md §scale-sets). A changed level makes it compare at once; equal values do nothing.
+//! (GARM.md §scale-sets). A changed level gives it the current row; equal values do nothing.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use crate::domain::backoff::Backoff;
 use crate::scaling::{Decision, ScaleSetResults};
 
 /// How long GARM may create nothing before the first rescue, and the longest wait between two.
-/// GARM's worker compares twice within the first.
-const PATIENCE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_mins(5));
+/// GARM's worker compares every 5 s and then creates the first runner within a second or two.
+const PATIENCE: (Duration, Duration) = (Duration::from_secs(8), Duration::from_mins(5));
 
 /// When the scale set is read by itself, at growing intervals: a lost event must not delay a
 /// rescue until the next full read.
@@ -122,22 +122,22 @@ mod tests {
     }
 
     #[test]
-    fn a_rescue_is_due_ten_seconds_after_garm_should_have_created_a_runner_and_then_less_often() {
+    fn a_rescue_is_due_eight_seconds_after_garm_should_have_created_a_runner_and_then_less_often() {
         let start = Instant::now();
         let mut timer = RescueTimer::default();
         timer.look(&set(0, None), start);
         assert_eq!((timer.due(), timer.read_at()), (None, None));
         timer.look(&set(3, None), start);
         timer.look(&set(4, None), start + secs(2));
-        assert_eq!(timer.due(), Some(start + secs(10)));
+        assert_eq!(timer.due(), Some(start + secs(8)));
         timer.begin();
-        timer.written(start + secs(10));
-        assert_eq!(timer.due(), Some(start + secs(30)));
+        timer.written(start + secs(8));
+        assert_eq!(timer.due(), Some(start + secs(24)));
         assert_eq!(timer.stalled_since(), None);
         timer.begin();
         assert_eq!(timer.stalled_since(), Some(start));
         timer.look(&set(2, Some(1)), start + secs(31));
-        assert_eq!(timer.due(), Some(start + secs(41)), "a new runner begins the time anew");
+        assert_eq!(timer.due(), Some(start + secs(39)), "a new runner begins the time anew");
         assert_eq!(timer.stalled_since(), None);
         timer.look(&set(0, Some(2)), start + secs(32));
         assert_eq!(timer.due(), None);
