@@ -51,6 +51,15 @@ pub struct Election {
     /// When the next request is due.
     due: Duration,
     course: Course,
+    taking: Taking,
+}
+
+/// Whether a free lease is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taking {
+    Allowed,
+    /// It is left to other processes, and read again.
+    Withheld,
 }
 
 /// What was last read or written.
@@ -74,6 +83,8 @@ struct HeldTerm {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Course {
     Candidate,
+    /// The lease is released, and the process stays a candidate.
+    Yielding,
     /// The lease is released if it is held.
     Resigning,
     Over,
@@ -92,6 +103,30 @@ impl Election {
             in_flight: None,
             due: Duration::ZERO,
             course: Course::Candidate,
+            taking: Taking::Allowed,
+        }
+    }
+
+    /// Sets whether a free lease is taken from now on.
+    pub fn set_taking(&mut self, taking: Taking) {
+        self.taking = taking;
+    }
+
+    /// How long the lease has been free; absent while it is not, and before the first read.
+    pub fn free_for(&self, now: Duration) -> Option<Duration> {
+        let seen = self.seen.as_ref().filter(|_| self.held.is_none())?;
+        now.checked_sub(seen.eligible_at())
+    }
+
+    /// Gives up the lease to another process, and stays a candidate. The permission to write is over
+    /// at once. A request under way is abandoned: its answer must not be passed on.
+    pub fn yield_lease(&mut self, now: Duration) {
+        if self.course == Course::Candidate && self.held.is_some() {
+            self.course = Course::Yielding;
+            self.due = now;
+            if self.in_flight.take().is_some() {
+                self.look_again(now);
+            }
         }
     }
 
@@ -115,7 +150,7 @@ impl Election {
     /// Gives up the lease. The permission to write is over at once. A request under way is abandoned:
     /// its answer must not be passed on.
     pub fn resign(&mut self, now: Duration) {
-        if self.course != Course::Candidate {
+        if matches!(self.course, Course::Resigning | Course::Over) {
             return;
         }
         self.course = Course::Resigning;
@@ -163,14 +198,16 @@ impl Election {
                 }))
             }
             (Some(_), None) if self.course == Course::Resigning => None,
-            (Some(seen), None) if now >= seen.eligible_at() => Some(seen.swap(LeaseRecord {
-                holder: self.id.clone(),
-                term: self.term_max + 1,
-                number: self.swaps + 1,
-                since: today,
-                written_at: today,
-                notes: seen.notes(notes),
-            })),
+            (Some(seen), None) if now >= seen.eligible_at() && self.taking == Taking::Allowed => {
+                Some(seen.swap(LeaseRecord {
+                    holder: self.id.clone(),
+                    term: self.term_max + 1,
+                    number: self.swaps + 1,
+                    since: today,
+                    written_at: today,
+                    notes: seen.notes(notes),
+                }))
+            }
             (Some(_), None) => Some(LeaseRequest::Read),
         };
         match &request {
@@ -217,7 +254,13 @@ impl Election {
         let Some(mine) = mine.filter(|record| record.holder == self.id) else {
             self.held = None;
             let eligible_at = seen.eligible_at();
-            self.due = eligible_at.clamp(now, now + READ_EVERY);
+            if self.course == Course::Yielding {
+                self.course = Course::Candidate;
+            }
+            self.due = match self.taking {
+                Taking::Allowed => eligible_at.clamp(now, now + READ_EVERY),
+                Taking::Withheld => now + READ_EVERY,
+            };
             return;
         };
         // The answer to the swap that wrote this record was lost, or the store has gone back to an
@@ -235,7 +278,12 @@ impl Election {
         let record = &stored.record;
         if record.holder.is_empty() {
             self.held = None;
-            self.course = Course::Over;
+            if self.course == Course::Yielding {
+                (self.course, self.taking) = (Course::Candidate, Taking::Withheld);
+                self.due = now + READ_EVERY;
+            } else {
+                self.course = Course::Over;
+            }
         } else {
             self.held =
                 Some(HeldTerm { term: record.term, since: record.since, renewed_at: Some(sent) });

@@ -1,4 +1,5 @@
-//! Elects the one process that writes, through a lease record that all candidates share.
+//! Elects the one process that writes, through a lease record that all candidates share. With several
+//! leases, one for each GARM, the processes share them out ([`Membership`], [`Share`]).
 //!
 //! Decides which request to the store is due, and until when this process may write. Never sends a
 //! request and reads no clock: times are durations on this process's own monotonic clock, which also
@@ -11,13 +12,21 @@
 //! successful renewal, which was therefore sent before.
 
 mod machine;
+mod members;
 mod record;
+mod share;
 
-pub use machine::{DURATION, Election, Grant, READ_EVERY, RENEW_EVERY, RETRY, WRITE_FOR};
+pub use machine::{DURATION, Election, Grant, READ_EVERY, RENEW_EVERY, RETRY, Taking, WRITE_FOR};
+pub use members::{
+    BEAT_EVERY, Member, MembersAnswer, MembersRecord, MembersRequest, Membership, StoredMembers,
+};
 pub use record::{
     FiredAlert, LeaseAnswer, LeaseNotes, LeaseRecord, LeaseRequest, OwnNotes, StoreFault,
     StoredLease, SwapResult, shown_holder,
 };
+pub use share::{GRACE, LeaseOwner, Share};
 
+#[cfg(test)]
+mod share_tests;
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,13 @@
-//! The record as JSON.
+//! The records as JSON.
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::fault;
 use crate::domain::text::quote;
-use crate::election::{FiredAlert, LeaseNotes, LeaseRecord, StoreFault};
+use crate::election::{FiredAlert, LeaseNotes, LeaseRecord, Member, MembersRecord, StoreFault};
 
 #[derive(Serialize, Deserialize)]
 struct RecordJson {
@@ -66,6 +68,38 @@ pub(super) fn decode(text: &str) -> Result<LeaseRecord, StoreFault> {
     })
 }
 
+#[derive(Serialize, Deserialize)]
+struct MembersJson {
+    members: BTreeMap<String, MemberJson>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MemberJson {
+    group: String,
+    beat: u64,
+}
+
+pub(super) fn encode_members(record: &MembersRecord) -> String {
+    let member = |(id, member): (&String, &Member)| {
+        (id.clone(), MemberJson { group: member.group.clone(), beat: member.beat })
+    };
+    let json = MembersJson { members: record.0.iter().map(member).collect() };
+    serde_json::to_string(&json).expect("texts and numbers can be written as JSON")
+}
+
+pub(super) fn decode_members(text: &str) -> Result<MembersRecord, StoreFault> {
+    let json: MembersJson = serde_json::from_str(text).map_err(|error| StoreFault {
+        help: "give the lease another `name`, or delete what is stored under this one",
+        ..fault(format!(
+            "the store has something else than the members: {}",
+            quote(&error.to_string())
+        ))
+    })?;
+    let member =
+        |(id, json): (String, MemberJson)| (id, Member { group: json.group, beat: json.beat });
+    Ok(MembersRecord(json.members.into_iter().map(member).collect()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,5 +129,14 @@ mod tests {
             assert!(refused.message.starts_with("the store has something else than a lease"));
             assert!(!refused.message.contains('\u{1b}'));
         }
+    }
+
+    #[test]
+    fn members_survive_the_store_and_a_lease_is_refused() {
+        let member = Member { group: "eu us".into(), beat: u64::MAX };
+        let record = MembersRecord([("host-a:1:ff".to_owned(), member)].into());
+        assert_eq!(decode_members(&encode_members(&record)), Ok(record));
+        let refused = decode_members("{\"holder\":\"\"}").unwrap_err();
+        assert!(refused.message.starts_with("the store has something else than the members"));
     }
 }

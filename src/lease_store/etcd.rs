@@ -1,4 +1,4 @@
-//! The lease as a key in etcd, through the JSON gateway of its v3 API.
+//! Each record as a key in etcd, through the JSON gateway of its v3 API.
 //!
 //! Reads are linearizable, as is etcd's default: a member without a quorum does not answer. A request
 //! that one member does not answer goes to the next one; a swap may, because the same swap cannot
@@ -13,18 +13,16 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use super::codec::{decode, encode};
 use super::http::{JsonAnswer, JsonClient};
-use super::{LeaseStore, StoreFuture, StoreSecret, fault};
+use super::{NewRecord, RecordStore, StoreFuture, StoreSecret, StoredText, fault};
 use crate::config::EtcdLeader;
 use crate::domain::text::quote;
-use crate::election::{LeaseRecord, StoreFault, StoredLease, SwapResult};
+use crate::election::{StoreFault, SwapResult};
 
 const HELP: &str = "the user needs read and write permission on the key `runnerctl/leader/NAME`; \
      etcd must serve its JSON gateway at `/v3/`";
 
 pub(super) struct EtcdStore {
-    key: String,
     endpoints: Vec<String>,
     /// The index of the member that is asked first.
     first: AtomicUsize,
@@ -36,20 +34,14 @@ pub(super) struct EtcdStore {
 
 impl EtcdStore {
     pub(super) fn open(
-        name: &str,
         settings: &EtcdLeader,
         secret: Option<StoreSecret>,
     ) -> Result<Self, StoreFault> {
         let endpoints = settings.endpoints.clone();
         let client = JsonClient::new(&settings.tls, endpoints.iter().map(String::as_str))?;
         let login = settings.user.as_ref().map(|user| user.name.clone()).zip(secret);
-        let key = format!("runnerctl/leader/{name}");
         let (first, token) = (AtomicUsize::new(0), Mutex::default());
-        Ok(Self { key, endpoints, first, client, login, token })
-    }
-
-    fn encoded_key(&self) -> String {
-        STANDARD.encode(&self.key)
+        Ok(Self { endpoints, first, client, login, token })
     }
 
     /// Posts to the members in turn until one answers.
@@ -116,10 +108,15 @@ fn unclear(what: &str) -> StoreFault {
     StoreFault { help: HELP, ..fault(format!("etcd's answer has no {what}")) }
 }
 
-impl LeaseStore for EtcdStore {
-    fn read(&self) -> StoreFuture<'_, Option<StoredLease>> {
+fn key(name: &str) -> String {
+    format!("runnerctl/leader/{name}")
+}
+
+impl RecordStore for EtcdStore {
+    fn read<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<StoredText>> {
         Box::pin(async move {
-            let answer = self.post("/v3/kv/range", &json!({ "key": self.encoded_key() })).await?;
+            let key = STANDARD.encode(key(name));
+            let answer = self.post("/v3/kv/range", &json!({ "key": key })).await?;
             // A gateway of another version answers 200 with something else.
             if answer["header"]["revision"].is_null() {
                 return Err(unclear("revision"));
@@ -131,17 +128,18 @@ impl LeaseStore for EtcdStore {
                 number(&found["mod_revision"]).ok_or_else(|| unclear("`mod_revision`"))?;
             let value = found["value"].as_str().unwrap_or_default();
             let bytes = STANDARD.decode(value).map_err(|error| fault(quote(&error.to_string())))?;
-            Ok(Some(StoredLease { record: decode(&String::from_utf8_lossy(&bytes))?, version }))
+            Ok(Some(StoredText { text: String::from_utf8_lossy(&bytes).into_owned(), version }))
         })
     }
 
     fn swap<'a>(
         &'a self,
+        name: &'a str,
         expected: Option<&'a str>,
-        record: &'a LeaseRecord,
+        record: NewRecord,
     ) -> StoreFuture<'a, SwapResult> {
         Box::pin(async move {
-            let key = self.encoded_key();
+            let key = STANDARD.encode(key(name));
             let unchanged = match expected {
                 Some(version) => json!({
                     "key": key, "target": "MOD", "result": "EQUAL", "mod_revision": version,
@@ -150,7 +148,7 @@ impl LeaseStore for EtcdStore {
                     "key": key, "target": "CREATE", "result": "EQUAL", "create_revision": "0",
                 }),
             };
-            let put = json!({ "key": key, "value": STANDARD.encode(encode(record)) });
+            let put = json!({ "key": key, "value": STANDARD.encode(record.text) });
             let body = json!({ "compare": [unchanged], "success": [{ "request_put": put }] });
             let answer = self.post("/v3/kv/txn", &body).await?;
             // The gateway leaves out what is false.
@@ -166,7 +164,7 @@ impl LeaseStore for EtcdStore {
         })
     }
 
-    fn describe(&self) -> String {
-        format!("the key `{}` in etcd", self.key)
+    fn describe(&self, name: &str) -> String {
+        format!("the key `{}` in etcd", key(name))
     }
 }

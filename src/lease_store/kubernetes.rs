@@ -1,4 +1,4 @@
-//! The lease as a Lease of `coordination.k8s.io/v1` in Kubernetes.
+//! Each record as a Lease of `coordination.k8s.io/v1` in Kubernetes.
 //!
 //! The record is an annotation; the fields of the Lease repeat what `kubectl get lease` shows.
 //! `resourceVersion` makes each replacement conditional.
@@ -11,11 +11,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use super::codec::{decode, encode};
 use super::http::{JsonAnswer, JsonClient};
-use super::{LeaseStore, StoreFuture, StoreSecret, fault, unreadable};
+use super::{NewRecord, RecordStore, StoreFuture, StoreSecret, StoredText, fault, unreadable};
 use crate::config::{KubernetesLeader, TlsFiles};
-use crate::election::{DURATION, LeaseRecord, StoreFault, StoredLease, SwapResult};
+use crate::election::{DURATION, StoreFault, SwapResult};
 
 /// Where Kubernetes mounts the service account of a pod.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -26,7 +25,6 @@ const FORBIDDEN: &str = "allow the service account `get`, `create` and `update` 
      `coordination.k8s.io` in that namespace; `deploy/kubernetes/leader.yaml` has the role";
 
 pub(super) struct KubernetesStore {
-    name: String,
     namespace: String,
     /// The URL of the Leases of the namespace.
     collection: String,
@@ -44,7 +42,6 @@ enum TokenSource {
 
 impl KubernetesStore {
     pub(super) fn open(
-        name: String,
         settings: &KubernetesLeader,
         secret: Option<StoreSecret>,
     ) -> Result<Self, StoreFault> {
@@ -69,11 +66,11 @@ impl KubernetesStore {
         let client = JsonClient::new(&files, std::iter::once(server.as_str()))?;
         let collection =
             format!("{server}/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases");
-        Ok(Self { name, namespace, collection, client, token })
+        Ok(Self { namespace, collection, client, token })
     }
 
-    fn url(&self) -> String {
-        format!("{}/{}", self.collection, self.name)
+    fn url(&self, name: &str) -> String {
+        format!("{}/{name}", self.collection)
     }
 
     /// Sends a request, and once more with a new token if the first is refused.
@@ -93,26 +90,31 @@ impl KubernetesStore {
         self.client.send((method, url), Some(&bearer), body).await
     }
 
-    fn lease(&self, version: Option<&str>, record: &LeaseRecord) -> Value {
+    fn lease(&self, name: &str, version: Option<&str>, record: &NewRecord) -> Value {
         let mut metadata = json!({
-            "name": self.name,
+            "name": name,
             "namespace": self.namespace,
-            "annotations": { ANNOTATION: encode(record) },
+            "annotations": { ANNOTATION: record.text },
         });
         if let Some(version) = version {
             metadata["resourceVersion"] = json!(version);
+        }
+        let shown = &record.shown;
+        let mut spec = json!({});
+        if let (Some(since), Some(written_at)) = (shown.since, shown.written_at) {
+            spec = json!({
+                "holderIdentity": shown.holder,
+                "leaseDurationSeconds": DURATION.as_secs(),
+                "leaseTransitions": i32::try_from(shown.term).unwrap_or(i32::MAX),
+                "acquireTime": micro(since),
+                "renewTime": micro(written_at),
+            });
         }
         json!({
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
             "metadata": metadata,
-            "spec": {
-                "holderIdentity": record.holder,
-                "leaseDurationSeconds": DURATION.as_secs(),
-                "leaseTransitions": i32::try_from(record.term).unwrap_or(i32::MAX),
-                "acquireTime": micro(record.since),
-                "renewTime": micro(record.written_at),
-            },
+            "spec": spec,
         })
     }
 }
@@ -165,16 +167,16 @@ fn version(lease: &Value) -> Result<String, StoreFault> {
     version.map(str::to_owned).ok_or_else(|| fault("the Lease has no `resourceVersion`"))
 }
 
-impl LeaseStore for KubernetesStore {
-    fn read(&self) -> StoreFuture<'_, Option<StoredLease>> {
+impl RecordStore for KubernetesStore {
+    fn read<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<StoredText>> {
         Box::pin(async move {
-            let url = self.url();
+            let url = self.url(name);
             let answer = self.send(Method::GET, &url, None).await?;
             match answer.status {
                 200 => {
-                    let record = answer.body["metadata"]["annotations"][ANNOTATION].as_str();
-                    let record = decode(record.unwrap_or_default())?;
-                    Ok(Some(StoredLease { record, version: version(&answer.body)? }))
+                    let text = answer.body["metadata"]["annotations"][ANNOTATION].as_str();
+                    let text = text.unwrap_or_default().to_owned();
+                    Ok(Some(StoredText { text, version: version(&answer.body)? }))
                 }
                 404 => Ok(None),
                 403 => Err(answer.refusal(&url, FORBIDDEN)),
@@ -185,15 +187,16 @@ impl LeaseStore for KubernetesStore {
 
     fn swap<'a>(
         &'a self,
+        name: &'a str,
         expected: Option<&'a str>,
-        record: &'a LeaseRecord,
+        record: NewRecord,
     ) -> StoreFuture<'a, SwapResult> {
         Box::pin(async move {
             let (method, url) = match expected {
-                Some(_) => (Method::PUT, self.url()),
+                Some(_) => (Method::PUT, self.url(name)),
                 None => (Method::POST, self.collection.clone()),
             };
-            let lease = self.lease(expected, record);
+            let lease = self.lease(name, expected, &record);
             let answer = self.send(method, &url, Some(&lease)).await?;
             match (answer.status, expected) {
                 (200 | 201, _) => Ok(SwapResult::Done(version(&answer.body)?)),
@@ -206,7 +209,7 @@ impl LeaseStore for KubernetesStore {
         })
     }
 
-    fn describe(&self) -> String {
-        format!("the Lease `{}/{}` in Kubernetes", self.namespace, self.name)
+    fn describe(&self, name: &str) -> String {
+        format!("the Lease `{}/{name}` in Kubernetes", self.namespace)
     }
 }

@@ -1,10 +1,11 @@
-//! The lease as a row in PostgreSQL.
+//! Each record as a row in PostgreSQL.
 //!
 //! One statement for each request, unprepared, so that poolers which share connections between
 //! transactions can be used.
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustls::ClientConfig;
 use secrecy::ExposeSecret;
@@ -15,12 +16,11 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Config, Error, NoTls, Row};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::codec::{decode, encode};
 use super::postgres_tls::TlsConnect;
-use super::{LeaseStore, StoreFuture, StoreSecret, fault, tls};
+use super::{NewRecord, RecordStore, StoreFuture, StoreSecret, StoredText, fault, tls};
 use crate::config::PostgresLeader;
 use crate::domain::text::innermost;
-use crate::election::{LeaseRecord, StoreFault, StoredLease, SwapResult};
+use crate::election::{StoreFault, SwapResult};
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS runnerctl_leader (\
     name text PRIMARY KEY, version bigint NOT NULL, record text NOT NULL)";
@@ -40,48 +40,77 @@ const INSERT: &str = "INSERT INTO runnerctl_leader (name, version, record) \
 const APPLICATION: &str = "runnerctl";
 
 pub(super) struct PostgresStore {
-    name: String,
     url: StoreSecret,
     tls: Arc<ClientConfig>,
-    /// Absent until it is needed, and after a failure: each request begins on a sound connection.
-    connection: Mutex<Option<Connection>>,
+    /// All requests share it. Absent until it is needed, and after a failure: each request begins on a
+    /// sound connection.
+    connection: Mutex<Option<Arc<Connection>>>,
 }
 
 struct Connection {
     client: Client,
+    /// A request failed, or was abandoned: it may have been sent to a server that no longer answers.
+    is_suspect: AtomicBool,
     _task: AbortOnDropHandle<()>,
+}
+
+/// A request under way. Dropped before [`RequestGuard::done`], it makes its connection suspect.
+struct RequestGuard<'a>(Option<&'a Connection>);
+
+impl RequestGuard<'_> {
+    fn done(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for RequestGuard<'_> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0 {
+            connection.is_suspect.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 impl PostgresStore {
     pub(super) fn open(
-        name: String,
         settings: &PostgresLeader,
         secret: Option<StoreSecret>,
     ) -> Result<Self, StoreFault> {
         let url = secret.ok_or_else(|| fault("`url` is required"))?;
         let tls = Arc::new(tls::configuration(&settings.tls)?);
-        Ok(Self { name, url, tls, connection: Mutex::default() })
+        Ok(Self { url, tls, connection: Mutex::default() })
     }
 
-    /// Runs one statement. If the future is dropped or the statement fails, the connection is closed.
+    /// Runs one statement, beside those of other requests. If the future is dropped or the statement
+    /// fails, the next request begins on another connection.
     async fn run(
         &self,
         statement: &str,
         parameters: &[(&(dyn tokio_postgres::types::ToSql + Sync), Type)],
     ) -> Result<Vec<Row>, StoreFault> {
-        let mut kept = self.connection.lock().await;
-        let connection = match kept.take().filter(|kept| !kept.client.is_closed()) {
-            Some(connection) => connection,
-            None => self.connect().await?,
-        };
+        let connection = self.connection().await?;
+        let request = RequestGuard(Some(&connection));
         let mut rows = connection.client.query_typed(statement, parameters).await;
         if rows.as_ref().is_err_and(|error| error.code() == Some(&SqlState::UNDEFINED_TABLE)) {
             connection.client.batch_execute(TABLE).await.map_err(|error| refused(&error))?;
             rows = connection.client.query_typed(statement, parameters).await;
         }
         let rows = rows.map_err(|error| refused(&error))?;
-        *kept = Some(connection);
+        request.done();
         Ok(rows)
+    }
+
+    async fn connection(&self) -> Result<Arc<Connection>, StoreFault> {
+        let mut kept = self.connection.lock().await;
+        let is_sound = |kept: &&Arc<Connection>| {
+            !kept.client.is_closed() && !kept.is_suspect.load(Ordering::Relaxed)
+        };
+        if let Some(sound) = kept.as_ref().filter(is_sound) {
+            return Ok(Arc::clone(sound));
+        }
+        let fresh = Arc::new(self.connect().await?);
+        *kept = Some(Arc::clone(&fresh));
+        Ok(fresh)
     }
 
     async fn connect(&self) -> Result<Connection, StoreFault> {
@@ -113,7 +142,8 @@ impl Connection {
     ) -> Self {
         // Its error also ends the request that waits for it.
         let task = tokio::spawn(async move { drop(connection.await) });
-        Self { client, _task: AbortOnDropHandle::new(task) }
+        let is_suspect = AtomicBool::new(false);
+        Self { client, is_suspect, _task: AbortOnDropHandle::new(task) }
     }
 }
 
@@ -146,33 +176,32 @@ fn version(row: &Row) -> Result<String, StoreFault> {
     row.try_get::<_, i64>(0).map(|version| version.to_string()).map_err(|error| refused(&error))
 }
 
-impl LeaseStore for PostgresStore {
-    fn read(&self) -> StoreFuture<'_, Option<StoredLease>> {
+impl RecordStore for PostgresStore {
+    fn read<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<StoredText>> {
         Box::pin(async move {
-            let rows = self.run(READ, &[(&self.name, Type::TEXT)]).await?;
+            let rows = self.run(READ, &[(&name, Type::TEXT)]).await?;
             let Some(row) = rows.first() else { return Ok(None) };
-            let record: &str = row.try_get(1).map_err(|error| refused(&error))?;
-            Ok(Some(StoredLease { record: decode(record)?, version: version(row)? }))
+            let text = row.try_get(1).map_err(|error| refused(&error))?;
+            Ok(Some(StoredText { text, version: version(row)? }))
         })
     }
 
     fn swap<'a>(
         &'a self,
+        name: &'a str,
         expected: Option<&'a str>,
-        record: &'a LeaseRecord,
+        record: NewRecord,
     ) -> StoreFuture<'a, SwapResult> {
         Box::pin(async move {
-            let record = encode(record);
+            let record = record.text;
             let rows = match expected {
-                None => {
-                    self.run(INSERT, &[(&self.name, Type::TEXT), (&record, Type::TEXT)]).await?
-                }
+                None => self.run(INSERT, &[(&name, Type::TEXT), (&record, Type::TEXT)]).await?,
                 Some(expected) => {
                     let Ok(expected) = expected.parse::<i64>() else {
                         return Ok(SwapResult::Conflict);
                     };
                     let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
-                        [(&self.name, Type::TEXT), (&record, Type::TEXT), (&expected, Type::INT8)];
+                        [(&name, Type::TEXT), (&record, Type::TEXT), (&expected, Type::INT8)];
                     self.run(UPDATE, &parameters).await?
                 }
             };
@@ -180,7 +209,7 @@ impl LeaseStore for PostgresStore {
         })
     }
 
-    fn describe(&self) -> String {
-        format!("the row `{}` in PostgreSQL", self.name)
+    fn describe(&self, name: &str) -> String {
+        format!("the row `{name}` in PostgreSQL")
     }
 }

@@ -7,5 +7,6 @@ mod engines;
 mod faults;
 mod pair;
 mod proxy;
+mod shares;
 mod stores;
 mod tls;

@@ -193,6 +193,9 @@ impl FileReloader {
         self.take_beside(fresh, &before).await?;
         self.process.metrics.config(ReloadResult::Applied);
         self.garms.declare(fresh);
+        if let Some(election) = &self.process.election {
+            election.reload(fresh);
+        }
         self.tell_changes(fresh, before);
         let pools = count(fresh.iter().map(|garm| garm.pools.len()).sum(), "pool");
         let text = match fresh {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::interval;
@@ -19,16 +20,20 @@ use super::startup::DaemonParts;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::log::LogLine;
-use crate::election::{DURATION, OwnNotes, StoreFault};
+use crate::domain::name::GarmName;
+use crate::election::{DURATION, Membership, OwnNotes, StoreFault};
 use crate::host::boot_clock::BootClock;
 use crate::host::clock::Clock;
 use crate::host::state_dir;
-use crate::lease_store::{self, StoreSecret};
+use crate::lease_store::{LeaseStores, StoreSecret};
 use crate::metrics::MetricsState;
-use crate::reconcile::leadership::{Campaign, Fence, LeadershipState, LedTerm};
-use crate::reconcile::watch::{HoldReason, WatchCommand};
+use crate::reconcile::leadership::{
+    Campaign, Fence, LeadershipState, LeaseOfCampaign, LeaseShares, LedTerm,
+};
+use crate::reconcile::watch::{HoldReason, RunMode, WatchCommand};
 use crate::reconcile::writer::Writer;
 use crate::render::leadership::LeadershipJson;
+use crate::render::words::count;
 use crate::secrets;
 
 /// How often the notes for the next leader are renewed; the next renewal of the lease carries them.
@@ -38,7 +43,95 @@ const NOTES_EVERY: Duration = Duration::from_secs(1);
 /// can be taken.
 const LEAD_PATIENCE: Duration = Duration::from_secs(DURATION.as_secs() + 3);
 
-/// The part of this process in the election.
+/// The store of the leases, which all GARMs share.
+pub(super) struct ElectionParts {
+    stores: LeaseStores,
+    /// The shares of this process; absent without `garms`, and with `--once` and `--release`, which
+    /// need all leases.
+    shares: Option<Arc<LeaseShares>>,
+    /// The name of the record of all processes.
+    members: String,
+}
+
+impl ElectionParts {
+    /// Opens the store; `None` without `watch.leader`. Sends no request. Fails (3) if a file of the
+    /// store is missing or invalid.
+    pub(super) fn open(
+        garms: &[DaemonConfig],
+        course: RunMode,
+        allowed: &secrets::ResolveOptions,
+    ) -> Result<Option<Self>, Failure> {
+        let Some(first) = garms.first() else { return Ok(None) };
+        let Some(settings) = &first.watch.leader else { return Ok(None) };
+        let secret = settings.secret().map(|reference| -> StoreSecret {
+            let (reference, allowed) = (reference.clone(), allowed.clone());
+            Arc::new(move || {
+                let (reference, allowed) = (reference.clone(), allowed.clone());
+                Box::pin(async move {
+                    let resolved = secrets::resolve(&reference, &allowed).await;
+                    resolved.map_err(|error| error.to_string())
+                })
+            })
+        });
+        let stores = LeaseStores::open(settings, secret).map_err(|fault| unusable(&fault))?;
+        let is_shared = first.garm.is_some() && course == RunMode::Steady;
+        let shares =
+            is_shared.then(|| LeaseShares::new(garms.len(), group(garms), BootClock::Real));
+        // The name of each lease is the common name and that of the GARM.
+        let own = first.garm.as_ref().map(|garm| format!("-{garm}")).unwrap_or_default();
+        let common = settings.name.strip_suffix(&own).unwrap_or(&settings.name);
+        Ok(Some(Self { stores, shares, members: format!("{common}.members") }))
+    }
+
+    /// Takes the GARMs of reloaded files.
+    pub(super) fn reload(&self, garms: &[DaemonConfig]) {
+        if let Some(shares) = &self.shares {
+            shares.set_leases(garms.len(), group(garms));
+        }
+    }
+
+    /// Shares the leases out among the processes until `stop`. Fails (1) if the system has no random
+    /// bytes.
+    pub(super) fn start(
+        &self,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Result<(), Failure> {
+        let Some(shares) = &self.shares else { return Ok(()) };
+        let membership = Membership::new(process_id()?, String::new());
+        let members = self.stores.members(self.members.clone());
+        let (live, stopped) = (shares.live(), stop.clone());
+        tasks.spawn(Arc::clone(shares).run(membership, members, stop.clone()));
+        tasks.spawn(async move {
+            tokio::select! {
+                () = log_members(live) => {}
+                () = stopped.cancelled() => {}
+            }
+        });
+        Ok(())
+    }
+}
+
+/// A digest of the names of the GARMs: processes with other GARMs do not share them out.
+fn group(garms: &[DaemonConfig]) -> String {
+    let names: Vec<&str> =
+        garms.iter().filter_map(|garm| garm.garm.as_ref()).map(GarmName::as_str).collect();
+    let digest = Sha256::digest(names.join(" "));
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+async fn log_members(mut live: watch::Receiver<Option<usize>>) {
+    while live.changed().await.is_ok() {
+        let Some(live) = *live.borrow_and_update() else { continue };
+        let text = match live {
+            1 => "no other process shares the GARMs".to_owned(),
+            others => format!("shares the GARMs with {}", count(others - 1, "other process")),
+        };
+        LogLine::info("leader", text).emit();
+    }
+}
+
+/// The part of this process in the election for one GARM.
 pub(super) struct Leadership {
     pub(super) fence: Fence,
     states: watch::Receiver<LeadershipState>,
@@ -63,33 +156,25 @@ pub(super) struct LeadershipFollower {
 }
 
 impl Leadership {
-    /// Prepares the campaign; `None` without `watch.leader`. Sends no request. Fails (3) if a file of
-    /// the store is missing or invalid.
+    /// Prepares the campaign; `None` without `watch.leader`. Sends no request. Fails (1) if the system
+    /// has no random bytes.
     pub(super) fn open(
         setup: &DaemonConfig,
-        allowed: &secrets::ResolveOptions,
+        election: Option<&ElectionParts>,
     ) -> Result<Option<Self>, Failure> {
-        let Some(settings) = &setup.watch.leader else { return Ok(None) };
-        let secret = settings.secret().map(|reference| -> StoreSecret {
-            let (reference, allowed) = (reference.clone(), allowed.clone());
-            Arc::new(move || {
-                let (reference, allowed) = (reference.clone(), allowed.clone());
-                Box::pin(async move {
-                    let resolved = secrets::resolve(&reference, &allowed).await;
-                    resolved.map_err(|error| error.to_string())
-                })
-            })
-        });
-        let store = lease_store::open(settings, secret).map_err(|fault| unusable(&fault))?;
+        let (Some(election), Some(settings)) = (election, &setup.watch.leader) else {
+            return Ok(None);
+        };
+        let store = election.stores.lease(settings.name.clone());
         let clock = BootClock::Real;
         let fence = Fence::new(clock);
         let (notes, published) = watch::channel(OwnNotes::default());
-        let id = process_id().map_err(|error| {
-            Failure::new(Exit::Failed, format!("cannot get random bytes: {error}"))
-        })?;
         LogLine::info("leader", format!("takes part in the election by {}", store.describe()))
             .emit();
-        let campaign = Campaign::new(id, store, (fence.clone(), clock, Clock::Real), published);
+        let shares = election.shares.clone().map(|shares| (shares, settings.name.clone()));
+        let lease = LeaseOfCampaign { store, shares };
+        let io = (fence.clone(), clock, Clock::Real);
+        let campaign = Campaign::new(process_id()?, lease, io, published);
         let (states, stop) = (campaign.states(), CancellationToken::new());
         Ok(Some(Self { fence, states, notes, stop, campaign: Some(campaign), task: None }))
     }
@@ -278,10 +363,11 @@ fn report_fault(before: Option<&StoreFault>, now: Option<&StoreFault>) {
 }
 
 /// An id of this start of this process, which no other start has: `HOST:PID:NONCE`.
-fn process_id() -> Result<String, aws_lc_rs::error::Unspecified> {
+fn process_id() -> Result<String, Failure> {
     let actor = state_dir::actor();
     let mut nonce = [0; 8];
-    aws_lc_rs::rand::fill(&mut nonce)?;
+    aws_lc_rs::rand::fill(&mut nonce)
+        .map_err(|error| Failure::new(Exit::Failed, format!("cannot get random bytes: {error}")))?;
     Ok(format!("{}:{}:{:016x}", actor.host, actor.pid, u64::from_be_bytes(nonce)))
 }
 

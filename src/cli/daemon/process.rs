@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 
 use super::WatchArgs;
 use super::alerting::receivers;
+use super::leadership::ElectionParts;
 use super::setup::{self, DaemonConfig};
 use crate::cli::context::{Context, RunSettings};
 use crate::cli::exit::Exit;
@@ -39,6 +40,8 @@ pub(super) struct ProcessParts {
     receivers: Mutex<Vec<ReceiverEndpoint>>,
     /// The URL of the status page, which alerts link to; empty where no pages are served.
     page: String,
+    /// Absent without `watch.leader`, and in a dry run.
+    pub(super) election: Option<ElectionParts>,
 }
 
 /// The parts of the process, and what is done with them.
@@ -60,7 +63,12 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<OpenedProc
         Some(files) => Some(Arc::new(Certificates::read(files)?)),
         None => None,
     };
-    let receivers = receivers(first, &first.allowed(cx.settings)).await?;
+    let allowed = first.allowed(cx.settings);
+    let receivers = receivers(first, &allowed).await?;
+    let election = match args.writes() {
+        Writes::Sent => ElectionParts::open(&garms, args.course(), &allowed)?,
+        Writes::Withheld => None,
+    };
     let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
     let page = address.map_or_else(String::new, |address| page(address, certificates.is_some()));
     let parts = ProcessParts {
@@ -74,6 +82,7 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<OpenedProc
         certificates,
         receivers: Mutex::new(receivers),
         page,
+        election,
     };
     if first.garm.is_some() {
         parts.log_garms(&garms);

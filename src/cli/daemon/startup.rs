@@ -72,10 +72,7 @@ pub(super) async fn open(
     let drifts = DriftDetector::new(&setup);
     let destination = destination(writes, &setup, cx).await?;
     let allowed = setup.allowed(cx.settings);
-    let mut leadership = match writes {
-        Writes::Sent => Leadership::open(&setup, &allowed)?,
-        Writes::Withheld => None,
-    };
+    let mut leadership = Leadership::open(&setup, process.election.as_ref())?;
     let fence = leadership.as_ref().map(|leadership| leadership.fence.clone());
     let (client, http) = client(&setup, cx, (&metrics, fence.clone()))?;
     require_proof((course, writes), &setup, &client).await?;

@@ -40,7 +40,8 @@ const RETRY_MIN: Duration = Duration::from_secs(15);
 /// The longest pause.
 const RETRY_MAX: Duration = Duration::from_mins(5);
 
-/// How long the pages may take to end after the services.
+/// How long the pages may take to end after the services, and this process to leave the record of
+/// those that share the GARMs.
 const PAGES_PATIENCE: Duration = Duration::from_millis(500);
 
 /// The most GARMs that a failure names.
@@ -94,6 +95,9 @@ pub(super) async fn supervise(opened: OpenedProcess, cx: Context<'_>) -> Result<
     }
     tasks.spawn(keep_alive(Arc::clone(&all.process.metrics), stop.clone()));
     tasks.spawn(announce(Arc::clone(&all.control.first_read), stop.clone()));
+    if let Some(election) = &all.process.election {
+        election.start(&tasks, &stop)?;
+    }
     if all.process.course == RunMode::Steady {
         tasks.spawn(files.run(causes, stop.clone()));
     }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::fence::Fence;
+use super::lease_shares::LeaseShares;
 use crate::election::{
-    Election, LeaseAnswer, LeaseNotes, LeaseRecord, LeaseRequest, OwnNotes, StoreFault,
+    Election, LeaseAnswer, LeaseNotes, LeaseOwner, LeaseRecord, LeaseRequest, OwnNotes, StoreFault,
     shown_holder,
 };
 use crate::host::boot_clock::BootClock;
@@ -55,11 +56,23 @@ pub struct LeaderView {
     pub since: Timestamp,
 }
 
+/// How long a write under way may delay the release of a lease that another process is to have.
+const DRAIN_MAX: Duration = Duration::from_secs(3);
+
+/// The lease of a campaign.
+pub struct LeaseOfCampaign {
+    pub store: Arc<dyn LeaseStore>,
+    /// The shares of this process and the name of the lease among them, if there are several.
+    pub shares: Option<(Arc<LeaseShares>, String)>,
+}
+
 /// One process's part in the election.
 pub struct Campaign {
     /// The id of this process in the record, unique to this start of it.
     id: String,
-    store: Arc<dyn LeaseStore>,
+    lease: LeaseOfCampaign,
+    /// Notified when the lease is to be released to another process.
+    release: Arc<Notify>,
     election: Election,
     fence: Fence,
     clock: BootClock,
@@ -76,14 +89,30 @@ impl Campaign {
     /// `fence` must use `clock`.
     pub fn new(
         id: String,
-        store: Arc<dyn LeaseStore>,
+        lease: LeaseOfCampaign,
         (fence, clock, calendar): (Fence, BootClock, Clock),
         notes: watch::Receiver<OwnNotes>,
     ) -> Self {
         let election = Election::new(id.clone());
         let states = watch::Sender::default();
         let (previous, fault) = (None, None);
-        Self { id, store, election, fence, clock, calendar, notes, states, previous, fault }
+        let release = match &lease.shares {
+            Some((shares, name)) => shares.begin(name),
+            None => Arc::default(),
+        };
+        Self {
+            id,
+            lease,
+            release,
+            election,
+            fence,
+            clock,
+            calendar,
+            notes,
+            states,
+            previous,
+            fault,
+        }
     }
 
     /// Shows the state at any time.
@@ -102,6 +131,9 @@ impl Campaign {
         self.election.resign(self.clock.now());
         self.settle();
         let _ = tokio::time::timeout(RELEASE_MAX, self.compete()).await;
+        if let Some((shares, name)) = &self.lease.shares {
+            shares.end(name);
+        }
     }
 
     /// Sends requests until the election is over.
@@ -109,18 +141,43 @@ impl Campaign {
         while !self.election.is_over() {
             let now = self.clock.now();
             let notes = self.notes.borrow().clone();
+            if let Some((shares, name)) = &self.lease.shares
+                && let Some(free_for) = self.election.free_for(now)
+            {
+                self.election.set_taking(shares.taking(name, free_for));
+            }
             match self.election.next(now, self.calendar.now(), &notes) {
                 Some(request) => {
-                    let store = Arc::clone(&self.store);
+                    let store = Arc::clone(&self.lease.store);
                     let answer = self.watching(ask(store, request)).await;
                     self.take(answer);
                 }
                 None => {
                     let wait = self.election.deadline().unwrap_or_default().saturating_sub(now);
-                    self.watching(tokio::time::sleep(wait)).await;
+                    let release = Arc::clone(&self.release);
+                    let is_told = self.watching(async {
+                        tokio::select! {
+                            () = tokio::time::sleep(wait) => false,
+                            () = release.notified() => true,
+                        }
+                    });
+                    if is_told.await {
+                        self.yield_lease().await;
+                    }
                 }
             }
         }
+    }
+
+    /// Releases the lease to another process, once the writes under way are done.
+    async fn yield_lease(&mut self) {
+        self.fence.close();
+        self.publish();
+        // The last renewal was sent at most two seconds ago, so the lease outlasts this.
+        let _ = tokio::time::timeout(DRAIN_MAX, self.fence.drained()).await;
+        self.election.yield_lease(self.clock.now());
+        self.settle();
+        self.fence.reopen();
     }
 
     /// Waits for `work`, and publishes the end of the permission to write if it comes first.
@@ -159,6 +216,19 @@ impl Campaign {
             self.previous = Some(Arc::new(record.clone()));
         }
         self.fence.set(self.election.grant());
+        if let Some((shares, name)) = &self.lease.shares
+            && let Some((record, _)) = self.election.sighting()
+        {
+            let is_own = record.holder == self.id;
+            shares.note(
+                name,
+                match record.holder.as_str() {
+                    "" => LeaseOwner::Nobody,
+                    _ if is_own && self.election.is_holder() => LeaseOwner::Own,
+                    _ => LeaseOwner::Other,
+                },
+            );
+        }
         self.publish();
     }
 
@@ -267,7 +337,8 @@ mod tests {
         let (notes, published) = watch::channel(OwnNotes::default());
         let calendar = Clock::starting_at(Timestamp::UNIX_EPOCH);
         let io = (fence.clone(), clock, calendar);
-        let campaign = Campaign::new("host-a:1:ff".into(), Arc::clone(&store) as _, io, published);
+        let lease = LeaseOfCampaign { store: Arc::clone(&store) as _, shares: None };
+        let campaign = Campaign::new("host-a:1:ff".into(), lease, io, published);
         let (mut states, stop) = (campaign.states(), CancellationToken::new());
         let task = tokio::spawn(campaign.run(stop.clone()));
         let led = states.wait_for(|state| state.leading.is_some()).await.unwrap().clone();

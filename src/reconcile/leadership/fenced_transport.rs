@@ -29,7 +29,7 @@ impl FencedTransport {
             return reply;
         }
         Box::pin(async move {
-            let term = self.fence.term().ok_or(TransportError::NotLeading)?;
+            let (term, _under_way) = self.fence.begin_write().ok_or(TransportError::NotLeading)?;
             tokio::select! {
                 biased;
                 () = self.fence.lost(term) => {

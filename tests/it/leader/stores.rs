@@ -9,9 +9,12 @@ use runnerctl::config::{
     TlsFiles,
 };
 use runnerctl::domain::secret::SecretRef;
-use runnerctl::election::{FiredAlert, LeaseNotes, LeaseRecord, StoredLease, SwapResult};
-use runnerctl::lease_store::{LeaseStore, StoreSecret, open};
-use secrecy::SecretString;
+use runnerctl::election::{
+    FiredAlert, LeaseNotes, LeaseRecord, Member, MembersRecord, StoredLease, StoredMembers,
+    SwapResult,
+};
+use runnerctl::lease_store::{LeaseStore, LeaseStores, StoreSecret};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use super::engines::{Etcd, LeaseApi, Postgres, TOKEN};
@@ -34,13 +37,13 @@ fn reference() -> SecretRef {
 
 pub(super) fn etcd(name: &str, endpoints: Vec<String>) -> Arc<dyn LeaseStore> {
     let engine = EtcdLeader { endpoints, user: None, tls: TlsFiles::default() };
-    open(&settings(name, LeaderEngine::Etcd(engine)), None).unwrap()
+    open(&settings(name, LeaderEngine::Etcd(engine)), None)
 }
 
 pub(super) fn postgresql(name: &str, url: String, ca: Option<PathBuf>) -> Arc<dyn LeaseStore> {
     let tls = TlsFiles { ca, client: None };
     let engine = LeaderEngine::PostgreSql(PostgresLeader { url: reference(), tls });
-    open(&settings(name, engine), Some(secret(url))).unwrap()
+    open(&settings(name, engine), Some(secret(url)))
 }
 
 fn kubernetes(api: &LeaseApi, token: StoreSecret) -> Arc<dyn LeaseStore> {
@@ -52,7 +55,70 @@ fn kubernetes(api: &LeaseApi, token: StoreSecret) -> Arc<dyn LeaseStore> {
         }),
         ca: None,
     };
-    open(&settings(NAME, LeaderEngine::Kubernetes(engine)), Some(token)).unwrap()
+    open(&settings(NAME, LeaderEngine::Kubernetes(engine)), Some(token))
+}
+
+fn open(settings: &LeaderSettings, secret: Option<StoreSecret>) -> Arc<dyn LeaseStore> {
+    LeaseStores::open(settings, secret).unwrap().lease(settings.name.clone())
+}
+
+/// What counting the processes relies on.
+async fn members_are_compared_and_swapped(engine: LeaderEngine, secret: Option<StoreSecret>) {
+    let store = LeaseStores::open(&settings(NAME, engine), secret).unwrap().members(NAME.into());
+    let member = |beat| Member { group: "eu us".into(), beat };
+    let record = |beat| MembersRecord([("host-a:1:ff".to_owned(), member(beat))].into());
+    assert_eq!(store.read().await, Ok(None));
+    let first = done(store.swap(None, &record(1)).await.unwrap());
+    assert_eq!(store.swap(None, &record(2)).await, Ok(SwapResult::Conflict));
+    let second = done(store.swap(Some(&first), &record(3)).await.unwrap());
+    assert_eq!(store.swap(Some(&first), &record(4)).await, Ok(SwapResult::Conflict));
+    let stored = StoredMembers { record: record(3), version: second };
+    assert_eq!(store.read().await, Ok(Some(stored)));
+}
+
+#[tokio::test]
+async fn each_store_keeps_the_record_of_the_processes() {
+    let etcd = Etcd::start();
+    let tls = TlsFiles::default();
+    let engine = EtcdLeader { endpoints: vec![etcd.url()], user: None, tls: tls.clone() };
+    members_are_compared_and_swapped(LeaderEngine::Etcd(engine), None).await;
+    let server = Postgres::start();
+    let engine = LeaderEngine::PostgreSql(PostgresLeader { url: reference(), tls });
+    let url = secret(server.url(server.address));
+    members_are_compared_and_swapped(engine, Some(url)).await;
+    let api = LeaseApi::start();
+    let server = KubernetesServer { url: format!("http://{}", api.address), token: reference() };
+    let engine = KubernetesLeader { namespace: Some("ci".into()), server: Some(server), ca: None };
+    let engine = LeaderEngine::Kubernetes(engine);
+    members_are_compared_and_swapped(engine, Some(secret(TOKEN))).await;
+}
+
+/// Many requests at once, of which each must be answered: they share one connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_for_many_leases_share_a_connection() {
+    let server = Postgres::start();
+    let engine = PostgresLeader { url: reference(), tls: TlsFiles::default() };
+    let settings = settings(NAME, LeaderEngine::PostgreSql(engine));
+    let url = secret(server.url(server.address));
+    let stores = LeaseStores::open(&settings, Some(url.clone())).unwrap();
+    // The table is made by the first.
+    assert_eq!(stores.lease("first".into()).read().await, Ok(None));
+    let tasks: Vec<_> = (0..100)
+        .map(|at| {
+            let store = stores.lease(format!("lease-{at}"));
+            tokio::spawn(async move { store.swap(None, &record(at)).await.unwrap() })
+        })
+        .collect();
+    for task in tasks {
+        done(task.await.unwrap());
+    }
+    let address = url().await.unwrap();
+    let (client, connection) =
+        tokio_postgres::connect(address.expose_secret(), tokio_postgres::NoTls).await.unwrap();
+    let _connection = tokio::spawn(connection);
+    let count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'runnerctl'";
+    let row = client.query_one(count, &[]).await.unwrap();
+    assert_eq!(row.get::<_, i64>(0), 1);
 }
 
 fn settings(name: &str, engine: LeaderEngine) -> LeaderSettings {

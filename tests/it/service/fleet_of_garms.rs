@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
 
@@ -22,8 +23,8 @@ pub(crate) struct Garms {
     /// The GARM of each pool.
     pools: BTreeMap<String, String>,
     pub(crate) watch: SocketAddr,
-    /// What the fleet file has beside its GARMs.
-    more: String,
+    /// `watch.leader`, if there is to be one.
+    pub(crate) leader: Option<String>,
 }
 
 impl Garms {
@@ -32,7 +33,7 @@ impl Garms {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("pools")).unwrap();
         let (garms, pools, watch) = (BTreeMap::new(), BTreeMap::new(), free_address());
-        let mut fleet = Self { folder, garms, pools, watch, more: String::new() };
+        let mut fleet = Self { folder, garms, pools, watch, leader: None };
         for name in names {
             fleet.start_sandbox(name);
             fleet.declare(name);
@@ -103,8 +104,7 @@ impl Garms {
     }
 
     /// Writes the fleet file of all declared GARMs. `more` are further keys of it.
-    pub(crate) fn write_fleet(&mut self, more: &str) {
-        more.clone_into(&mut self.more);
+    pub(crate) fn write_fleet(&self, more: &str) {
         let declared = self.garms.iter().filter(|(_, garm)| garm.is_declared);
         let garms: String = declared
             .map(|(name, garm)| {
@@ -112,11 +112,13 @@ impl Garms {
                 format!("  {name}: {{ url: 'http://{}', password: '{password}' }}\n", garm.address)
             })
             .collect();
+        let leader = self.leader.as_ref().map(|leader| format!("  leader: {leader}\n"));
         let text = format!(
             "fleet: sandbox\ngarms:\n{garms}controller: {{ minimum_job_age_backoff: 5m }}\n\
              defaults: {{ organization: acme, provider: sim, image: ubuntu-24.04 }}\n\
-             watch:\n  listen: {}\n  resync: 5s\n  audit: audit.jsonl\n{}",
-            self.watch, self.more
+             watch:\n  listen: {}\n  resync: 5s\n  audit: audit.jsonl\n{}{more}",
+            self.watch,
+            leader.unwrap_or_default(),
         );
         self.write("runnerctl.yaml", &text);
     }
@@ -151,8 +153,7 @@ impl Garms {
     pub(crate) fn write(&self, name: &str, text: &str) {
         let draft = self.path(&format!("{name}.draft"));
         std::fs::write(&draft, text).unwrap();
-        if name.ends_with(".password") {
-            use std::os::unix::fs::PermissionsExt;
+        if name.ends_with(".password") || name.ends_with(".url") {
             let owner_only = std::fs::Permissions::from_mode(0o600);
             std::fs::set_permissions(&draft, owner_only).unwrap();
         }

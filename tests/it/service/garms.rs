@@ -99,7 +99,7 @@ fn pages(garms: &Garms) {
 
 #[test]
 fn an_alert_is_sent_once_with_the_name_of_its_garm() {
-    let mut garms = Garms::start(&["a", "b"]);
+    let garms = Garms::start(&["a", "b"]);
     let (url, told) = receiver();
     garms.write_fleet(&format!(
         "alerts:\n  - {{ name: QueueDepthHigh, when: queue_depth, above: 3, for: 1s }}\n\
@@ -158,7 +158,7 @@ fn a_reload_moves_pools_adds_and_removes_garms() {
 
 #[test]
 fn a_garm_with_a_wrong_password_is_tried_again_while_the_others_are_scaled() {
-    let mut garms = Garms::start(&["a", "b"]);
+    let garms = Garms::start(&["a", "b"]);
     garms.write_fleet("");
     let password = garms.read("b.yaml.password");
     garms.write("b.yaml.password", "wrong\n");
