@@ -24,6 +24,8 @@ fn metrics() -> MetricsState {
         pools: names.iter().map(|it| (it.clone(), gauges.clone())).collect(),
         read_at: tokio::time::Instant::now(),
         reconciled_at: jiff::Timestamp::UNIX_EPOCH,
+        read_interval: Duration::from_secs(30),
+        stale_after: Duration::from_mins(1),
         clock_skew_s: Some(0.1),
     });
     for pool in names {

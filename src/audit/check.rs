@@ -179,6 +179,21 @@ impl<'a> Check<'a> {
         ReadOn::Stop
     }
 
+    /// Records a break at the current place, unless one was found: the rest of the file cannot be
+    /// read, or it is not the file that it should be.
+    pub fn refuse(&mut self, reason: &str) {
+        if self.report.broken.is_none() {
+            self.fail(reason);
+        }
+    }
+
+    /// Records that the file with the record `seq` is missing, unless a break was found.
+    pub fn lack(&mut self, file: &str, seq: u64, reason: &str) {
+        if self.report.broken.is_none() {
+            self.break_at(RecordPlace { file: file.to_owned(), line: 0 }, seq, reason);
+        }
+    }
+
     fn break_at(&mut self, at: RecordPlace, seq: u64, reason: &str) {
         let reason = reason.to_owned();
         self.report.broken = Some(ChainBreak { file: at.file, line: at.line, seq, reason });

@@ -16,6 +16,7 @@ mod hmac_check;
 mod key;
 mod keys;
 pub mod lifecycle;
+mod manifest;
 mod note;
 mod pending;
 pub mod pool_fields;
@@ -33,6 +34,7 @@ pub use entry::{
 };
 pub use key::{KEY_MIN, Key, KeyId, ShortKey};
 pub use keys::{KeyError, Keys, Signer};
+pub use manifest::{Segment, SegmentManifest, lost_records};
 pub use note::{Damage, DamageKind, LogNote};
 pub use report::{Anchored, ChainBreak, GAPS_MAX, Gap, HmacStatus, Report, UnfinishedWrite};
 pub use select::{BrokenLines, RecordFilter, Selected, SelectedKind, Selection};

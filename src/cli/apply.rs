@@ -19,7 +19,7 @@ use crate::render::words::count;
 
 use super::anchor::anchor_apply;
 use super::args::{ApplyArgs, Output};
-use super::audit_log::audit_context;
+use super::audit_log::{archive, audit_context};
 use super::consent::{check_saved, confirm, has_work, word_to_type};
 use super::context::Context;
 use super::exit::Exit;
@@ -49,6 +49,7 @@ pub async fn run(args: &ApplyArgs, cx: Context<'_>) -> Result<Exit, Failure> {
                 return Ok(stopped.map_or(Exit::Failed, Exit::of));
             };
             anchor_apply(&survey, args, &destination, cx).await;
+            archive(&survey, &destination, cx).await;
             let exit = tell(&survey, &outcomes, cx)?;
             Ok(stopped.map_or(exit, Exit::of))
         }

@@ -15,6 +15,7 @@ use crate::audit::anchor::{PublicKey, STATEMENT_MAX, Statement, Statements};
 use crate::audit::{Check, CheckCriteria, Keys, Report};
 use crate::config::{self, WatchSettings};
 use crate::domain::secret::SecretRef;
+use crate::host::log_set::LogSet;
 use crate::host::{files, logs};
 use crate::render::audit as render;
 use crate::secrets;
@@ -27,9 +28,10 @@ pub async fn run(args: &AuditArgs, cx: Context<'_>) -> Result<Exit, Failure> {
 }
 
 async fn verify(args: &VerifyArgs, cx: Context<'_>) -> Result<Exit, Failure> {
-    let logs = logs::open(&args.files).map_err(Failure::input)?;
-    if logs.iter().all(logs::LogFile::is_empty) && args.head.is_none() {
-        let names: Vec<&str> = logs.iter().map(|log| log.name.as_str()).collect();
+    let since = args.since.as_ref().map(|head| head.seq);
+    let logs = LogSet::open(&args.files, since).map_err(Failure::input)?;
+    let names: Vec<&str> = logs.files().map(|log| log.name.as_str()).collect();
+    if logs.is_empty() && args.head.is_none() {
         return Err(Failure::input(format!("no records in {}", names.join(", "))));
     }
     let keys = keys(args, cx).await?;
@@ -37,16 +39,15 @@ async fn verify(args: &VerifyArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let mut check = Check::new(CheckCriteria {
         keys: Some(&keys),
         head: args.head.as_ref(),
-        since: args.since.as_ref(),
+        since: args.since.as_ref().or(logs.deleted()),
         anchors: anchors.as_ref(),
     });
-    for log in &logs {
-        info!(event = "step", "checking {}", log.name);
-        let fed = log.feed(&mut check);
-        fed.map_err(|error| Failure::input(format!("cannot read `{}`: {error}", log.name)))?;
+    let step = |name: &str| info!(event = "step", "checking {name}");
+    logs.feed(&mut check, step).map_err(Failure::input)?;
+    let mut report = check.finish();
+    if report.broken.is_none() {
+        report.broken = logs.check_manifests(&keys).map_err(Failure::input)?;
     }
-    let report = check.finish();
-    let names: Vec<&str> = logs.iter().map(|log| log.name.as_str()).collect();
     show(&report, &names, cx)?;
     Ok(if report.broken.is_none() { Exit::Done } else { Exit::Failed })
 }

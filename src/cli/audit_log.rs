@@ -2,21 +2,25 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tracing::info;
 
 use crate::audit::{Cause, Key, Keys};
+use crate::config::AuditRotation;
 use crate::domain::name::GarmName;
 use crate::domain::secret::SecretRef;
 use crate::domain::text::code;
 use crate::host::audit_destination::AuditDestination;
 use crate::host::audit_file::{AuditFile, AuditFileError, MissingFolders, RecordWriter};
 use crate::host::clock::Clock;
+use crate::host::segments::RotationLimits;
 use crate::host::state_dir::{self, AUDIT_FILE};
 use crate::plan::saved;
 use crate::reconcile::audit_trail::{AuditContext, LOCK_PATIENCE};
+use crate::render::style::{HELP, WARNING, paint};
 use crate::render::words::span;
 use crate::secrets;
 
@@ -61,6 +65,10 @@ async fn destination(
         garm: survey.loaded.fleet_file()?.garm.name.as_ref(),
         key: watch.and_then(|watch| watch.audit_key.as_ref()),
         previous_keys: watch.map_or(&[][..], |watch| &watch.previous_audit_keys),
+        // Another file of the command line is not the log of the fleet.
+        rotation: watch
+            .filter(|watch| args.audit.is_none() || args.audit == watch.audit)
+            .and_then(|watch| watch.audit_rotate),
         help: "name another file with `--audit FILE`, or record nothing with `--no-audit`",
     };
     let help = named.help;
@@ -71,6 +79,24 @@ async fn destination(
         info!(event = "step", "recording in {}", code(audit_file.path().display().to_string()));
     }
     Ok(destination)
+}
+
+/// Archives the segments of the log that are closed, after an `apply`. A failure is only a warning:
+/// the next `watch` or `apply` tries again.
+pub async fn archive(survey: &PreparedPlan, destination: &AuditDestination, cx: Context<'_>) {
+    let AuditDestination::File(audit_file) = destination else { return };
+    let audit_file = Arc::clone(audit_file);
+    let fleet = Some(survey.plan.fleet.to_string());
+    let cause = Cause { command: "apply".into(), fleet, ..Cause::default() };
+    let work = move || audit_file.archive(&cause, &AtomicBool::new(false));
+    let archived = tokio::task::spawn_blocking(work);
+    if let Ok(Err(error)) = archived.await {
+        let text = format!("{} {error}", paint(WARNING, "warning:"));
+        cx.print.say(&format!(
+            "{text}\n{} the next `watch` or `apply` tries again",
+            paint(HELP, "help:")
+        ));
+    }
 }
 
 /// Reports if another process has kept the file locked for a second. Other processes lock it only
@@ -104,6 +130,8 @@ pub struct AuditFileSettings<'a> {
     pub key: Option<&'a SecretRef>,
     /// Earlier keys, which verify older records.
     pub previous_keys: &'a [SecretRef],
+    /// When the file is closed; absent if never, or by another program.
+    pub rotation: Option<AuditRotation>,
     /// The hint for a file that cannot be written.
     pub help: &'static str,
 }
@@ -127,7 +155,13 @@ pub async fn open(
     let writer = RecordWriter { actor: state_dir::actor(), clock: Clock::Real, keys };
     let audit_file =
         AuditFile::open(&path, writer, folders).map_err(|error| refusal(&error, named.help))?;
+    let audit_file = audit_file.rotating(named.rotation.map(limits));
     Ok(AuditDestination::File(Arc::new(audit_file)))
+}
+
+fn limits(rotation: AuditRotation) -> RotationLimits {
+    let AuditRotation { max_size_mib, every, keep } = rotation;
+    RotationLimits { max_size: u64::from(max_size_mib) << 20, every, keep }
 }
 
 /// Resolves the keys. Fails (3) if the key for new records is too short.

@@ -13,7 +13,7 @@ use super::failure::Failure;
 use crate::audit::{BrokenLines, ReadOn, RecordFilter, Selected, Selection};
 use crate::domain::text;
 use crate::host::clock::Clock;
-use crate::host::logs;
+use crate::host::log_set::LogSet;
 use crate::render::audit_records as render;
 use crate::render::style::{HELP, WARNING, paint};
 use crate::render::words::count;
@@ -23,16 +23,17 @@ pub fn run(args: &ShowArgs, cx: Context<'_>) -> Result<Exit, Failure> {
         [] => vec![default_file(cx)?],
         files => files.to_vec(),
     };
-    let logs = logs::open(&files).map_err(Failure::input)?;
+    let logs = LogSet::open(&files, None).map_err(Failure::input)?;
     cx.print.say("note: this verifies nothing; `runnerctl audit verify` does");
     let quoted = |name: &String| text::quote(name);
+    let since = args.since.map(time);
     let mut selection = Selection::new(RecordFilter {
         runner: args.runner.as_ref().map(quoted),
         pool: args.pool.as_ref().map(quoted),
-        since: args.since.map(time),
+        since,
     });
     let mut printed = Printed { cx, records: 0, broken: 0, failure: None };
-    for log in &logs {
+    for log in logs.files_since(since) {
         selection.begin(&log.name);
         let read = log.each_line(|line| {
             selection.line(line, |selected| printed.show(selected));

@@ -1,5 +1,6 @@
 //! Converts the decoded fleet file to typed settings and checks that they agree.
 
+mod audit_rotation;
 mod garm;
 mod leader;
 
@@ -144,6 +145,7 @@ impl SettingsReader<'_> {
             audit_key: self.reference(mapping, "audit_key"),
             previous_audit_keys: self.references(mapping, "previous_audit_keys"),
             audit_required: mapping.flag("audit_required").unwrap_or(false),
+            audit_rotate: mapping.mapping("audit_rotate").map(audit_rotation::settings),
             audit_anchor: mapping.mapping("audit_anchor").and_then(|anchor| self.anchor(anchor)),
             leader: mapping.mapping("leader").and_then(|leader| self.leader(leader, file)),
             tls,

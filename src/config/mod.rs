@@ -52,8 +52,8 @@ pub use problem::{Annotation, Excerpt, Location, Position, Problem, Role, has_er
 pub use reference::parse_reference;
 pub use schema::{SchemaRoot, schema, schema_of};
 pub use settings::{
-    AlertRule, AuditAnchor, CertFiles, CredentialSettings, FleetFile, GarmSettings, HostPort,
-    ListenerTls, NetworkRule, PolicySettings, Receiver, ReceiverKind, RunnerCertificate,
+    AlertRule, AuditAnchor, AuditRotation, CertFiles, CredentialSettings, FleetFile, GarmSettings,
+    HostPort, ListenerTls, NetworkRule, PolicySettings, Receiver, ReceiverKind, RunnerCertificate,
     RunnerMtls, Threshold, TlsFiles, WatchSettings, WebhookUrl,
 };
 pub use source::{FILE_MAX, SourceFile, TOTAL_MAX};

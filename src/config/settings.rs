@@ -87,7 +87,7 @@ pub struct WatchSettings {
     /// The address that serves the status page, metrics, health and decisions; `127.0.0.1:9477` by
     /// default.
     pub listen: SocketAddr,
-    /// Time between two full reads; 30 s by default, at least 5 s.
+    /// Shortest time between two full reads; 30 s by default, at least 5 s.
     pub resync: Duration,
     /// The audit file; `None` for the one in the state directory.
     pub audit: Option<PathBuf>,
@@ -96,6 +96,8 @@ pub struct WatchSettings {
     pub previous_audit_keys: Vec<SecretRef>,
     /// Whether writes to GARM that cannot be recorded are refused.
     pub audit_required: bool,
+    /// When the audit file is closed; `None` if never, or by another program.
+    pub audit_rotate: Option<AuditRotation>,
     /// Where signed statements about the audit log go, if anywhere.
     pub audit_anchor: Option<AuditAnchor>,
     /// How one of several `watch` is elected; `None`: each writes.
@@ -114,11 +116,23 @@ impl Default for WatchSettings {
             audit_key: None,
             previous_audit_keys: Vec::new(),
             audit_required: false,
+            audit_rotate: None,
             audit_anchor: None,
             leader: None,
             tls: None,
         }
     }
+}
+
+/// When the audit file is closed and compressed, and how many closed ones are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditRotation {
+    /// Size from which the file is closed, in MiB; 64 by default.
+    pub max_size_mib: u32,
+    /// Age of the first record from which the file is closed; 1 d by default.
+    pub every: Duration,
+    /// Number of closed segments that are kept; `None` for all.
+    pub keep: Option<usize>,
 }
 
 /// Where signed statements about the audit log go, so that its proof does not depend on the machine

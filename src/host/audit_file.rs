@@ -1,10 +1,12 @@
 //! The audit file, which several processes may share: locks it, continues the log and syncs it.
 
+mod batch;
 mod error;
 
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
@@ -15,13 +17,17 @@ use super::clock::Clock;
 use super::disk;
 use super::log_end::{LogEnd, LogEndError, log_end};
 use super::rotation::{self, TAIL_MAX};
+use super::segment_archive::Archivist;
+use super::segments::{self, RotationLimits};
 use super::state_dir;
 use crate::audit::{
-    Actor, Cause, Damage, Draft, Entry, FinalNewline, Head, Key, KeyError, Keys, LastRecord,
-    LogNote, RecordKind, Signer, Tail, Torn,
+    Actor, Cause, Damage, Draft, Entry, Head, KeyError, Keys, LastRecord, LogNote, Signer, Tail,
+    Torn,
 };
 use crate::domain::poison::IgnorePoison;
 
+pub use batch::Appended;
+use batch::RecordBatch;
 pub use error::AuditFileError;
 
 /// The free space that an `apply` must find at its start, in bytes.
@@ -46,23 +52,10 @@ pub struct RecordWriter {
 pub struct AuditFile {
     path: PathBuf,
     writer: RecordWriter,
+    /// When the file is closed and a new one begun; `None` if never, or by another program.
+    rotation: Option<RotationLimits>,
     /// The lock also serialises the tasks of this process.
     state: Mutex<FileState>,
-}
-
-/// The result of an append.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Appended {
-    /// The head of the log after the append.
-    pub head: Head,
-    /// The heads of the requested records, in order.
-    pub heads: Vec<Head>,
-    /// The head at which the previous file ended, if the records begin a new file.
-    pub rotated: Option<Head>,
-    /// Set if records that this process knew were changed or removed; a gap record reports it.
-    pub damage: Option<Damage>,
-    /// The kinds of all records that were written, those about the log itself included.
-    pub kinds: Vec<RecordKind>,
 }
 
 /// What this process remembers between two writes.
@@ -84,8 +77,9 @@ impl AuditFile {
         writer: RecordWriter,
         folders: MissingFolders,
     ) -> Result<Self, AuditFileError> {
-        let audit_file = Self { path: path.to_owned(), writer, state: Mutex::default() };
-        if let (MissingFolders::Create, Some(folder)) = (folders, path.parent()) {
+        let (path, state) = (path.to_owned(), Mutex::default());
+        let audit_file = Self { path, writer, rotation: None, state };
+        if let (MissingFolders::Create, Some(folder)) = (folders, audit_file.path.parent()) {
             state_dir::create_folder(folder)
                 .map_err(|error| audit_file.io("create the folder of", error))?;
         }
@@ -101,6 +95,19 @@ impl AuditFile {
             Err(error) => return Err(error),
         }
         Ok(audit_file)
+    }
+
+    /// The same file, which is closed at these limits.
+    #[must_use]
+    pub fn rotating(self, rotation: Option<RotationLimits>) -> Self {
+        Self { rotation, ..self }
+    }
+
+    /// Compresses closed segments, continues what an interrupted process has left, and deletes
+    /// segments that are not kept, until `stop` is set. Does nothing without limits. Blocks.
+    pub fn archive(&self, cause: &Cause, stop: &AtomicBool) -> Result<(), AuditFileError> {
+        let Some(limits) = self.rotation else { return Ok(()) };
+        Archivist { path: &self.path, writer: &self.writer, limits, cause, stop }.run()
     }
 
     /// The path under which the file was opened.
@@ -169,11 +176,20 @@ impl AuditFile {
     /// duration of an `fsync`.
     pub fn append_all(&self, drafts: &[&Draft], cause: &Cause) -> Result<Appended, AuditFileError> {
         let mut state = self.state();
-        let mut file = self.file()?;
-        self.lock(&file)?;
-        if !rotation::is_at(&file, &self.path) {
-            // The file was renamed between opening and locking, and must not be appended to.
-            return Err(AuditFileError::Locked(self.shown()));
+        let mut file = self.locked()?;
+        let mut not_rotated = None;
+        if let Some(limits) = self.rotation {
+            let now = self.writer.clock.now();
+            let keys = &self.writer.keys;
+            match segments::close_if_due(&self.path, &file, keys, (limits, now)) {
+                Ok(false) => {}
+                Ok(true) => {
+                    // Its lock would make the check of the renamed file wait.
+                    file.unlock().map_err(|error| self.io("unlock", error))?;
+                    file = self.locked()?;
+                }
+                Err(error) => not_rotated = Some(self.io("close", error).to_string()),
+            }
         }
         let LogEnd { tail, rotated, damage } = self.log_end(&file, state.checkpoint.as_ref())?;
         let note = self.note(cause.clone());
@@ -203,7 +219,18 @@ impl AuditFile {
         if rotated.is_some() {
             state.began_after.clone_from(&rotated);
         }
-        Ok(Appended { head, heads, rotated, damage, kinds: batch.kinds })
+        Ok(Appended { head, heads, rotated, damage, kinds: batch.kinds, not_rotated })
+    }
+
+    /// Opens and locks the current file. A file that was renamed between the two must not be
+    /// appended to.
+    fn locked(&self) -> Result<File, AuditFileError> {
+        let file = self.file()?;
+        self.lock(&file)?;
+        match rotation::is_at(&file, &self.path) {
+            true => Ok(file),
+            false => Err(AuditFileError::Locked(self.shown())),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, FileState> {
@@ -350,28 +377,6 @@ impl AuditFile {
 
 /// The expected time, and by how much the clock is behind it.
 type SetBack = (Timestamp, SignedDuration);
-
-/// The records that are about to be written.
-struct RecordBatch {
-    head: Head,
-    text: String,
-    /// The length of the last line, with its newline.
-    last_line: usize,
-    kinds: Vec<RecordKind>,
-}
-
-impl RecordBatch {
-    fn new(head: Head, ending: FinalNewline) -> Self {
-        Self { head, text: ending.repair().to_owned(), last_line: 0, kinds: Vec::new() }
-    }
-
-    fn write(&mut self, draft: &Draft, key: Option<&Key>) {
-        let (line, head) = draft.seal(&self.head, key);
-        self.text.push_str(&line);
-        (self.head, self.last_line) = (head, line.len());
-        self.kinds.push(draft.kind);
-    }
-}
 
 /// What to do about missing folders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,16 +2,18 @@
 //! process that holds the lock delays scaling for longer than [`SinkOptions::patience`]. Records
 //! that are lost because of this are counted, and a gap record gives their number.
 
+mod archiving;
 mod batch;
 mod options;
+mod queue;
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::audit_file::{Appended, AuditFile, AuditFileError, RecordWriter};
@@ -19,7 +21,8 @@ use crate::audit::{Cause, Damage, Draft, Entry, Head, LogNote, RecordKind};
 use crate::domain::poison::IgnorePoison;
 
 use batch::{UrgentRecord, WriteBatch};
-pub use options::{RecordPolicy, SinkEvent, SinkListener, SinkOptions};
+pub use options::{RecordBacklog, RecordPolicy, SinkEvent, SinkListener, SinkOptions};
+use queue::{MissingRecords, SinkQueue, WriteFailure};
 
 /// The pause between two attempts to lock the file.
 const LOCK_WAIT: Duration = Duration::from_millis(20);
@@ -30,6 +33,9 @@ const BATCH_MAX: usize = 1 << 20;
 
 /// The maximum after a failed write: a full disk may still have room for this many bytes.
 const PROBE_MAX: usize = 16 << 10;
+
+/// The size of the queue, in bytes, below which it is refilled from the backlog.
+const REFILL_MAX: usize = 256 << 10;
 
 /// The maximum number of queued records of writes. They accumulate while the disk hangs, because a
 /// write that gives up leaves its record in the queue.
@@ -47,42 +53,10 @@ struct SinkShared {
     cause: Cause,
     options: SinkOptions,
     listener: SinkListener,
+    backlog: Option<Box<dyn RecordBacklog>>,
     queue: Mutex<SinkQueue>,
     wakeup: Condvar,
-}
-
-/// The records that wait to be written, and how the last attempts ended.
-#[derive(Default)]
-struct SinkQueue {
-    /// Records that writes wait for.
-    urgent: VecDeque<UrgentRecord>,
-    others: VecDeque<Draft>,
-    /// The size of `others` in bytes.
-    bytes: usize,
-    missing: MissingRecords,
-    failure: Option<WriteFailure>,
-    is_closing: bool,
-    /// Whether records that this process had written were found changed or missing.
-    is_altered: bool,
-    /// Whether the last attempt before the end failed.
-    is_over: bool,
-    head: Option<Head>,
-}
-
-/// Records that were lost since the last gap record.
-#[derive(Default)]
-struct MissingRecords {
-    count: u64,
-    since: Option<Timestamp>,
-}
-
-/// Why the file cannot be written at the moment.
-struct WriteFailure {
-    why: String,
-    since: Instant,
-    retry_at: Instant,
-    /// Whether it has lasted long enough to be reported.
-    is_reported: bool,
+    stop_archiving: AtomicBool,
 }
 
 impl fmt::Debug for AuditSink {
@@ -92,13 +66,15 @@ impl fmt::Debug for AuditSink {
 }
 
 impl AuditSink {
-    /// Starts the writer thread. `cause` is the cause of the records about the log itself. Errors
-    /// if the thread cannot be started.
+    /// Starts the writer thread. `cause` is the cause of the records about the log itself, and
+    /// `backlog` supplies records when the queue is nearly empty. Errors if the thread cannot be
+    /// started.
     pub fn start(
         audit_file: Arc<AuditFile>,
         cause: Cause,
         options: SinkOptions,
         listener: SinkListener,
+        backlog: Option<Box<dyn RecordBacklog>>,
     ) -> io::Result<Self> {
         let head = audit_file.head();
         let queue = Mutex::new(SinkQueue { head, ..SinkQueue::default() });
@@ -107,8 +83,10 @@ impl AuditSink {
             cause,
             options,
             listener,
+            backlog,
             queue,
             wakeup: Condvar::new(),
+            stop_archiving: AtomicBool::new(false),
         });
         let (ending, ended) = oneshot::channel();
         let writer = Arc::clone(&shared);
@@ -173,11 +151,7 @@ impl AuditSink {
 
     /// Queues records that no write waits for.
     pub fn enqueue(&self, entries: &[Entry]) {
-        let drafts: Vec<Draft> = entries.iter().map(Draft::from).collect();
-        let mut queue = self.shared.queue();
-        queue.bytes += drafts.iter().map(Draft::size).sum::<usize>();
-        queue.others.extend(drafts);
-        self.shared.wakeup.notify_one();
+        self.shared.enqueue(entries);
     }
 
     /// Whether the queue is below its memory limit.
@@ -193,8 +167,9 @@ impl AuditSink {
             // A timeout shows in the returned number.
             let _ = tokio::time::timeout(patience, ended).await;
         }
+        let backlog = self.shared.backlog.as_ref().map_or(0, |backlog| backlog.remaining());
         let queue = self.shared.queue();
-        queue.others.len() + queue.urgent.len()
+        queue.others.len() + queue.urgent.len() + backlog
     }
 }
 
@@ -209,7 +184,29 @@ impl SinkShared {
         self.queue.lock().ignoring_poison()
     }
 
+    fn enqueue(&self, entries: &[Entry]) {
+        let drafts: Vec<Draft> = entries.iter().map(Draft::from).collect();
+        let mut queue = self.queue();
+        queue.bytes += drafts.iter().map(Draft::size).sum::<usize>();
+        queue.others.extend(drafts);
+        self.wakeup.notify_one();
+    }
+
+    /// Takes records from the backlog if the queue is nearly empty and the file can be written.
+    fn refill(&self) {
+        let Some(backlog) = &self.backlog else { return };
+        let has_room = {
+            let queue = self.queue();
+            queue.failure.is_none() && queue.bytes < REFILL_MAX
+        };
+        if has_room && backlog.remaining() > 0 {
+            // Without the lock on the queue, which callers take after that of the backlog.
+            backlog.next(&mut |entries| self.enqueue(entries));
+        }
+    }
+
     fn close(&self) {
+        self.stop_archiving();
         let mut queue = self.queue();
         queue.is_closing = true;
         if let Some(failure) = &mut queue.failure {
@@ -255,7 +252,7 @@ impl SinkShared {
     }
 
     /// The main function of the writer thread.
-    fn write_all(&self) {
+    fn write_all(self: &Arc<Self>) {
         while let Some(batch) = self.next() {
             let drafts: Vec<&Draft> = batch.drafts().collect();
             match self.audit_file.append_all(&drafts, &self.cause) {
@@ -266,9 +263,11 @@ impl SinkShared {
     }
 
     /// Waits for the next batch. Returns `None` when the sink is closed.
-    fn next(&self) -> Option<WriteBatch> {
-        let mut queue = self.queue();
+    fn next(self: &Arc<Self>) -> Option<WriteBatch> {
         loop {
+            self.archive_if_due();
+            self.refill();
+            let mut queue = self.queue();
             self.drop_withdrawn(&mut queue);
             let now = Instant::now();
             let wait = match &queue.failure {
@@ -279,8 +278,8 @@ impl SinkShared {
             if queue.is_closing && (queue.is_empty() || queue.is_over) {
                 return None;
             }
-            let woken = self.wakeup.wait_timeout(queue, wait);
-            queue = woken.ignoring_poison().0;
+            // The guard is released: the backlog must not be looked at under this lock.
+            drop(self.wakeup.wait_timeout(queue, wait).ignoring_poison());
         }
     }
 
@@ -331,6 +330,9 @@ impl SinkShared {
 
     fn settle(&self, batch: WriteBatch, appended: Appended) {
         appended.rotated.iter().for_each(|head| (self.listener)(&SinkEvent::Rotated(head)));
+        if let Some(why) = &appended.not_rotated {
+            (self.listener)(&SinkEvent::NotRotated(why));
+        }
         appended.damage.iter().for_each(|damage| (self.listener)(&SinkEvent::Altered(damage)));
         appended.kinds.iter().for_each(|kind| (self.listener)(&SinkEvent::Written(*kind)));
         let mut queue = self.queue();
@@ -340,6 +342,9 @@ impl SinkShared {
             let _ = urgent.reply.send(Ok(head));
         }
         queue.head = Some(appended.head);
+        if appended.rotated.is_some() {
+            queue.archive.want();
+        }
         queue.is_altered |= appended.damage.as_ref().is_some_and(Damage::is_altered);
         queue.missing.count -= batch.missing;
         if queue.missing.count == 0 {
@@ -384,17 +389,6 @@ impl SinkShared {
             // The write may have stopped waiting.
             let _ = reply.send(Err(why.clone()));
         }
-    }
-}
-
-impl SinkQueue {
-    fn is_empty(&self) -> bool {
-        self.urgent.is_empty() && self.others.is_empty() && self.missing.count == 0
-    }
-
-    /// Whether the file has been reported as unwritable.
-    fn is_stuck(&self) -> bool {
-        self.failure.as_ref().is_some_and(|failure| failure.is_reported)
     }
 }
 

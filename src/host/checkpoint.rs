@@ -7,7 +7,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::logs;
+use super::log_source::{self, LogReader};
 use super::rotation::{self, is_same_file};
 use crate::audit::{Check, CheckCriteria, DamageKind, Head, Keys, LastRecord, Signer, open};
 
@@ -45,7 +45,7 @@ pub(super) struct Continuation {
     /// Whether the log continues with a key that this process does not have.
     pub(super) is_signed_by_others: bool,
     /// The last file with records, if the current one has none.
-    pub(super) before: Option<File>,
+    pub(super) before: Option<LogReader>,
     /// Whether no record was added.
     pub(super) is_unchanged: bool,
     /// The last record that continues the checkpoint, and the signer of the next one.
@@ -120,20 +120,20 @@ impl Checkpoint {
         let length = file.metadata()?.len();
         let criteria = CheckCriteria { keys: Some(keys), ..CheckCriteria::default() };
         let mut check = Check::after(self.head.clone(), self.signer.clone(), criteria);
-        let mut files = vec![(self.file.try_clone()?, self.end)];
+        let mut files = vec![(LogReader::of(self.file.try_clone()?)?, self.end)];
         if !is_same {
             rotation::wait_for_writer(&self.file)?;
             let later = rotation::after(path, self.head.seq, [&self.file, file])?;
-            files.extend(later.into_iter().map(|file| (file, 0)));
+            files.extend(later.into_iter().map(|source| (source, 0)));
             if length > 0 {
-                files.push((file.try_clone()?, 0));
+                files.push((LogReader::of(file.try_clone()?)?, 0));
             }
         }
-        for (file, from) in &files {
+        for (source, from) in &files {
             check.begin("");
-            logs::feed(file, *from..file.metadata()?.len(), &mut check)?;
+            log_source::lines(&mut source.reader(*from)?, |line| check.line(line))?;
         }
-        continuation.before = files.pop().map(|(file, _)| file).filter(|_| length == 0);
+        continuation.before = files.pop().map(|(source, _)| source).filter(|_| length == 0);
         continuation.is_signed_by_others = check.is_signed_by_others();
         let is_removed = !is_same && rotation::is_removed(&self.file, path)?;
         continuation.harm = match check.broken() {

@@ -25,6 +25,7 @@ pub(super) enum Op {
     Cut(Inode, u64),
     Sync(Inode),
     Rename(PathBuf, PathBuf),
+    Remove(PathBuf),
     /// The only folder was synced.
     SyncFolder,
     /// The program reported this as done, so it must survive a crash.
@@ -48,12 +49,6 @@ pub(super) fn inode(file: &File) -> Inode {
     (about.dev(), about.ino())
 }
 
-/// A rename by another program, `logrotate` for example.
-fn rename(from: &Path, to: &Path) {
-    log(|| Op::Rename(from.to_owned(), to.to_owned()));
-    fs::rename(from, to).unwrap();
-}
-
 fn said(what: &str) {
     log(|| Op::Said(what.to_owned()));
 }
@@ -68,8 +63,8 @@ struct Disk {
     names: BTreeMap<PathBuf, Inode>,
     /// The names that survive a loss of power.
     synced: BTreeMap<PathBuf, Inode>,
-    /// Changes of names since the folder was synced: the old name and the new one.
-    pending: Vec<(Option<PathBuf>, PathBuf, Inode)>,
+    /// Changes of names since the folder was synced: the name that went, and the one that came.
+    pending: Vec<(Option<PathBuf>, Option<(PathBuf, Inode)>)>,
     files: BTreeMap<Inode, Content>,
     said: Vec<String>,
 }
@@ -151,9 +146,12 @@ impl Disk {
     fn apply(&mut self, op: &Op) {
         match op {
             Op::Open(path, inode) => {
-                self.files.entry(*inode).or_default();
+                // The file system may give the number of a deleted file to a new one.
+                if !self.names.values().any(|known| known == inode) {
+                    self.files.insert(*inode, Content::default());
+                }
                 if self.names.insert(path.clone(), *inode) != Some(*inode) {
-                    self.pending.push((None, path.clone(), *inode));
+                    self.pending.push((None, Some((path.clone(), *inode))));
                 }
             }
             Op::Append(inode, bytes) => self.change(*inode, Change::Append(bytes.clone())),
@@ -166,7 +164,11 @@ impl Disk {
             Op::Rename(from, to) => {
                 let inode = self.names.remove(from).unwrap();
                 self.names.insert(to.clone(), inode);
-                self.pending.push((Some(from.clone()), to.clone(), inode));
+                self.pending.push((Some(from.clone()), Some((to.clone(), inode))));
+            }
+            Op::Remove(path) => {
+                self.names.remove(path);
+                self.pending.push((Some(path.clone()), None));
             }
             Op::SyncFolder => {
                 self.synced.clone_from(&self.names);
@@ -185,11 +187,11 @@ impl Disk {
         let mut all = BTreeSet::new();
         for count in 0..=self.pending.len() {
             let mut names = self.synced.clone();
-            for (from, to, inode) in &self.pending[..count] {
+            for (from, to) in &self.pending[..count] {
                 if let Some(from) = from {
                     names.remove(from);
                 }
-                names.insert(to.clone(), *inode);
+                names.extend(to.clone());
             }
             let mut images = BTreeSet::from([Image::new()]);
             for (path, inode) in names {
@@ -272,7 +274,11 @@ mod records {
     use crate::audit::{Cause, Check, CheckCriteria, Draft, Entry, Keys, RecordKind, Subject};
     use crate::host::audit_file::{AuditFile, MissingFolders, RecordWriter};
     use crate::host::clock::Clock;
-    use crate::host::{logs, state_dir};
+    use crate::host::log_set::LogSet;
+    use crate::host::segments::{self, RotationLimits, SegmentFile};
+    use crate::host::{disk, state_dir};
+    use std::sync::atomic::AtomicBool;
+    use std::time::Duration;
 
     /// A gap record, because a check lists those.
     fn entry(detail: &str) -> Entry {
@@ -307,10 +313,17 @@ mod records {
     /// contains every reported record.
     fn check(root: &Path, due: &[String]) {
         write(&root.join("log"), &["after"]);
+        check_that(root, due);
+    }
+
+    /// Checks the chain, and that it contains every reported record.
+    fn check_that(root: &Path, due: &[String]) {
         let paths: Vec<PathBuf> =
             fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
-        let mut check = Check::new(CheckCriteria::default());
-        logs::open(&paths).unwrap().iter().for_each(|log| log.feed(&mut check).unwrap());
+        let logs = LogSet::open(&paths, None).unwrap();
+        let since = logs.deleted();
+        let mut check = Check::new(CheckCriteria { since, ..CheckCriteria::default() });
+        logs.feed(&mut check, |_| {}).unwrap();
         let report = check.finish();
         assert_eq!(report.broken, None, "{due:?}");
         let gaps: Vec<&str> = report.gaps.iter().map(|gap| gap.detail.as_str()).collect();
@@ -326,12 +339,57 @@ mod records {
         let run = || {
             write(&path, &["first"]);
             write(&path, &["a", "b", "c"]);
-            rename(&path, &folder.path().join("log.1"));
+            // As another program does, `logrotate` for example.
+            disk::rename(&path, &folder.path().join("log.1")).unwrap();
             write(&path, &["d", "e"]);
             write(&path, &["last"]);
         };
         let count = replay(folder.path(), run, check);
         assert!(count > 30, "{count}");
+    }
+
+    /// Writes records as a process does that closes the file before each write and then archives it.
+    fn rotate(path: &Path, details: &[&str]) {
+        let writer =
+            RecordWriter { actor: state_dir::actor(), clock: Clock::Real, keys: Keys::default() };
+        let limits = RotationLimits { max_size: 1, every: Duration::from_hours(1), keep: None };
+        let audit_file = AuditFile::open(path, writer, MissingFolders::Fail).unwrap();
+        let audit_file = audit_file.rotating(Some(limits));
+        let drafts: Vec<Draft> = details.iter().map(|detail| (&entry(detail)).into()).collect();
+        audit_file.append_all(&drafts.iter().collect::<Vec<_>>(), &Cause::default()).unwrap();
+        details.iter().for_each(|detail| said(detail));
+        audit_file.archive(&Cause::default(), &AtomicBool::new(false)).unwrap();
+    }
+
+    /// A kill at any point is a power failure that loses nothing, so it is among these.
+    #[test]
+    fn a_power_failure_at_any_point_of_a_rotation_loses_and_doubles_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let run = || {
+            write(&path, &["first"]);
+            rotate(&path, &["a", "b"]);
+            rotate(&path, &["c"]);
+        };
+        let count = replay(folder.path(), run, |root, due| {
+            let path = root.join("log");
+            // Whole without any repair, unless nothing was written or a write was interrupted.
+            if let Ok(logs) = LogSet::open(&[&path], None) {
+                let mut check = Check::new(CheckCriteria::default());
+                logs.feed(&mut check, |_| {}).unwrap();
+                let broken = check.finish().broken;
+                let is_torn = |reason: &str| reason.contains("complete") || reason.contains("cut");
+                assert!(broken.is_none_or(|broken| is_torn(&broken.reason)), "{due:?}");
+            }
+            rotate(&path, &["after"]);
+            rotate(&path, &["at last"]);
+            check_that(root, due);
+            let logs = LogSet::open(&[&path], None).unwrap();
+            assert_eq!(logs.check_manifests(&Keys::default()).unwrap(), None);
+            let is_plain = |file: &&SegmentFile| !file.is_compressed;
+            assert_eq!(segments::segments(&path).iter().filter(is_plain).count(), 0);
+        });
+        assert!(count > 60, "{count}");
     }
 
     #[test]

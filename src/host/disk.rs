@@ -50,6 +50,25 @@ pub(super) fn cut(file: &File, length: u64) -> io::Result<()> {
     file.set_len(length)
 }
 
+/// Renames a file within its folder.
+pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::rename(from, to)?;
+    #[cfg(test)]
+    log(|| Op::Rename(from.to_owned(), to.to_owned()));
+    Ok(())
+}
+
+/// Deletes a file; one that does not exist is deleted already.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        removed => removed?,
+    }
+    #[cfg(test)]
+    log(|| Op::Remove(path.to_owned()));
+    Ok(())
+}
+
 /// Syncs the names in the folder of `path` to disk. It is not an error if the folder is unreadable
 /// or the file system cannot sync folders, because nothing more can be done.
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {

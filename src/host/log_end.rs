@@ -60,7 +60,11 @@ pub(super) fn log_end(
     let (tail, rotated) = match (tail(file, keys, TAIL_MIN)?.0, &continuation.before) {
         (Tail::Foreign, _) => return Err(LogEndError::Foreign),
         (Tail::Empty, Some(before)) => {
-            (tail(before, keys, TAIL_MIN)?.0.in_new_file(), Some(known.head.clone()))
+            let end = match before.is_compressed() {
+                true => before.compressed_tail(keys, TAIL_MIN)?,
+                false => tail(before.file(), keys, TAIL_MIN)?.0,
+            };
+            (end.in_new_file(), Some(known.head.clone()))
         }
         (Tail::Empty, None) => {
             (Tail::Sound { last: known.clone(), ending: FinalNewline::Present }, None)

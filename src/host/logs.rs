@@ -2,78 +2,49 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
-use std::ops::Range;
-use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::rotation::{TAIL_MIN, open_regular};
+use super::log_source::{self, LogReader};
+use super::rotation::{self, open_regular};
 use crate::audit::{
     Check, FileLine, Head, Keys, RECORD_MAX, ReadOn, first_seq, open as open_record,
 };
 
-/// The size of the read buffer, in bytes.
-const READ_MAX: usize = 256 * 1024;
-
-/// The first bytes of a gzip file.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
-
+/// An open file of a log.
 #[derive(Debug)]
 pub struct LogFile {
     /// The path of the file as messages show it.
     pub name: String,
-    file: File,
+    source: LogReader,
     /// Its length when it was opened, in bytes. Another process may be appending to it.
     length: u64,
     first_seq: u64,
 }
 
-/// Opens the files and sorts them by their first records; a file that is given twice is opened once.
-/// Errors with a message.
-pub fn open(paths: &[impl AsRef<Path>]) -> Result<Vec<LogFile>, String> {
-    let mut places: Vec<(u64, u64)> = Vec::new();
-    let mut logs = Vec::new();
-    for path in paths {
-        let path = path.as_ref();
-        let (log, place) = open_one(path).map_err(|error| {
-            format!("cannot read `{}`: {}", path.display(), words(path, &error))
-        })?;
-        if !places.contains(&place) {
-            places.push(place);
-            logs.push(log);
-        }
-    }
-    logs.sort_by_key(|log| log.first_seq);
-    Ok(logs)
-}
+/// The device and inode number of a file.
+pub(super) type InodeId = (u64, u64);
 
-/// Opens one file, as [`open`] does.
-pub(super) fn open_own(path: &Path) -> io::Result<LogFile> {
-    open_one(path).map(|(log, _)| log)
-}
-
-fn open_one(path: &Path) -> io::Result<(LogFile, (u64, u64))> {
+/// Opens one file. Its lines up to its present length are complete, unless a write was interrupted.
+pub(super) fn open_one(path: &Path) -> io::Result<(LogFile, InodeId)> {
     let file = open_regular(path)?;
     // A writer holds the lock until its lines are complete. If the lock cannot be taken, because
     // another process holds it or the file system has no locks, the current content is used.
     let _ = file.try_lock_shared();
     let metadata = file.metadata()?;
     let _ = file.unlock();
-    let mut start = Vec::new();
-    (&file).take(TAIL_MIN as u64).read_to_end(&mut start)?;
-    if start.starts_with(&GZIP) {
-        return Err(io::Error::other("it is compressed: unpack it first (`gunzip -k`)"));
-    }
-    let first_seq = first_seq(&start);
+    let source = LogReader::of(file)?;
+    let first_seq = first_seq(&source.start()?);
     let name = path.display().to_string();
-    let log = LogFile { name, file, length: metadata.len(), first_seq };
+    let log = LogFile { name, source, length: metadata.len(), first_seq };
     Ok((log, (metadata.dev(), metadata.ino())))
 }
 
 /// Why a path cannot be read, for messages.
-fn words(path: &Path, error: &io::Error) -> String {
+pub(super) fn words(path: &Path, error: &io::Error) -> String {
     let kind = |metadata: &Metadata| {
         let kind = metadata.file_type();
         if kind.is_dir() {
@@ -164,7 +135,10 @@ pub fn last_time(
     };
     match bytes.rsplit(|byte| *byte == b'\n').find_map(time) {
         Some(time) => SearchResult::At(time),
-        None if bytes.is_empty() => SearchResult::Empty,
+        // The current file may have been closed since the last record.
+        None if bytes.is_empty() && matches!(rotation::predecessor(path, keys), Ok(None)) => {
+            SearchResult::Empty
+        }
         None => SearchResult::Nothing,
     }
 }
@@ -180,75 +154,37 @@ impl LogFile {
         self.length
     }
 
-    pub(super) fn file(&self) -> &File {
-        &self.file
+    pub(super) fn source(&self) -> &LogReader {
+        &self.source
+    }
+
+    /// The number of the first record; the largest number if there is none.
+    pub(super) fn first_seq(&self) -> u64 {
+        self.first_seq
     }
 
     /// The head that the first record continues; `None` if the start of the file has no record.
     pub(super) fn before(&self) -> io::Result<Option<Head>> {
-        let mut start = vec![0; TAIL_MIN];
-        let read = self.file.read_at(&mut start, 0)?;
-        let found =
-            start[..read].split(|byte| *byte == b'\n').find_map(|line| open_record(line).ok());
+        let start = self.source.start()?;
+        let found = start.split(|byte| *byte == b'\n').find_map(|line| open_record(line).ok());
         Ok(found
             .map(|record| Head { seq: record.head.seq.saturating_sub(1), hash: record.previous }))
     }
 
-    /// Passes every line to the check until it finds a break.
+    /// Passes every line to the check until it finds a break. Damaged compression is a break.
     pub fn feed(&self, check: &mut Check<'_>) -> io::Result<()> {
         check.begin(&self.name);
-        feed(&self.file, 0..self.length, check)
+        match self.each_line(|line| check.line(line)) {
+            Err(error) if self.source.is_compressed() && log_source::is_damage(&error) => {
+                check.refuse(&format!("the compressed data are damaged: {error}"));
+                Ok(())
+            }
+            fed => fed,
+        }
     }
 
     /// Passes every line to `take` until it stops.
     pub fn each_line(&self, take: impl FnMut(FileLine<'_>) -> ReadOn) -> io::Result<()> {
-        lines(&self.file, 0..self.length, take)
+        log_source::lines(&mut self.source.part(0, self.length), take)
     }
-}
-
-/// Passes the lines of a part of a file to the check until it finds a break. The part must begin at
-/// the start of a line.
-pub(super) fn feed(file: &File, part: Range<u64>, check: &mut Check<'_>) -> io::Result<()> {
-    lines(file, part, |line| check.line(line))
-}
-
-fn lines(
-    file: &File,
-    part: Range<u64>,
-    mut take: impl FnMut(FileLine<'_>) -> ReadOn,
-) -> io::Result<()> {
-    let mut line = Vec::new();
-    let mut is_long = false;
-    let mut buffer = vec![0; READ_MAX];
-    let mut at = part.start;
-    while at < part.end {
-        let most = usize::try_from(part.end - at).unwrap_or(READ_MAX).min(READ_MAX);
-        let read = file.read_at(&mut buffer[..most], at)?;
-        if read == 0 {
-            break;
-        }
-        at += read as u64;
-        for piece in buffer[..read].split_inclusive(|byte| *byte == b'\n') {
-            let text = piece.strip_suffix(b"\n");
-            line.extend_from_slice(text.unwrap_or(piece));
-            let next = match (is_long, text) {
-                (false, Some(_)) => take(FileLine::Whole(&line)),
-                (false, None) if line.len() > RECORD_MAX => {
-                    is_long = true;
-                    take(FileLine::Begun(&line))
-                }
-                (true, _) => take(FileLine::More(&line)),
-                (false, None) => continue,
-            };
-            is_long &= text.is_none();
-            line.clear();
-            if next == ReadOn::Stop {
-                return Ok(());
-            }
-        }
-    }
-    if !line.is_empty() {
-        take(FileLine::Cut(&line));
-    }
-    Ok(())
 }

@@ -1,4 +1,5 @@
-//! Finds the rotated files of a log: `NAME.1`, `NAME-20260102` and so on.
+//! Finds the closed files of a log: segments, and those that another program has renamed (`NAME.1`,
+//! `NAME-20260102` and so on).
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
@@ -8,6 +9,8 @@ use std::time::SystemTime;
 
 use rustix::fs::OFlags;
 
+use super::log_source::LogReader;
+use super::segments;
 use crate::audit::{Keys, RECORD_MAX, Tail, TailScope, first_seq, read_tail};
 
 /// The number of rotated files that are considered, newest first.
@@ -26,6 +29,9 @@ const SEARCH_MAX: usize = 64 << 20;
 
 /// The endings of the names of compressed files.
 const COMPRESSED: [&str; 5] = [".gz", ".xz", ".zst", ".bz2", ".lz4"];
+
+/// The endings of the names of other files that are not parts of the log.
+const OTHERS: [&str; 2] = [segments::MANIFEST, segments::DRAFT];
 
 /// Whether the path still leads to the open file.
 pub(super) fn is_at(file: &File, path: &Path) -> bool {
@@ -59,8 +65,8 @@ pub(super) fn tail(file: &File, keys: &Keys, most: usize) -> io::Result<(Tail, u
     }
 }
 
-/// Reads the end of the previous file, which is the rotated file with the highest sequence number.
-/// Returns `None` if no rotated file can be read. Errors with `WouldBlock` if a process is writing
+/// Reads the end of the previous file, which is the closed file with the highest sequence number.
+/// Returns `None` if no closed file can be read. Errors with `WouldBlock` if a process is writing
 /// to one.
 pub(super) fn predecessor(path: &Path, keys: &Keys) -> io::Result<Option<Tail>> {
     let mut newest: Option<(u64, File)> = None;
@@ -73,12 +79,18 @@ pub(super) fn predecessor(path: &Path, keys: &Keys) -> io::Result<Option<Tail>> 
             newest = Some((seq, file));
         }
     }
+    let highest = newest.as_ref().map_or(0, |(seq, _)| *seq);
+    let archived = segments::segments(path).pop();
+    if let Some(archived) = archived.filter(|file| file.is_compressed && file.span.1 > highest) {
+        let source = LogReader::of(open_regular(&archived.path)?)?;
+        return source.compressed_tail(keys, TAIL_MAX).map(Some);
+    }
     newest.map(|(_, file)| Ok(tail(&file, keys, TAIL_MAX)?.0)).transpose()
 }
 
-/// The rotated files that begin after the record `seq`, in the order of their records, except the
+/// The closed files that begin after the record `seq`, in the order of their records, except the
 /// `known` ones.
-pub(super) fn after(path: &Path, seq: u64, known: [&File; 2]) -> io::Result<Vec<File>> {
+pub(super) fn after(path: &Path, seq: u64, known: [&File; 2]) -> io::Result<Vec<LogReader>> {
     let mut found = Vec::new();
     for file in rotated(path) {
         if is_same_file(&file, known[0])? || is_same_file(&file, known[1])? {
@@ -89,11 +101,19 @@ pub(super) fn after(path: &Path, seq: u64, known: [&File; 2]) -> io::Result<Vec<
         let first = first_seq(&start[..read]);
         if first > seq && first < u64::MAX {
             wait_for_writer(&file)?;
-            found.push((first, file));
+            found.push((first, LogReader::of(file)?));
+        }
+    }
+    // Looked for last: an uncompressed segment that has just vanished is among them.
+    for segment in segments::segments(path) {
+        let (first, _) = segment.span;
+        let is_new = first > seq && !found.iter().any(|(known, _)| *known == first);
+        if segment.is_compressed && is_new {
+            found.push((first, LogReader::of(open_regular(&segment.path)?)?));
         }
     }
     found.sort_by_key(|(first, _)| *first);
-    Ok(found.into_iter().map(|(_, file)| file).collect())
+    Ok(found.into_iter().map(|(_, source)| source).collect())
 }
 
 /// Errors with `WouldBlock` if a process is still writing to a renamed file.
@@ -119,15 +139,21 @@ pub(super) fn is_removed(file: &File, path: &Path) -> io::Result<bool> {
 }
 
 /// Opens the rotated files of the log at `path`, newest first: the regular files `NAME.*` and
-/// `NAME-*`.
+/// `NAME-*` that are neither compressed nor the manifest.
 fn rotated(path: &Path) -> Vec<File> {
     let mut found = named_like(path);
+    found.retain(|(_, path)| {
+        let name = path.to_string_lossy();
+        !OTHERS.iter().chain(&COMPRESSED).any(|end| name.ends_with(end))
+    });
     found.sort();
     let newest = found.iter().rev().take(ROTATED_MAX);
     newest.filter_map(|(_, path)| open_regular(path).ok()).collect()
 }
 
-fn named_like(path: &Path) -> Vec<(SystemTime, PathBuf)> {
+/// The files beside `path` whose names begin with its name and `.` or `-`, with the times of their
+/// last changes.
+pub(super) fn named_like(path: &Path) -> Vec<(SystemTime, PathBuf)> {
     let (Some(name), folder) = (path.file_name(), path.parent()) else { return Vec::new() };
     let name = name.to_string_lossy();
     let folder = folder.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -181,6 +181,11 @@ pub(super) const GAUGES: &[Gauge] = &[
         "Time since the last full read of GARM",
     ),
     garm(
+        "runnerctl_resync_interval_seconds",
+        |facts| number(facts.snapshot.read_interval.as_secs_f64()),
+        "Present time between two full reads of GARM, which grows with their duration",
+    ),
+    garm(
         "runnerctl_event_stream_connected",
         |facts| facts.process.is_stream_connected.and_then(number),
         "Whether the event stream of GARM is connected (1) or not (0)",

@@ -1,6 +1,7 @@
 //! The values of the gauges. Those of the pools are replaced together after each pass of the loop.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -17,6 +18,10 @@ pub struct Snapshot {
     pub read_at: Instant,
     /// The same time on the system clock.
     pub reconciled_at: Timestamp,
+    /// The present time between two full reads while events arrive.
+    pub read_interval: Duration,
+    /// The age from which the full read is stale: the loop then writes nothing.
+    pub stale_after: Duration,
     /// How many seconds GARM's clock is ahead of this machine's; `None` until a response has a
     /// date.
     pub clock_skew_s: Option<f64>,

@@ -43,7 +43,7 @@ pub struct PageSource {
     pub snapshot: Option<Arc<Snapshot>>,
     /// The age of its full read.
     pub read_age: Option<Duration>,
-    /// Whether that age is within [`HealthLimits::fresh`].
+    /// Whether that age is within [`Snapshot::stale_after`].
     pub is_current: bool,
     pub process: ProcessGauges,
     /// Why nothing is written to GARM or to a part of it, one sentence per reason.
@@ -60,22 +60,19 @@ pub struct HtmlPage {
     pub security_policy: &'static str,
 }
 
-/// The limits beyond which the process is not healthy or not ready.
+/// The limits beyond which the process is not healthy. It is not ready if the last full read is
+/// stale ([`Snapshot::stale_after`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HealthLimits {
     /// The maximum time between two passes of the loop of a healthy process.
     pub turn: Duration,
-    /// The maximum age of the last full read of a ready process; decisions need one at least as
-    /// recent.
-    pub fresh: Duration,
 }
 
 impl HealthLimits {
-    /// The limits for a loop that reads GARM every `resync`. The loop freezes if the last read is
-    /// older than twice that interval. It makes a pass at least that often, even if requests to
-    /// GARM are slow.
+    /// The limits for a loop that reads GARM every `resync` or less often. It makes a pass at least
+    /// every ten seconds, even if requests to GARM are slow.
     pub fn of(resync: Duration) -> Self {
-        Self { turn: (resync * 2).max(Duration::from_secs(120)), fresh: resync * 2 }
+        Self { turn: (resync * 2).max(Duration::from_secs(120)) }
     }
 }
 
@@ -237,10 +234,11 @@ impl MetricsState {
         let health = self.health();
         let now = self.now();
         let read_age = now.snapshot.as_ref().map(|snapshot| snapshot.read_at.elapsed());
+        let stale_after = now.snapshot.as_ref().map(|snapshot| snapshot.stale_after);
         PageSource {
             snapshot: now.snapshot.clone(),
             read_age,
-            is_current: read_age.is_some_and(|age| age <= self.limits.fresh),
+            is_current: read_age.zip(stale_after).is_some_and(|(age, limit)| age <= limit),
             process: now.process,
             frozen: now.frozen.clone(),
             config: now.config,
@@ -267,9 +265,10 @@ impl MetricsState {
             return Err(vec![why.clone()]);
         }
         let mut reasons = now.frozen.clone();
-        match now.snapshot.as_ref().map(|snapshot| snapshot.read_at.elapsed()) {
+        let read = now.snapshot.as_ref().map(|known| (known.read_at.elapsed(), known.stale_after));
+        match read {
             None => reasons.push("GARM has not been read yet".to_owned()),
-            Some(age) if age > self.limits.fresh => {
+            Some((age, stale_after)) if age > stale_after => {
                 reasons.push(format!("GARM was last read {} ago", words::span(age)));
             }
             Some(_) => {}

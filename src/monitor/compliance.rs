@@ -181,6 +181,8 @@ pub enum AuditFact {
     Headless(String),
     /// The chain verified, but the file cannot be written at the moment.
     Unwritable,
+    /// The chain verified, but so many runners are still to be recorded.
+    Unrecorded(u64),
 }
 
 /// The current state of audit logging.
@@ -190,6 +192,8 @@ pub struct AuditLogState {
     pub has_open_gap: bool,
     /// The number of records that could not be written and are not covered by a gap record yet.
     pub missing: u64,
+    /// The number of runners whose first sight is still to be recorded.
+    pub unrecorded: u64,
     /// Whether the file cannot be written at the moment; records are queued.
     pub is_unwritable: bool,
     /// Whether records that this process wrote were found changed or missing.
@@ -200,19 +204,19 @@ impl AuditFact {
     /// Takes into account what has happened since the file was read.
     #[must_use]
     pub fn since(self, recording: Option<AuditLogState>) -> Self {
-        let Some(AuditLogState { has_open_gap, missing, is_unwritable, is_altered }) = recording
-        else {
-            return self;
-        };
+        let Some(recording) = recording else { return self };
+        let AuditLogState { has_open_gap, missing, unrecorded, is_unwritable, is_altered } =
+            recording;
         match self {
             Self::Whole { .. } | Self::Headless(_) if is_altered => {
                 Self::Broken("records that this process had written were cut or changed".to_owned())
             }
             Self::Whole { .. } | Self::Headless(_) if is_unwritable => Self::Unwritable,
+            Self::Whole { .. } if unrecorded > 0 => Self::Unrecorded(unrecorded),
             Self::Whole { records, lost, .. } => {
                 Self::Whole { records, open_gaps: has_open_gap.into(), lost: lost + missing }
             }
-            Self::Broken(_) | Self::Headless(_) | Self::Unwritable => self,
+            Self::Broken(_) | Self::Headless(_) | Self::Unwritable | Self::Unrecorded(_) => self,
         }
     }
 }
@@ -364,6 +368,10 @@ fn audit(audit: &AuditFact) -> (RequirementAnswer, String) {
             )
         }
         AuditFact::Headless(what) => (RequirementAnswer::CannotTell, what.clone()),
+        AuditFact::Unrecorded(runners) => {
+            let runners = count(usize::try_from(*runners).unwrap_or(usize::MAX), "runner");
+            (RequirementAnswer::CannotTell, format!("{runners} are still to be recorded"))
+        }
         AuditFact::Unwritable => {
             (RequirementAnswer::NotMet, "the audit file cannot be written at the moment".to_owned())
         }

@@ -74,8 +74,8 @@ struct RunnerPool {
 }
 
 impl IsolationAuditor {
-    /// Audits the pools with the mark of `fleet`. A full read is expected every `resync`; after
-    /// twice that time without one, all measurements restart.
+    /// Audits the pools with the mark of `fleet`. A full read is expected every `resync`, or
+    /// as [`Self::expect_within`] says; after twice that time without one, all measurements restart.
     pub fn new(fleet: FleetName, resync: Duration) -> Self {
         Self {
             fleet,
@@ -93,6 +93,11 @@ impl IsolationAuditor {
             watched: IsolationSummary::default(),
             found: Vec::new(),
         }
+    }
+
+    /// Sets the time within which the next full read is expected.
+    pub fn expect_within(&mut self, break_after: Duration) {
+        self.break_after = break_after;
     }
 
     /// Processes a full read of the fleet at `now`. Returns the new findings.

@@ -87,6 +87,11 @@ impl QueueTrends {
         Self { bridge_minutes: fresh.as_secs().div_ceil(60), minute: 0, pools: BTreeMap::new() }
     }
 
+    /// Sets for how long an observation is current.
+    pub fn current_for(&mut self, fresh: Duration) {
+        self.bridge_minutes = fresh.as_secs().div_ceil(60);
+    }
+
     /// Adds a current observation of every pool. `minute` is from a monotonic clock. Pools that are
     /// missing from the first observation of a minute are dropped.
     pub fn note<'a>(

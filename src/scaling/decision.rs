@@ -276,7 +276,7 @@ impl Reason {
 /// Why nothing is written to a pool, whatever is decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Freeze {
-    /// The last full read of GARM is older than twice `watch.resync`; this is its age.
+    /// The last full read of GARM is older than twice the present interval; this is its age.
     Stale(Duration),
     /// GARM has not been read since the start.
     Unread,

@@ -109,6 +109,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("axum", &["src/metrics/", "src/sim/"]),
     ("hyper", &["src/garm/", "src/metrics/", "src/sim/"]),
     ("reqwest", &["src/garm/", "src/secrets/", "src/notify/", "src/lease_store/"]),
+    ("flate2", &["src/host/"]),
     ("tokio_postgres", &["src/lease_store/"]),
     ("rustls", &["src/garm/", "src/secrets/", "src/notify/", "src/lease_store/", "src/metrics/"]),
     ("x509_cert", &["src/garm/", "src/secrets/", "src/sim/"]),

@@ -10,6 +10,7 @@ mod not_connected;
 mod retiring;
 mod scale_sets;
 mod scaling;
+mod slow_reads;
 mod specs;
 mod stale_cache;
 mod unseen;

@@ -9,6 +9,7 @@
 //! that spans it, or a gap record for its time.
 
 mod coverage;
+mod first_sight;
 mod record_builder;
 mod runner_history;
 mod settings;
@@ -27,7 +28,8 @@ use crate::domain::runner::Runner;
 use crate::scaling::RowChange;
 use coverage::{Coverage, STARTED};
 pub use coverage::{LastSign, StreamChange};
-use record_builder::RecordBuilder;
+use first_sight::Unrecorded;
+use record_builder::{RecordBuilder, RowFacts};
 use runner_history::{DeleteRequest, RecordOrder, RecordedState, RunnerHistory};
 use settings::Settings;
 
@@ -71,6 +73,7 @@ pub struct Lifecycle {
     unobserved: BTreeMap<RunnerName, i64>,
     /// The unobserved runners that have a gap record already.
     reported: BTreeSet<RunnerName>,
+    unrecorded: Unrecorded,
 }
 
 /// A runner that GARM no longer lists.
@@ -124,6 +127,7 @@ impl Lifecycle {
             awaited: HashMap::new(),
             unobserved: BTreeMap::new(),
             reported: BTreeSet::new(),
+            unrecorded: Unrecorded::default(),
         }
     }
 
@@ -166,9 +170,11 @@ impl Lifecycle {
     }
 
     /// Records what a full read shows: changes that no event has reported, runners that are gone,
-    /// and gaps.
+    /// and gaps. If it shows many runners for the first time, [`Self::next_unrecorded`] makes the
+    /// rest of their records.
     pub fn read(&mut self, fleet: &Fleet, now: Timestamp) -> Vec<Entry> {
         let moment = EventTime { source: Source::Resync, now };
+        self.unrecorded.begin();
         let mut entries = self.report_missed_events(now);
         self.settings.read(fleet, &self.builder, moment, &mut entries);
         for job in &fleet.jobs {
@@ -214,14 +220,14 @@ impl Lifecycle {
             Source::Resync if self.is_echo(runner) => return,
             Source::Resync => {}
         }
-        let stage = RecordedState::of(runner);
+        let (stage, row) = (RecordedState::of(runner), RowFacts::of(runner));
         let request = DeleteRequest::of(self.deletions.get(&runner.name));
         if let Some(gone) = self.gone.get_mut(&runner.id) {
             // The row is older than the deletion of the runner.
             if gone.history.place(runner.updated_at, &stage) != RecordOrder::Known {
                 let seen = (Initiator::Garm, Fidelity::Late);
                 let subject = self.settings.subject(&runner.id, &gone.history);
-                entries.push(self.builder.runner(moment, subject, seen, (None, &stage, runner)));
+                entries.push(self.builder.runner(moment, subject, seen, (None, &stage, &row)));
             }
             return;
         }
@@ -229,12 +235,16 @@ impl Lifecycle {
             return self.see_first(runner, &stage, moment, entries);
         };
         let place = life.place(runner.updated_at, &stage);
+        if place != RecordOrder::Known {
+            self.record_first(&runner.id, entries);
+        }
+        let Some(life) = self.runners.get_mut(&runner.id) else { return };
         let subject = self.settings.subject(&runner.id, life);
         match place {
             RecordOrder::Known => {}
             RecordOrder::Late => {
                 let seen = (Initiator::Garm, Fidelity::Late);
-                entries.push(self.builder.runner(moment, subject, seen, (None, &stage, runner)));
+                entries.push(self.builder.runner(moment, subject, seen, (None, &stage, &row)));
             }
             RecordOrder::Next => {
                 let (before, by) = life.enter(stage.clone(), runner, request);
@@ -242,35 +252,10 @@ impl Lifecycle {
                     Source::Event if transitions::follows(&before, &stage) => Fidelity::Exact,
                     Source::Event | Source::Resync => Fidelity::Reconstructed,
                 };
-                let change = (Some((&before, &*life)), &stage, runner);
+                let change = (Some((&before, &*life)), &stage, &row);
                 entries.push(self.builder.runner(moment, subject, (by, sight), change));
                 self.await_event(&runner.id, moment);
             }
-        }
-    }
-
-    /// Records a runner that is observed for the first time.
-    fn see_first(
-        &mut self,
-        runner: &Runner,
-        stage: &RecordedState,
-        moment: EventTime,
-        entries: &mut Vec<Entry>,
-    ) {
-        let life = RunnerHistory::new(runner, stage);
-        let subject = self.settings.subject(&runner.id, &life);
-        let is_start = moment.source == Source::Resync && !self.coverage.has_read();
-        // Only GARM itself creates runners; its API has no call for that.
-        let (by, sight) = match (is_start, stage.is_first()) {
-            (true, _) => (Initiator::Unknown, Fidelity::Reconstructed),
-            (false, true) if moment.source == Source::Event => (Initiator::Garm, Fidelity::Exact),
-            (false, _) => (Initiator::Garm, Fidelity::Reconstructed),
-        };
-        entries.push(self.builder.first(moment, subject, (by, sight), (stage, runner, is_start)));
-        self.ids.insert(runner.name.clone(), runner.id.clone());
-        self.runners.insert(runner.id.clone(), life);
-        if !is_start {
-            self.await_event(&runner.id, moment);
         }
     }
 
@@ -290,6 +275,7 @@ impl Lifecycle {
         if moment.source == Source::Event {
             self.awaited.remove(id);
         }
+        self.record_first(id, entries);
         let Some(mut life) = self.runners.remove(id) else { return };
         let request = DeleteRequest::of(self.deletions.remove(&life.name).as_ref());
         let by = life.leave(request);

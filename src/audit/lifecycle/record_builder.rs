@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::super::entry::{
     Actor, Cause, Entry, EventObservation, Fidelity, Initiator, PoolOwner, RecordKind, Subject,
 };
+use super::first_sight::FirstSight;
 use super::runner_history::{RecordedState, RunnerHistory};
 use super::transitions::act;
 use super::{COMMAND, EventTime};
@@ -24,6 +25,19 @@ pub(super) struct RecordBuilder {
 /// A runner or a pool, and its owner.
 #[derive(Debug)]
 pub(super) struct OwnedSubject(pub(super) Subject, pub(super) PoolOwner);
+
+/// The facts of a runner's row that are recorded besides its state.
+#[derive(Debug)]
+pub(super) struct RowFacts {
+    pub(super) updated_at: Timestamp,
+    pub(super) provider_fault: Option<String>,
+}
+
+impl RowFacts {
+    pub(super) fn of(runner: &Runner) -> Self {
+        Self { updated_at: runner.updated_at, provider_fault: runner.provider_fault.clone() }
+    }
+}
 
 /// A span of time. The start is absent if it is unknown, the end if the span has not ended.
 pub(super) type Span = (Option<Timestamp>, Option<Timestamp>);
@@ -44,16 +58,12 @@ impl RecordBuilder {
         moment: EventTime,
         subject: OwnedSubject,
         seen: (Initiator, Fidelity),
-        (before, stage, runner): (
-            Option<(&RecordedState, &RunnerHistory)>,
-            &RecordedState,
-            &Runner,
-        ),
+        (before, stage, row): (Option<(&RecordedState, &RunnerHistory)>, &RecordedState, &RowFacts),
     ) -> Entry {
         let mut after = shown(stage);
-        after["garm_time"] = json!(runner.updated_at.to_string());
+        after["garm_time"] = json!(row.updated_at.to_string());
         add(&mut after, "provider_id", stage.provider_id.as_deref().map(quote));
-        add(&mut after, "provider_fault", runner.provider_fault.as_deref().map(quote));
+        add(&mut after, "provider_fault", row.provider_fault.as_deref().map(quote));
         if stage.has_shell {
             after["shell"] = json!(true);
         }
@@ -70,16 +80,15 @@ impl RecordBuilder {
     /// The entry about a runner that is observed for the first time.
     pub(super) fn first(
         &self,
-        moment: EventTime,
         subject: OwnedSubject,
-        seen: (Initiator, Fidelity),
-        (stage, runner, is_start): (&RecordedState, &Runner, bool),
+        stage: &RecordedState,
+        sight: &FirstSight,
     ) -> Entry {
-        let mut entry = self.runner(moment, subject, seen, (None, stage, runner));
+        let mut entry = self.runner(sight.moment, subject, sight.seen, (None, stage, &sight.row));
         if let Some(after) = &mut entry.after {
-            after["created_at"] = json!(runner.created_at.to_string());
+            after["created_at"] = json!(sight.created_at.to_string());
         }
-        entry.act = if is_start { "runner found" } else { "runner created" }.to_owned();
+        entry.act = if sight.is_start { "runner found" } else { "runner created" }.to_owned();
         entry
     }
 

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use jiff::Timestamp;
 
 use super::super::entry::Initiator;
+use super::first_sight::FirstSight;
 use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 
@@ -75,6 +76,8 @@ pub(super) struct RunnerHistory {
     pub(super) job: Option<i64>,
     /// The conclusion of that job; empty until it ends.
     pub(super) conclusion: String,
+    /// How it was observed for the first time, until that is recorded.
+    pub(super) first_sight: Option<Box<FirstSight>>,
     /// The initiator of the removal, once the runner is marked for deletion.
     left_by: Option<Initiator>,
     /// For each recorded state, the time of its first row and its digest, in chronological order.
@@ -90,6 +93,7 @@ impl RunnerHistory {
             updated_at: runner.updated_at,
             job: runner.job,
             conclusion: String::new(),
+            first_sight: None,
             left_by: None,
             history: vec![(runner.updated_at, stage.digest())],
         }

@@ -33,7 +33,8 @@ pub enum AuditCommand {
 
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// Audit files, including rotated ones, in any order
+    /// Audit files, in any order, or the folder of a log; the segments before them are found, files
+    /// that another program has rotated are not
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
     /// Record that must be present, as logged by `watch`; detects a truncated end
@@ -61,7 +62,8 @@ fn head(text: &str) -> Result<Head, String> {
 
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// Audit files, including rotated ones, in any order [default: the file of the fleet file's
+    /// Audit files, in any order, or the folder of a log; the segments before them are found, files
+    /// that another program has rotated are not [default: the file of the fleet file's
     /// `watch.audit`, else the one in the state folder]
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,

@@ -39,8 +39,6 @@ const EVERY: Duration = Duration::from_secs(1);
 /// The values that the alert rules are evaluated on. The loop writes them.
 pub(super) struct AlertInputs {
     began: Instant,
-    /// The age from which observations of the pools count as unknown.
-    fresh: Duration,
     known: Mutex<AlertInputState>,
 }
 
@@ -48,6 +46,8 @@ pub(super) struct AlertInputs {
 struct AlertInputState {
     pools: BTreeMap<PoolName, PoolGauges>,
     read_at: Option<Instant>,
+    /// The age from which observations of the pools count as unknown.
+    stale_after: Duration,
     violations: RollingCount,
     rescues: BTreeMap<PoolName, RollingCount>,
     gaps: RollingCount,
@@ -60,8 +60,8 @@ struct AlertInputState {
 }
 
 impl AlertInputs {
-    pub(super) fn new(fresh: Duration) -> Self {
-        Self { began: Instant::now(), fresh, known: Mutex::default() }
+    pub(super) fn new() -> Self {
+        Self { began: Instant::now(), known: Mutex::default() }
     }
 
     fn known(&self) -> MutexGuard<'_, AlertInputState> {
@@ -72,6 +72,7 @@ impl AlertInputs {
     pub(super) fn take(&self, snapshot: &Snapshot) {
         let mut known = self.known();
         known.read_at = Some(snapshot.read_at);
+        known.stale_after = snapshot.stale_after;
         known.pools.clone_from(&snapshot.pools);
     }
 
@@ -114,7 +115,7 @@ impl AlertInputs {
     fn readings(&self, now: Timestamp) -> SeriesValues {
         let mut known = self.known();
         let age = known.read_at.unwrap_or(self.began).elapsed();
-        let is_fresh = known.read_at.is_some() && age <= self.fresh;
+        let is_fresh = known.read_at.is_some() && age <= known.stale_after;
         let reading = |series: &AlertSeries| (*series, known.value(*series, now, (age, is_fresh)));
         AlertSeries::ALL.iter().map(reading).collect()
     }

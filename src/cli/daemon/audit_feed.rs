@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::alerting::AlertInputs;
 use super::anchoring::AnchorSchedule;
+use super::audit_backlog::FirstSights;
 use super::audit_listener::AuditListener;
 use super::mtls_schedule::MtlsRound;
 use crate::audit::lifecycle::{LastSign, Lifecycle, StreamChange, shows_watching};
@@ -122,7 +123,10 @@ impl AuditFeed {
         let listener = Box::new(move |event: &SinkEvent<'_>| {
             span.in_scope(|| listener.on_event(event));
         });
-        let sink = AuditSink::start(audit_file, cause, options, listener).map_err(|error| {
+        let (first_sights, fence) = (Arc::clone(&lifecycle), context.fence.clone());
+        let backlog = Box::new(FirstSights { lifecycle: first_sights, fence });
+        let started = AuditSink::start(audit_file, cause, options, listener, Some(backlog));
+        let sink = started.map_err(|error| {
             Failure::new(
                 Exit::Failed,
                 format!("cannot start the thread that writes the audit file: {error}"),
@@ -160,11 +164,13 @@ impl AuditFeed {
     /// The state of the recording; absent without an audit file.
     pub(super) fn recording(&self) -> Option<AuditLogState> {
         let state = self.0.as_ref()?;
-        let has_open_gap = state.lifecycle.lock().ignoring_poison().has_open_gap();
+        let has_open_gap = state.lifecycle.lock().ignoring_poison().has_open_gap()
+            || state.has_skipped.load(Ordering::Relaxed);
         let sink = &state.sink;
         Some(AuditLogState {
             has_open_gap,
             missing: sink.missing(),
+            unrecorded: state.lifecycle.lock().ignoring_poison().unrecorded() as u64,
             is_unwritable: sink.is_unwritable(),
             is_altered: sink.is_altered(),
         })

@@ -44,6 +44,11 @@ impl AuditListener {
                 // A head that does not fit is dropped: the next statement covers its records.
                 let _ = self.rotated_heads.try_send((*head).clone());
             }
+            SinkEvent::NotRotated(why) => {
+                LogLine::warn("audit", format!("the audit log was not rotated: {why}"))
+                    .help("records are written all the same; it is tried again")
+                    .emit();
+            }
             SinkEvent::Altered(damage) => self.damaged(damage),
             SinkEvent::Written(kind) => {
                 self.metrics.count(Counter::AuditRecord { kind: kind.word() });

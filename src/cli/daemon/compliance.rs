@@ -153,15 +153,18 @@ pub(super) async fn audited(destination: &AuditDestination) -> Option<AuditFact>
     let work = move || {
         let Ok(own) = self_check::check(sink.audit_file(), AUDIT_MAX) else { return None };
         let own = own?;
-        Some(match (own.report.broken, own.unvouched) {
-            (Some(broken), _) => {
+        Some(match (own.report.broken, own.missing, own.unvouched) {
+            (Some(broken), _, _) => {
                 AuditFact::Broken(format!("line {}: {}", broken.line, broken.reason))
             }
-            (None, Some(before)) => AuditFact::Headless(format!(
+            (None, Some(name), _) => AuditFact::Broken(format!(
+                "the segment `{name}` is missing or has another size: run `audit verify`"
+            )),
+            (None, None, Some(before)) => AuditFact::Headless(format!(
                 "the chain verifies, but records 1 to {before} are not in the files beside it: \
                  run `audit verify` with all files"
             )),
-            (None, None) => AuditFact::Whole {
+            (None, None, None) => AuditFact::Whole {
                 records: own.report.records,
                 open_gaps: own.report.open_gaps.len() as u64,
                 lost: own.report.lost,

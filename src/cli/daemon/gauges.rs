@@ -84,6 +84,8 @@ pub(super) fn snapshot(
         pools: steered.chain(unsteered(loop_snapshot, &queues, drifts)).collect(),
         read_at: Instant::now().checked_sub(loop_snapshot.read_age).unwrap_or_else(Instant::now),
         reconciled_at: loop_snapshot.read_at,
+        read_interval: loop_snapshot.read_interval,
+        stale_after: loop_snapshot.stale_after,
         clock_skew_s: Some(-loop_snapshot.skew.as_secs_f64()),
     }
 }
@@ -168,6 +170,8 @@ mod tests {
             stopped: &BTreeMap::new(),
             read_at: at(-1),
             read_age: Duration::from_secs(1),
+            read_interval: Duration::from_secs(30),
+            stale_after: Duration::from_mins(1),
             stream: StreamStatus::Up,
             stalls: &BTreeMap::new(),
             watched: &crate::monitor::IsolationSummary::default(),

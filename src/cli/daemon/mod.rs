@@ -7,6 +7,7 @@
 
 mod alerting;
 mod anchoring;
+mod audit_backlog;
 mod audit_feed;
 mod audit_listener;
 mod backoff_warnings;

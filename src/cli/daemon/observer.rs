@@ -201,6 +201,7 @@ impl Observer for LoopObserver {
             state.entities.insert(entity.key.clone(), entity.name.clone());
         }
         self.records.read(fleet);
+        self.compliance.recording(self.records.recording());
         self.controllers.send_if_modified(|known| {
             let is_news = known.as_ref() != Some(&fleet.controller);
             if is_news {
@@ -322,6 +323,8 @@ impl Observer for LoopObserver {
 
     fn beat(&self) {
         self.metrics.turned();
+        // An idle fleet is not evaluated, but the audit file is written all the same.
+        self.compliance.recording(self.records.recording());
     }
 
     fn trouble(&self, incident: &Incident) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch::{Receiver, Sender};
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -195,7 +195,10 @@ async fn begin(
     let reloader = Arc::new(tokio::sync::Mutex::new(reloader));
     control.garms.begin(opened.setup.garm.clone(), Arc::clone(&reloader));
     catch_up(opened, control, &reloader).await;
-    spans::spawn(tasks, announce(read_done, reloader, control.clone(), stop.clone()));
+    spans::spawn(
+        tasks,
+        announce((read_done, opened.settings.resync), reloader, control.clone(), stop.clone()),
+    );
     Some(refused)
 }
 
@@ -214,20 +217,21 @@ async fn catch_up(
     }
 }
 
-/// After each full read, even if it failed: checks the certificates for GARM, and requests a check
-/// of the files.
+/// After each full read, even if it failed, and at least every `resync`: checks the certificates for
+/// GARM, and requests a check of the files.
 async fn announce(
-    read_done: Arc<Notify>,
+    (read_done, resync): (Arc<Notify>, Duration),
     reloader: Arc<tokio::sync::Mutex<GarmReloader>>,
     control: ServiceControl,
     stop: CancellationToken,
 ) {
     loop {
         tokio::select! {
-            () = read_done.notified() => {}
+            () = read_done.notified() => control.first_read.notify_one(),
+            // A large fleet is read less often.
+            () = sleep(resync) => {}
             () = stop.cancelled() => return,
         }
-        control.first_read.notify_one();
         reloader.lock().await.look_at_certificates().await;
         // If the queue is full, a check is pending already.
         let _ = control.reload_triggers.try_send(ReloadTrigger::Read);

@@ -106,6 +106,7 @@ impl DaemonConfig {
             ("watch.audit_key", old.audit_key != new.audit_key),
             ("watch.previous_audit_keys", old.previous_audit_keys != new.previous_audit_keys),
             ("watch.audit_required", old.audit_required != new.audit_required),
+            ("watch.audit_rotate", old.audit_rotate != new.audit_rotate),
             ("watch.audit_anchor", old.audit_anchor != new.audit_anchor),
             ("watch.leader", old.leader != new.leader),
             ("watch.tls", old.tls.is_some() != new.tls.is_some()),

@@ -133,7 +133,7 @@ fn client(
 
 /// What the alerts and the audit feed share.
 fn wiring(setup: &DaemonConfig, metrics: &Arc<MetricsState>) -> AlertWiring {
-    let alert_inputs = Arc::new(AlertInputs::new(setup.watch.resync * 2));
+    let alert_inputs = Arc::new(AlertInputs::new());
     let expires_at = client_cert(setup);
     alert_inputs.note_client_cert(expires_at);
     metrics.process(|process| process.client_cert_expires_at = expires_at);
@@ -205,6 +205,7 @@ async fn destination(
                 garm: setup.garm.as_ref(),
                 key: setup.watch.audit_key.as_ref(),
                 previous_keys: &setup.watch.previous_audit_keys,
+                rotation: setup.watch.audit_rotate,
                 help: "name another file with `watch.audit` in the fleet file",
             };
             audit_log::open(named, setup.base.clone(), cx).await

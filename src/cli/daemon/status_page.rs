@@ -59,20 +59,17 @@ pub(super) struct StatusPages {
 /// Recent actions, problems and queues, kept for the pages.
 pub(super) struct PageHistory {
     began: Instant,
-    /// The largest age of a full read whose values become samples.
-    fresh: Duration,
     trends: Mutex<QueueTrends>,
     actions: Mutex<RecentEntries>,
     problems: Mutex<RecentEntries>,
 }
 
 impl PageHistory {
-    /// An empty history. Full reads up to the age `fresh` are current.
-    pub(super) fn new(fresh: Duration) -> Self {
+    /// An empty history.
+    pub(super) fn new() -> Self {
         Self {
             began: Instant::now(),
-            fresh,
-            trends: Mutex::new(QueueTrends::new(fresh)),
+            trends: Mutex::new(QueueTrends::new(Duration::ZERO)),
             actions: Mutex::default(),
             problems: Mutex::default(),
         }
@@ -84,14 +81,16 @@ impl PageHistory {
 
     /// Samples the queues after a pass of the loop.
     pub(super) fn evaluated(&self, loop_snapshot: &LoopSnapshot<'_>, snapshot: &Snapshot) {
-        if loop_snapshot.read_age > self.fresh {
+        if loop_snapshot.read_age > loop_snapshot.stale_after {
             return;
         }
         let samples = snapshot.pools.iter().map(|(name, gauges)| {
             let oldest_wait_s = u32::try_from(gauges.oldest_wait.as_secs()).unwrap_or(u32::MAX);
             (name, QueueSample { depth: gauges.queue_depth, oldest_wait_s })
         });
-        self.trends.lock().ignoring_poison().note(self.minute(), samples);
+        let mut trends = self.trends.lock().ignoring_poison();
+        trends.current_for(loop_snapshot.stale_after);
+        trends.note(self.minute(), samples);
     }
 
     /// Drops the entries of pools that do not exist.
@@ -139,7 +138,7 @@ impl StatusPages {
             compliance: Arc::clone(&parts.compliance),
             drifts: parts.drifts.clone(),
             leadership: parts.leadership.as_ref().map(Leadership::states),
-            history: PageHistory::new(parts.settings.resync * 2),
+            history: PageHistory::new(),
         });
         // The listener outlives the audit file and the alerts, which must end with the loop.
         let (weak, weaker) = (Arc::downgrade(&pages), Arc::downgrade(&pages));

@@ -16,7 +16,7 @@ pub(super) const WATCH: &[KeySpec] = &[
         "resync",
         Shape::Field(FieldKind::Duration { min_s: 5, whole_minutes: false }),
         Presence::Default("30s"),
-        "time between two full reads of GARM, at least 5s",
+        "shortest time between two full reads of GARM, at least 5s; slow reads are further apart",
     ),
     entry(
         "audit",
@@ -43,6 +43,12 @@ pub(super) const WATCH: &[KeySpec] = &[
         "whether writes to GARM that cannot be recorded are refused; otherwise scaling goes on without records",
     ),
     entry(
+        "audit_rotate",
+        Shape::Mapping(AUDIT_ROTATE, Constraint::None),
+        Presence::Optional,
+        "when the audit file is closed, compressed and entered in its manifest; without it, another program may rename the file",
+    ),
+    entry(
         "audit_anchor",
         Shape::Mapping(AUDIT_ANCHOR, Constraint::None),
         Presence::Optional,
@@ -59,6 +65,27 @@ pub(super) const WATCH: &[KeySpec] = &[
         Shape::Mapping(LISTENER_TLS, Constraint::None),
         Presence::Optional,
         "TLS for metrics and health",
+    ),
+];
+
+const AUDIT_ROTATE: &[KeySpec] = &[
+    entry(
+        "max_size_mib",
+        Shape::Field(FieldKind::Count { min: 1, max: 4_096 }),
+        Presence::Default("64"),
+        "size from which the file is closed, in MiB",
+    ),
+    entry(
+        "every",
+        Shape::Field(FieldKind::Duration { min_s: 60, whole_minutes: false }),
+        Presence::Default("1d"),
+        "age of its first record from which the file is closed, at least 1m",
+    ),
+    entry(
+        "keep",
+        Shape::Field(FieldKind::Count { min: 2, max: 1_000_000 }),
+        Presence::Optional,
+        "number of closed segments that are kept; older ones are deleted; all are kept if absent",
     ),
 ];
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use secrecy::SecretString;
 
 use super::*;
-use crate::audit::{self, CheckCriteria, RecordKind, Subject, verify};
+use crate::audit::{self, CheckCriteria, Key, RecordKind, Subject, verify};
 
 fn writer() -> RecordWriter {
     let actor = Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0.1.0".into() };
@@ -163,8 +163,12 @@ fn a_file_that_is_not_an_audit_file_is_not_written_to() {
 
 #[test]
 fn a_full_disk_is_an_error() {
-    let audit_file =
-        AuditFile { path: "/dev/full".into(), writer: writer(), state: Mutex::default() };
+    let audit_file = AuditFile {
+        path: "/dev/full".into(),
+        writer: writer(),
+        rotation: None,
+        state: Mutex::default(),
+    };
     assert!(matches!(audit_file.append(&entry("x")), Err(AuditFileError::NotAFile(_))));
     let mut full = std::fs::OpenOptions::new().append(true).open("/dev/full").unwrap();
     insta::assert_snapshot!(

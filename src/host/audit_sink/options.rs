@@ -11,6 +11,8 @@ pub enum SinkEvent<'a> {
     Requested(&'a Entry),
     /// The log continues in a new file. Contains the head at which the previous file ended.
     Rotated(&'a Head),
+    /// The file was not closed or not archived, for this reason. Records are written all the same.
+    NotRotated(&'a str),
     /// Records that were written earlier have been changed.
     Altered(&'a Damage),
     /// A record of this kind has been written.
@@ -26,6 +28,16 @@ pub enum SinkEvent<'a> {
 
 /// A callback for the events of the sink. Must not block for long.
 pub type SinkListener = Box<dyn Fn(&SinkEvent<'_>) + Send + Sync>;
+
+/// Makes records only when the queue has room, so that a large number takes little memory.
+pub trait RecordBacklog: Send + Sync {
+    /// Passes the next records to `queue`. Records about the same matter that are queued by others
+    /// must come after them.
+    fn next(&self, queue: &mut dyn FnMut(&[Entry]));
+
+    /// The number of records that are still to be made, or more.
+    fn remaining(&self) -> usize;
+}
 
 /// What happens to a write to GARM whose record cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

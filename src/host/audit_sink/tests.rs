@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
 use super::*;
 use crate::audit::{self, CheckCriteria, Keys, Report, Subject, verify};
 use crate::host::audit_file::MissingFolders;
@@ -44,6 +46,7 @@ fn bench(rule: RecordPolicy) -> Bench {
         let line = match event {
             SinkEvent::Requested(_) => return,
             SinkEvent::Rotated(ended) => format!("rotated {}", ended.seq),
+            SinkEvent::NotRotated(_) => "not rotated".to_owned(),
             SinkEvent::Altered(damage) => format!("damaged {}", damage.known.seq),
             SinkEvent::Written(kind) => format!("written {}", kind.word()),
             SinkEvent::Lost(_) => "lost".to_owned(),
@@ -56,7 +59,7 @@ fn bench(rule: RecordPolicy) -> Bench {
     // Long enough that no retry happens between two statements of a test.
     let retry = Duration::from_millis(700);
     let options = SinkOptions { rule, patience, retry, waiting_max: 64 << 10 };
-    let sink = AuditSink::start(audit_file, Cause::default(), options, listener).unwrap();
+    let sink = AuditSink::start(audit_file, Cause::default(), options, listener, None).unwrap();
     Bench { folder, sink, told }
 }
 

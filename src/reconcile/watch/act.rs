@@ -355,7 +355,7 @@ impl ScalingLoop<'_> {
         if !matches!(self.phase, LoopPhase::Stopping(_)) {
             at.push(self.schedule.deadline());
         }
-        let stale_at = WriteFreeze::stale_at(&self.schedule, self.settings.resync);
+        let stale_at = WriteFreeze::stale_at(&self.schedule);
         at.push(stale_at.filter(|at| *at > now));
         if let Some(clock) = self.clock {
             at.push(self.due.values().min().map(|at| clock.instant(*at)));

@@ -7,7 +7,7 @@ use super::managed_pools::DeclaredPools;
 /// The settings of the loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoopSettings {
-    /// The time between two full reads: `watch.resync`.
+    /// The shortest time between two full reads: `watch.resync`.
     pub resync: Duration,
     /// When the loop ends by itself.
     pub course: RunMode,

@@ -22,8 +22,7 @@ const SETTLE_MAX: usize = 2;
 impl ScalingLoop<'_> {
     /// Evaluates the entities in which something has changed, and those whose deadline has passed.
     pub(super) fn evaluate(&mut self, now: Instant) {
-        let freeze_changed =
-            self.freeze.judge(&self.schedule, self.settings.resync, (now, self.observer));
+        let freeze_changed = self.freeze.judge(&self.schedule, (now, self.observer));
         let Some(clock) = self.clock else { return };
         let at = clock.now(now);
         let due = self.due.iter().filter(|entry| *entry.1 <= at).map(|entry| entry.0.clone());
@@ -164,6 +163,8 @@ impl ScalingLoop<'_> {
             stopped: &self.freeze.stopped,
             read_at: self.read_at,
             read_age: now.saturating_duration_since(succeeded),
+            read_interval: self.schedule.interval(),
+            stale_after: self.schedule.stale_after(),
             stream: self.stream,
             stalls: &stalls,
             watched: self.auditor.watched(),

@@ -174,11 +174,13 @@ impl<'a> ScalingLoop<'a> {
             StreamSignal::Connected => {
                 self.stream = StreamStatus::Up;
                 self.observer.trouble(&Incident::StreamUp);
+                self.schedule.hear_of_stream(true);
                 self.schedule.want(now);
             }
             StreamSignal::Lost(why) => {
                 self.stream = StreamStatus::Down;
                 self.observer.trouble(&Incident::StreamLost(why));
+                self.schedule.hear_of_stream(false);
             }
             StreamSignal::Overflow => {
                 self.observer.trouble(&Incident::Overflow);

@@ -28,7 +28,7 @@ impl ScalingLoop<'_> {
     pub(super) fn fleet_read(&mut self, reading: FullRead, now: Instant) {
         let FullRead { mut fleet, scope, limits, date, span, took } = reading;
         let failures = self.schedule.failures();
-        let heard = self.schedule.succeed(scope, now);
+        let heard = self.schedule.succeed((scope, took), now);
         let date = date.unwrap_or_else(|| self.local_clock.now());
         let clock = self.clock.get_or_insert_with(|| GarmClock::new(date, span.answered));
         clock.hear(date, span);
@@ -64,6 +64,7 @@ impl ScalingLoop<'_> {
         }
         self.observer.read(&fleet, took);
         let findings = self.auditor.read(&fleet, at);
+        self.auditor.expect_within(self.schedule.stale_after());
         self.tell_findings(&findings);
         let found = self.declared.find(fleet.pools.iter(), |id| fleet.runners_of(id).count());
         let policies = self.declared.policies(&found);

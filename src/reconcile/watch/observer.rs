@@ -91,6 +91,10 @@ pub struct LoopSnapshot<'a> {
     pub read_at: Timestamp,
     /// The time since then, by a monotonic clock.
     pub read_age: Duration,
+    /// The present time between two full reads while events arrive.
+    pub read_interval: Duration,
+    /// The age from which the last full read is stale.
+    pub stale_after: Duration,
     /// Whether the event stream is connected.
     pub stream: StreamStatus,
     /// Pools whose level GARM does not follow.

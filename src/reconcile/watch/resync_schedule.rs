@@ -1,4 +1,7 @@
 //! When the whole fleet is read, and which changes arrive meanwhile.
+//!
+//! A full read costs GARM at most the CPU of one core while it lasts, so the time between two reads is
+//! a multiple of the duration of the last one: events show the changes in between.
 
 use std::time::Duration;
 
@@ -15,6 +18,16 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 /// The minimum time between two full reads, however often events are lost.
 const GAP: Duration = Duration::from_secs(2);
 
+/// The time between two full reads is so many times the duration of the last one, so that reads take
+/// at most 2 % of a core of GARM.
+const QUIET_FACTOR: u32 = 50;
+
+/// The same while only reads show changes, because events are missing: at most 5 %.
+const BLIND_FACTOR: u32 = 20;
+
+/// The longest time between two full reads, unless `watch.resync` is longer.
+const INTERVAL_MAX: Duration = Duration::from_mins(10);
+
 /// The number of changes kept during a read; if there are more, the fleet is read once more.
 const HEARD_MAX: usize = 16_384;
 
@@ -27,7 +40,12 @@ const HEALTH_SOON: Duration = Duration::from_secs(30);
 /// The schedule of full reads: the last one, the one in flight and the next one.
 #[derive(Debug)]
 pub(super) struct ResyncSchedule {
+    /// `watch.resync`, the shortest time between two full reads.
     resync: Duration,
+    /// The duration of the last successful read.
+    took: Duration,
+    /// Whether events show the changes between two reads.
+    has_events: bool,
     next: Instant,
     began: Option<Instant>,
     /// When the last successful read ended.
@@ -50,6 +68,8 @@ impl ResyncSchedule {
     pub(super) fn new(resync: Duration, now: Instant) -> Self {
         Self {
             resync,
+            took: Duration::ZERO,
+            has_events: false,
             next: now,
             began: None,
             succeeded: None,
@@ -86,17 +106,57 @@ impl ResyncSchedule {
         self.heard.push(change.clone());
     }
 
-    /// Notes a successful read; returns the changes that must be applied after it.
-    pub(super) fn succeed(&mut self, scope: ReadScope, now: Instant) -> Vec<RowChange> {
+    /// The time between two full reads while events arrive.
+    pub(super) fn interval(&self) -> Duration {
+        self.spaced(QUIET_FACTOR)
+    }
+
+    /// The age from which the last full read is stale: a read is overdue, by as much as it is long
+    /// until the next one. It does not shrink when events are lost.
+    pub(super) fn stale_after(&self) -> Duration {
+        self.interval() * 2
+    }
+
+    fn spaced(&self, factor: u32) -> Duration {
+        (self.took * factor).min(INTERVAL_MAX).max(self.resync)
+    }
+
+    /// The time from a full read to the next one.
+    fn until_next(&self) -> Duration {
+        self.spaced(if self.has_events { QUIET_FACTOR } else { BLIND_FACTOR })
+    }
+
+    /// The minimum time between two full reads, however often one is wanted.
+    fn gap(&self) -> Duration {
+        let is_quick = self.took * QUIET_FACTOR <= self.resync;
+        if is_quick { GAP } else { GAP.max((self.took * BLIND_FACTOR).min(INTERVAL_MAX)) }
+    }
+
+    /// Notes whether events arrive. Without them, the next read may be due earlier.
+    pub(super) fn hear_of_stream(&mut self, has_events: bool) {
+        self.has_events = has_events;
+        if let Some(succeeded) = self.succeeded.filter(|_| self.fault.is_none()) {
+            self.next = self.next.min(succeeded + self.until_next());
+        }
+    }
+
+    /// Notes a successful read that took this long; returns the changes that must be applied after
+    /// it.
+    pub(super) fn succeed(
+        &mut self,
+        (scope, took): (ReadScope, Duration),
+        now: Instant,
+    ) -> Vec<RowChange> {
+        self.took = took;
         self.began = None;
         self.succeeded = Some(now);
         self.failures = 0;
         self.fault = None;
-        self.next = now + if self.is_wanted_again { GAP } else { self.resync };
+        self.next = now + if self.is_wanted_again { self.gap() } else { self.until_next() };
         if scope == ReadScope::Health {
             self.health_read = Some(now);
             let is_stale = std::mem::take(&mut self.is_health_wanted_again);
-            self.health_next = now + if is_stale { GAP } else { HEALTH_EVERY };
+            self.health_next = now + if is_stale { self.gap() } else { HEALTH_EVERY };
         }
         std::mem::take(&mut self.heard)
     }
@@ -115,7 +175,7 @@ impl ResyncSchedule {
 
     /// Requests a full read as soon as the schedule allows.
     pub(super) fn want(&mut self, now: Instant) {
-        let last = self.succeeded.map_or(now, |at| at + GAP);
+        let last = self.succeeded.map_or(now, |at| at + self.gap());
         self.is_wanted_again = self.began.is_some();
         if self.fault.is_none() {
             self.next = self.next.min(last.max(now));
@@ -131,7 +191,7 @@ impl ResyncSchedule {
     /// Requests a read of GARM's settings and entities because something does not work:
     /// [`HEALTH_SOON`] after they were last read, however often it is requested.
     pub(super) fn want_health(&mut self, now: Instant) {
-        let soonest = self.succeeded.map_or(now, |at| at + GAP).max(now);
+        let soonest = self.succeeded.map_or(now, |at| at + self.gap()).max(now);
         let due = self.health_read.map_or(soonest, |at| (at + HEALTH_SOON).max(soonest));
         self.health_next = self.health_next.min(due);
         self.next = self.next.min(self.health_next);
@@ -201,7 +261,7 @@ mod tests {
         let scopes = seconds.by_ref().filter_map(|second| {
             let now = start + Duration::from_secs(second);
             let scope = schedule.begin(now)?;
-            schedule.succeed(scope, now);
+            schedule.succeed((scope, Duration::ZERO), now);
             // Each read finds the problem, and so does each failed write.
             schedule.want_health(now);
             schedule.want_health(now);
@@ -217,12 +277,87 @@ mod tests {
         let mut reads = ResyncSchedule::new(Duration::from_secs(30), start);
         assert_eq!(reads.begin(start), Some(ReadScope::Health));
         reads.want_settings(at(1));
-        reads.succeed(ReadScope::Health, at(1));
+        let quick = (ReadScope::Health, Duration::ZERO);
+        reads.succeed(quick, at(1));
         assert_eq!(reads.begin(at(3)), Some(ReadScope::Health));
-        reads.succeed(ReadScope::Health, at(3));
+        reads.succeed(quick, at(3));
         assert_eq!(reads.deadline(), Some(at(33)));
         reads.want_settings(at(10));
         assert_eq!(reads.begin(at(10)), Some(ReadScope::Health));
+    }
+
+    /// The time to the next read after one of this duration, in seconds: with events, without, and
+    /// if one is wanted at once; and the age from which it is stale.
+    fn spacing(resync_s: u64, took_ms: u64) -> [u64; 4] {
+        let start = Instant::now();
+        let read = |has_events: bool| {
+            let mut reads = ResyncSchedule::new(Duration::from_secs(resync_s), start);
+            reads.hear_of_stream(has_events);
+            reads.begin(start);
+            reads.succeed((ReadScope::Lists, Duration::from_millis(took_ms)), start);
+            reads
+        };
+        let next = |reads: &ResyncSchedule| (reads.deadline().unwrap() - start).as_secs();
+        let mut wanted = read(true);
+        wanted.want(start);
+        let stale_after = wanted.stale_after().as_secs();
+        [next(&read(true)), next(&read(false)), next(&wanted), stale_after]
+    }
+
+    #[test]
+    fn reads_are_spaced_by_their_duration_between_resync_and_ten_minutes() {
+        assert_eq!(spacing(30, 0), [30, 30, 2, 60]);
+        assert_eq!(spacing(30, 600), [30, 30, 2, 60]);
+        assert_eq!(spacing(30, 1_000), [50, 30, 20, 100]);
+        assert_eq!(spacing(30, 6_000), [300, 120, 120, 600]);
+        assert_eq!(spacing(30, 60_000), [600, 600, 600, 1_200]);
+        // `watch.resync` is the lower bound, even above ten minutes.
+        assert_eq!(spacing(120, 1_000), [120, 120, 2, 240]);
+        assert_eq!(spacing(900, 60_000), [900, 900, 600, 1_800]);
+    }
+
+    #[test]
+    fn lost_events_bring_the_next_read_forward_and_leave_the_last_one_fresh() {
+        let start = Instant::now();
+        let mut reads = ResyncSchedule::new(Duration::from_secs(30), start);
+        reads.hear_of_stream(true);
+        reads.begin(start);
+        reads.succeed((ReadScope::Lists, Duration::from_secs(6)), start);
+        assert_eq!(reads.deadline(), Some(start + Duration::from_secs(300)));
+        reads.hear_of_stream(false);
+        assert_eq!(reads.deadline(), Some(start + Duration::from_secs(120)));
+        assert_eq!(reads.stale_after(), Duration::from_secs(600));
+    }
+
+    proptest::proptest! {
+        /// Whatever wants a read, reads take at most 5 % of the time once one is slow, and 2 % while
+        /// events arrive and nothing is wanted.
+        #[test]
+        fn slow_reads_take_a_small_share_of_the_time(
+            took_ms in 700_u64..12_000,
+            wanted in proptest::collection::vec(0_u64..3_600, 0..200),
+            has_events: bool,
+        ) {
+            let start = Instant::now();
+            let at = |second: u64| start + Duration::from_secs(second);
+            let mut reads = ResyncSchedule::new(Duration::from_secs(30), start);
+            reads.hear_of_stream(has_events);
+            let took = Duration::from_millis(took_ms);
+            let mut count = 0;
+            for second in 0..3_600 {
+                if wanted.contains(&second) {
+                    reads.want(at(second));
+                }
+                if let Some(scope) = reads.begin(at(second)) {
+                    count += 1;
+                    reads.succeed((scope, took), at(second) + took);
+                }
+            }
+            let share = took.as_secs_f64() * f64::from(count - 1) / 3_600.0;
+            let most = if has_events && wanted.is_empty() { 0.02 } else { 0.05 };
+            proptest::prop_assert!(share <= most, "{count} reads, {share}");
+            proptest::prop_assert!(count >= 6);
+        }
     }
 
     #[test]

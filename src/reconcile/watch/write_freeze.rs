@@ -1,7 +1,6 @@
 //! Decides when nothing may be written, so that the loop never acts on guesses.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -31,7 +30,6 @@ impl WriteFreeze {
     pub(super) fn judge(
         &mut self,
         schedule: &ResyncSchedule,
-        resync: Duration,
         (now, observer): (Instant, &dyn Observer),
     ) -> bool {
         // The hold that forbids every write takes precedence.
@@ -42,7 +40,7 @@ impl WriteFreeze {
                 HoldReason::Unrecorded => Freeze::Unrecorded(why.clone()),
             })
         };
-        let why = why(schedule, resync, now).or_else(held);
+        let why = why(schedule, now).or_else(held);
         let is_news = kind(why.as_ref()) != kind(self.all.as_ref());
         match (&why, &self.all) {
             // A loop that has just started need not report that nothing was read yet.
@@ -74,8 +72,8 @@ impl WriteFreeze {
     }
 
     /// When the freeze begins through age alone.
-    pub(super) fn stale_at(schedule: &ResyncSchedule, resync: Duration) -> Option<Instant> {
-        schedule.succeeded().map(|at| at + resync * 2)
+    pub(super) fn stale_at(schedule: &ResyncSchedule) -> Option<Instant> {
+        schedule.succeeded().map(|at| at + schedule.stale_after())
     }
 
     /// Updates the freezes of entities from the state of GARM's workers.
@@ -101,14 +99,14 @@ impl WriteFreeze {
     }
 }
 
-fn why(schedule: &ResyncSchedule, resync: Duration, now: Instant) -> Option<Freeze> {
+fn why(schedule: &ResyncSchedule, now: Instant) -> Option<Freeze> {
     let Some(succeeded) = schedule.succeeded() else { return Some(Freeze::Unread) };
     // A GARM that refuses to be read also refuses to be written to.
     if let Some(fault) = schedule.fault() {
         return Some(if fault.may_pass() { Freeze::Unreachable } else { Freeze::Refused });
     }
     let age = now.saturating_duration_since(succeeded);
-    (age >= resync * 2).then_some(Freeze::Stale(age))
+    (age >= schedule.stale_after()).then_some(Freeze::Stale(age))
 }
 
 /// One number for each kind: a growing age is not reported again.

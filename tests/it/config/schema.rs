@@ -94,6 +94,7 @@ fn fleet() -> Value {
         "watch": {
             "listen": "127.0.0.1:9477", "resync": "30s", "audit": "a.jsonl",
             "audit_key": "file:key", "previous_audit_keys": ["file:old"], "audit_required": true,
+            "audit_rotate": { "max_size_mib": 64, "every": "1d", "keep": 400 },
             "audit_anchor": {
                 "key": "file:anchor", "every": "5m", "file": "/mnt/a.jsonl",
                 "webhook": "https://hooks.example.com/anchor", "alerts": true

@@ -45,7 +45,7 @@ impl Served {
 
     /// A listener whose loop made its last pass too long ago.
     pub(crate) async fn hung() -> Self {
-        let limits = HealthLimits { turn: Duration::ZERO, ..HealthLimits::of(Duration::ZERO) };
+        let limits = HealthLimits { turn: Duration::ZERO };
         Self::start_with("127.0.0.1:0".parse().unwrap(), None, MetricsState::new(limits)).await
     }
 

@@ -58,6 +58,8 @@ pub(crate) fn snapshot(pools: impl IntoIterator<Item = (PoolName, PoolGauges)>) 
         pools: pools.into_iter().collect::<BTreeMap<_, _>>(),
         read_at: Instant::now(),
         reconciled_at: "2026-11-25T10:00:00.5Z".parse().unwrap(),
+        read_interval: Duration::from_secs(30),
+        stale_after: Duration::from_mins(1),
         clock_skew_s: Some(-0.25),
     }
 }

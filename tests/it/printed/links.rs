@@ -119,7 +119,7 @@ fn links_that_lead_nowhere_are_found() {
     assert_eq!(said("#nothing"), "docs/audit.md has no heading for #nothing");
     assert_eq!(said("../README.md#nothing"), "README.md has no heading for #nothing");
     assert_eq!(
-        [said("#rotation"), said("../README.md#install"), said("https://a.example#b")].concat(),
+        [said("#segments"), said("../README.md#install"), said("https://a.example#b")].concat(),
         ""
     );
     let text = "# A `b`, c\n\n[x](y.md \"t\") `[no](z)`\n\n```\n# d\n[no](z)\n```\n\n## A b c\n";

@@ -16,6 +16,7 @@ const LANGUAGE: &[&str] = &[
     "max",
     "min",
     "on",
+    "or",
     "rate",
     "sum",
     "time",

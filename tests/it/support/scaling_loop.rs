@@ -666,6 +666,8 @@ impl Rig {
             pools: seen.into_iter().map(gauges).collect(),
             read_at: tokio::time::Instant::now(),
             reconciled_at: Timestamp::UNIX_EPOCH,
+            read_interval: Duration::from_secs(30),
+            stale_after: Duration::from_mins(1),
             clock_skew_s: None,
         });
         board.metrics_page()

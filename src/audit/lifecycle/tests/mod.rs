@@ -1,3 +1,4 @@
+mod first_sight;
 mod properties;
 mod rows;
 
