@@ -56,6 +56,9 @@ fn said(what: &str) {
 /// The content of the files of a folder.
 type Image = BTreeMap<PathBuf, Vec<u8>>;
 
+/// A name that went, and one that came.
+type NameChange = (Option<PathBuf>, Option<(PathBuf, Inode)>);
+
 /// The state of the disk between two calls.
 #[derive(Default)]
 struct Disk {
@@ -63,8 +66,8 @@ struct Disk {
     names: BTreeMap<PathBuf, Inode>,
     /// The names that survive a loss of power.
     synced: BTreeMap<PathBuf, Inode>,
-    /// Changes of names since the folder was synced: the name that went, and the one that came.
-    pending: Vec<(Option<PathBuf>, Option<(PathBuf, Inode)>)>,
+    /// Changes of names since the folder was synced.
+    pending: Vec<NameChange>,
     files: BTreeMap<Inode, Content>,
     said: Vec<String>,
 }
