@@ -124,6 +124,8 @@ fn rules(seen: &Observation<'_>, asking: u32, circuit: CircuitStatus, pulse: boo
     let (policy, counts) = (seen.policy, &seen.pool.counts);
     let covered = asking.min(counts.idle);
     let floor = seen.pool.floor(policy, covered);
+    // An assigned job whose runner has just ended keeps no runner up.
+    let stays = floor.max(policy.floor(counts.active, covered)).saturating_add(covered);
     let unserved = asking.saturating_sub(counts.supply());
     let dead = match circuit.open {
         None => counts.failed + counts.overdue + counts.suspect,
@@ -153,7 +155,7 @@ fn rules(seen: &Observation<'_>, asking: u32, circuit: CircuitStatus, pulse: boo
         dead,
         dead_idle: 0,
         overdue_removed: 0,
-        surplus: counts.idle.saturating_sub(floor.saturating_add(covered)),
+        surplus: counts.idle.saturating_sub(stays),
         due: 0,
         keep: 0,
     };
