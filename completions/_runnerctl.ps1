@@ -87,6 +87,7 @@ Register-ArgumentCompleter -Native -CommandName 'runnerctl' -ScriptBlock {
             break
         }
         'runnerctl;validate' {
+            [CompletionResult]::new('--garm', '--garm', [CompletionResultType]::ParameterName, 'Only this GARM of `garms` in the fleet file; repeatable')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]')
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')
             [CompletionResult]::new('--pools', '--pools', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')
@@ -107,6 +108,7 @@ Register-ArgumentCompleter -Native -CommandName 'runnerctl' -ScriptBlock {
             [CompletionResult]::new('--out', '--out', [CompletionResultType]::ParameterName, 'Save the plan for `apply FILE`')
             [CompletionResult]::new('--target', '--target', [CompletionResultType]::ParameterName, 'Plan only for this pool; repeatable. Deletes no pool')
             [CompletionResult]::new('--policy-since', '--policy-since', [CompletionResultType]::ParameterName, 'Also show what has changed in the files since this git revision and is not stored in GARM')
+            [CompletionResult]::new('--garm', '--garm', [CompletionResultType]::ParameterName, 'Only this GARM of `garms` in the fleet file; repeatable')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]')
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')
             [CompletionResult]::new('--pools', '--pools', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')
@@ -139,10 +141,11 @@ Register-ArgumentCompleter -Native -CommandName 'runnerctl' -ScriptBlock {
         }
         'runnerctl;apply' {
             [CompletionResult]::new('--allow-destroy', '--allow-destroy', [CompletionResultType]::ParameterName, 'Allow deleting and replacing pools; `=all` if more than half of the fleet')
-            [CompletionResult]::new('--parallelism', '--parallelism', [CompletionResultType]::ParameterName, 'Number of pools changed at the same time')
+            [CompletionResult]::new('--parallelism', '--parallelism', [CompletionResultType]::ParameterName, 'Number of pools changed at the same time at one GARM')
             [CompletionResult]::new('--drain-timeout', '--drain-timeout', [CompletionResultType]::ParameterName, 'How long to wait for the busy runners of a pool to be deleted')
             [CompletionResult]::new('--target', '--target', [CompletionResultType]::ParameterName, 'Plan only for this pool; repeatable. Deletes no pool')
             [CompletionResult]::new('--audit', '--audit', [CompletionResultType]::ParameterName, 'Audit log file [default: `watch.audit` of the fleet file, else in the state folder]')
+            [CompletionResult]::new('--garm', '--garm', [CompletionResultType]::ParameterName, 'Only this GARM of `garms` in the fleet file; repeatable')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]')
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')
             [CompletionResult]::new('--pools', '--pools', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')
@@ -162,6 +165,7 @@ Register-ArgumentCompleter -Native -CommandName 'runnerctl' -ScriptBlock {
         }
         'runnerctl;status' {
             [CompletionResult]::new('--interval', '--interval', [CompletionResultType]::ParameterName, 'Time between two refreshes of --follow')
+            [CompletionResult]::new('--garm', '--garm', [CompletionResultType]::ParameterName, 'Only this GARM of `garms` in the fleet file; repeatable')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]')
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')
             [CompletionResult]::new('--pools', '--pools', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')
@@ -237,6 +241,7 @@ Register-ArgumentCompleter -Native -CommandName 'runnerctl' -ScriptBlock {
             [CompletionResult]::new('--runner', '--runner', [CompletionResultType]::ParameterName, 'Show only the life of this runner')
             [CompletionResult]::new('--pool', '--pool', [CompletionResultType]::ParameterName, 'Show only records about this pool and its runners, by name or by GARM''s id')
             [CompletionResult]::new('--since', '--since', [CompletionResultType]::ParameterName, 'Show only records since this time (2026-09-21T14:00:00Z, 2026-09-21) or of the last 30m, 2h, 7d')
+            [CompletionResult]::new('--garm', '--garm', [CompletionResultType]::ParameterName, 'The GARM of `garms` in the fleet file')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]')
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')
             [CompletionResult]::new('--pools', '--pools', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')
@@ -287,6 +292,7 @@ Register-ArgumentCompleter -Native -CommandName 'runnerctl' -ScriptBlock {
             break
         }
         'runnerctl;import' {
+            [CompletionResult]::new('--garm', '--garm', [CompletionResultType]::ParameterName, 'The GARM of `garms` in the fleet file')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]')
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')
             [CompletionResult]::new('--pools', '--pools', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')

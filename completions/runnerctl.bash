@@ -215,7 +215,7 @@ _runnerctl() {
             return 0
             ;;
         runnerctl__subcmd__apply)
-            opts="-f -o -v -h --auto-approve --allow-destroy --parallelism --drain-timeout --rotate --target --audit --no-audit --config --pools --policy --allow-exec --output --color --verbose --help"
+            opts="-f -o -v -h --auto-approve --allow-destroy --parallelism --drain-timeout --rotate --target --audit --no-audit --garm --config --pools --policy --allow-exec --output --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -238,6 +238,10 @@ _runnerctl() {
                     return 0
                     ;;
                 --audit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --garm)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -375,7 +379,7 @@ _runnerctl() {
             return 0
             ;;
         runnerctl__subcmd__audit__subcmd__show)
-            opts="-f -o -v -h --runner --pool --since --config --pools --policy --allow-exec --output --color --verbose --help"
+            opts="-f -o -v -h --runner --pool --since --garm --config --pools --policy --allow-exec --output --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -390,6 +394,10 @@ _runnerctl() {
                     return 0
                     ;;
                 --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --garm)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1083,12 +1091,16 @@ _runnerctl() {
             return 0
             ;;
         runnerctl__subcmd__import)
-            opts="-f -o -v -h --config --pools --policy --allow-exec --output --color --verbose --help"
+            opts="-f -o -v -h --garm --config --pools --policy --allow-exec --output --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --garm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1257,7 +1269,7 @@ _runnerctl() {
             return 0
             ;;
         runnerctl__subcmd__plan)
-            opts="-f -o -v -h --out --detailed-exitcode --target --policy-since --config --pools --policy --allow-exec --output --color --verbose --help"
+            opts="-f -o -v -h --out --detailed-exitcode --target --policy-since --garm --config --pools --policy --allow-exec --output --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1272,6 +1284,10 @@ _runnerctl() {
                     return 0
                     ;;
                 --policy-since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --garm)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1503,13 +1519,17 @@ _runnerctl() {
             return 0
             ;;
         runnerctl__subcmd__status)
-            opts="-f -o -v -h --runners --jobs --follow --interval --config --pools --policy --allow-exec --output --color --verbose --help"
+            opts="-f -o -v -h --runners --jobs --follow --interval --garm --config --pools --policy --allow-exec --output --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --garm)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1549,12 +1569,16 @@ _runnerctl() {
             return 0
             ;;
         runnerctl__subcmd__validate)
-            opts="-f -o -v -h --online --strict --config --pools --policy --allow-exec --output --color --verbose --help"
+            opts="-f -o -v -h --online --strict --garm --config --pools --policy --allow-exec --output --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --garm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

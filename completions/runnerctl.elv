@@ -82,6 +82,7 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
             cand --help 'Print help'
         }
         &'runnerctl;validate'= {
+            cand --garm 'Only this GARM of `garms` in the fleet file; repeatable'
             cand --config 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]'
             cand -f 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
             cand --pools 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
@@ -101,6 +102,7 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
             cand --out 'Save the plan for `apply FILE`'
             cand --target 'Plan only for this pool; repeatable. Deletes no pool'
             cand --policy-since 'Also show what has changed in the files since this git revision and is not stored in GARM'
+            cand --garm 'Only this GARM of `garms` in the fleet file; repeatable'
             cand --config 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]'
             cand -f 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
             cand --pools 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
@@ -131,10 +133,11 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
         }
         &'runnerctl;apply'= {
             cand --allow-destroy 'Allow deleting and replacing pools; `=all` if more than half of the fleet'
-            cand --parallelism 'Number of pools changed at the same time'
+            cand --parallelism 'Number of pools changed at the same time at one GARM'
             cand --drain-timeout 'How long to wait for the busy runners of a pool to be deleted'
             cand --target 'Plan only for this pool; repeatable. Deletes no pool'
             cand --audit 'Audit log file [default: `watch.audit` of the fleet file, else in the state folder]'
+            cand --garm 'Only this GARM of `garms` in the fleet file; repeatable'
             cand --config 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]'
             cand -f 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
             cand --pools 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
@@ -153,6 +156,7 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
         }
         &'runnerctl;status'= {
             cand --interval 'Time between two refreshes of --follow'
+            cand --garm 'Only this GARM of `garms` in the fleet file; repeatable'
             cand --config 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]'
             cand -f 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
             cand --pools 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
@@ -224,6 +228,7 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
             cand --runner 'Show only the life of this runner'
             cand --pool 'Show only records about this pool and its runners, by name or by GARM''s id'
             cand --since 'Show only records since this time (2026-09-21T14:00:00Z, 2026-09-21) or of the last 30m, 2h, 7d'
+            cand --garm 'The GARM of `garms` in the fleet file'
             cand --config 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]'
             cand -f 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
             cand --pools 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
@@ -268,6 +273,7 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
         &'runnerctl;audit;help;help'= {
         }
         &'runnerctl;import'= {
+            cand --garm 'The GARM of `garms` in the fleet file'
             cand --config 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]'
             cand -f 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
             cand --pools 'Pool file or folder of pool files [default: `pools` beside the fleet file]'

@@ -83,6 +83,7 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -l insecure-ht
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -l allow-exec -d 'Allow `exec:` secret references to run their commands'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand init" -s h -l help -d 'Print help'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand validate" -l garm -d 'Only this GARM of `garms` in the fleet file; repeatable' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand validate" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand validate" -s f -l pools -d 'Pool file or folder of pool files [default: `pools` beside the fleet file]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand validate" -l policy -d 'Policy file, added to the policy of the fleet file; it can only tighten it' -r -F
@@ -100,6 +101,7 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand validate" -s h -l he
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -l out -d 'Save the plan for `apply FILE`' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -l target -d 'Plan only for this pool; repeatable. Deletes no pool' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -l policy-since -d 'Also show what has changed in the files since this git revision and is not stored in GARM' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -l garm -d 'Only this GARM of `garms` in the fleet file; repeatable' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -s f -l pools -d 'Pool file or folder of pool files [default: `pools` beside the fleet file]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand plan" -l policy -d 'Policy file, added to the policy of the fleet file; it can only tighten it' -r -F
@@ -126,10 +128,11 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand show" -l allow-exec 
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand show" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand show" -s h -l help -d 'Print help'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -l allow-destroy -d 'Allow deleting and replacing pools; `=all` if more than half of the fleet' -r
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -l parallelism -d 'Number of pools changed at the same time' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -l parallelism -d 'Number of pools changed at the same time at one GARM' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -l drain-timeout -d 'How long to wait for the busy runners of a pool to be deleted' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -l target -d 'Plan only for this pool; repeatable. Deletes no pool' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -l audit -d 'Audit log file [default: `watch.audit` of the fleet file, else in the state folder]' -r -F
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -l garm -d 'Only this GARM of `garms` in the fleet file; repeatable' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -s f -l pools -d 'Pool file or folder of pool files [default: `pools` beside the fleet file]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -l policy -d 'Policy file, added to the policy of the fleet file; it can only tighten it' -r -F
@@ -146,6 +149,7 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -l allow-exec
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand apply" -s h -l help -d 'Print help'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand status" -l interval -d 'Time between two refreshes of --follow' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand status" -l garm -d 'Only this GARM of `garms` in the fleet file; repeatable' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand status" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand status" -s f -l pools -d 'Pool file or folder of pool files [default: `pools` beside the fleet file]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand status" -l policy -d 'Policy file, added to the policy of the fleet file; it can only tighten it' -r -F
@@ -209,6 +213,7 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and not __fis
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from show" -l runner -d 'Show only the life of this runner' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from show" -l pool -d 'Show only records about this pool and its runners, by name or by GARM\'s id' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from show" -l since -d 'Show only records since this time (2026-09-21T14:00:00Z, 2026-09-21) or of the last 30m, 2h, 7d' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from show" -l garm -d 'The GARM of `garms` in the fleet file' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from show" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from show" -s f -l pools -d 'Pool file or folder of pool files [default: `pools` beside the fleet file]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from show" -l policy -d 'Policy file, added to the policy of the fleet file; it can only tighten it' -r -F
@@ -241,6 +246,7 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_se
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "show" -d 'Print records: who did what and when, or the life of one runner; verifies nothing'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Verify the hash chain over rotated files; report the first bad record and missing parts'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand import" -l garm -d 'The GARM of `garms` in the fleet file' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand import" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand import" -s f -l pools -d 'Pool file or folder of pool files [default: `pools` beside the fleet file]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand import" -l policy -d 'Policy file, added to the policy of the fleet file; it can only tighten it' -r -F

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 
 use super::args::ApplyArgs;
+use super::audit_log::named_file;
 use super::context::Context;
 use super::failure::Failure;
 use super::prepare::PreparedPlan;
@@ -108,7 +109,8 @@ pub async fn anchor_apply(
     else {
         return;
     };
-    let is_own_log = args.audit.is_none() || args.audit == watch.audit;
+    let named = named_file(args, file.garm.name.as_ref());
+    let is_own_log = named.is_none() || named == watch.audit;
     let Some(head) = audit_file.head().filter(|_| is_own_log) else { return };
     let allowed = cx.settings.secret_options(survey.loaded.places.base());
     let work = async {

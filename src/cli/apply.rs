@@ -24,6 +24,8 @@ use super::consent::{check_saved, confirm, has_work, word_to_type};
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::garms;
+use super::load::load_each;
 use super::prepare::{PreparedPlan, survey};
 use super::progress::Progress;
 use super::require_mtls;
@@ -41,6 +43,7 @@ pub async fn run(args: &ApplyArgs, cx: Context<'_>) -> Result<Exit, Failure> {
         }
     };
     match prepared {
+        Prepared::Several(several) => several.apply(args, &mut signals, cx).await,
         Prepared::NoWork(survey) => tell(&survey, &[], cx),
         Prepared::Ready { survey, writer, destination, rotate } => {
             let work = ApplyRun { survey: &survey, writer: &writer, rotate };
@@ -58,6 +61,8 @@ pub async fn run(args: &ApplyArgs, cx: Context<'_>) -> Result<Exit, Failure> {
 
 /// The result of the steps before the first write.
 enum Prepared {
+    /// The plans of the GARMs in `garms`.
+    Several(Box<garms::PreparedPlans>),
     /// The plan has no step that can be applied.
     NoWork(Box<PreparedPlan>),
     /// The plan has been confirmed, at the terminal or by flags.
@@ -78,7 +83,16 @@ async fn prepare(args: &ApplyArgs, cx: Context<'_>) -> Result<Prepared, Failure>
         Some(saved) => inputs(saved, cx)?,
         None => (cx.settings.paths.clone(), args.targets.clone()),
     };
-    let survey = Box::new(survey(places, &targets, cx).await?);
+    let of_saved = saved.as_ref().and_then(|saved| saved.inputs.garm.clone());
+    let garms = of_saved.map_or_else(|| args.garm.names.clone(), |garm| vec![garm]);
+    let loaded = match garms::single(load_each(&places, &garms, cx)?) {
+        Ok(loaded) => loaded,
+        Err(several) => {
+            let prepared = garms::prepare(args, several, (&targets, saved.as_ref()), cx).await?;
+            return Ok(Prepared::Several(Box::new(prepared)));
+        }
+    };
+    let survey = Box::new(survey(loaded, &targets, cx).await?);
     if let Some(saved) = &saved {
         check_saved(saved, &survey.plan, &survey.heading)?;
     }
@@ -91,7 +105,7 @@ async fn prepare(args: &ApplyArgs, cx: Context<'_>) -> Result<Prepared, Failure>
     let word = word_to_type(&survey.plan, args, cx)?;
     let audit_context = audit_context(&survey, args, cx).await?;
     if !args.auto_approve {
-        confirm(&survey.plan, &survey.heading, word, cx).await?;
+        confirm(&[(&survey.plan, &survey.heading)], word, cx).await?;
     }
     let destination = audit_context.book.clone();
     let writer = Box::new(Writer::new(survey.client.clone(), audit_context));
@@ -99,7 +113,7 @@ async fn prepare(args: &ApplyArgs, cx: Context<'_>) -> Result<Prepared, Failure>
 }
 
 /// Prints the plan before the confirmation: to stdout, or to stderr if stdout gets a document.
-fn show(survey: &PreparedPlan, cx: Context<'_>) -> Result<(), Failure> {
+pub(super) fn show(survey: &PreparedPlan, cx: Context<'_>) -> Result<(), Failure> {
     let text = render::plan::text(&survey.plan, &survey.heading, cx.print.width());
     match cx.settings.output {
         Output::Text => cx.print.result(&text),
@@ -112,7 +126,7 @@ fn show(survey: &PreparedPlan, cx: Context<'_>) -> Result<(), Failure> {
 
 /// The selected pools that have idle runners of an older generation, and those that the plan
 /// changes, since their runners may be outdated afterwards.
-fn rotated(survey: &PreparedPlan, targets: &[PoolName]) -> Vec<PoolName> {
+pub(super) fn rotated(survey: &PreparedPlan, targets: &[PoolName]) -> Vec<PoolName> {
     let is_meant = |pool: &PoolName| targets.is_empty() || targets.contains(pool);
     let sets = AdoptedSets::of(survey.desired.pools.iter().map(|pool| &pool.settings));
     let owners = Owners::with_adopted(&survey.fleet.pools, &survey.desired.fleet, &sets);
@@ -135,6 +149,10 @@ fn rotated(survey: &PreparedPlan, targets: &[PoolName]) -> Vec<PoolName> {
     names.filter(|name| is_meant(name) && (is_old(name) || is_changed(name))).cloned().collect()
 }
 
+/// Said after the first signal.
+pub(super) const STOPPING: &str =
+    "stopping after the write in flight; press Ctrl-C again to stop at once";
+
 struct ApplyRun<'a> {
     survey: &'a PreparedPlan,
     writer: &'a Writer,
@@ -150,14 +168,7 @@ async fn carry_out(
     cx: Context<'_>,
 ) -> (Option<Vec<StepOutcome>>, Option<Signal>) {
     let stop = CancellationToken::new();
-    let options = ApplyOptions {
-        parallelism: usize::from(args.parallelism),
-        drain_timeout: args.drain_timeout,
-        stop: stop.clone(),
-        own_runner: own_runner(),
-        rotate: work.rotate.clone(),
-        keys: work.survey.keys.clone(),
-    };
+    let options = options(args, work.survey, &work.rotate, &stop);
     info!(event = "step", "applying {}", count(work.survey.plan.steps.len(), "step"));
     let progress = match cx.settings.verbose {
         0 => Progress::new(cx.print, work.survey.plan.steps.len()),
@@ -175,12 +186,29 @@ async fn carry_out(
                 }
                 first = Some(signal);
                 stop.cancel();
-                progress.say("stopping after the write in flight; press Ctrl-C again to stop at once");
+                progress.say(STOPPING);
             }
         }
     };
     progress.end();
     (outcomes, first)
+}
+
+/// The options of the apply of one plan.
+pub(super) fn options(
+    args: &ApplyArgs,
+    survey: &PreparedPlan,
+    rotate: &[PoolName],
+    stop: &CancellationToken,
+) -> ApplyOptions {
+    ApplyOptions {
+        parallelism: usize::from(args.parallelism),
+        drain_timeout: args.drain_timeout,
+        stop: stop.clone(),
+        own_runner: own_runner(),
+        rotate: rotate.to_vec(),
+        keys: survey.keys.clone(),
+    }
 }
 
 /// The runner that this process runs on, if it is a step of a workflow.
@@ -200,17 +228,28 @@ fn tell(survey: &PreparedPlan, outcomes: &[StepOutcome], cx: Context<'_>) -> Res
         Output::Markdown => cx.print.result(&markdown(survey, outcomes))?,
     }
     step_summary::write(|| markdown(survey, outcomes), cx);
+    tell_next(survey, outcomes, cx);
+    Ok(exit(survey, outcomes))
+}
+
+/// Says what to do after an apply that has succeeded, if anything.
+pub(super) fn tell_next(survey: &PreparedPlan, outcomes: &[StepOutcome], cx: Context<'_>) {
     let is_whole = outcomes.iter().all(|outcome| outcome.kind.is_good());
-    let is_blocked = outcomes.is_empty() && !survey.plan.is_empty();
     if let Some(next) = render::outcome::next_step(&survey.desired, &survey.plan)
         .filter(|_| is_whole && !outcomes.is_empty())
     {
         cx.print.say(&format!("{} {next}", paint(HELP, "help:")));
     }
-    Ok(if is_whole && !is_blocked { Exit::Done } else { Exit::Incomplete })
 }
 
-fn markdown(survey: &PreparedPlan, outcomes: &[StepOutcome]) -> String {
+/// The exit code: 5 unless every step succeeded.
+pub(super) fn exit(survey: &PreparedPlan, outcomes: &[StepOutcome]) -> Exit {
+    let is_whole = outcomes.iter().all(|outcome| outcome.kind.is_good());
+    let is_blocked = outcomes.is_empty() && !survey.plan.is_empty();
+    if is_whole && !is_blocked { Exit::Done } else { Exit::Incomplete }
+}
+
+pub(super) fn markdown(survey: &PreparedPlan, outcomes: &[StepOutcome]) -> String {
     let plan = render::plan::markdown(&survey.plan, &survey.heading);
     if outcomes.is_empty() {
         return plan;
@@ -219,6 +258,6 @@ fn markdown(survey: &PreparedPlan, outcomes: &[StepOutcome]) -> String {
     format!("{}\n{plan}", render::outcome::markdown(outcomes))
 }
 
-fn document(survey: &PreparedPlan, outcomes: &[StepOutcome]) -> Result<Value, Failure> {
+pub(super) fn document(survey: &PreparedPlan, outcomes: &[StepOutcome]) -> Result<Value, Failure> {
     Ok(render::outcome::json(&survey.plan, &survey.requirements()?, outcomes))
 }

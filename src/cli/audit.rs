@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::load::stop_at;
 use crate::audit::anchor::{PublicKey, STATEMENT_MAX, Statement, Statements};
 use crate::audit::{Check, CheckCriteria, Keys, Report};
-use crate::config::{self, WatchSettings};
+use crate::config::{self, FleetFile};
 use crate::domain::secret::SecretRef;
 use crate::host::log_set::LogSet;
 use crate::host::{files, logs};
@@ -68,26 +68,27 @@ async fn keys(args: &VerifyArgs, cx: Context<'_>) -> Result<Keys, Failure> {
         let allowed = secrets::ResolveOptions { allow_exec, base_dir: PathBuf::new() };
         return Ok(Keys::checking(audit_log::resolved(&args.key, &allowed).await?));
     }
-    let watch = watch_settings(cx)?.unwrap_or_default();
+    // All GARMs have the same keys.
+    let watch = fleet_files(cx)?.into_iter().next().and_then(|file| file.watch).unwrap_or_default();
     let references: Vec<SecretRef> =
         watch.audit_key.into_iter().chain(watch.previous_audit_keys).collect();
     let allowed = secrets::ResolveOptions { allow_exec, base_dir: cx.settings.paths.base() };
     Ok(Keys::checking(audit_log::resolved(&references, &allowed).await?))
 }
 
-/// The `watch` section of the fleet file, if both exist.
-pub(super) fn watch_settings(cx: Context<'_>) -> Result<Option<WatchSettings>, Failure> {
-    let Some(start) = &cx.settings.paths.fleet else { return Ok(None) };
+/// The fleet file for each GARM that it names; none if there is no fleet file.
+pub(super) fn fleet_files(cx: Context<'_>) -> Result<Vec<FleetFile>, Failure> {
+    let Some(start) = &cx.settings.paths.fleet else { return Ok(Vec::new()) };
     let source = match files::read_fleet(start).map_err(|problem| stop_at(&[problem], cx)) {
         Ok(source) => source,
         Err(stopped) => {
             stopped?;
-            return Ok(None);
+            return Ok(Vec::new());
         }
     };
     let manifest = config::load(Some(&source), &[]);
     stop_at(&manifest.problems, cx)?;
-    Ok(manifest.fleet_files().next().and_then(|file| file.watch.clone()))
+    Ok(manifest.fleet_files().cloned().collect())
 }
 
 /// The statements of `--anchor`; absent without the flag.

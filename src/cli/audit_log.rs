@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use tracing::info;
 
 use crate::audit::{Cause, Key, Keys};
-use crate::config::AuditRotation;
+use crate::config::{AuditRotation, WatchSettings};
 use crate::domain::name::GarmName;
 use crate::domain::secret::SecretRef;
 use crate::domain::text::code;
@@ -60,15 +60,16 @@ async fn destination(
     cx: Context<'_>,
 ) -> Result<AuditDestination, Failure> {
     let watch = survey.loaded.fleet_file()?.watch.as_ref();
+    let garm = survey.loaded.garm();
+    let file = named_file(args, garm);
+    // Another file of the command line is not the log of the fleet.
+    let is_the_log = |watch: &&WatchSettings| file.is_none() || file == watch.audit;
     let named = AuditFileSettings {
-        path: args.audit.clone().or_else(|| watch?.audit.clone()),
-        garm: survey.loaded.fleet_file()?.garm.name.as_ref(),
+        rotation: watch.filter(is_the_log).and_then(|watch| watch.audit_rotate),
+        path: file.clone().or_else(|| watch?.audit.clone()),
+        garm,
         key: watch.and_then(|watch| watch.audit_key.as_ref()),
         previous_keys: watch.map_or(&[][..], |watch| &watch.previous_audit_keys),
-        // Another file of the command line is not the log of the fleet.
-        rotation: watch
-            .filter(|watch| args.audit.is_none() || args.audit == watch.audit)
-            .and_then(|watch| watch.audit_rotate),
         help: "name another file with `--audit FILE`, or record nothing with `--no-audit`",
     };
     let help = named.help;
@@ -99,6 +100,12 @@ pub async fn archive(survey: &PreparedPlan, destination: &AuditDestination, cx: 
     }
 }
 
+/// The file of `--audit`; of several GARMs, each has its own.
+pub fn named_file(args: &ApplyArgs, garm: Option<&GarmName>) -> Option<PathBuf> {
+    let named = args.audit.as_ref()?;
+    Some(garm.map_or_else(|| named.clone(), |garm| garm.in_file_name(named)))
+}
+
 /// Reports if another process has kept the file locked for a second. Other processes lock it only
 /// while they write a record.
 async fn tell_lock(audit_file: &AuditFile, cx: Context<'_>) {
@@ -124,7 +131,7 @@ fn refusal(error: &AuditFileError, help: &'static str) -> Failure {
 pub struct AuditFileSettings<'a> {
     /// Absent: `audit.jsonl` in the state folder, or that of the GARM.
     pub path: Option<PathBuf>,
-    /// The name of the GARM in the fleet file; absent without `garms`.
+    /// The GARM whose name is part of the name of the file in the state folder.
     pub garm: Option<&'a GarmName>,
     /// The key of the HMACs of new records.
     pub key: Option<&'a SecretRef>,
@@ -144,11 +151,7 @@ pub async fn open(
 ) -> Result<AuditDestination, Failure> {
     let (path, folders) = match named.path {
         Some(path) => (path, MissingFolders::Fail),
-        None => {
-            let path = in_state_folder(named.help)?;
-            let own = named.garm.map(|garm| garm.in_file_name(&path));
-            (own.unwrap_or(path), MissingFolders::Create)
-        }
+        None => (in_state_folder(named.garm, named.help)?, MissingFolders::Create),
     };
     let allowed = cx.settings.secret_options(base);
     let keys = keys(named.key, named.previous_keys, &allowed).await?;
@@ -198,18 +201,19 @@ pub async fn resolved(
 }
 
 /// The audit file in the state folder.
-pub fn in_state_folder(help: &str) -> Result<PathBuf, Failure> {
+pub fn in_state_folder(garm: Option<&GarmName>, help: &str) -> Result<PathBuf, Failure> {
     let folder = state_dir::folder_here().ok_or_else(|| {
         Failure::refused("no folder for the audit file: neither `XDG_STATE_HOME` nor `HOME` is set")
             .help(help)
     })?;
-    Ok(folder.join(AUDIT_FILE))
+    let shared = folder.join(AUDIT_FILE);
+    Ok(garm.map_or_else(|| shared.clone(), |garm| garm.in_file_name(&shared)))
 }
 
 /// The SHA-256 of the plan, without a salt so that equal plans have equal digests. Each
 /// record of an `apply` carries it.
 fn digest(survey: &PreparedPlan, args: &ApplyArgs) -> String {
-    let inputs = inputs(&survey.loaded.places, &args.targets);
+    let inputs = inputs(&survey.loaded, &args.targets);
     let text = saved::identity(&survey.plan, &survey.heading.garm_url, &inputs);
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

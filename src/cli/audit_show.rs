@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::args::{Output, ShowArgs, Since};
-use super::audit::watch_settings;
+use super::audit::fleet_files;
 use super::audit_log;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::garms;
 use crate::audit::{BrokenLines, ReadOn, RecordFilter, Selected, Selection};
+use crate::domain::name::GarmName;
 use crate::domain::text;
 use crate::host::clock::Clock;
 use crate::host::log_set::LogSet;
@@ -20,7 +22,7 @@ use crate::render::words::count;
 
 pub fn run(args: &ShowArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let files = match args.files.as_slice() {
-        [] => vec![default_file(cx)?],
+        [] => vec![default_file(args.garm.name.as_ref(), cx)?],
         files => files.to_vec(),
     };
     let logs = LogSet::open(&files, None).map_err(Failure::input)?;
@@ -116,10 +118,17 @@ fn time(since: Since) -> Timestamp {
     }
 }
 
-/// The file that `apply` and `watch` write to.
-fn default_file(cx: Context<'_>) -> Result<PathBuf, Failure> {
-    match watch_settings(cx)?.and_then(|watch| watch.audit) {
+/// The file that `apply` and `watch` write to. Fails (64) if there is one for each of several GARMs,
+/// and none is named.
+fn default_file(garm: Option<&GarmName>, cx: Context<'_>) -> Result<PathBuf, Failure> {
+    let files = fleet_files(cx)?;
+    let file = garms::only(&files, garm, "`audit show` shows the audit log of one GARM")?;
+    let watch = file.and_then(|file| file.watch.as_ref());
+    match watch.and_then(|watch| watch.audit.clone()) {
         Some(path) => Ok(path),
-        None => audit_log::in_state_folder("name a file: `runnerctl audit show FILE`"),
+        None => {
+            let garm = file.and_then(|file| file.garm.name.as_ref());
+            audit_log::in_state_folder(garm, "name a file: `runnerctl audit show FILE`")
+        }
     }
 }

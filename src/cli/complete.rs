@@ -13,6 +13,7 @@ use super::failure::Failure;
 use super::load::read_files;
 use super::paths::{FilePaths, PathEnvironment};
 use super::reference::{fleet_keys, pool_keys};
+use crate::config::Manifest;
 
 /// The kind of names that can complete a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,8 @@ enum NameKind {
     Pool { without: Vec<String> },
     /// Fields of pools and keys of the fleet file.
     Key,
+    /// Names in `garms`.
+    Garm,
 }
 
 /// The options whose value is the name of a pool.
@@ -37,15 +40,20 @@ pub fn run(args: &CompleteArgs, cx: Context<'_>) -> Result<Exit, Failure> {
             ends.into_iter().collect()
         }
         Some(NameKind::Pool { without }) => {
-            pools(&words, cx).into_iter().filter(|name| !without.contains(name)).collect()
+            let pools = manifest(&words, cx).pools;
+            let names: BTreeSet<String> = pools.iter().map(|pool| pool.name.to_string()).collect();
+            names.into_iter().filter(|name| !without.contains(name)).collect()
+        }
+        Some(NameKind::Garm) => {
+            manifest(&words, cx).garm_names().map(ToString::to_string).collect()
         }
     };
     cx.print.raw(&names.iter().map(|name| format!("{name}\n")).collect::<String>())?;
     Ok(Exit::Done)
 }
 
-/// The names of the pools that the files of the line declare, even if the files have errors.
-fn pools(words: &[&str], cx: Context<'_>) -> BTreeSet<String> {
+/// What the files of the line declare, even if they have errors.
+fn manifest(words: &[&str], cx: Context<'_>) -> Manifest {
     let named = |options: &[&str]| value_of(words, options);
     let (config, pools) = (named(&["--config"]), named(&["--pools", "-f"]));
     let paths = if config.is_none() && pools.is_none() {
@@ -55,8 +63,7 @@ fn pools(words: &[&str], cx: Context<'_>) -> BTreeSet<String> {
         let pools = pools.map(Path::new).or(cx.settings.pools.as_deref());
         FilePaths::find(config, pools, None, &PathEnvironment::read())
     };
-    let files = read_files(&paths, std::slice::from_ref(&paths.pools));
-    files.manifest.pools.iter().map(|pool| pool.name.to_string()).collect()
+    read_files(&paths, std::slice::from_ref(&paths.pools)).manifest
 }
 
 /// The value of an option: the next word or the text after `=`, which some shells pass as a word of
@@ -89,12 +96,13 @@ fn wanted(words: &[&str]) -> Option<NameKind> {
     let option = |word: &str| {
         command.get_arguments().chain(root.get_arguments()).find(|arg| is_named(arg, word)).cloned()
     };
-    let pools = Some(NameKind::Pool { without: Vec::new() });
-    for name in POOL_OPTIONS {
+    let pools = || NameKind::Pool { without: Vec::new() };
+    let options = POOL_OPTIONS.map(|name| (name, pools())).into_iter();
+    for (name, kind) in options.chain([("--garm", NameKind::Garm)]) {
         let is_value = last.strip_prefix(name).is_some_and(|rest| rest.starts_with('='))
             || previous.last() == Some(&name);
         if is_value && option(name).is_some() {
-            return pools;
+            return Some(kind);
         }
     }
     let takes_value = |word: &str| option(word).is_some_and(|arg| arg.get_action().takes_values());
@@ -145,6 +153,9 @@ mod tests {
         check("apply --target=we", pools(&[]));
         check("audit show --pool ", pools(&[]));
         check("status --target ", pools(&["--target"]));
+        check("plan --garm ", Some(NameKind::Garm));
+        check("status --garm=ea", Some(NameKind::Garm));
+        check("schema --garm ", None);
         check("explain ", Some(NameKind::Key));
         check("explain -o ", None);
         check("sta", None);

@@ -72,8 +72,8 @@ pub fn word_to_type(
     }
 }
 
-/// The word to type to confirm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The word to type to confirm, the stronger one last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConfirmationWord {
     Yes,
     /// For plans that delete or replace pools.
@@ -99,23 +99,24 @@ impl ConfirmationWord {
     }
 }
 
-/// Asks for `word`. Fails (1) on any other answer.
+/// Asks once for `word`, to apply all of the plans. Fails (1) on any other answer.
 pub async fn confirm(
-    plan: &Plan,
-    heading: &PlanHeading,
+    plans: &[(&Plan, &PlanHeading)],
     word: ConfirmationWord,
     cx: Context<'_>,
 ) -> Result<(), Failure> {
-    let pools = need(plan).pools;
-    let goes = match pools.as_slice() {
-        [] => String::new(),
-        pools => format!("{} {}\n", paint(REMOVED, "Pools to be deleted:"), list(pools)),
+    let told = |(plan, heading): &(&Plan, &PlanHeading)| {
+        let goes = match need(plan).pools.as_slice() {
+            [] => String::new(),
+            pools => format!("{} {}\n", paint(REMOVED, "Pools to be deleted:"), list(pools)),
+        };
+        format!("{}\n{}\n{goes}", opening(&plan.fleet, heading), summary(plan))
     };
     let question = format!(
-        "\n{}\n{}\n{goes}Type {} to apply it: ",
-        opening(&plan.fleet, heading),
-        summary(plan),
+        "\n{}Type {} to apply {}: ",
+        plans.iter().map(told).collect::<Vec<_>>().join("\n"),
         paint(NAME, format!("`{}`", word.text())),
+        if plans.len() > 1 { "all of them" } else { "it" },
     );
     let answer = ask(&question, cx).await?.unwrap_or_default();
     if answer == word.text() {

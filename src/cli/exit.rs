@@ -57,6 +57,27 @@ impl Exit {
         }
     }
 
+    /// The results, from the best to the worst: of several GARMs, the worst result counts. What has
+    /// changed something in part comes after what has changed nothing.
+    const BY_SEVERITY: [Self; 10] = [
+        Self::Done,
+        Self::Pending,
+        Self::Input,
+        Self::Unavailable,
+        Self::Refused,
+        Self::Failed,
+        Self::Incomplete,
+        Self::Usage,
+        Self::Interrupted,
+        Self::Terminated,
+    ];
+
+    /// The worst of the results; done if there are none.
+    pub fn worst(exits: impl IntoIterator<Item = Self>) -> Self {
+        let rank = |exit: &Self| Self::BY_SEVERITY.iter().position(|known| known == exit);
+        exits.into_iter().max_by_key(rank).unwrap_or(Self::Done)
+    }
+
     /// The exit code of a command that a signal has stopped.
     pub fn of(signal: Signal) -> Self {
         match signal {
@@ -119,5 +140,21 @@ pub const HELP_WIDTH: usize = 79;
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_results_the_worst_counts() {
+        assert_eq!(Exit::worst([]), Exit::Done);
+        assert_eq!(Exit::worst([Exit::Pending, Exit::Unavailable, Exit::Done]), Exit::Unavailable);
+        assert_eq!(Exit::worst([Exit::Incomplete, Exit::Refused]), Exit::Incomplete);
+        for exit in Exit::ALL {
+            assert_eq!(Exit::worst([exit]), exit);
+            assert!(Exit::BY_SEVERITY.contains(&exit));
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::config::{self, DeclaredPool, FleetFile, Manifest, Severity, SourceFile};
 use crate::domain::entity::{EntityKey, EntityKind};
 use crate::domain::fleet::Fleet;
-use crate::domain::name::{PoolId, PoolKind};
+use crate::domain::name::{GarmName, PoolId, PoolKind};
 use crate::domain::owners::AdoptedSets;
 use crate::domain::text::{self, LISTED_MAX, code};
 use crate::garm::{GarmClient, UnknownPoolData};
@@ -16,36 +16,62 @@ use crate::render::import::{ORDER, PoolDraft, drafts, file, left_out};
 use crate::render::style::{HELP, WARNING, paint};
 use crate::render::words::count;
 
+use super::args::ImportArgs;
 use super::connect::connect;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::load::{missing_fleet_file, no_fleet_file, stop_at};
+use super::garms;
+use super::load::{missing_fleet_file, stop_at};
 use super::paths::FilePaths;
 use super::prepare::log_fleet;
 use super::spinner::reading;
 
 /// A pool with required fields only: merged with `defaults` it shows which fields an imported pool
 /// can leave out.
-const PROBE: &str = "pools: [{ name: probe, instance_type: probe, max_runners: 1 }]\n";
+fn probe(garm: Option<&GarmName>) -> String {
+    let garm = garm.map_or_else(String::new, |garm| format!(", garm: {garm}"));
+    format!("pools: [{{ name: probe, instance_type: probe, max_runners: 1{garm} }}]\n")
+}
 
-pub async fn run(cx: Context<'_>) -> Result<Exit, Failure> {
+/// The GARM to read, if the fleet file has `garms`.
+fn chosen(source: &SourceFile, args: &ImportArgs) -> Result<Option<GarmName>, Failure> {
+    let files: Vec<FleetFile> = config::load(Some(source), &[]).fleet_files().cloned().collect();
+    let what = "`import` prints the pools of one GARM";
+    let file = garms::only(&files, args.garm.name.as_ref(), what)?;
+    Ok(file.and_then(|file| file.garm.name.clone()))
+}
+
+/// The GARM of a pool that names none.
+fn usual(source: &SourceFile) -> Option<GarmName> {
+    load(source, &probe(None)).pools.first().and_then(|pool| pool.garm.clone())
+}
+
+pub async fn run(args: &ImportArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let places = cx.settings.paths.clone();
     let source = fleet_source(&places, cx)?;
-    let probed = load(&source, PROBE);
+    let garm = chosen(&source, args)?;
+    let probed = load(&source, &probe(garm.as_ref()));
     let errors = probed.problems.iter().filter(|problem| problem.severity == Severity::Error);
     stop_at(&errors.cloned().collect::<Vec<_>>(), cx)?;
+    // Left out where the file would choose this GARM anyway.
+    let written = garm.as_ref().filter(|garm| usual(&source).as_ref() != Some(garm));
+    let probed = probed.per_garm().into_iter().find(|own| !own.pools.is_empty()).unwrap_or(probed);
     let (settings, base) = parts(&probed)?;
     let client = connect(settings, places.base(), cx)?;
     let mut fleet = reading(&client.address(), read(&client), cx).await?;
     log_fleet(&fleet);
     let beyond = UndeclarableSettings::read(&client, &fleet).await?;
     let declared = declared_pools(&source, &places);
-    let adopted = AdoptedSets::of(declared.iter().map(|pool| &pool.settings));
+    let own = declared.iter().filter(|pool| pool.garm == garm);
+    let adopted = AdoptedSets::of(own.map(|pool| &pool.settings));
     fleet.pools.retain(|pool| adopted.name(&pool.id).is_none());
     let mut taken: BTreeSet<String> = declared.iter().map(|pool| pool.name.to_string()).collect();
     taken.extend(owned_names(&fleet, settings));
-    let drafts = drafts(&fleet, &taken, base);
+    let mut drafts = drafts(&fleet, &taken, base);
+    if let Some(garm) = written {
+        drafts.iter_mut().for_each(|draft| draft.choose(garm));
+    }
     let checked = checked(&drafts, &source);
     let order = if checked.taken.is_empty() { "" } else { ORDER };
     cx.print.raw(&format!("{order}{}", file(&checked.items)))?;
@@ -70,7 +96,7 @@ fn load(fleet: &SourceFile, pools: &str) -> Manifest {
 fn parts(probed: &Manifest) -> Result<(&FleetFile, &DeclaredPool), Failure> {
     match (&probed.fleet_file, probed.pools.first()) {
         (Some(settings), Some(base)) => Ok((settings, base)),
-        (None, _) => Err(no_fleet_file(probed)),
+        (None, _) => Err(missing_fleet_file()),
         // Invalid `defaults` have been reported as errors before.
         (Some(_), None) => {
             Err(Failure::input("no valid pool can be made from `defaults` in the fleet file"))
@@ -392,7 +418,7 @@ mod tests {
         });
         let source =
             SourceFile { path: "runnerctl.yaml".into(), text: text.to_string(), folder: None };
-        let probed = load(&source, PROBE);
+        let probed = load(&source, &probe(None));
         let Ok((_, base)) = parts(&probed) else { panic!("{:#?}", probed.problems) };
         let Ok(fleet) = read(&client).await else { panic!("GARM answers") };
         let drafts = drafts(&fleet, &BTreeSet::new(), base);

@@ -2,7 +2,7 @@
 
 use crate::config::{self, Code, FleetFile, Manifest, Problem, Severity, SourceFile, has_error};
 use crate::domain::desired::{Desired, Scope};
-use crate::domain::name::PoolName;
+use crate::domain::name::{GarmName, PoolName};
 use crate::domain::text::{code, list};
 use crate::host::files::{self, PoolFiles, SourcePath};
 use crate::plan::{self, RunnerKit};
@@ -17,12 +17,13 @@ use tracing::info;
 
 use super::context::Context;
 use super::failure::Failure;
+use super::garms::check_names;
 use super::paths::FilePaths;
 use super::policies::PolicySet;
 use super::step_summary;
 
 /// The decoded files, and every problem found in them.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct CheckedFiles {
     /// That of the whole fleet, or of one GARM after [`Self::per_garm`].
     pub manifest: Manifest,
@@ -45,7 +46,16 @@ impl CheckedFiles {
     /// Each has the problems of all.
     pub fn per_garm(&self) -> Vec<Self> {
         let manifests = self.manifest.per_garm().into_iter();
-        manifests.map(|manifest| Self { manifest, ..self.clone() }).collect()
+        let of_one = |manifest| Self {
+            manifest,
+            fleet_source: self.fleet_source.clone(),
+            problems: self.problems.clone(),
+            files: self.files.clone(),
+            scope: self.scope,
+            unread: self.unread.clone(),
+            policies: self.policies.clone(),
+        };
+        manifests.map(of_one).collect()
     }
 }
 
@@ -120,28 +130,34 @@ pub struct Loaded {
     policies: PolicySet,
 }
 
-/// Reads the fleet file and the pool files that the flags and the environment select.
-pub fn load(cx: Context<'_>) -> Result<Loaded, Failure> {
-    load_from(cx.settings.paths.clone(), cx)
-}
-
-/// Reads the fleet file and the pool files. Fails (3) if they have errors, after printing these to
-/// stderr.
-pub fn load_from(places: FilePaths, cx: Context<'_>) -> Result<Loaded, Failure> {
-    let files = read_files(&places, std::slice::from_ref(&places.pools));
+/// Reads the fleet file and the pool files. Returns those of each of the named GARMs; if none is
+/// named, of each GARM that the fleet file names. Fails (3) if they have errors, after printing
+/// these to stderr, and (64) if the fleet file does not name such a GARM.
+pub fn load_each(
+    places: &FilePaths,
+    garms: &[GarmName],
+    cx: Context<'_>,
+) -> Result<Vec<Loaded>, Failure> {
+    let files = read_files(places, std::slice::from_ref(&places.pools));
     stop_at(&files.problems, cx)?;
+    check_names(garms, &files.manifest)?;
     if let Some(note) = not_read(&files.unread).filter(|_| files.scope == Scope::Whole) {
         cx.print.say_quietly(&note);
     }
-    let warnings = files.problems.len();
     info!(
         event = "step",
         "read {}: {}",
         files.files.join(", "),
         count(files.manifest.pools.len(), "pool")
     );
-    let CheckedFiles { manifest, fleet_source, scope, policies, .. } = files;
-    Ok(Loaded { manifest, fleet_source, places, scope, warnings, policies })
+    let own = files.per_garm().into_iter().map(|files| {
+        let CheckedFiles { manifest, fleet_source, scope, policies, problems, .. } = files;
+        let warnings = problems.len();
+        Loaded { manifest, fleet_source, places: places.clone(), scope, warnings, policies }
+    });
+    Ok(own
+        .filter(|own| garms.is_empty() || own.garm().is_some_and(|it| garms.contains(it)))
+        .collect())
 }
 
 /// Fails (3) if there is an error among the problems, after printing them to stderr.
@@ -158,18 +174,6 @@ pub fn stop_at(problems: &[Problem], cx: Context<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The failure of a command that needs a fleet file for one GARM, and has none or one for several.
-pub fn no_fleet_file(manifest: &Manifest) -> Failure {
-    if manifest.has_garms() {
-        let names = list(manifest.garm_names().map(|name| code(name.as_str())), 8);
-        return Failure::input(format!(
-            "the fleet file names the GARMs {names} under `garms`, but this command supports only \
-             `garm` so far: nothing was done"
-        ));
-    }
-    missing_fleet_file()
-}
-
 /// The failure of a command that needs a fleet file and has none.
 pub fn missing_fleet_file() -> Failure {
     Failure::input("no fleet file found; it sets the address of GARM").help(
@@ -179,9 +183,14 @@ pub fn missing_fleet_file() -> Failure {
 }
 
 impl Loaded {
-    /// The fleet file. Fails (3) without one for one GARM: every request to GARM needs it.
+    /// The name of the GARM, if the fleet file has `garms`.
+    pub fn garm(&self) -> Option<&GarmName> {
+        self.manifest.fleet_file.as_ref()?.garm.name.as_ref()
+    }
+
+    /// The fleet file. Fails (3) without one: every request to GARM needs it.
     pub fn fleet_file(&self) -> Result<&FleetFile, Failure> {
-        self.manifest.fleet_file.as_ref().ok_or_else(|| no_fleet_file(&self.manifest))
+        self.manifest.fleet_file.as_ref().ok_or_else(missing_fleet_file)
     }
 
     /// The desired state. Fails (3) if pools lack fields that `plan` needs, after printing these to
@@ -208,6 +217,9 @@ impl Loaded {
             target: target.to_vec(),
             protected: policy.protected_pools.clone(),
             show_keys: policy.extra_specs_show.clone(),
+            elsewhere: (self.manifest.elsewhere())
+                .filter_map(|pool| Some((pool.name.clone(), pool.garm.clone()?)))
+                .collect(),
             kit,
         })
     }

@@ -22,6 +22,7 @@ pub mod demo;
 pub mod exit;
 pub mod explain;
 pub mod failure;
+mod garms;
 pub mod healthcheck;
 pub mod import;
 pub mod init;
@@ -134,7 +135,7 @@ fn dispatch(command: &Command, cx: Context<'_>) -> Result<Exit, Failure> {
         Command::Healthcheck(args) => wait(until_stopped(healthcheck::run(args, cx))),
         Command::Watch(args) => wait_on_threads(daemon::run(args, cx)),
         Command::Audit(args) => wait(audit::run(args, cx)),
-        Command::Import => wait(until_stopped(import::run(cx))),
+        Command::Import(args) => wait(until_stopped(import::run(args, cx))),
         Command::Init(args) => wait(until_stopped(init::run(args, cx))),
         Command::Demo => wait_in_virtual_time(until_stopped(demo::run(cx))),
         Command::Sandbox(args) => wait(sandbox::run(args, cx)),

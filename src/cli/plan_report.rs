@@ -41,12 +41,14 @@ impl PlanReport {
                 let text = render::plan::text(plan, heading, width);
                 cx.print.result(&format!("{text}\n{policy}{report}{next}"))
             }
-            Output::Json => {
-                let changes = self.policy_changes.as_ref();
-                cx.print.document("plan", render::plan::json(plan, &self.requirements, changes))
-            }
+            Output::Json => cx.print.document("plan", self.document(plan)),
             Output::Markdown => cx.print.result(&self.markdown(plan, heading)),
         }
+    }
+
+    /// The fields of the document of a plan.
+    pub(super) fn document(&self, plan: &Plan) -> Value {
+        render::plan::json(plan, &self.requirements, self.policy_changes.as_ref())
     }
 
     pub(super) fn markdown(&self, plan: &Plan, heading: &PlanHeading) -> String {

@@ -26,8 +26,7 @@ use super::connect::{connect, expect, tell_remarks};
 use super::context::Context;
 use super::credentials::{AppCredentials, resolve};
 use super::failure::Failure;
-use super::load::{Loaded, load_from, stop_at};
-use super::paths::FilePaths;
+use super::load::{Loaded, stop_at};
 use super::runner_kit::{agents, kit};
 use super::spinner::reading;
 use super::{require_mtls, requirements};
@@ -53,13 +52,12 @@ pub struct PreparedPlan {
     pub keys: BTreeMap<String, AppKey>,
 }
 
-/// Reads the files and the fleet and makes the plan. Writes nothing; fails with 3 or 4.
+/// Reads the fleet and makes the plan for one GARM. Writes nothing; fails with 3 or 4.
 pub async fn survey(
-    places: FilePaths,
+    loaded: Loaded,
     targets: &[PoolName],
     cx: Context<'_>,
 ) -> Result<PreparedPlan, Failure> {
-    let loaded = load_from(places, cx)?;
     let mut desired = loaded.desired(cx)?;
     stop_at(&loaded.violations(UndeclaredPools::default()), cx)?;
     check_targets(targets, &desired)?;
@@ -75,7 +73,11 @@ pub async fn survey(
         ask.credentials = true;
     }
     desired.credentials = apps.wanted;
-    let heading = PlanHeading { garm_url: client.address(), fleet_file: file.path.clone() };
+    let heading = PlanHeading {
+        garm: file.garm.name.clone(),
+        garm_url: client.address(),
+        fleet_file: file.path.clone(),
+    };
     let fleet = settled_fleet(&client, &ask, &desired, cx).await?;
     tell_remarks(&client, cx);
     stop_at(&loaded.violations(undeclared(&desired, &fleet)), cx)?;
@@ -182,7 +184,8 @@ fn check_targets(targets: &[PoolName], desired: &Desired) -> Result<(), Failure>
 
 /// The inputs that a saved plan records, as absolute paths, so that `apply` can be run from any
 /// folder.
-pub fn inputs(places: &FilePaths, targets: &[PoolName]) -> SavedInputs {
+pub fn inputs(loaded: &Loaded, targets: &[PoolName]) -> SavedInputs {
+    let places = &loaded.places;
     let whole = |file: &SourcePath| {
         let path = file.path();
         std::path::absolute(&path).unwrap_or(path).to_string_lossy().into_owned()
@@ -192,5 +195,6 @@ pub fn inputs(places: &FilePaths, targets: &[PoolName]) -> SavedInputs {
         pools: Some(whole(&places.pools)),
         policy: places.policy.as_ref().map(whole),
         target: targets.iter().map(ToString::to_string).collect(),
+        garm: loaded.garm().cloned(),
     }
 }

@@ -6,8 +6,8 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{ErrorKind, IsTerminal, Write, stderr, stdin, stdout};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::args::Color;
 use super::failure::Failure;
+use crate::domain::name::GarmName;
 use crate::domain::poison::IgnorePoison;
 use crate::domain::text::escape_json;
 
@@ -35,16 +36,23 @@ enum Ink {
     Plain,
 }
 
-/// Writes to stdout and stderr. One per process, shared by all tasks.
+/// A stream of the process, shared by all printers.
+type SharedStream = Arc<Mutex<Box<dyn Write + Send>>>;
+
+/// Writes to stdout and stderr. One per process, shared by all tasks, and one more for each of
+/// several GARMs.
+#[derive(Clone)]
 pub struct Printer {
-    out: Mutex<Box<dyn Write + Send>>,
-    err: Mutex<Box<dyn Write + Send>>,
+    out: SharedStream,
+    err: SharedStream,
     out_ink: Ink,
     err_ink: Ink,
     host: OutputHost,
-    out_is_gone: AtomicBool,
+    out_is_gone: Arc<AtomicBool>,
     /// The cursor is behind a question that has not been answered yet.
-    is_asking: AtomicBool,
+    is_asking: Arc<AtomicBool>,
+    /// The name of a GARM, which precedes what is printed to stderr.
+    label: Option<GarmName>,
 }
 
 impl Printer {
@@ -54,11 +62,25 @@ impl Printer {
         Self {
             out_ink: ink(color, AutoStream::choice(&stdout())),
             err_ink: ink(color, AutoStream::choice(&stderr())),
-            out: Mutex::new(Box::new(stdout())),
-            err: Mutex::new(Box::new(stderr())),
+            out: Arc::new(Mutex::new(Box::new(stdout()))),
+            err: Arc::new(Mutex::new(Box::new(stderr()))),
             host: if in_actions { OutputHost::Actions } else { OutputHost::Plain },
-            out_is_gone: AtomicBool::new(false),
-            is_asking: AtomicBool::new(false),
+            out_is_gone: Arc::default(),
+            is_asking: Arc::default(),
+            label: None,
+        }
+    }
+
+    /// The same printer, which puts the name of a GARM before each text to stderr. It draws no
+    /// spinners or bars, since several would share the terminal.
+    pub fn labelled(&self, garm: &GarmName) -> Self {
+        Self { label: Some(garm.clone()), ..self.clone() }
+    }
+
+    fn with_label(&self, text: &str) -> String {
+        match &self.label {
+            Some(garm) => format!("{garm}: {text}"),
+            None => text.to_owned(),
         }
     }
 
@@ -93,14 +115,14 @@ impl Printer {
     /// Prints progress, a hint, a warning or an error to stderr. A failure to write is ignored: it
     /// does not change what the command has done.
     pub fn say(&self, text: &str) {
-        let text = dressed(text, self.err_ink);
+        let text = dressed(&self.with_label(text), self.err_ink);
         self.to_stderr(&self.guarded(&text));
     }
 
     /// Prints a line of progress to stderr, between `::stop-commands::` and its end only if the
     /// line could be taken for a command, so that a long log stays readable.
     pub fn say_quietly(&self, text: &str) {
-        let text = with_newline(dressed(text, self.err_ink));
+        let text = with_newline(dressed(&self.with_label(text), self.err_ink));
         let is_command = |line: &str| line.trim_start().starts_with("::") || line.contains("##[");
         let text = if text.lines().any(is_command) { self.guarded(&text) } else { text };
         self.to_stderr(&text);
@@ -148,7 +170,7 @@ impl Printer {
 
     /// Whether stderr is a terminal on which progress can be redrawn.
     pub fn draws(&self) -> bool {
-        stderr().is_terminal() && self.host == OutputHost::Plain
+        stderr().is_terminal() && self.host == OutputHost::Plain && self.label.is_none()
     }
 
     /// Columns of the terminal on stdout; [`WIDTH`] elsewhere.
@@ -260,8 +282,6 @@ pub(super) fn token() -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     /// Collects what is written; breaks like a pipe when told to.
@@ -287,13 +307,14 @@ mod tests {
 
     fn printer(page: &Page, host: OutputHost) -> Printer {
         Printer {
-            out: Mutex::new(Box::new(page.clone())),
-            err: Mutex::new(Box::new(page.clone())),
+            out: Arc::new(Mutex::new(Box::new(page.clone()))),
+            err: Arc::new(Mutex::new(Box::new(page.clone()))),
             out_ink: Ink::Plain,
             err_ink: Ink::Plain,
             host,
-            out_is_gone: AtomicBool::new(false),
-            is_asking: AtomicBool::new(false),
+            out_is_gone: Arc::default(),
+            is_asking: Arc::default(),
+            label: None,
         }
     }
 
@@ -357,6 +378,16 @@ mod tests {
         printer.answered();
         printer.say("done");
         assert_eq!(text(&page), "Go on? \nstopped\nAgain? done\n");
+    }
+
+    #[test]
+    fn texts_about_one_of_several_garms_name_it() {
+        let page = Page::default();
+        let printer = printer(&page, OutputHost::Plain);
+        let east = printer.labelled(&GarmName::new("east").unwrap());
+        east.say("error: no answer");
+        printer.say("done");
+        assert_eq!(text(&page), "east: error: no answer\ndone\n");
     }
 
     #[test]

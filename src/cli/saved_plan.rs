@@ -26,7 +26,16 @@ pub fn read(path: &Path, args: &ApplyArgs, cx: Context<'_>) -> Result<SavedPlan,
     if !args.targets.is_empty() || cx.settings.policy_is_on_the_line {
         return Err(brings_its_own());
     }
-    open(path)
+    let saved = open(path)?;
+    let named = saved.inputs.garm.as_ref();
+    if let Some(other) = args.garm.names.iter().find(|name| Some(*name) != named) {
+        let text = match named {
+            Some(garm) => format!("the saved plan is for the GARM `{garm}`, not `{other}`"),
+            None => format!("`--garm {other}`: the saved plan is for a fleet file without `garms`"),
+        };
+        return Err(Failure::usage(text).help("leave `--garm` out: the plan file records its own"));
+    }
+    Ok(saved)
 }
 
 /// Reads the file. Fails with 3 if it is not a saved plan, and with 6 if another user may have

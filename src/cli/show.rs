@@ -21,8 +21,11 @@ pub fn run(args: &SavedPlanArgs, cx: Context<'_>) -> Result<Exit, Failure> {
     let shown = saved.shown().map_err(|error| unreadable(error.to_string()))?;
     let report = PlanReport::from_json(&shown.report)
         .ok_or_else(|| unreadable("`shown.report` is not a report of this version".into()))?;
-    let heading =
-        PlanHeading { garm_url: saved.garm_url.clone(), fleet_file: shown.fleet_file.clone() };
+    let heading = PlanHeading {
+        garm: saved.inputs.garm.clone(),
+        garm_url: saved.garm_url.clone(),
+        fleet_file: shown.fleet_file.clone(),
+    };
     let apply = format!("`runnerctl apply {}`", escape(&path));
     report.print((&shown.plan, &heading), &apply, cx)?;
     Ok(Exit::Done)

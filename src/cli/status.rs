@@ -35,30 +35,55 @@ use super::context::Context;
 use super::daemon::setup::declared_pools;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::load::{Loaded, load};
+use super::garms;
+use super::load::{Loaded, load_each};
 use super::prepare::log_fleet;
 use super::runner_kit::unread;
 use super::spinner::reading;
 
 /// Moves the cursor to the top left, and clears the screen and its scrollback.
-const CLEAR: &str = "\u{1b}[H\u{1b}[2J\u{1b}[3J";
+pub(super) const CLEAR: &str = "\u{1b}[H\u{1b}[2J\u{1b}[3J";
 
 /// The inputs of each refresh.
-struct StatusRun<'a> {
-    loaded: &'a Loaded,
-    file: &'a FleetFile,
+pub(super) struct StatusRun<'a> {
+    loaded: Loaded,
+    file: FleetFile,
     client: Arc<GarmClient>,
     args: &'a StatusArgs,
 }
 
+impl<'a> StatusRun<'a> {
+    /// The inputs for one GARM. Fails (3) without a fleet file.
+    pub(super) fn of(
+        loaded: Loaded,
+        args: &'a StatusArgs,
+        cx: Context<'_>,
+    ) -> Result<Self, Failure> {
+        let file = loaded.fleet_file()?.clone();
+        let client = connect(&file, loaded.places.base(), cx)?;
+        expect(&client, &loaded.manifest.pools);
+        Ok(Self { loaded, file, client, args })
+    }
+
+    pub(super) fn address(&self) -> String {
+        self.client.address()
+    }
+
+    /// Warns of rows that could not be read.
+    pub(super) fn tell_remarks(&self, cx: Context<'_>) {
+        tell_remarks(&self.client, cx);
+    }
+}
+
 pub async fn run(args: &StatusArgs, cx: Context<'_>) -> Result<Exit, Failure> {
-    let loaded = load(cx)?;
-    let file = loaded.fleet_file()?;
-    let client = connect(file, loaded.places.base(), cx)?;
-    expect(&client, &loaded.manifest.pools);
-    let watch = StatusRun { loaded: &loaded, file, client, args };
-    let (status, hint) = reading(&watch.client.address(), look(&watch), cx).await?;
-    tell_remarks(&watch.client, cx);
+    let loaded = match garms::single(load_each(&cx.settings.paths, &args.garm.names, cx)?) {
+        Ok(loaded) => loaded,
+        Err(several) => return garms::status(args, several, cx).await,
+    };
+    let watch = StatusRun::of(loaded, args, cx)?;
+    let (status, hint) = reading(&watch.address(), look(&watch), cx).await?;
+    let status = only(status, &args.only)?;
+    watch.tell_remarks(cx);
     if let Some(hint) = hint {
         cx.print.say(&hint);
     }
@@ -105,7 +130,7 @@ async fn follow(
             true => reading(&watch.client.address(), look, cx).await,
             false => look.await,
         };
-        next = looked.map(|view| view.0);
+        next = looked.and_then(|view| only(view.0, &watch.args.only));
     }
 }
 
@@ -147,13 +172,13 @@ fn screenful(
 }
 
 /// Reads GARM once. Returns the status and a hint about GARM's own scaling.
-async fn look(watch: &StatusRun<'_>) -> Result<(FleetStatus, Option<String>), Failure> {
+pub(super) async fn look(watch: &StatusRun<'_>) -> Result<(FleetStatus, Option<String>), Failure> {
     let fleet = read_fleet(&watch.client, &watch.loaded.ask(), &Clock::Real).await?;
     log_fleet(&fleet);
     let declared = &watch.loaded.manifest.pools;
     // The status is shown even if the pools lack fields that `plan` needs.
     let desired = watch.loaded.manifest.complete(watch.loaded.scope).ok();
-    let options = watch.loaded.options(&[], unread(watch.file))?;
+    let options = watch.loaded.options(&[], unread(&watch.file))?;
     let plan = desired.map(|desired| plan(&desired, &fleet, &options));
     let decisions = decisions(watch, &fleet).await;
     let owner = &watch.file.fleet;
@@ -164,7 +189,6 @@ async fn look(watch: &StatusRun<'_>) -> Result<(FleetStatus, Option<String>), Fa
         let queued = first_assignments(&declared_pools(owner, declared), &fleet);
         status.jobs = Some(job_rows(&status, &fleet, &queued));
     }
-    let status = only(status, &watch.args.only)?;
     let delays = declared
         .iter()
         .filter(|pool| pool.scale.autoscale && pool.may_be_enabled())
@@ -182,9 +206,9 @@ async fn decisions(watch: &StatusRun<'_>, fleet: &Fleet) -> PoolDecisions {
     let place = WatchEndpoint::new(&settings, identity);
     let address = place.to_string();
     let (source, told) = match place.decisions_page().await {
-        Ok(page) => match told(&page, &watch.file.fleet, fleet) {
+        Ok(page) => match told(own_page(&page, watch), &watch.file.fleet, fleet) {
             Ok((at, is_applied, told)) => {
-                let leader = serde_json::from_value(page["leader"].clone()).ok();
+                let leader = serde_json::from_value(own_page(&page, watch)["leader"].clone()).ok();
                 (DecisionSource::Watch { address, at, is_applied, leader }, told)
             }
             Err(why) => (DecisionSource::Unknown { address, why }, BTreeMap::new()),
@@ -220,6 +244,12 @@ pub(super) fn first(
         (name, told)
     };
     first_decisions(&declared_pools, fleet).into_iter().map(tell).collect()
+}
+
+/// The part of the page `/decisions` that is about this GARM.
+fn own_page<'p>(page: &'p Value, watch: &StatusRun<'_>) -> &'p Value {
+    let own = watch.loaded.garm().and_then(|garm| page["garms"].get(garm.as_str()));
+    own.unwrap_or(page)
 }
 
 type DecisionsAnswer = (Timestamp, bool, BTreeMap<PoolName, DecisionView>);
@@ -261,7 +291,7 @@ fn hint(text: &str) -> String {
 }
 
 /// Keeps the wanted pools, or all if none is named. Fails (64) if there is no pool of that name.
-fn only(mut status: FleetStatus, wanted: &[String]) -> Result<FleetStatus, Failure> {
+fn only(status: FleetStatus, wanted: &[String]) -> Result<FleetStatus, Failure> {
     for name in wanted {
         if status.pools.iter().all(|pool| pool.name != *name) {
             let failure = Failure::usage(format!("no pool `{name}` in this fleet"));
@@ -272,15 +302,20 @@ fn only(mut status: FleetStatus, wanted: &[String]) -> Result<FleetStatus, Failu
             });
         }
     }
+    Ok(keep(status, wanted))
+}
+
+/// Keeps the wanted pools, or all if none is named.
+pub(super) fn keep(mut status: FleetStatus, wanted: &[String]) -> FleetStatus {
     if !wanted.is_empty() {
         status.pools.retain(|pool| wanted.contains(&pool.name));
         if let Some(jobs) = &mut status.jobs {
             jobs.retain(|job| job.concerns(wanted));
         }
     }
-    Ok(status)
+    status
 }
 
-fn detail(args: &StatusArgs) -> StatusDetail {
+pub(super) fn detail(args: &StatusArgs) -> StatusDetail {
     if args.runners { StatusDetail::Runners } else { StatusDetail::Pools }
 }

@@ -1,9 +1,9 @@
 //! What a plan is to cover, to protect and to show.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::desired::Desired;
-use crate::domain::name::PoolName;
+use crate::domain::name::{GarmName, PoolName};
 use crate::policy::kit::Kit;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct PlanOptions {
     pub protected: Vec<String>,
     /// `policy.extra_specs.show`: keys of `extra_specs` whose scalar values may be shown.
     pub show_keys: Vec<String>,
+    /// The pools that other GARMs of the fleet are to run now.
+    pub elsewhere: BTreeMap<PoolName, GarmName>,
     /// The runner kit, which is merged into the `extra_specs` of all pools.
     pub kit: RunnerKit,
 }

@@ -85,16 +85,17 @@ fn undeclared(context: &PlanContext<'_>, name: &PoolName, claims: &Claims<'_>) -
 }
 
 fn delete(context: &PlanContext<'_>, name: &PoolName, pool: &Pool) -> Step {
+    let why = match context.options.elsewhere.get(name) {
+        Some(garm) => format!("the files declare it for the GARM {} now", code(garm.as_str())),
+        None => "not declared any more".to_owned(),
+    };
     match context.protection(name) {
         None => Step {
             work: Operation::Retire { id: pool.id.clone(), is_retired: false },
-            ..retire(context, name, (pool, Consent::Destroy), "not declared any more")
+            ..retire(context, name, (pool, Consent::Destroy), &why)
         },
         Some(glob) => {
-            let reason = format!(
-                "not declared any more, but `policy.protected_pools` contains {}",
-                code(glob)
-            );
+            let reason = format!("{why}, but `policy.protected_pools` contains {}", code(glob));
             Blocker::new(reason).at(pool).help("declare it again, or change the policy").step(name)
         }
     }

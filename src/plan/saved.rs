@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::shown::{self, ShownPlan};
 use super::specs;
 use super::step::{Action, FieldChange, Plan, Resource, ShownValue, Step};
-use crate::domain::name::PoolName;
+use crate::domain::name::{GarmName, PoolName};
 use crate::domain::text::code;
 
 /// The format version that is written.
@@ -30,6 +30,8 @@ pub struct SavedInputs {
     pub policy: Option<String>,
     /// `--target`, in the order given.
     pub target: Vec<String>,
+    /// The name of the GARM in `garms`.
+    pub garm: Option<GarmName>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -122,7 +124,7 @@ pub fn identity(plan: &Plan, garm_url: &str, inputs: &SavedInputs) -> String {
 
 /// What `apply` compares.
 fn compared(plan: &Plan, garm_url: &str, inputs: &SavedInputs, salt: &str) -> Value {
-    json!({
+    let mut document = json!({
         "format_version": WITHOUT_TEXTS,
         "kind": "plan",
         "fleet": plan.fleet.as_str(),
@@ -137,7 +139,11 @@ fn compared(plan: &Plan, garm_url: &str, inputs: &SavedInputs, salt: &str) -> Va
         },
         "salt": salt,
         "steps": plan.steps.iter().map(|step| step_json(step, salt)).collect::<Vec<_>>(),
-    })
+    });
+    if let Some(garm) = &inputs.garm {
+        document["inputs"]["garm"] = json!(garm.as_str());
+    }
+    document
 }
 
 /// Parses the output of [`write`]. Any other text is an error, never a panic.
@@ -161,6 +167,9 @@ pub fn read(text: &str) -> Result<SavedPlan, SavedError> {
     let inputs = top.get("inputs");
     let target = inputs.get("target").list()?;
     let steps = top.get("steps").list()?;
+    let garm = inputs.get("garm");
+    let named = garm.text_or_null()?.map(|name| GarmName::new(&name));
+    let named = named.transpose().map_err(|_| garm.is_not("the name of a GARM"))?;
     Ok(SavedPlan {
         fleet: top.get("fleet").text()?,
         controller_id: top.get("controller_id").text()?,
@@ -171,6 +180,7 @@ pub fn read(text: &str) -> Result<SavedPlan, SavedError> {
             pools: inputs.get("pools").text_or_null()?,
             policy: inputs.get("policy").text_or_null()?,
             target: target.iter().map(JsonNode::text).collect::<Result<_, _>>()?,
+            garm: named,
         },
         salt: top.get("salt").text()?,
         steps: steps.iter().map(remembered).collect::<Result<_, _>>()?,
@@ -357,6 +367,7 @@ mod tests {
             pools: Some("/srv/pools".to_owned()),
             policy: None,
             target: vec!["a".to_owned()],
+            garm: Some(GarmName::new("east").unwrap()),
         }
     }
 

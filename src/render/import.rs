@@ -10,7 +10,7 @@ use crate::config::DeclaredPool;
 use crate::domain::duration;
 use crate::domain::entity::{Entity, EntityKind, EntityRef};
 use crate::domain::fleet::{Fleet, Proxy, Template};
-use crate::domain::name::{POOL_NAME_MAX, PoolId, PoolKind};
+use crate::domain::name::{GarmName, POOL_NAME_MAX, PoolId, PoolKind};
 use crate::domain::pool::Pool;
 use crate::domain::text;
 use crate::policy::kit;
@@ -49,6 +49,12 @@ pub struct PoolDraft {
 }
 
 impl PoolDraft {
+    /// Names the GARM that has the pool.
+    pub fn choose(&mut self, garm: &GarmName) {
+        let after_names = self.fields.len().min(2);
+        self.fields.insert(after_names, ("garm", json!(garm.as_str())));
+    }
+
     /// Whether it has `extra_specs`, which may contain secrets.
     pub fn has_extra_specs(&self) -> bool {
         self.fields.iter().any(|(key, _)| *key == "extra_specs")

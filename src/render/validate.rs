@@ -44,6 +44,26 @@ pub fn json(
     })
 }
 
+/// What `--online` adds to the document, or to `garms` for one of several GARMs.
+#[derive(Serialize, JsonSchema)]
+struct OnlineJson<'a> {
+    mtls: ProofJson<'a>,
+    requirements: Vec<RequirementJson<'a>>,
+}
+
+/// The results of the checks against one of several GARMs.
+pub fn online(probes: &[Probe], verdicts: &[RequirementVerdict]) -> Value {
+    document::value(&OnlineJson {
+        mtls: proof::fields(probes),
+        requirements: requirements::rows(verdicts),
+    })
+}
+
+/// The schema of [`online`].
+pub fn online_schema() -> Value {
+    document::line_schema::<OnlineJson<'_>>("validate")
+}
+
 pub fn schema() -> Value {
     document::schema::<ValidateJson<'_>>("validate", Some("validate"))
 }

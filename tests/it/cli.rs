@@ -8,6 +8,7 @@ mod complete;
 mod destroy;
 mod explain;
 mod forms;
+mod garms;
 mod init;
 mod insecure;
 mod kit;

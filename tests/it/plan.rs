@@ -94,6 +94,7 @@ fn planned(folder: &Path) -> Plan {
 
 fn heading() -> PlanHeading {
     PlanHeading {
+        garm: None,
         garm_url: "https://garm.example.com".to_owned(),
         fleet_file: "runnerctl.yaml".to_owned(),
     }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+use super::OneGarmArgs;
 use crate::audit::Head;
 use crate::config;
 use crate::domain::duration;
@@ -77,6 +78,8 @@ pub struct ShowArgs {
     /// 7d
     #[arg(long, value_name = "TIME|DURATION", value_parser = since)]
     pub since: Option<Since>,
+    #[command(flatten)]
+    pub garm: OneGarmArgs,
 }
 
 /// The beginning of a span of time.

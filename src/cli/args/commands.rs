@@ -9,7 +9,7 @@ use url::Url;
 
 use super::init::InitArgs;
 use super::schema::SchemaArgs;
-use super::{AuditArgs, Output};
+use super::{AuditArgs, GarmArgs, OneGarmArgs, Output};
 use crate::domain::duration;
 use crate::domain::name::{GarmName, PoolName};
 
@@ -34,7 +34,7 @@ pub enum Command {
     /// Show or verify the audit log
     Audit(AuditArgs),
     /// Print unmanaged pools as YAML with `adopt`
-    Import,
+    Import(ImportArgs),
     /// Run a demonstration on a simulated GARM, in seconds
     Demo,
     /// Serve a simulated GARM on this machine for trying out the commands
@@ -74,7 +74,7 @@ impl Command {
             Self::Watch(_) => "watch",
             Self::Healthcheck(_) => "healthcheck",
             Self::Audit(_) => "audit",
-            Self::Import => "import",
+            Self::Import(_) => "import",
             Self::Demo => "demo",
             Self::Sandbox(_) => "sandbox",
             Self::Explain(_) => "explain",
@@ -103,7 +103,7 @@ impl Command {
             }
             Self::Init(_)
             | Self::Healthcheck(_)
-            | Self::Import
+            | Self::Import(_)
             | Self::Demo
             | Self::Sandbox(_)
             | Self::Complete(_)
@@ -144,6 +144,14 @@ pub struct PlanArgs {
     /// Also show what has changed in the files since this git revision and is not stored in GARM
     #[arg(long, value_name = "REV")]
     pub policy_since: Option<String>,
+    #[command(flatten)]
+    pub garm: GarmArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    #[command(flatten)]
+    pub garm: OneGarmArgs,
 }
 
 #[derive(Debug, Args)]
@@ -164,7 +172,7 @@ pub struct ApplyArgs {
     /// Allow deleting and replacing pools; `=all` if more than half of the fleet
     #[arg(long, value_name = "all", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = destroy)]
     pub allow_destroy: Option<AllowDestroy>,
-    /// Number of pools changed at the same time
+    /// Number of pools changed at the same time at one GARM
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub parallelism: u8,
     /// How long to wait for the busy runners of a pool to be deleted
@@ -182,6 +190,8 @@ pub struct ApplyArgs {
     /// Do not write an audit log
     #[arg(long)]
     pub no_audit: bool,
+    #[command(flatten)]
+    pub garm: GarmArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,6 +227,8 @@ pub struct StatusArgs {
     /// Time between two refreshes of --follow
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = interval, requires = "follow")]
     pub interval: Duration,
+    #[command(flatten)]
+    pub garm: GarmArgs,
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
@@ -248,6 +260,8 @@ pub struct ValidateArgs {
     /// Treat warnings as errors
     #[arg(long)]
     pub strict: bool,
+    #[command(flatten)]
+    pub garm: GarmArgs,
 }
 
 #[derive(Debug, Args)]

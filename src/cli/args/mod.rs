@@ -2,6 +2,7 @@
 
 mod audit;
 mod commands;
+mod garm;
 mod help;
 mod init;
 mod schema;
@@ -16,9 +17,10 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 pub use audit::{AuditArgs, AuditCommand, ShowArgs, Since, VerifyArgs};
 pub use commands::{
     AllowDestroy, ApplyArgs, Command, CompleteArgs, CompletionsArgs, ExplainArgs, HealthcheckArgs,
-    PlanArgs, ReferenceArgs, ReferenceFile, SandboxArgs, SavedPlanArgs, StatusArgs, ValidateArgs,
-    WatchArgs,
+    ImportArgs, PlanArgs, ReferenceArgs, ReferenceFile, SandboxArgs, SavedPlanArgs, StatusArgs,
+    ValidateArgs, WatchArgs,
 };
+pub use garm::{GarmArgs, OneGarmArgs};
 pub use init::InitArgs;
 pub use schema::{SchemaArgs, SchemaKind};
 

@@ -344,7 +344,11 @@ impl<'a> DemoStage<'a> {
     }
 
     fn heading(&self) -> PlanHeading {
-        PlanHeading { garm_url: self.client.address(), fleet_file: self.fleet_file.path.clone() }
+        PlanHeading {
+            garm: None,
+            garm_url: self.client.address(),
+            fleet_file: self.fleet_file.path.clone(),
+        }
     }
 
     pub(super) fn command(&self, command: &str) -> Result<(), Failure> {

@@ -20,8 +20,9 @@ pub fn markdown(plan: &Plan, heading: &PlanHeading) -> String {
     let mut blocks = vec![
         vec![format!("### {}", summary(plan))],
         vec![format!(
-            "Fleet {} on {} ({})",
+            "Fleet {} on {}{} ({})",
             span(plan.fleet.as_str()),
+            heading.garm.as_ref().map_or_else(String::new, |garm| span(garm.as_str()) + ", "),
             span(&heading.garm_url),
             span(&heading.fleet_file)
         )],

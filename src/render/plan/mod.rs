@@ -20,7 +20,7 @@ pub use self::next::next;
 pub use self::policy_changes::{markdown as policy_markdown, text as policy_text};
 pub use self::text::text;
 
-use crate::domain::name::FleetName;
+use crate::domain::name::{FleetName, GarmName};
 use crate::domain::text::escape;
 use crate::plan::consent::{self, Permission};
 use crate::plan::{Action, Plan, Resource, Step, Summary};
@@ -31,13 +31,20 @@ use crate::render::words::count;
 /// the wrong GARM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanHeading {
+    /// Its name, if the fleet file has `garms`.
+    pub garm: Option<GarmName>,
     pub garm_url: String,
     pub fleet_file: String,
 }
 
 /// One line with fleet, GARM and fleet file, at the top of `plan`, `apply` and its prompt.
 pub fn opening(fleet: &FleetName, heading: &PlanHeading) -> String {
-    format!("fleet {fleet} on {} ({})", escape(&heading.garm_url), escape(&heading.fleet_file))
+    let garm = heading.garm.as_ref().map_or_else(String::new, |garm| format!("{garm}, "));
+    format!(
+        "fleet {fleet} on {garm}{} ({})",
+        escape(&heading.garm_url),
+        escape(&heading.fleet_file)
+    )
 }
 
 /// `Plan: 1 to create, 2 to update`, or that there is nothing to do.

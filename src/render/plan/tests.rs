@@ -20,6 +20,7 @@ use crate::render::document;
 
 fn heading() -> PlanHeading {
     PlanHeading {
+        garm: None,
         garm_url: "https://garm.example.com".to_owned(),
         fleet_file: "/etc/runnerctl/runnerctl.yaml".to_owned(),
     }

@@ -74,6 +74,18 @@ fn bash_completes_pools_and_keys_and_still_options() {
 }
 
 #[test]
+fn bash_completes_the_names_of_garms() {
+    let bench = fleet();
+    bench.write(
+        "runnerctl.yaml",
+        "fleet: a\ngarms:\n  east: { url: https://e, password: env:P }\n  \
+         west: { url: https://w, password: env:P }\n",
+    );
+    assert_eq!(bash(&bench, "runnerctl plan --garm "), ["east", "west"]);
+    assert_eq!(bash(&bench, "runnerctl status --garm w"), ["west"]);
+}
+
+#[test]
 fn files_with_problems_still_give_their_pools() {
     let bench = fleet();
     bench.write("pools/broken.yaml", "pools:\n  - name: half\n");

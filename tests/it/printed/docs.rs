@@ -13,7 +13,7 @@ pub(super) const WHOLE: [&str; 3] = ["docs/operations.md", "docs/scaling.md", "d
 const RUN: [(&str, &str); 1] = [("docs/audit.md", "prev=$(printf")];
 
 /// The blocks that no test runs, with the reason.
-const LEFT: [(&str, &str, &str); 7] = [
+const LEFT: [(&str, &str, &str); 9] = [
     (
         "docs/audit.md",
         "runnerctl audit show",
@@ -25,6 +25,8 @@ const LEFT: [(&str, &str, &str); 7] = [
         "names hashes and keys of an example; \
       `the_audit_log_is_rotated_by_logrotate_and_verified_as_printed` verifies a rotated log",
     ),
+    ("docs/many-garms.md", "runnerctl plan\n", "needs two GARMs; `cli::garms` runs its lines"),
+    ("docs/many-garms.md", "runnerctl plan --garm", "the same"),
     (
         "docs/runner-kit.md",
         "extra_specs.pre_install_scripts",
