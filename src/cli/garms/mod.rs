@@ -100,12 +100,15 @@ pub(super) fn own_targets(targets: &[PoolName], loaded: &Loaded) -> Option<Vec<P
     (targets.is_empty() || !own.is_empty()).then_some(own)
 }
 
+/// A GARM's part of the fleet, with its own targets.
+type OwnPart = (Loaded, Vec<PoolName>);
+
 /// Each GARM with its own targets; those without a target are left out. Fails (64) if a target is
 /// declared for none of them.
 fn with_targets(
     loaded: Vec<(GarmName, Loaded)>,
     targets: &[PoolName],
-) -> Result<Vec<(GarmName, (Loaded, Vec<PoolName>))>, Failure> {
+) -> Result<Vec<(GarmName, OwnPart)>, Failure> {
     let names = || loaded.iter().flat_map(|(_, own)| &own.manifest.pools).map(|pool| &pool.name);
     for target in targets {
         if names().any(|name| name == target) {
