@@ -22,6 +22,7 @@ fn metrics() -> MetricsState {
     };
     metrics.publish(Snapshot {
         pools: names.iter().map(|it| (it.clone(), gauges.clone())).collect(),
+        groups: std::collections::BTreeMap::new(),
         read_at: tokio::time::Instant::now(),
         reconciled_at: jiff::Timestamp::UNIX_EPOCH,
         read_interval: Duration::from_secs(30),

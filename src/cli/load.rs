@@ -80,6 +80,10 @@ pub fn read_files(places: &FilePaths, pools: &[SourcePath]) -> CheckedFiles {
     problems.extend(manifest.problems.iter().cloned());
     let policies = PolicySet::gather(places.policy.as_ref(), &mut manifest, &mut problems);
     paths.extend(places.policy.iter().map(|path| path.path().display().to_string()));
+    if !is_folder {
+        // The other pools of a group are in files that were not read.
+        problems.retain(|problem| problem.code != Code::UnknownMember);
+    }
     let scope = if is_folder { Scope::Whole } else { Scope::Part };
     CheckedFiles { manifest, fleet_source, problems, files: paths, scope, unread, policies }
 }

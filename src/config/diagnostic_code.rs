@@ -179,6 +179,17 @@ codes! {
     LongLeaseName = "RC0523",
     /// Two names in `garms` stand for one GARM: each would delete the pools of the other.
     SameGarm = "RC0524",
+    /// A group names a pool that is not declared.
+    UnknownMember = "RC0525",
+    /// A pool is in two groups, or twice in one.
+    TwoGroups = "RC0526",
+    /// The pools of a group keep more runners, by `min_runners` and `min_idle_runners`, than the group
+    /// may have.
+    GroupTooSmall = "RC0527",
+    /// A pool of a group has `autoscale: false`, so `watch` cannot keep the group's limit.
+    UnscaledMember = "RC0528",
+    /// The pools of a group are in several GARMs, of which each would have the whole limit.
+    GroupAcrossGarms = "RC0529",
     /// The file contains the secret itself.
     LiteralSecret = "RC0601",
     /// The reference to a secret is incomplete.

@@ -19,7 +19,7 @@ use super::source::SourceFile;
 use super::tables::{FLEET_FILE, POLICY_FILE, POOL_FILE};
 use super::text::{FileText, ParseState};
 use super::value::{LocatedValue, Mapping, Value};
-use super::{decode, fleet, yaml};
+use super::{decode, fleet, groups, yaml};
 use crate::domain::desired::{Desired, Scope};
 use crate::domain::entity::EntityKind;
 use crate::domain::name::PoolName;
@@ -110,7 +110,10 @@ fn load_onto(
     choices.assign(&mut pools, &merged, defaults, &mut diagnostics);
     together(&placed(&pools, &places), defaults, &mut diagnostics);
     match fleet {
-        Some((_, mapping)) => checks::watched(mapping, &pools, &mut diagnostics),
+        Some((_, mapping)) => {
+            groups::assign(mapping, &mut pools, &mut diagnostics);
+            checks::watched(mapping, &pools, &mut diagnostics);
+        }
         None => diagnostics.help_on(Code::NeededForPlan, "; `plan` needs a fleet file in any case"),
     }
     let (defaults, default_specs) = match defaults {

@@ -16,6 +16,7 @@ mod field_spans;
 mod file_reporter;
 mod fleet;
 mod garms;
+mod groups;
 mod invalid_value;
 mod keys;
 mod leader;

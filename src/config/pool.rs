@@ -321,6 +321,8 @@ impl<'m> Merged<'m> {
             failed_runner_grace: self.duration("failed_runner_grace")?,
             stale_job_age: self.duration("stale_job_age")?,
             autoscale: self.flag("autoscale"),
+            // The fleet file says which pools are in a group.
+            group: None,
         })
     }
 

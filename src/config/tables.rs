@@ -61,6 +61,12 @@ pub(super) static FLEET_FILE: &[KeySpec] = &[
         Presence::Optional,
         "pool fields for every pool that does not set them itself",
     ),
+    entry(
+        "groups",
+        Shape::Named(&Shape::Mapping(GROUP, Constraint::None), &[]),
+        Presence::Optional,
+        "pools that share a limit, by the name of the group; see `docs/scaling.md`",
+    ),
     entry("watch", Shape::Mapping(WATCH, Constraint::None), Presence::Optional, "the scaling loop"),
     entry(
         "alerts",
@@ -181,6 +187,21 @@ const CONTROLLER: &[KeySpec] = &[
         FLAG,
         Presence::Default("false"),
         "whether this fleet sets them for all fleets on that GARM",
+    ),
+];
+
+const GROUP: &[KeySpec] = &[
+    entry(
+        "max_runners",
+        Shape::Field(FieldKind::Count { min: 1, max: u32::MAX }),
+        Presence::Required,
+        "the most runners of all its pools together; `watch` keeps to it",
+    ),
+    entry(
+        "pools",
+        Shape::List(&TEXT, 1),
+        Presence::Required,
+        "names of its pools; a pool can be in one group",
     ),
 ];
 

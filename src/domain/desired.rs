@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::credential::DesiredCredential;
 use super::entity::EntityRef;
 use super::label::Labels;
-use super::name::{FleetName, PoolKind, PoolName};
+use super::name::{FleetName, GroupName, PoolKind, PoolName};
 
 /// The scaling policy of one pool, which `watch` follows. Source: R1, R2 and DESIGN §5.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,16 @@ pub struct ScalePolicy {
     pub stale_job_age: Duration,
     /// Whether `watch` controls the level.
     pub autoscale: bool,
+    /// The group whose `max_runners` the pool shares with others, if it is in one.
+    pub group: Option<GroupLimit>,
+}
+
+/// A limit that several pools have together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupLimit {
+    pub name: GroupName,
+    /// Upper bound on all runners of all its pools, at least 1.
+    pub max_runners: u32,
 }
 
 impl ScalePolicy {
@@ -104,6 +114,12 @@ impl PoolSettings {
     /// decides.
     pub fn may_be_enabled(&self) -> bool {
         self.enabled != Some(false)
+    }
+
+    /// Whether `watch` sets `max_runners` in GARM, below that of the file: the pool shares the
+    /// `max_runners` of a group.
+    pub fn shares_limit(&self) -> bool {
+        self.scale.group.is_some() && self.scale.autoscale && self.may_be_enabled()
     }
 
     /// The level of a new pool, and of a pool that does not autoscale.

@@ -27,6 +27,20 @@ pub struct FleetName(String);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GarmName(String);
 
+/// The name of a group of pools: plain text, since only the fleet file has it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupName(String);
+
+impl GroupName {
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl PoolName {
     /// Returns an error that says which rule `text` breaks.
     pub fn new(text: &str) -> Result<Self, String> {

@@ -10,6 +10,7 @@ use super::metric_def::{MetricDef, MetricKind};
 use super::snapshot::{ProcessGauges, ReloadResult, Snapshot};
 use crate::domain::name::PoolName;
 use crate::monitor::PoolGauges;
+use crate::scaling::GroupUsage;
 
 pub(super) struct Gauge {
     pub(super) def: MetricDef,
@@ -19,6 +20,8 @@ pub(super) struct Gauge {
 /// How a gauge is read. `None` stands for an unknown value, which is omitted.
 enum GaugeReader {
     Pool(fn(&PoolGauges) -> Option<f64>),
+    /// One value per group of pools.
+    Group(fn(&GroupUsage) -> f64),
     /// One value per pool and state of a runner.
     RunnerStates,
     /// One value per GARM.
@@ -159,6 +162,18 @@ pub(super) const GAUGES: &[Gauge] = &[
         "Number of rules of the policy that the pool in GARM breaks",
     ),
     gauge(
+        "runnerctl_group_runners",
+        &["group"],
+        GaugeReader::Group(|group| group.runners.into()),
+        "Number of runners of all pools of a group",
+    ),
+    gauge(
+        "runnerctl_group_max_runners",
+        &["group"],
+        GaugeReader::Group(|group| group.max_runners.into()),
+        "Greatest number of runners of all pools of a group together, as declared",
+    ),
+    gauge(
         "runnerctl_config_last_reload_successful",
         &[],
         GaugeReader::Process(|facts| number(facts.config == ReloadResult::Applied)),
@@ -244,6 +259,7 @@ impl Gauge {
         match self.read {
             GaugeReader::Process(_) | GaugeReader::BuildInfo => true,
             GaugeReader::Pool(_)
+            | GaugeReader::Group(_)
             | GaugeReader::RunnerStates
             | GaugeReader::Garm(_)
             | GaugeReader::Ready => false,
@@ -264,6 +280,10 @@ impl Gauge {
             }
             (_, None) => Vec::new(),
             (GaugeReader::Pool(read), Some(facts)) => by_pool(*read, &facts.snapshot.pools),
+            (GaugeReader::Group(read), Some(facts)) => {
+                let groups = facts.snapshot.groups.iter();
+                groups.map(|(name, usage)| (vec![name.as_str().to_owned()], read(usage))).collect()
+            }
             (GaugeReader::RunnerStates, Some(facts)) => by_state(&facts.snapshot.pools),
             (GaugeReader::Garm(read) | GaugeReader::Process(read), Some(facts)) => {
                 single(read(facts)).into_iter().collect()

@@ -6,13 +6,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::domain::name::PoolName;
+use crate::domain::name::{GroupName, PoolName};
 use crate::monitor::PoolGauges;
+use crate::scaling::GroupUsage;
 
 /// The gauges of all pools at one time. A pool that is not in it has neither gauges nor counters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
     pub pools: BTreeMap<PoolName, PoolGauges>,
+    /// The groups of pools that share a limit.
+    pub groups: BTreeMap<GroupName, GroupUsage>,
     /// The end of the full read on which it is based, on the monotonic clock: setting the system
     /// clock must not make an old read look recent.
     pub read_at: Instant,

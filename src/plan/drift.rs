@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::diff::{self, LevelOwner};
+use super::level;
 use super::options::RunnerKit;
 use super::wanted_spec::{self, Ids, LeftAlone};
 use crate::domain::desired::DesiredPool;
@@ -33,6 +34,7 @@ pub fn drifts(
         .filter(|_| desired.proxy.as_ref().is_some_and(|proxy| !proxy.is_empty()));
     let ids = Ids { template: None, proxy };
     let mut wanted = wanted_spec::spec(desired, fleet, ids, LeftAlone::of(pool, None), level);
+    wanted.max_runners = level::wanted_max(desired, pool, level);
     match kit {
         _ if pool.detail == PoolDetail::Listed => {
             wanted.extra_specs.clone_from(&pool.spec.extra_specs);
@@ -69,8 +71,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::desired::PoolSettings;
+    use crate::domain::desired::{GroupLimit, PoolSettings};
     use crate::domain::entity::{EntityKind, EntityRef};
+    use crate::domain::name::GroupName;
     use crate::scaling::testing;
 
     /// `testing::pool("a", &["x"])`, as a file declares it.
@@ -142,6 +145,37 @@ mod tests {
     fn the_level_is_drift_only_if_the_pool_does_not_autoscale() {
         check(|_, pool| pool.spec.min_idle_runners = 3, Some(false));
         check(|desired, _| desired.settings.scale.autoscale = false, Some(true));
+    }
+
+    /// `watch` lowers and raises it there.
+    #[test]
+    fn max_runners_is_drift_in_a_group_only_above_the_declared_one() {
+        let shared = |desired: &mut DesiredPool| {
+            let name = GroupName::new("rack-1");
+            desired.settings.scale.group = Some(GroupLimit { name, max_runners: 30 });
+        };
+        check(
+            |desired, pool| {
+                shared(desired);
+                (pool.spec.max_runners, pool.spec.min_idle_runners) = (1, 1);
+            },
+            Some(false),
+        );
+        check(
+            |desired, pool| {
+                shared(desired);
+                pool.spec.max_runners = 21;
+            },
+            Some(true),
+        );
+        check(
+            |desired, pool| {
+                shared(desired);
+                desired.settings.enabled = Some(false);
+                (pool.spec.enabled, pool.spec.max_runners) = (false, 19);
+            },
+            Some(true),
+        );
     }
 
     #[test]

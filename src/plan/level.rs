@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::resolve::{Resolution, ResolvedPool};
 use crate::domain::desired::DesiredPool;
 use crate::domain::fleet::Fleet;
-use crate::domain::name::PoolId;
+use crate::domain::name::{PoolId, PoolKind};
 use crate::domain::pool::Pool;
 use crate::scaling::{self, ScaledPool};
 
@@ -33,6 +33,15 @@ pub(super) fn floors<'a>(
 /// Whether `watch` controls the level of such a pool.
 pub(super) fn is_steered(pool: &DesiredPool) -> bool {
     pool.may_be_enabled() && pool.scale.autoscale
+}
+
+/// The `max_runners` that a pool in GARM should have. In a group, `watch` lowers and raises it within
+/// the declared one, and it stays as it is, but never below the level.
+pub(super) fn wanted_max(desired: &DesiredPool, live: &Pool, level: u32) -> u32 {
+    let declared = desired.scale.max_runners;
+    // A scale set with 0 is retired.
+    let is_kept = desired.shares_limit() && (live.kind() == PoolKind::Pool || !live.is_retired());
+    if is_kept { live.spec.max_runners.max(level).min(declared) } else { declared }
 }
 
 /// The level that a pool in GARM should have.

@@ -136,6 +136,7 @@ impl PlanContext<'_> {
     ) -> Result<Difference, Blocker<'p>> {
         let left = systems::after_change(&self.resolver.index, resolved.desired, pool, left)?;
         let mut wanted = self.spec(resolved, left, level);
+        wanted.max_runners = level::wanted_max(resolved.desired, pool, level);
         if pool.detail == PoolDetail::Listed {
             // Unknown `extra_specs` are not a difference.
             wanted.extra_specs.clone_from(&pool.spec.extra_specs);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::capacity::{JobCapacity, ScalingMode};
+use super::capacity::{JobCapacity, ScalingMode, group_places};
 use super::deadline::EvaluationClock;
 use super::entity_index::EntityIndex;
 use super::job_starts::STUCK_AFTER;
@@ -27,6 +27,8 @@ pub(super) struct Assignment<'a> {
     given: Vec<u32>,
     /// The number of jobs that each pool can still take in this pass.
     left: Vec<u32>,
+    /// The number of runners that the pools of each group can still start for jobs.
+    places: Vec<u32>,
     /// For each label set, how many of its pools, counted from the first, are full.
     spent: Vec<u32>,
 }
@@ -38,6 +40,10 @@ pub(super) struct AssignedJobs {
     pub(super) places: Vec<u32>,
     /// The assigned jobs that also wait in other entities, by GARM's id.
     pub(super) shared_jobs: SharedJobs,
+    /// The jobs for which no pool has room, by label set.
+    pub(super) roomless: Vec<u32>,
+    /// The same by the pool that they were assigned to nevertheless.
+    pub(super) forced: Vec<u32>,
 }
 
 /// The passes in the order in which they run.
@@ -74,9 +80,11 @@ impl<'a> Assignment<'a> {
             assigned: AssignedJobs {
                 places: vec![NO_POOL; index.queue.waiting.len()],
                 shared_jobs: HashMap::new(),
+                ..AssignedJobs::default()
             },
             given: vec![0; index.pools.len()],
             left: Vec::new(),
+            places: group_places(index),
             spent: Vec::new(),
         }
     }
@@ -145,6 +153,9 @@ impl<'a> Assignment<'a> {
             match place.or_else(|| self.first_with_some_left(pass, job)) {
                 Some(place) => {
                     self.left[place as usize] -= 1;
+                    if let Some(group) = self.group_in(pass, place) {
+                        self.places[group as usize] -= 1;
+                    }
                     self.give(*at, place, JobClaim::Served);
                 }
                 None => rest.push(*at),
@@ -165,6 +176,8 @@ impl<'a> Assignment<'a> {
     /// Assigns each job to the first pool that serves it, whether or not there is room. Pools that
     /// are scaled and whose circuit is closed come first.
     fn force(&mut self, jobs: &[u32]) {
+        self.assigned.roomless = vec![0; self.index.queue.groups.len()];
+        self.assigned.forced = vec![0; self.index.pools.len()];
         for at in jobs {
             let job = &self.index.queue.waiting[*at as usize];
             if self.held_elsewhere(job).is_some() {
@@ -175,26 +188,44 @@ impl<'a> Assignment<'a> {
                 |place: &u32| self.capacities[*place as usize].mode == ScalingMode::Managed;
             if let Some(place) = fits().find(scaled).or_else(|| fits().next()) {
                 self.give(*at, place, JobClaim::Forced);
+                self.assigned.roomless[job.group as usize] += 1;
+                self.assigned.forced[place as usize] += 1;
             }
         }
     }
 
     fn takes(&self, pass: AssignmentPass, job: &WaitingJob, place: u32) -> bool {
         place != NO_POOL
-            && self.left[place as usize] > 0
+            && self.has_some_left(pass, place)
             && self.fits(job).binary_search(&place).is_ok()
             && self.gives(pass, job, place)
     }
 
+    fn has_some_left(&self, pass: AssignmentPass, place: u32) -> bool {
+        self.left[place as usize] > 0
+            && self.group_in(pass, place).is_none_or(|group| self.places[group as usize] > 0)
+    }
+
+    /// The group that limits the pool in this pass: runners that exist need no further place.
+    fn group_in(&self, pass: AssignmentPass, place: u32) -> Option<u32> {
+        match pass {
+            AssignmentPass::Runners => None,
+            AssignmentPass::Room | AssignmentPass::LeftToGarm | AssignmentPass::Probes => {
+                self.capacities[place as usize].group
+            }
+        }
+    }
+
     fn first_with_some_left(&mut self, pass: AssignmentPass, job: &WaitingJob) -> Option<u32> {
         let fits = &self.index.queue.groups[job.group as usize].fits;
-        let spent = &mut self.spent[job.group as usize];
+        let mut spent = self.spent[job.group as usize];
         // Within a pass capacity only falls, so a pool that was found full stays full.
-        while fits.get(*spent as usize).is_some_and(|place| self.left[*place as usize] == 0) {
-            *spent += 1;
+        while fits.get(spent as usize).is_some_and(|place| !self.has_some_left(pass, *place)) {
+            spent += 1;
         }
-        let from = *spent as usize;
-        let takes = |place: &u32| self.left[*place as usize] > 0 && self.gives(pass, job, *place);
+        self.spent[job.group as usize] = spent;
+        let from = spent as usize;
+        let takes = |place: &u32| self.has_some_left(pass, *place) && self.gives(pass, job, *place);
         fits[from..].iter().copied().find(takes)
     }
 

@@ -10,6 +10,7 @@ use super::job_starts::STUCK_AFTER;
 use super::pool_index::PoolIndex;
 use super::state::PoolState;
 use crate::domain::desired::leaves_scaling_to_us;
+use crate::domain::name::GroupName;
 
 /// What starts runners in a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,9 @@ pub(super) struct JobCapacity {
     pub(super) runners: u32,
     /// Jobs for runners that can still be started.
     pub(super) room: u32,
+    /// The index of its group among [`group_places`], which limits the room of several pools
+    /// together.
+    pub(super) group: Option<u32>,
     /// Jobs created at or before this time have waited long enough beside an idle runner of a pool
     /// that only GARM scales.
     pub(super) vain_by: Option<Timestamp>,
@@ -46,9 +50,11 @@ pub(super) fn capacities(
         .filter_map(PoolIndex::policy);
     // Where GARM acts before the loop does, all pools are treated alike.
     let is_ours_first = policies.any(|policy| leaves_scaling_to_us(backoff, policy.scale_up_delay));
+    let names = group_names(index);
     let capacity = |(pool, state): (&PoolIndex, &PoolState)| {
+        let group = group_of(&names, pool);
         if pool.is_scaled() && state.circuit.is_open() {
-            return suspended(pool, state, clock);
+            return JobCapacity { group, ..suspended(pool, state, clock) };
         }
         let mode = match pool.is_scaled() || !is_ours_first {
             true => ScalingMode::Managed,
@@ -57,11 +63,38 @@ pub(super) fn capacities(
         JobCapacity {
             mode,
             runners: pool.counts.supply(),
-            room: pool.room(),
+            room: pool.room_for_jobs(),
+            group,
             vain_by: vain_by(pool, mode, clock),
         }
     };
     index.pools.iter().zip(state).map(capacity).collect()
+}
+
+/// The places that the entity's pools have in each of their groups and that no runner occupies. Jobs
+/// choose among the pools of a group by the order of routing, whichever pool has the places.
+pub(super) fn group_places(index: &EntityIndex) -> Vec<u32> {
+    let names = group_names(index);
+    let mut places = vec![0_u32; names.len()];
+    for pool in &index.pools {
+        if let Some(group) = group_of(&names, pool) {
+            places[group as usize] = places[group as usize].saturating_add(pool.places());
+        }
+    }
+    places
+}
+
+fn group_names(index: &EntityIndex) -> Vec<&GroupName> {
+    let shares = index.pools.iter().filter(|pool| pool.share.is_some());
+    let mut names: Vec<_> = shares.filter_map(|pool| Some(&pool.group()?.name)).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn group_of(names: &[&GroupName], pool: &PoolIndex) -> Option<u32> {
+    let name = &pool.group().filter(|_| pool.share.is_some())?.name;
+    names.binary_search(&name).ok().and_then(|at| u32::try_from(at).ok())
 }
 
 /// A pool whose circuit is open takes jobs for its idle runners, and one job for its probe.
@@ -71,6 +104,7 @@ fn suspended(pool: &PoolIndex, state: &PoolState, clock: &mut EvaluationClock) -
         mode: ScalingMode::Suspended,
         runners: pool.counts.idle,
         room: u32::from(is_tried),
+        group: None,
         vain_by: None,
     }
 }

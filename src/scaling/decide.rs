@@ -94,6 +94,7 @@ pub(super) fn inputs(seen: &Observation<'_>, clock: &mut EvaluationClock) -> Dec
     DecisionInputs {
         policy: seen.policy.clone(),
         garm_max: seen.pool.garm_max,
+        share: seen.pool.share,
         garm_level: seen.pool.garm_level,
         backoff: seen.backoff,
         counts: seen.pool.counts.clone(),
@@ -214,12 +215,12 @@ type LevelAndRemovals<'a> = (u32, &'a [RunnerName], &'a [RunnerName], &'a [Runne
 /// | more than the jobs need | up, hand-out probe or boot probe |
 /// | an idle runner makes room for a probe | down, hand-out probe |
 /// | runners that boot for too long make room | down, failed |
-/// | runners are wanted | stay, circuit open or max runners |
+/// | runners are wanted | stay, circuit open, group or max runners |
 /// | the level is above what GARM counts, with room | up, floor |
 /// | idle runners go | down, idle |
 /// | failed runners go | down, failed |
 /// | suspect runners go | down, suspect |
-/// | the floor is above what GARM counts | stay, circuit open or max runners |
+/// | the floor is above what GARM counts | stay, circuit open, group or max runners |
 /// | jobs have no runner | stay, native backoff, target or threshold |
 /// | jobs have waited beside an idle runner for a minute | stay, not handed out |
 /// | jobs have a runner | stay, served |
@@ -249,7 +250,7 @@ fn reason(
         return (Down, Reason::Failed);
     }
     if rules.wanted > 0 {
-        return (Stay, if is_open { Reason::CircuitOpen } else { Reason::MaxRunners });
+        return (Stay, if is_open { Reason::CircuitOpen } else { full(inputs) });
     }
     if level > inputs.counts.garm_idle && rules.room > 0 {
         return (Up, Reason::Floor);
@@ -264,9 +265,14 @@ fn reason(
         return (Down, Reason::Suspect);
     }
     if lacks {
-        return (Stay, if is_open { Reason::CircuitOpen } else { Reason::MaxRunners });
+        return (Stay, if is_open { Reason::CircuitOpen } else { full(inputs) });
     }
     (Stay, at_rest(inputs, rules))
+}
+
+/// Why a pool without room starts no runner.
+pub(super) fn full(inputs: &DecisionInputs) -> Reason {
+    if inputs.is_limited_by_group() { Reason::Group } else { Reason::MaxRunners }
 }
 
 /// The reason for no change in a pool that needs nothing by its rules.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::circuit_breaker::CircuitStatus;
+use super::group_shares::GroupShare;
 use super::handout::HandOutState;
 use super::pressure::Pressure;
 use super::routing::JobExceptions;
@@ -64,6 +65,8 @@ pub struct DecisionInputs {
     pub policy: ScalePolicy,
     /// The pool's `max_runners` in GARM.
     pub garm_max: u32,
+    /// The pool's part of the `max_runners` of its group, if it is in one.
+    pub share: Option<GroupShare>,
     /// The pool's level in GARM.
     pub garm_level: u32,
     /// GARM's `minimum_job_age_backoff`, which delays GARM's own scaling.
@@ -80,6 +83,24 @@ pub struct DecisionInputs {
     pub fits_waited: u32,
     /// Stuck, stale and forgotten jobs, which are reported separately.
     pub exceptions: JobExceptions,
+}
+
+impl DecisionInputs {
+    /// The limit for all runners of the pool, whatever GARM has: that of its file, or its part of its
+    /// group's.
+    pub(super) fn own_max(&self) -> u32 {
+        self.policy.max_runners.min(self.share.map_or(u32::MAX, |share| share.max))
+    }
+
+    /// The limit in force: the smaller of [`Self::own_max`] and GARM's.
+    pub fn max_runners(&self) -> u32 {
+        self.own_max().min(self.garm_max)
+    }
+
+    /// Whether the group is what limits the pool.
+    pub fn is_limited_by_group(&self) -> bool {
+        self.share.is_some() && self.max_runners() < self.policy.max_runners
+    }
 }
 
 /// The result of each rule of a decision.
@@ -190,6 +211,8 @@ pub enum Reason {
     CircuitOpen,
     /// Stay: runners are wanted, but `max_runners` is reached.
     MaxRunners,
+    /// Stay: runners are wanted, but the pool has no free part of its group's `max_runners`.
+    Group,
     /// Up: jobs of a scale set lack runners, and GARM counts rows in deletion as runners.
     Deleting,
     /// Stay: GARM starts the runners for the jobs that GitHub has assigned to the scale set.
@@ -221,7 +244,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in order of declaration.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Pressure,
         Self::Late,
         Self::Floor,
@@ -230,6 +253,7 @@ impl Reason {
         Self::BootProbe,
         Self::CircuitOpen,
         Self::MaxRunners,
+        Self::Group,
         Self::Deleting,
         Self::Assigned,
         Self::Unassigned,
@@ -256,6 +280,7 @@ impl Reason {
             Self::BootProbe => "boot_probe",
             Self::CircuitOpen => "circuit_open",
             Self::MaxRunners => "max_runners",
+            Self::Group => "group",
             Self::Deleting => "deleting",
             Self::Assigned => "assigned",
             Self::Unassigned => "unassigned",

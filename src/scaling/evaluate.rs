@@ -29,6 +29,10 @@ pub struct Evaluation {
 /// Two rounds settle which entity takes a shared job; a third changes nothing.
 const ROUNDS_MAX: usize = 3;
 
+/// How often the groups are divided in one evaluation: jobs that a pool of a full group gives up are
+/// part of the demand of other pools, which then get places, and the jobs with them.
+pub const GROUP_ROUNDS: usize = 3;
+
 /// Evaluates every entity of the fleet at `now`.
 pub fn evaluate_fleet(
     fleet_index: &mut FleetIndex,
@@ -39,7 +43,10 @@ pub fn evaluate_fleet(
     state.retain(|entity, _| fleet_index.entities().contains_key(entity));
     let mut all = Evaluation::default();
     let mut due: BTreeSet<EntityKey> = fleet_index.entities().keys().cloned().collect();
-    for _ in 0..ROUNDS_MAX {
+    for round in 0..ROUNDS_MAX + GROUP_ROUNDS {
+        if round > 0 || fleet_index.lacks_shares() {
+            due.extend(fleet_index.share_groups(&state));
+        }
         for entity in std::mem::take(&mut due) {
             let Some(index) = fleet_index.entity_mut(&entity) else { continue };
             let before = state.remove(&entity).unwrap_or_default();

@@ -47,6 +47,8 @@ pub struct FleetIndex {
     gone_jobs: HashSet<i64>,
     gone_pools: HashSet<PoolId>,
     entities: BTreeMap<EntityKey, EntityIndex>,
+    /// The higher `max_runners` that are being written: GARM may have them in force already.
+    pub(super) raising: BTreeMap<PoolId, u32>,
 }
 
 impl FleetIndex {
@@ -63,6 +65,7 @@ impl FleetIndex {
             gone_jobs: HashSet::new(),
             gone_pools: HashSet::new(),
             entities: BTreeMap::new(),
+            raising: BTreeMap::new(),
         };
         fleet_index.read(fleet);
         fleet_index
@@ -231,6 +234,20 @@ impl FleetIndex {
         if let Some(rows) = rows.remove(entity) {
             let index = EntityIndex::read(&rows, &self.policies, before.as_ref(), now);
             self.entities.insert(entity.clone(), index);
+        }
+    }
+
+    /// Whether any pool of this fleet shares a limit with others.
+    pub(super) fn has_groups(&self) -> bool {
+        self.policies.values().any(|policy| policy.group.is_some())
+    }
+
+    /// Notes that this `max_runners` is being written to a pool, or that no write is in flight any
+    /// more.
+    pub fn raising(&mut self, pool: &PoolId, max_runners: Option<u32>) {
+        match max_runners {
+            Some(max_runners) => drop(self.raising.insert(pool.clone(), max_runners)),
+            None => drop(self.raising.remove(pool)),
         }
     }
 

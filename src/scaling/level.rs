@@ -43,7 +43,7 @@ pub(super) fn levels(inputs: &DecisionInputs, rules: &RuleResults) -> (u32, u32)
 /// not stop at ours. The level then lets GARM create no more runners than there is room for, even
 /// though each imminent pick-up creates runners of its own.
 fn ceiling(inputs: &DecisionInputs, rules: &RuleResults) -> u32 {
-    let ours = inputs.policy.max_runners;
+    let ours = inputs.own_max();
     if ours < inputs.garm_max {
         let left = inputs.counts.garm_idle.saturating_sub(rules.covered);
         ours.min(left.saturating_add(rules.room / rules.covered.max(1)))

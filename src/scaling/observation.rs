@@ -41,6 +41,7 @@ impl<'a> Observation<'a> {
         let inputs = &decision.inputs;
         inputs.counts == self.pool.counts
             && inputs.garm_max == self.pool.garm_max
+            && inputs.share == self.pool.share
             && inputs.garm_level == self.pool.garm_level
             && decision.scale_set.map(|set| (set.assigned, set.written_at))
                 == self.pool.set.as_ref().map(|set| (set.assigned, set.written_at))

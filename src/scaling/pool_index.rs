@@ -5,12 +5,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::deadline::{EvaluationClock, later};
+use super::group_shares::GroupShare;
 use super::overtaken::{Arrival, overtake};
 use super::queue::PICK_UP;
 use super::runner_counts::{RunnerClass, RunnerCounts};
 use super::runner_state::{IdleSince, RunnerState};
 use super::scale_set_index::ScaleSetIndex;
-use crate::domain::desired::ScalePolicy;
+use crate::domain::desired::{GroupLimit, ScalePolicy};
 use crate::domain::label::{Labels, OwnerMark};
 use crate::domain::name::{PoolId, PoolKind, RunnerName};
 use crate::domain::pool::Pool;
@@ -54,6 +55,8 @@ pub struct PoolIndex {
     pub(super) starts: PoolStarts,
     /// The jobs of a scale set; absent for a pool, whose jobs are routed.
     pub(super) set: Option<ScaleSetIndex>,
+    /// The pool's part of the `max_runners` of its group; absent until it is computed.
+    pub(super) share: Option<GroupShare>,
 }
 
 /// What the job starts in one pool have shown so far.
@@ -105,6 +108,7 @@ impl PoolIndex {
             version: 0,
             starts: PoolStarts::default(),
             set: ScaleSetIndex::new(pool),
+            share: None,
         }
     }
 
@@ -139,9 +143,44 @@ impl PoolIndex {
         self.is_enabled && self.kind == PoolKind::Pool
     }
 
-    /// The limit for all its runners: the smaller of the policy's and GARM's.
+    /// The group with which it shares a limit, if the loop scales it or not.
+    pub(super) fn group(&self) -> Option<&GroupLimit> {
+        self.policy.as_ref()?.group.as_ref()
+    }
+
+    /// Sets its part of the group's limit; returns whether it has changed.
+    pub(super) fn take_share(&mut self, share: GroupShare) -> bool {
+        self.share.replace(share) != Some(share)
+    }
+
+    /// The limit for all its runners: the smaller of the policy's and GARM's, and its part of its
+    /// group's.
     pub fn max_runners(&self) -> u32 {
-        self.policy.as_ref().map_or(self.garm_max, |policy| policy.max_runners.min(self.garm_max))
+        self.own_max().min(self.garm_max)
+    }
+
+    /// The limit without GARM's.
+    fn own_max(&self) -> u32 {
+        let Some(policy) = &self.policy else { return self.garm_max };
+        let share = match (self.group(), self.share) {
+            (Some(_), share) if self.is_scaled() => share.map_or(self.counts.live, |it| it.max),
+            (Some(_) | None, _) => u32::MAX,
+        };
+        policy.max_runners.min(share)
+    }
+
+    /// How many runners may still be started for jobs as far as the pool itself is concerned. In a
+    /// group, [`Self::places`] limits this for all its pools together.
+    pub(super) fn room_for_jobs(&self) -> u32 {
+        match (&self.policy, self.share) {
+            (Some(policy), Some(_)) => policy.max_runners.saturating_sub(self.counts.live),
+            (_, None) | (None, _) => self.room(),
+        }
+    }
+
+    /// The places of its group that it has and that no runner occupies.
+    pub(super) fn places(&self) -> u32 {
+        self.share.map_or(0, |share| share.max.saturating_sub(self.counts.live))
     }
 
     pub(super) fn boot_grace(&self) -> Duration {
@@ -207,6 +246,7 @@ impl PoolIndex {
     /// Sets all runners of the pool at once and keeps what was known of them.
     pub(super) fn fill(&mut self, runners: &[&Runner], before: Option<&Self>, now: Timestamp) {
         self.arrivals = before.map_or(0, |before| before.arrivals);
+        self.share = before.and_then(|before| before.share).filter(|_| self.group().is_some());
         self.starts = before.map_or_else(PoolStarts::default, |before| before.starts.clone());
         self.starts.is_news = true;
         if let Some(set) = &mut self.set {

@@ -71,8 +71,8 @@ pub(super) fn overdue(
 /// The runners to remove, the next candidates, and those whose history is to be read.
 pub(super) type IdleSelection = (Vec<RunnerName>, Vec<RunnerName>, Vec<RunnerName>);
 
-/// Selects the idle runners to remove. Of the surplus that has been idle for `scale_down_delay` it
-/// takes a quarter, at least one and at most [`RETIRE_MAX`], longest idle first. The second list
+/// Selects the idle runners to remove. Of the surplus that has been idle for `scale_down_delay`, or
+/// whose places other pools of the group need, it takes a quarter, at least one and at most [`RETIRE_MAX`], longest idle first. The second list
 /// holds the next candidates, the third the runners that may have been idle for longer than their
 /// rows say.
 pub(super) fn retire(
@@ -86,14 +86,19 @@ pub(super) fn retire(
     }
     let delay = seen.policy.scale_down_delay;
     let idle = seen.idle_without_job(clock.now());
+    let mut longest = idle.clone();
+    longest.sort_unstable_by(|a, b| (a.idle_since(), &a.name).cmp(&(b.idle_since(), &b.name)));
+    // Jobs of other pools of the group wait for the places of these.
+    let shed = longest.len().min(seen.pool.share.map_or(0, |share| share.shed) as usize);
+    let held = longest.split_off(shed);
     let is_due = |runner: &&RunnerState| clock.passed(runner.idle_since(), delay);
-    let mut due: Vec<&RunnerState> = idle.iter().copied().filter(is_due).collect();
+    let mut due = longest;
+    due.extend(held.into_iter().filter(is_due));
     rules.due = rules.surplus.min(count(due.len()));
     if rules.makes_room(&seen.pool.counts) {
         return exchange(seen, rules, clock);
     }
     let quota = (rules.due as usize).div_ceil(4).clamp(1, RETIRE_MAX).min(rules.due as usize);
-    due.sort_unstable_by(|a, b| (a.idle_since(), &a.name).cmp(&(b.idle_since(), &b.name)));
     let mut retire: Vec<RunnerName> =
         due.iter().take(rules.due as usize).map(|runner| runner.name.clone()).collect();
     let mut reserve = retire.split_off(quota);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::assignment::Assignment;
+use super::assignment::{AssignedJobs, Assignment};
 use super::capacity::capacities;
 use super::deadline::EvaluationClock;
 use super::entity_index::EntityIndex;
@@ -49,7 +49,7 @@ pub fn route(
     let capacities = capacities(index, &state.pools, around.backoff, &mut clock);
     let assigned =
         Assignment::new(index, &eligibilities, &capacities, around.others).all(&former, &mut clock);
-    let (places, shared_jobs) = (assigned.places, assigned.shared_jobs);
+    let AssignedJobs { places, shared_jobs, roomless, forced } = assigned;
     state.shared_jobs = shared_jobs;
     for (job, place) in index.queue.waiting.iter().zip(&places) {
         if *place != NO_POOL && matches!(job.deadline, QueueDeadline::Forgotten(_)) {
@@ -62,7 +62,10 @@ pub fn route(
     let of_sets = jobs_of_sets(index, &eligibilities, &mut exceptions_by_pool, &mut clock);
     let routed = state.former.iter().map(|entry| (entry.2, entry.0));
     let by_pool = TimesByRow::new(index.pools.len(), routed.chain(of_sets.iter().copied()));
-    (Routing { by_pool, by_group, eligibilities, exceptions_by_pool, until: clock.next() }, state)
+    let until = clock.next();
+    let routing =
+        Routing { by_pool, by_group, eligibilities, exceptions_by_pool, roomless, forced, until };
+    (routing, state)
 }
 
 /// The jobs that wait for each scale set, by pool index: GitHub has assigned them, so they are not

@@ -14,6 +14,10 @@ pub struct Routing {
     /// For each pool, which jobs it serves.
     pub(super) eligibilities: Vec<Eligibility>,
     pub(super) exceptions_by_pool: Vec<JobExceptions>,
+    /// The jobs for which no pool has room, by label set.
+    pub(super) roomless: Vec<u32>,
+    /// The same by the pool that they were assigned to nevertheless.
+    pub(super) forced: Vec<u32>,
     /// When the assignment would change through age alone.
     pub(super) until: Option<Timestamp>,
 }
@@ -76,6 +80,15 @@ impl Routing {
             let jobs = self.by_group.part(*group as usize);
             &jobs[jobs.partition_point(|created_at| !eligibility.admits(*created_at))..]
         })
+    }
+
+    /// The jobs that the pool could run, that were assigned to another one, and for which none has
+    /// room.
+    pub(super) fn spilled_to(&self, index: &EntityIndex, place: usize) -> u32 {
+        let sets = index.groups_of[place].iter();
+        let roomless = sets.map(|set| self.roomless.get(*set as usize).copied().unwrap_or(0)).sum();
+        let own = self.forced.get(place).copied().unwrap_or(0);
+        u32::saturating_sub(roomless, own)
     }
 
     /// Whether the pool at this index had the same jobs and exceptions before.

@@ -21,7 +21,7 @@ use jiff::Timestamp;
 
 use super::circuit_breaker::{CircuitStatus, RunnerProbe};
 use super::deadline::EvaluationClock;
-use super::decide::{inputs, sight};
+use super::decide::{full, inputs, sight};
 use super::decision::{Decision, DecisionInputs, Direction, Reason, RuleResults};
 use super::handout::HandOutState;
 use super::observation::{Observation, count};
@@ -188,7 +188,7 @@ fn levels(
     };
     let level = wanted.saturating_add(leaving + rules.dead + unassigned);
     // If our `max_runners` is smaller than GARM's, GARM would not stop at ours.
-    let ours = inputs.policy.max_runners;
+    let ours = inputs.own_max();
     let ceiling = match ours < inputs.garm_max {
         true => ours.saturating_sub(set.assigned),
         false => inputs.garm_max,
@@ -270,12 +270,12 @@ fn pulse(
 /// | | |
 /// |---|---|
 /// | a runner is started for a job that is not assigned | up, late |
-/// | GARM creates none of the runners that its own rule asks for, no room | stay, max runners |
+/// | GARM creates none of the runners that its own rule asks for, no room | stay, group or max runners |
 /// | the level rises above the floor's or holds' count, because rows are being deleted | up, deleting |
 /// | the floor lacks runners | up, floor; or stay, circuit open |
 /// | idle runners go | down, idle |
 /// | failed runners go | down, failed |
-/// | jobs have no runner | stay, max runners or assigned |
+/// | jobs have no runner | stay, group, max runners or assigned |
 /// | jobs have a runner | stay, served |
 /// | runners are held | stay, hold |
 /// | else | stay, steady |
@@ -291,7 +291,7 @@ fn reason(
         return (Up, Reason::Late);
     }
     if rules.unserved > 0 && rules.room == 0 {
-        return (Stay, Reason::MaxRunners);
+        return (Stay, full(inputs));
     }
     if rules.unserved > 0 && results.leaving > 0 && level > 0 {
         return (Up, Reason::Deleting);
@@ -311,7 +311,7 @@ fn reason(
 
 fn at_rest(inputs: &DecisionInputs, rules: &RuleResults) -> Reason {
     if rules.wanted > rules.unserved {
-        return Reason::MaxRunners;
+        return full(inputs);
     }
     if rules.unserved > 0 {
         return if rules.circuit.open.is_some() { Reason::CircuitOpen } else { Reason::Assigned };

@@ -2,6 +2,7 @@
 
 mod absence;
 mod equal_labels;
+mod groups;
 mod handed_out;
 mod letting_go;
 mod level_lease;

@@ -82,6 +82,7 @@ pub(super) fn snapshot(
     let steered = loop_snapshot.managed.iter().filter_map(gauges);
     Snapshot {
         pools: steered.chain(unsteered(loop_snapshot, &queues, drifts)).collect(),
+        groups: loop_snapshot.fleet_index.group_usage(),
         read_at: Instant::now().checked_sub(loop_snapshot.read_age).unwrap_or_else(Instant::now),
         reconciled_at: loop_snapshot.read_at,
         read_interval: loop_snapshot.read_interval,

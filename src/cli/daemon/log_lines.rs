@@ -23,7 +23,9 @@ pub(super) fn decision_level(decision: &Decision) -> Level {
     match (decision.direction, decision.reason) {
         (Direction::Up | Direction::Down, _) => Level::INFO,
         (Direction::Stay, Reason::CircuitOpen | Reason::NotHandedOut) => Level::WARN,
-        (Direction::Stay, Reason::MaxRunners | Reason::NativeBackoff) => Level::INFO,
+        (Direction::Stay, Reason::MaxRunners | Reason::Group | Reason::NativeBackoff) => {
+            Level::INFO
+        }
         (Direction::Stay, _) => Level::DEBUG,
     }
 }
@@ -58,6 +60,9 @@ pub(super) fn acted(act: &WriteReport) -> LogLine {
         }
         WriteAction::Resend { level } => (resent(*level, &act.outcome), None),
         WriteAction::Rescue { level, missing } => (rescued(*level, *missing, &act.outcome), None),
+        WriteAction::Limit { from, to, group } => {
+            (limited((*from, *to), group.as_str(), &act.outcome), None)
+        }
         WriteAction::Retire { runner } => {
             (going("idle runner", runner, "", &act.outcome), Some(runner))
         }
@@ -91,6 +96,18 @@ fn moved(from: u32, to: u32, end: &Result<WriteOutcome, String>) -> String {
         Ok(WriteOutcome::AlreadyDone) => format!("level is {to} already"),
         Ok(WriteOutcome::Refused) => format!("level is not {verb} now: the pool is busy"),
         Err(why) => format!("level could not be {verb} to {to}: {why}"),
+    }
+}
+
+fn limited((from, to): (u32, u32), group: &str, end: &Result<WriteOutcome, String>) -> String {
+    let verb = if to > from { "raised" } else { "lowered" };
+    match end {
+        Ok(WriteOutcome::Done) => {
+            format!("`max_runners` in GARM {verb} from {from} to {to} for group {}", code(group))
+        }
+        Ok(WriteOutcome::AlreadyDone) => format!("`max_runners` in GARM stays {from}"),
+        Ok(WriteOutcome::Refused) => format!("`max_runners` in GARM is not {verb} now"),
+        Err(why) => format!("`max_runners` in GARM could not be {verb} to {to}: {why}"),
     }
 }
 
@@ -153,9 +170,10 @@ pub(super) fn is_covered(act: &WriteReport) -> bool {
             | WriteAction::Retire { .. }
             | WriteAction::Remove { .. }
             | WriteAction::Dismiss { .. } => true,
-            WriteAction::Resend { .. } | WriteAction::Rescue { .. } | WriteAction::Clear { .. } => {
-                false
-            }
+            WriteAction::Resend { .. }
+            | WriteAction::Rescue { .. }
+            | WriteAction::Limit { .. }
+            | WriteAction::Clear { .. } => false,
         }
 }
 

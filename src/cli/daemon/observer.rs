@@ -277,7 +277,9 @@ impl Observer for LoopObserver {
         let outcome = log_lines::outcome(&act.outcome);
         let direction = match act.action {
             WriteAction::Raise { .. } => Some(Direction::Up),
+            WriteAction::Limit { from, to, .. } if to > from => Some(Direction::Up),
             WriteAction::Lower { .. }
+            | WriteAction::Limit { .. }
             | WriteAction::Retire { .. }
             | WriteAction::Remove { .. }
             | WriteAction::Dismiss { .. } => Some(Direction::Down),

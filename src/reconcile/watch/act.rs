@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use tokio::time::Instant;
 
 use super::command::Writes;
-use super::explained::{is_explained, is_of_pick_ups};
+use super::explained::{fault, is_explained, is_of_pick_ups};
 use super::input::{Answered, Effect, PoolWrite, ReadRequest};
 use super::machine::{LoopPhase, ScalingLoop};
 use super::observer::{WriteAction, WriteReport};
@@ -17,7 +17,7 @@ use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::pool::Pool;
 use crate::garm::ErrorKind;
 use crate::reconcile::write_outcome::{WriteError, WriteOutcome};
-use crate::scaling::{Decision, FleetIndex, Freeze, Reason, RowChange};
+use crate::scaling::{Decision, Freeze, Reason, RowChange};
 
 /// The largest number of concurrent writes over all pools.
 const WRITES_MAX: usize = 16;
@@ -159,6 +159,7 @@ impl ScalingLoop<'_> {
         let reason = Some(controller.decision.reason).filter(|_| is_decided);
         let (action, reason) = match next {
             WriteAction::Raise { .. } | WriteAction::Lower { .. } => (next, reason),
+            WriteAction::Limit { .. } => (next, None),
             WriteAction::Resend { .. } => {
                 match controller.stale_cache.due()?.1 {
                     StaleCacheSign::Busy
@@ -196,7 +197,12 @@ impl ScalingLoop<'_> {
             }
         };
         controller.begin();
-        Some(PoolWrite { target: controller.target.clone(), action, is_scaled: true, reason })
+        let target = controller.target.clone();
+        if let WriteAction::Limit { to, .. } = action {
+            // Until GARM answers, other pools must not get the same places.
+            self.note_raising(id, Some(to));
+        }
+        Some(PoolWrite { target, action, is_scaled: true, reason })
     }
 
     fn poll(&mut self, effects: &mut Vec<Effect>, now: Instant) {
@@ -289,7 +295,10 @@ impl ScalingLoop<'_> {
             return;
         };
         if let Some(controller) = self.controllers.get_mut(id) {
-            controller.level_written(now);
+            controller.written(&write.action, outcome, now);
+        }
+        if matches!(write.action, WriteAction::Limit { .. }) {
+            self.limit_answered(id, outcome);
         }
         if let Some(release) = self.releases.get_mut(id) {
             release.written(now);
@@ -331,6 +340,10 @@ impl ScalingLoop<'_> {
             | WriteError::Unaudited(_)
             | WriteError::Unrecorded(_) => WriteCertainty::NotDone,
         };
+        // Whatever GARM has made of it, the next full read shows it.
+        if certainty == WriteCertainty::NotDone {
+            self.note_raising(&write.target.id, None);
+        }
         if let Some(controller) = self.controllers.get_mut(&write.target.id) {
             controller.write_failed(&write.action, certainty, now);
         }
@@ -377,12 +390,4 @@ impl ScalingLoop<'_> {
         }
         at.into_iter().flatten().min()
     }
-}
-
-/// Why the provider failed, in GARM's words.
-pub(super) fn fault(fleet_index: &FleetIndex, pool: &PoolId, name: &RunnerName) -> Option<String> {
-    let is_it = |runner: &&crate::domain::runner::Runner| {
-        runner.pool.as_ref() == Some(pool) && runner.name == *name
-    };
-    fleet_index.runners().find(is_it)?.provider_fault.clone()
 }

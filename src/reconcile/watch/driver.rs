@@ -18,6 +18,7 @@ use super::managed_pools::DeclaredPools;
 use super::observer::{Observer, WriteAction};
 use crate::domain::name::{FleetName, PoolId, PoolKind, PoolName};
 use crate::domain::runner::Runner;
+use crate::domain::text;
 use crate::garm::events::{Feed, StreamSignal};
 use crate::garm::{GarmClient, GarmError};
 use crate::host::clock::Clock;
@@ -198,6 +199,10 @@ async fn send(
             let (outcome, pool) = writer.rescue(&write.target, guard, (*level, &decision)).await?;
             return Ok(Answered { outcome, pool: Some(Box::new(pool)) });
         }
+        WriteAction::Limit { to, .. } => {
+            let (outcome, pool) = writer.set_limit(&write.target, guard, (*to, &decision)).await?;
+            return Ok(Answered { outcome, pool: Some(Box::new(pool)) });
+        }
         WriteAction::Retire { runner } | WriteAction::Dismiss { runner } => {
             (runner, Runner::is_idle)
         }
@@ -236,6 +241,9 @@ fn decision(write: &PoolWrite) -> String {
         }
         WriteAction::Rescue { level, missing } => {
             format!("rescue: GARM has not created {missing} of the runners; level stays {level}")
+        }
+        WriteAction::Limit { from, to, group } => {
+            format!("group {}: max_runners {from} to {to}", text::quote(group.as_str()))
         }
         WriteAction::Retire { .. } => "idle".to_owned(),
         WriteAction::Dismiss { .. } => {

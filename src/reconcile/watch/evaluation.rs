@@ -27,6 +27,9 @@ impl ScalingLoop<'_> {
         let at = clock.now(now);
         let due = self.due.iter().filter(|entry| *entry.1 <= at).map(|entry| entry.0.clone());
         self.touched.extend(due);
+        if let Some(fleet_index) = self.fleet_index.as_mut().filter(|index| index.lacks_shares()) {
+            self.touched.extend(fleet_index.share_groups(&self.scaling_state));
+        }
         let touched = std::mem::take(&mut self.touched);
         for entity in &touched {
             self.evaluate_entity(entity, now);
@@ -36,6 +39,9 @@ impl ScalingLoop<'_> {
             for entity in std::mem::take(&mut self.touched) {
                 self.evaluate_entity(&entity, now);
             }
+        }
+        if !touched.is_empty() {
+            self.share_groups(now);
         }
         let is_writing = self.is_writing();
         for controller in self.controllers.values_mut() {
@@ -47,6 +53,21 @@ impl ScalingLoop<'_> {
             self.audit(now);
         }
         self.is_untold |= !touched.is_empty() || freeze_changed;
+    }
+
+    /// Divides the groups, and evaluates the entities whose pools have got another share.
+    fn share_groups(&mut self, now: Instant) {
+        for _ in 0..scaling::GROUP_ROUNDS {
+            let Some(fleet_index) = &mut self.fleet_index else { return };
+            let mut changed = fleet_index.share_groups(&self.scaling_state);
+            changed.append(&mut self.touched);
+            for entity in &changed {
+                self.evaluate_entity(entity, now);
+            }
+            if changed.is_empty() {
+                return;
+            }
+        }
     }
 
     /// Runs the isolation auditor and passes on which runners it wants removed.

@@ -1,9 +1,9 @@
-//! Explanations for a runner that the level does not ask for.
+//! Explanations for a runner that the level does not ask for, and for one that failed.
 
 use crate::domain::entity::EntityKey;
 use crate::domain::job::JobStatus;
-use crate::domain::name::PoolId;
-use crate::domain::runner::RunnerStatus;
+use crate::domain::name::{PoolId, RunnerName};
+use crate::domain::runner::{Runner, RunnerStatus};
 use crate::scaling::FleetIndex;
 
 /// Whether GARM may have created a runner for a job that has waited for GARM's backoff.
@@ -32,4 +32,10 @@ pub(super) fn is_of_pick_ups(fleet_index: &FleetIndex, pool: &PoolId) -> bool {
             && newest.duration_since(runner.updated_at).abs() <= ONE_MOMENT
     });
     picked_up.count() > 1
+}
+
+/// Why the provider failed, in GARM's words.
+pub(super) fn fault(fleet_index: &FleetIndex, pool: &PoolId, name: &RunnerName) -> Option<String> {
+    let is_it = |runner: &&Runner| runner.pool.as_ref() == Some(pool) && runner.name == *name;
+    fleet_index.runners().find(is_it)?.provider_fault.clone()
 }

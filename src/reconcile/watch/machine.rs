@@ -263,7 +263,9 @@ impl<'a> ScalingLoop<'a> {
         };
         let has_let_go = self.releases.is_empty();
         let is_released = |controller: &PoolController| {
-            controller.is_free() && controller.live() <= controller.decision.rules.floor
+            controller.is_free()
+                && controller.live() <= controller.decision.rules.floor
+                && controller.is_unlimited(now)
         };
         let next = match &self.phase {
             LoopPhase::Settling(_) | LoopPhase::Releasing(_) | LoopPhase::Stopping(_)

@@ -18,6 +18,7 @@ use crate::domain::pool::Pool;
 use crate::domain::runner::Runner;
 use crate::garm::{ErrorKind, GarmError};
 use crate::reconcile::read_fleet::resync::{FullRead, Health, ReadScope};
+use crate::reconcile::write_outcome::WriteOutcome;
 use crate::scaling::{FleetIndex, RowChange, RunnerTransition};
 
 /// A larger difference between the clocks leads to a warning.
@@ -83,9 +84,35 @@ impl ScalingLoop<'_> {
         for change in heard {
             self.apply(change, now);
         }
-        self.controllers.values_mut().for_each(|controller| controller.settle(now));
+        self.settle(now);
         self.touch_all();
         self.forget_asked();
+    }
+
+    /// Notes that a full read shows the outcome of all writes that have ended.
+    fn settle(&mut self, now: Instant) {
+        for controller in self.controllers.values_mut() {
+            controller.settle(now);
+            if let Some(index) = self.fleet_index.as_mut().filter(|_| !controller.is_writing()) {
+                index.raising(&controller.target.id, None);
+            }
+        }
+    }
+
+    /// Handles the answer to a write of `max_runners`. If nothing was written, the pool has more
+    /// runners than were known.
+    pub(super) fn limit_answered(&mut self, id: &PoolId, outcome: WriteOutcome) {
+        self.note_raising(id, None);
+        if outcome == WriteOutcome::AlreadyDone {
+            self.poll_now.insert(id.clone());
+        }
+    }
+
+    /// Notes that this `max_runners` is being written to a pool, or that it has been answered.
+    pub(super) fn note_raising(&mut self, id: &PoolId, max_runners: Option<u32>) {
+        if let Some(index) = &mut self.fleet_index {
+            index.raising(id, max_runners);
+        }
     }
 
     fn health_read(&mut self, fleet: &Fleet, limits: BTreeMap<String, RateLimit>) {

@@ -10,7 +10,7 @@ use super::command::Writes;
 use super::managed_pools::{ManagedPool, UnresolvedReason};
 use crate::domain::entity::EntityKey;
 use crate::domain::fleet::Fleet;
-use crate::domain::name::{PoolId, PoolName, RunnerName};
+use crate::domain::name::{GroupName, PoolId, PoolName, RunnerName};
 use crate::garm::GarmError;
 use crate::monitor::{IsolationFinding, IsolationSummary};
 use crate::reconcile::write_outcome::WriteOutcome;
@@ -174,6 +174,15 @@ pub enum WriteAction {
         /// The runners that GARM has not created.
         missing: u32,
     },
+    /// Sets `max_runners` of a pool that shares the limit of a group.
+    Limit {
+        /// The previous `max_runners` in GARM, as far as it was known.
+        from: u32,
+        /// The requested `max_runners`.
+        to: u32,
+        /// The name of the group.
+        group: GroupName,
+    },
     /// Removes an idle runner of the pool.
     Retire {
         /// The name of the runner.
@@ -212,6 +221,7 @@ impl WriteAction {
             Self::Lower { .. } => "lower",
             Self::Resend { .. } => "resend",
             Self::Rescue { .. } => "rescue",
+            Self::Limit { .. } => "limit",
             Self::Retire { .. } => "retire",
             Self::Remove { .. } => "remove",
             Self::Dismiss { .. } => "dismiss",
@@ -226,9 +236,11 @@ impl WriteAction {
             | Self::Remove { runner, .. }
             | Self::Dismiss { runner }
             | Self::Clear { runner } => Some(runner),
-            Self::Raise { .. } | Self::Lower { .. } | Self::Resend { .. } | Self::Rescue { .. } => {
-                None
-            }
+            Self::Raise { .. }
+            | Self::Lower { .. }
+            | Self::Resend { .. }
+            | Self::Rescue { .. }
+            | Self::Limit { .. } => None,
         }
     }
 
@@ -239,7 +251,8 @@ impl WriteAction {
             Self::Raise { from, .. } | Self::Lower { from, .. } => Self::level(from, level),
             Self::Resend { .. } => Self::Resend { level },
             Self::Rescue { missing, .. } => Self::Rescue { level, missing },
-            Self::Retire { .. }
+            Self::Limit { .. }
+            | Self::Retire { .. }
             | Self::Remove { .. }
             | Self::Dismiss { .. }
             | Self::Clear { .. } => self,

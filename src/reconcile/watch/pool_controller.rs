@@ -27,6 +27,10 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 /// overtaken (GARM.md §0.10).
 const ROW_SETTLES: Duration = Duration::from_millis(100);
 
+/// How long a lower `max_runners` of a scale set must have been wanted. It makes GARM connect to
+/// GitHub anew, and the place of a job that has just ended goes to the next one within seconds.
+const LOWERED_AFTER: Duration = Duration::from_secs(30);
+
 /// The controller of a scaled pool.
 #[derive(Debug, Clone)]
 pub(super) struct PoolController {
@@ -47,6 +51,8 @@ pub(super) struct PoolController {
     failures: u32,
     /// No write before this time, because the last one failed.
     not_before: Option<Instant>,
+    /// Since when a lower `max_runners` of a scale set is wanted without a break.
+    lower_limit_since: Option<Instant>,
     /// It is not known whether the last write of the level is in force.
     is_in_doubt: bool,
     /// The level to which `--once` may raise the pool: that of the first decision, until it is
@@ -100,6 +106,7 @@ impl PoolController {
             row_seen_at: None,
             failures: 0,
             not_before: None,
+            lower_limit_since: None,
             is_in_doubt: false,
             once,
         }
@@ -126,6 +133,10 @@ impl PoolController {
         if written_at(&decision) != written_at(&self.decision) {
             self.row_seen_at = Some(now);
         }
+        let is_set = decision.scale_set.is_some();
+        let is_lower = decision.inputs.share.is_some_and(|it| it.write < decision.inputs.garm_max);
+        self.lower_limit_since =
+            (is_set && is_lower).then(|| self.lower_limit_since.unwrap_or(now));
         let is_raised = decision.inputs.garm_level > decision.resting_level;
         self.decision = decision;
         self.lease.set_position(
@@ -167,6 +178,10 @@ impl PoolController {
         if is_barred || self.is_writing {
             return None;
         }
+        let limit = self.limit(aim, now).filter(|_| gate == WriteGate::Open);
+        if limit.as_ref().is_some_and(|limit| limit.0 <= now) {
+            return limit;
+        }
         let (from, to) = (self.live(), self.wanted(aim));
         if from != to || self.is_in_doubt {
             return Some((self.write_at(now), WriteAction::level(from, to)));
@@ -174,7 +189,7 @@ impl PoolController {
         match aim {
             LevelTarget::Decided | LevelTarget::Once if gate == WriteGate::Open => {}
             LevelTarget::Decided | LevelTarget::Once | LevelTarget::Rest | LevelTarget::Floor => {
-                return None;
+                return limit;
             }
         }
         let resend = self.stale_cache.due().filter(|_| aim == LevelTarget::Decided);
@@ -184,8 +199,29 @@ impl PoolController {
         let rescue = rescue.map(|at| (at, WriteAction::Rescue { level: to, missing }));
         let exit =
             self.scale_down.next(&self.decision).map(|(at, runner, why)| (at, why.action(runner)));
-        let (at, next) = [resend, rescue, exit].into_iter().flatten().min_by_key(|next| next.0)?;
+        let all = [resend, rescue, exit, limit].into_iter().flatten();
+        let (at, next) = all.min_by_key(|next| next.0)?;
         Some((at.max(self.write_at(now)), next))
+    }
+
+    /// The `max_runners` to write to a pool that shares the limit of a group, and when: its part of
+    /// it, or for `--release` that of its file. When the loop stops, it stays as it is: the limit of
+    /// the group goes on to hold.
+    fn limit(&self, aim: LevelTarget, now: Instant) -> Option<(Instant, WriteAction)> {
+        let inputs = &self.decision.inputs;
+        let group = inputs.policy.group.as_ref()?;
+        let to = match aim {
+            LevelTarget::Decided | LevelTarget::Once if !self.lease.is_expired() => {
+                inputs.share?.write
+            }
+            LevelTarget::Floor => inputs.policy.max_runners,
+            LevelTarget::Decided | LevelTarget::Once | LevelTarget::Rest => return None,
+        };
+        let from = inputs.garm_max;
+        let patience = self.lower_limit_since.filter(|_| to < from).map(|at| at + LOWERED_AFTER);
+        let at = self.write_at(now).max(patience.unwrap_or(now));
+        let action = WriteAction::Limit { from, to, group: group.name.clone() };
+        (from != to).then_some((at, action))
     }
 
     /// When the next write may be sent; the first one to a pool immediately.
@@ -200,8 +236,30 @@ impl PoolController {
         self.is_writing = true;
     }
 
+    /// Notes that GARM has answered a write to the pool's settings.
+    pub(super) fn written(&mut self, action: &WriteAction, outcome: WriteOutcome, now: Instant) {
+        match action {
+            WriteAction::Limit { .. } => {
+                self.ended_well();
+                self.put_at = Some(now);
+                if outcome == WriteOutcome::AlreadyDone {
+                    // The pool has got more runners meanwhile, which the next read shows.
+                    self.hold_back(now);
+                }
+            }
+            WriteAction::Raise { .. }
+            | WriteAction::Lower { .. }
+            | WriteAction::Resend { .. }
+            | WriteAction::Rescue { .. }
+            | WriteAction::Retire { .. }
+            | WriteAction::Remove { .. }
+            | WriteAction::Dismiss { .. }
+            | WriteAction::Clear { .. } => self.level_written(now),
+        }
+    }
+
     /// Notes that the level was written, or was in force already.
-    pub(super) fn level_written(&mut self, now: Instant) {
+    fn level_written(&mut self, now: Instant) {
         self.ended_well();
         self.put_at = Some(now);
         self.is_in_doubt = false;
@@ -263,6 +321,11 @@ impl PoolController {
     /// Whether a write is in flight.
     pub(super) fn is_writing(&self) -> bool {
         self.is_writing
+    }
+
+    /// Whether GARM's `max_runners` is not below that of the file because of a group.
+    pub(super) fn is_unlimited(&self, now: Instant) -> bool {
+        self.limit(LevelTarget::Floor, now).is_none()
     }
 
     /// Whether no write is in flight or in doubt.

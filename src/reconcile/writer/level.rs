@@ -77,6 +77,36 @@ impl Writer {
         Ok((WriteOutcome::Done, pool))
     }
 
+    /// Sets `max_runners` of a pool, and lowers its level with it. Never below the runners that it
+    /// has by now. Returns the pool.
+    pub(in crate::reconcile) async fn set_limit(
+        &self,
+        target: &PoolRef,
+        precondition: &Precondition,
+        (max_runners, decision): (u32, &str),
+    ) -> Result<(WriteOutcome, Pool), WriteError> {
+        let (pool, runners) = self.checked(target, precondition).await?;
+        let live = u32::try_from(runners.len()).unwrap_or(u32::MAX);
+        let present = pool.spec.max_runners;
+        let max_runners = max_runners.max(live.min(present));
+        let change = PoolChange {
+            max_runners: Some(max_runners),
+            min_idle_runners: (pool.spec.min_idle_runners > max_runners).then_some(max_runners),
+            ..PoolChange::default()
+        };
+        if max_runners == present {
+            return Ok((WriteOutcome::AlreadyDone, pool));
+        }
+        let entry = WriteRecord {
+            act: "set limit",
+            subject: target.subject(),
+            before: Some(pool_fields::before(&change, &pool.spec)),
+            after: Some(pool_fields::after(&change)),
+            decision: Some(decision.to_owned()),
+        };
+        self.put_on_record(target, entry, &change).await.map(|pool| (WriteOutcome::Done, pool))
+    }
+
     async fn put_level(
         &self,
         target: &PoolRef,

@@ -1,6 +1,6 @@
 //! What limits a decision, and what would change it.
 
-use super::occupancy::limit;
+use super::occupancy::{limit, limiting_group};
 use super::words::{clock, count_of, jobs, number};
 use crate::render::words::span;
 use crate::scaling::{Decision, Direction, Reason};
@@ -19,14 +19,14 @@ pub fn binding(decision: &Decision) -> Option<DecisionLimit> {
     let bound = |name, value: String| Some(DecisionLimit { name, value });
     match decision.reason {
         Reason::Pressure | Reason::Late if decision.rules.need < decision.rules.wanted => {
-            bound("max_runners", limit(decision).to_string())
+            room_limit(decision)
         }
         Reason::Pressure
         | Reason::Late
         | Reason::HandOutProbe
         | Reason::BootProbe
         | Reason::NotHandedOut => None,
-        Reason::MaxRunners => bound("max_runners", limit(decision).to_string()),
+        Reason::MaxRunners | Reason::Group => room_limit(decision),
         Reason::Floor => floor_setting(decision),
         Reason::Probe | Reason::CircuitOpen => {
             bound("circuit", count_of(decision.rules.circuit.failures, "failure"))
@@ -68,6 +68,7 @@ pub fn next(decision: &Decision) -> String {
             )
         }
         Reason::MaxRunners => "a runner that ends, or a larger `max_runners`".into(),
+        Reason::Group => "a runner of the group that ends, or a larger limit of the group".into(),
         Reason::Deleting => "a row in deletion that disappears, or the new runners' rows".into(),
         Reason::Assigned => "the new runners' rows in GARM".into(),
         Reason::Unassigned => "GitHub, which assigns or ends the job".into(),
@@ -90,6 +91,15 @@ pub fn next(decision: &Decision) -> String {
         Some(until) => format!("{news}; by time alone not before {}", clock(until)),
         None => news,
     }
+}
+
+/// The limit that leaves no more room: the pool's own, or its part of its group's.
+fn room_limit(decision: &Decision) -> Option<DecisionLimit> {
+    let (name, value) = match limiting_group(decision) {
+        Some(group) => ("group", group.name.as_str().to_owned()),
+        None => ("max_runners", limit(decision).to_string()),
+    };
+    Some(DecisionLimit { name, value })
 }
 
 fn floor_setting(decision: &Decision) -> Option<DecisionLimit> {

@@ -79,7 +79,18 @@ pub(in crate::render) struct DecisionJson<'a> {
     /// Absent for a pool.
     #[serde(skip_serializing_if = "Option::is_none")]
     scale_set: Option<ScaleSetJson>,
+    /// Absent for a pool that is in no group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<GroupJson>,
     inputs: InputsJson,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct GroupJson {
+    name: String,
+    max_runners: u32,
+    share: Option<u32>,
+    idle_given_up: u32,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -237,7 +248,18 @@ pub fn json(
             deleting_covered: set.leaving,
             runners_not_created: set.missing,
         }),
+        group: group(&decision.inputs),
         inputs: inputs(&decision.inputs, decision.at),
+    })
+}
+
+fn group(inputs: &DecisionInputs) -> Option<GroupJson> {
+    let group = inputs.policy.group.as_ref()?;
+    Some(GroupJson {
+        name: group.name.as_str().to_owned(),
+        max_runners: group.max_runners,
+        share: inputs.share.map(|share| share.max),
+        idle_given_up: inputs.share.map_or(0, |share| share.shed),
     })
 }
 

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::words::between;
+use crate::domain::desired::GroupLimit;
 use crate::render::words::span;
 use crate::scaling::Decision;
 
@@ -47,5 +48,10 @@ pub(super) fn occupancy(decision: &Decision) -> Occupancy {
 }
 
 pub(super) fn limit(decision: &Decision) -> u32 {
-    decision.inputs.policy.max_runners.min(decision.inputs.garm_max)
+    decision.inputs.max_runners()
+}
+
+/// The group that limits the pool, if it is below the pool's own limit.
+pub(super) fn limiting_group(decision: &Decision) -> Option<&GroupLimit> {
+    decision.inputs.policy.group.as_ref().filter(|_| decision.inputs.is_limited_by_group())
 }

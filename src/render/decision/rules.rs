@@ -111,7 +111,7 @@ fn room(decision: &Decision) -> RuleVerdict {
     let says = format!(
         "{} live, {} allowed: room for {}, {} wanted",
         inputs.counts.live,
-        inputs.policy.max_runners.min(inputs.garm_max),
+        inputs.max_runners(),
         rules.room,
         rules.wanted
     );

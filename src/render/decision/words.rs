@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::occupancy::{limit, occupancy, occupied};
+use super::occupancy::{limit, limiting_group, occupancy, occupied};
 use super::scale_set;
 use crate::domain::text;
 use crate::render::words::{count, span};
@@ -65,6 +65,7 @@ pub fn sentence(decision: &Decision, mood: Mood) -> String {
             at(decision, rules.circuit.open.map(|circuit| circuit.probe_at))
         ),
         Reason::MaxRunners => format!("{start} none: {}", full(decision)),
+        Reason::Group => format!("{start} none: {}", full_group(decision)),
         Reason::NativeBackoff => format!(
             "{} {} to GARM, which itself starts a runner for each job older than {}",
             mood.verb("leave"),
@@ -220,6 +221,17 @@ fn full(decision: &Decision) -> String {
     )
 }
 
+fn full_group(decision: &Decision) -> String {
+    let wanted = has(decision.rules.wanted.max(lacking(decision)), "more is", "more are");
+    let Some(group) = limiting_group(decision) else { return format!("{wanted} wanted") };
+    format!(
+        "{wanted} wanted, and group {}, which may have {}, leaves {} for this pool",
+        text::code(group.name.as_str()),
+        runners(group.max_runners),
+        limit(decision)
+    )
+}
+
 /// The decision in one to three words, for a column.
 pub fn short(decision: &Decision) -> String {
     match (decision.direction, decision.reason) {
@@ -230,6 +242,7 @@ pub fn short(decision: &Decision) -> String {
         (Direction::Down, _) => format!("remove {}", decision.retire.len()),
         (Direction::Stay, Reason::CircuitOpen) => "suspended".into(),
         (Direction::Stay, Reason::MaxRunners) => "full".into(),
+        (Direction::Stay, Reason::Group) => "group full".into(),
         (Direction::Stay, Reason::NativeBackoff | Reason::Assigned) => "left to GARM".into(),
         (Direction::Stay, Reason::Unassigned) => "not assigned".into(),
         (Direction::Stay, Reason::Target | Reason::Threshold) => "wait".into(),
@@ -305,6 +318,14 @@ fn lacking(decision: &Decision) -> u32 {
 
 fn cut(decision: &Decision) -> String {
     if decision.rules.need < decision.rules.wanted {
+        if let Some(group) = limiting_group(decision) {
+            return format!(
+                "; {} wanted, group {} leaves {} for this pool",
+                has(decision.rules.wanted, "is", "are"),
+                text::code(group.name.as_str()),
+                limit(decision)
+            );
+        }
         return format!(
             "; {} wanted, `max_runners` is {}",
             has(decision.rules.wanted, "is", "are"),

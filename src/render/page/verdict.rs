@@ -161,6 +161,7 @@ fn of_scaling(pool: &PoolOverview<'_>) -> Vec<Finding> {
     }
     match decision.reason {
         Reason::MaxRunners => all.push(finding(Tone::Warning, "full")),
+        Reason::Group => all.push(finding(Tone::Warning, "group full")),
         Reason::NotHandedOut | Reason::HandOutProbe => {
             all.push(finding(Tone::Warning, "jobs not handed out"));
         }

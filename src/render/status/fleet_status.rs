@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::groups::{GroupStatus, groups};
 use super::health::{self, Remark};
 use super::jobs::QueuedJobRow;
 use super::runners::{RunnerRow, runner_lines};
@@ -143,6 +144,8 @@ pub struct FleetStatus {
     pub source: Option<DecisionSource>,
     /// The declared pools, ordered by name.
     pub pools: Vec<PoolStatus>,
+    /// The groups that share a limit, by name.
+    pub groups: Vec<GroupStatus>,
     /// The queued jobs, oldest first; `None` unless asked for.
     pub jobs: Option<Vec<QueuedJobRow>>,
     /// Number of pools in GARM that do not belong to this fleet.
@@ -203,6 +206,7 @@ pub fn fleet_status(inputs: StatusInputs<'_>) -> FleetStatus {
         version: fleet.controller.version.clone(),
         observed_at: fleet.observed_at,
         foreign: fleet.pools.len() - ours.len(),
+        groups: groups(declared, &pools),
         pools,
         jobs: None,
     }
@@ -273,6 +277,7 @@ fn plain(pool: &Pool) -> ScalePolicy {
         failed_runner_grace: Duration::from_secs(120),
         stale_job_age: Duration::from_secs(86_400),
         autoscale: false,
+        group: None,
     }
 }
 

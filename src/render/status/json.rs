@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::StatusDetail;
 use super::fleet_status::{DecisionSource, FleetStatus, PoolStanding, PoolStatus};
+use super::groups::GroupStatus;
 use super::jobs::{self, JobJson};
 use super::runners::RunnerRow;
 use crate::domain::name::PoolId;
@@ -25,6 +26,9 @@ struct StatusJson<'a> {
     observed_at: String,
     watch: Option<WatchJson<'a>>,
     pools: Vec<PoolJson<'a>>,
+    /// The groups that share a limit. Absent if the fleet file has none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<GroupUseJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jobs: Option<Vec<JobJson<'a>>>,
     /// The number of jobs that wait for scale sets of the fleet and of which GARM has no row, so that
@@ -48,6 +52,16 @@ struct WatchJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "LeadershipJson")]
     leader: Option<&'a LeadershipJson>,
+}
+
+/// A group and how much of its limit is used.
+#[derive(Serialize, JsonSchema)]
+struct GroupUseJson<'a> {
+    name: &'a str,
+    max_runners: u32,
+    /// All runners of its pools in GARM.
+    runners: u32,
+    pools: &'a [String],
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -102,6 +116,7 @@ pub fn json(status: &FleetStatus, detail: StatusDetail) -> Value {
         observed_at: status.observed_at.to_string(),
         watch: status.source.as_ref().map(source),
         pools: status.pools.iter().map(|line| pool(line, detail)).collect(),
+        groups: status.groups.iter().map(group).collect(),
         jobs: status.jobs.as_ref().map(|jobs| jobs.iter().map(jobs::json).collect()),
         unlisted_jobs: status.jobs.as_ref().map(|_| status.unlisted_jobs()),
     })
@@ -123,6 +138,15 @@ fn source(source: &DecisionSource) -> WatchJson<'_> {
         },
         DecisionSource::NotRunning { .. } => WatchJson { running: Some(false), ..unknown },
         DecisionSource::Unknown { why, .. } => WatchJson { why: Some(why), ..unknown },
+    }
+}
+
+fn group(group: &GroupStatus) -> GroupUseJson<'_> {
+    GroupUseJson {
+        name: &group.name,
+        max_runners: group.max_runners,
+        runners: group.runners,
+        pools: &group.pools,
     }
 }
 

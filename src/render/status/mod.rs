@@ -1,6 +1,7 @@
 //! `status`: the health and the current activity of the fleet.
 
 mod fleet_status;
+mod groups;
 mod health;
 mod jobs;
 mod json;
@@ -17,6 +18,7 @@ pub use fleet_status::{
     DecisionSource, FleetStatus, PoolDecisions, PoolStanding, PoolStatus, StatusInputs,
     fleet_status,
 };
+pub use groups::GroupStatus;
 pub use health::{Remark, RemarkSeverity};
 pub use jobs::{JobReason, QueuedJobRow, job_rows};
 pub use json::{json, schema};
@@ -52,6 +54,9 @@ fn text_after(lead: &str, status: &FleetStatus, detail: StatusDetail, width: usi
     if !status.pools.is_empty() {
         text.push('\n');
         text.push_str(&pools(status, width));
+    }
+    if !status.groups.is_empty() {
+        text.push_str(&format!("\n{}", groups::lines(&status.groups, width)));
     }
     if let Some(jobs) = &status.jobs {
         text.push_str(&format!("\n{}", jobs::table_of_jobs(jobs, status.unlisted_jobs(), width)));

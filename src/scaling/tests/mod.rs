@@ -1,6 +1,8 @@
 //! Each rule with the numbers of its definition, followed by properties that hold for every input.
 
 mod circuit;
+mod group_shares;
+mod groups;
 mod pressure;
 mod properties;
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use runnerctl::domain::name::PoolName;
+use runnerctl::domain::name::{GroupName, PoolName};
 use runnerctl::metrics::{
     Counter, HealthLimits, MetricsState, PoolGauges, ProcessGauges, Snapshot, Timing,
 };
 use runnerctl::notify::DeliveryOutcome;
-use runnerctl::scaling::RunnerStateCounts;
+use runnerctl::scaling::{GroupUsage, RunnerStateCounts};
 use tokio::time::Instant;
 
 pub(crate) fn pool(name: &str) -> PoolName {
@@ -56,6 +56,7 @@ pub(crate) fn default_pool() -> PoolGauges {
 pub(crate) fn snapshot(pools: impl IntoIterator<Item = (PoolName, PoolGauges)>) -> Snapshot {
     Snapshot {
         pools: pools.into_iter().collect::<BTreeMap<_, _>>(),
+        groups: [(GroupName::new("rack-1"), GroupUsage { runners: 31, max_runners: 40 })].into(),
         read_at: Instant::now(),
         reconciled_at: "2026-11-25T10:00:00.5Z".parse().unwrap(),
         read_interval: Duration::from_secs(30),

@@ -515,6 +515,7 @@ fn said(act: &WriteReport) -> String {
         WriteAction::Raise { from, to } => format!("raise {from} {to}"),
         WriteAction::Lower { from, to } => format!("lower {from} {to}"),
         WriteAction::Resend { level } => format!("resend {level}"),
+        WriteAction::Limit { from, to, .. } => format!("limit {from} {to}"),
         WriteAction::Rescue { level, missing } => format!("rescue {level}, {missing} missing,"),
         other => other.word().to_owned(),
     };
@@ -664,6 +665,7 @@ impl Rig {
         };
         board.publish(Snapshot {
             pools: seen.into_iter().map(gauges).collect(),
+            groups: BTreeMap::new(),
             read_at: tokio::time::Instant::now(),
             reconciled_at: Timestamp::UNIX_EPOCH,
             read_interval: Duration::from_secs(30),

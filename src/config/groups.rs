@@ -1,0 +1,214 @@
+//! Which pools share a limit: `groups:` of the fleet file.
+
+use std::collections::HashMap;
+
+use super::declared::DeclaredPool;
+use super::diagnostic_code::Code;
+use super::diagnostics::{Diagnostic, Diagnostics, FileSpan};
+use super::suggest;
+use super::value::{LocatedValue, Mapping, Value};
+use crate::domain::desired::GroupLimit;
+use crate::domain::name::{GroupName, PoolKind};
+use crate::domain::text::{code, count, list, quote};
+
+/// The most names of GARMs that a problem lists.
+const SHOWN: usize = 8;
+
+/// Gives each pool the limit of its group, and reports groups that cannot be as they are declared.
+pub(super) fn assign(fleet: &Mapping, pools: &mut [DeclaredPool], diagnostics: &mut Diagnostics) {
+    let Some(Value::Named(groups, _)) = fleet.value("groups") else { return };
+    let mut seen: HashMap<String, FileSpan> = HashMap::new();
+    for (name, at, item) in groups {
+        let Value::Mapping(keys) = &item.value else { continue };
+        let max_runners = keys.number("max_runners").and_then(|max| u32::try_from(max).ok());
+        let Some(max_runners) = max_runners else { continue };
+        let limit = GroupLimit { name: GroupName::new(name), max_runners };
+        let mut floors = 0;
+        for member in keys.list("pools").unwrap_or(&[]) {
+            let Some(pool) = member.text() else { continue };
+            if let Some(first) = seen.get(pool) {
+                let message = format!("pool `{}` is in two groups", quote(pool));
+                let diagnostic = Diagnostic::error(Code::TwoGroups, member.at, message);
+                diagnostics.report(diagnostic.context(*first, "first here"));
+                continue;
+            }
+            seen.insert(pool.to_owned(), member.at);
+            floors += add(&limit, member, pools, diagnostics);
+        }
+        in_one_garm(&limit, (pools, *at), diagnostics);
+        holds_floors(&limit, (floors, keys), diagnostics);
+    }
+}
+
+/// `watch` scales the pools of each GARM by itself.
+fn in_one_garm(
+    limit: &GroupLimit,
+    (pools, at): (&[DeclaredPool], FileSpan),
+    diagnostics: &mut Diagnostics,
+) {
+    let members = || pools.iter().filter(|pool| pool.scale.group.as_ref() == Some(limit));
+    let mut garms: Vec<&str> =
+        members().filter_map(|pool| Some(pool.garm.as_ref()?.as_str())).collect();
+    garms.sort_unstable();
+    garms.dedup();
+    if garms.len() > 1 {
+        let message = format!(
+            "the pools of group `{}` are in several GARMs: {}",
+            quote(limit.name.as_str()),
+            list(garms.iter().map(code), SHOWN)
+        );
+        let help = "make a group for each GARM, with a part of the limit";
+        diagnostics.report(Diagnostic::error(Code::GroupAcrossGarms, at, message).help(help));
+    }
+}
+
+/// Puts the pool into the group. Returns how many runners its floor may need.
+fn add(
+    limit: &GroupLimit,
+    member: &LocatedValue,
+    pools: &mut [DeclaredPool],
+    diagnostics: &mut Diagnostics,
+) -> u64 {
+    let name = member.text().unwrap_or_default();
+    let Some(at) = pools.iter().position(|pool| pool.name.as_str() == name) else {
+        let known: Vec<&str> = pools.iter().map(|pool| pool.name.as_str()).collect();
+        let help = match suggest::near(name, &known) {
+            Some(near) => format!("did you mean `{}`?", quote(near)),
+            None => "declare it in a pool file, or remove it from the group".to_owned(),
+        };
+        let message = format!("there is no pool named `{}`", quote(name));
+        diagnostics.report(Diagnostic::error(Code::UnknownMember, member.at, message).help(help));
+        return 0;
+    };
+    let settings = &mut pools[at].settings;
+    if !settings.scale.autoscale {
+        let message = format!("pool `{name}` is in a group and has `autoscale: false`");
+        let help = "`watch` keeps the limit of a group, and does not scale this pool: \
+                    remove the pool from the group, or `autoscale: false` from the pool";
+        diagnostics.report(Diagnostic::error(Code::UnscaledMember, member.at, message).help(help));
+    }
+    settings.scale.group = Some(limit.clone());
+    let least = match settings.kind {
+        PoolKind::Pool => 0,
+        PoolKind::ScaleSet => 1,
+    };
+    u64::from(settings.plain_level().max(least))
+}
+
+fn holds_floors(
+    limit: &GroupLimit,
+    (floors, keys): (u64, &Mapping),
+    diagnostics: &mut Diagnostics,
+) {
+    let Some(item) = keys.get("max_runners").filter(|_| floors > u64::from(limit.max_runners))
+    else {
+        return;
+    };
+    let message = format!(
+        "the pools of group `{}` keep {}, and it may have {}",
+        quote(limit.name.as_str()),
+        count(usize::try_from(floors).unwrap_or(usize::MAX), "runner"),
+        limit.max_runners
+    );
+    let help = "raise it, or lower `min_runners` and `min_idle_runners` of its pools; a scale set \
+                needs one at least";
+    diagnostics.report(Diagnostic::error(Code::GroupTooSmall, item.at, message).help(help));
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Manifest, Severity, SourceFile, load};
+
+    const POOLS: &str = "pools:\n\
+        - { name: a, min_runners: 2, max_runners: 20, instance_type: m }\n\
+        - { name: b, min_idle_runners: 3, max_runners: 20, instance_type: m }\n\
+        - { name: s, kind: scale_set, max_runners: 20, instance_type: m }\n\
+        - { name: off, autoscale: false, max_runners: 20, instance_type: m }\n";
+
+    fn read(groups: &str) -> Manifest {
+        let fleet = format!(
+            "fleet: acme\ngarm: {{ url: 'https://garm.example.com', password: env:P }}\n\
+             watch: {{}}\nreceivers: {{}}\ngroups: {groups}\n"
+        );
+        let file =
+            |path: &str, text: String| SourceFile { path: path.to_owned(), text, folder: None };
+        load(Some(&file("runnerctl.yaml", fleet)), &[file("pools/p.yaml", POOLS.to_owned())])
+    }
+
+    #[track_caller]
+    fn check(groups: &str, expected: &[(&str, u32, &str)]) {
+        let manifest = read(groups);
+        let errors = manifest.problems.iter().filter(|it| it.severity == Severity::Error);
+        let said: Vec<_> = errors
+            .map(|it| {
+                (it.code.text(), it.place.spot.map_or(0, |spot| spot.line), it.message.as_str())
+            })
+            .collect();
+        assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn a_pool_has_the_limit_of_its_group() {
+        let manifest = read("{ rack-1: { max_runners: 6, pools: [a, b, s] } }");
+        let limit = |name: &str| {
+            let pool = manifest.pools.iter().find(|pool| pool.name.as_str() == name).unwrap();
+            pool.scale.group.as_ref().map(|it| (it.name.as_str().to_owned(), it.max_runners))
+        };
+        assert_eq!(limit("a"), Some(("rack-1".to_owned(), 6)));
+        assert_eq!(limit("s"), Some(("rack-1".to_owned(), 6)));
+        assert_eq!(limit("off"), None);
+        check("{ rack-1: { max_runners: 6, pools: [a, b, s] } }", &[]);
+    }
+
+    #[test]
+    fn a_group_is_within_one_garm() {
+        let garms = "fleet: acme\ngarms:\n  \
+             east: { url: 'https://east.example.com', password: env:P }\n  \
+             west: { url: 'https://west.example.com', password: env:P }\n\
+             watch: {}\nreceivers: {}\ngroups: { r: { max_runners: 9, pools: [a, b] } }\n";
+        let said = |of_b: &str| -> Vec<String> {
+            let pools = format!(
+                "pools:\n- {{ name: a, max_runners: 1, instance_type: m, garm: east }}\n\
+                 - {{ name: b, max_runners: 1, instance_type: m, garm: {of_b} }}\n"
+            );
+            let file =
+                |path: &str, text: String| SourceFile { path: path.to_owned(), text, folder: None };
+            let manifest =
+                load(Some(&file("runnerctl.yaml", garms.to_owned())), &[file("p.yaml", pools)]);
+            let errors = manifest.problems.into_iter();
+            errors.filter(|it| it.severity == Severity::Error).map(|it| it.message).collect()
+        };
+        assert_eq!(said("east"), Vec::<String>::new());
+        assert_eq!(
+            said("west"),
+            ["the pools of group `r` are in several GARMs: `east` and `west`"]
+        );
+    }
+
+    #[test]
+    fn a_group_that_cannot_be_kept_is_a_problem() {
+        check(
+            "{ rack-1: { max_runners: 5, pools: [a, b, s] } }",
+            &[("RC0527", 5, "the pools of group `rack-1` keep 6 runners, and it may have 5")],
+        );
+        check(
+            "{ r: { max_runners: 9, pools: [a, of] } }",
+            &[("RC0525", 5, "there is no pool named `of`")],
+        );
+        check(
+            "{ r: { max_runners: 9, pools: [a] }, q: { max_runners: 9, pools: [a] } }",
+            &[("RC0526", 5, "pool `a` is in two groups")],
+        );
+        check(
+            "{ r: { max_runners: 9, pools: [off] } }",
+            &[("RC0528", 5, "pool `off` is in a group and has `autoscale: false`")],
+        );
+        check(
+            "{ r: { max_runners: 0, pools: [] } }",
+            &[
+                ("RC0401", 5, "`max_runners` is out of range: `0`"),
+                ("RC0302", 5, "`pools` is an empty list"),
+            ],
+        );
+    }
+}
