@@ -14,9 +14,9 @@ use runnerctl::sim::JobBatch as Jobs;
 use super::waits::{config, fast};
 use crate::support::scaling_loop::{LoopRig, steady, wait};
 
-fn within(group: &str, max_runners: u32, policy: ScalePolicy) -> ScalePolicy {
+fn within(group: &str, max_runners: u32, policy: &ScalePolicy) -> ScalePolicy {
     let name = GroupName::new(group);
-    ScalePolicy { group: Some(GroupLimit { name, max_runners }), ..policy }
+    ScalePolicy { group: Some(GroupLimit { name, max_runners }), ..policy.clone() }
 }
 
 fn up_to(max_runners: u32) -> ScalePolicy {
@@ -71,7 +71,7 @@ async fn three_bursts(policies: [ScalePolicy; 3], seed: u64) -> Vec<u64> {
 #[tokio::test(start_paused = true)]
 async fn three_pools_of_a_host_of_forty_wait_less_than_with_a_fixed_part_each() {
     for seed in 1..=2 {
-        let shared = || within("rack-1", 40, up_to(40));
+        let shared = || within("rack-1", 40, &up_to(40));
         let shared = three_bursts([shared(), shared(), shared()], seed).await;
         let fixed = three_bursts([up_to(14), up_to(13), up_to(13)], seed).await;
         let longest = |waits: &[u64]| waits.last().copied().unwrap_or_default();
@@ -89,7 +89,7 @@ async fn three_pools_of_a_host_of_forty_wait_less_than_with_a_fixed_part_each() 
 
 #[tokio::test(start_paused = true)]
 async fn a_licence_of_five_is_never_exceeded_and_a_flood_starves_no_other_pool() {
-    let shared = || within("licence", 5, up_to(20));
+    let shared = || within("licence", 5, &up_to(20));
     // Under GARM's own backoff it starts a runner for each job that has waited for 30 s.
     let rig = LoopRig::of(config(3, 30), &[("a", shared()), ("b", shared())]).await;
     let watch = rig.start(steady());
@@ -115,7 +115,7 @@ async fn a_licence_of_five_is_never_exceeded_and_a_flood_starves_no_other_pool()
 async fn jobs_of_a_failing_provider_go_to_the_pool_of_another_group() {
     let mut rig = LoopRig::of(config(4, 300), &[]).await;
     for (pool, priority, fail_rate) in [("a", 1, 1), ("b", 0, 0)] {
-        let policy = within(pool, 8, up_to(8));
+        let policy = within(pool, 8, &up_to(8));
         let change = |spec: PoolSpec| {
             let mut labels = spec.labels.clone();
             labels.insert("x");
@@ -139,8 +139,8 @@ async fn jobs_of_a_failing_provider_go_to_the_pool_of_another_group() {
 #[tokio::test(start_paused = true)]
 async fn a_scale_set_and_a_pool_share_a_limit() {
     for seed in 1..=2 {
-        let mut rig = LoopRig::of(config(seed, 300), &[("a", within("g", 6, up_to(20)))]).await;
-        rig.make_scale_set("s", &within("g", 6, up_to(20))).await;
+        let mut rig = LoopRig::of(config(seed, 300), &[("a", within("g", 6, &up_to(20)))]).await;
+        rig.make_scale_set("s", &within("g", 6, &up_to(20))).await;
         let watch = rig.start(steady());
         // A lower `max_runners` of a scale set is written after 30 s.
         wait(60).await;
@@ -161,9 +161,9 @@ async fn a_scale_set_and_a_pool_share_a_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn in_a_full_group_the_next_place_goes_to_the_job_of_higher_priority() {
-    let mut rig = LoopRig::of(config(5, 300), &[("low", within("g", 4, up_to(20)))]).await;
+    let mut rig = LoopRig::of(config(5, 300), &[("low", within("g", 4, &up_to(20)))]).await;
     let raised = |spec| PoolSpec { priority: 1, ..spec };
-    rig.make_as("high", &within("g", 4, up_to(20)), raised).await;
+    rig.make_as("high", &within("g", 4, &up_to(20)), raised).await;
     let watch = rig.start(steady());
     wait(20).await;
     queue(&rig, "low", (40, 40));
@@ -182,7 +182,7 @@ async fn in_a_full_group_the_next_place_goes_to_the_job_of_higher_priority() {
 #[tokio::test(start_paused = true)]
 async fn idle_runners_of_one_pool_make_room_for_jobs_of_another() {
     let slow = || ScalePolicy { scale_down_delay: Duration::from_secs(600), ..up_to(10) };
-    let shared = || within("g", 4, slow());
+    let shared = || within("g", 4, &slow());
     let rig = LoopRig::of(config(6, 300), &[("a", shared()), ("b", shared())]).await;
     let watch = rig.start(steady());
     wait(20).await;
@@ -202,7 +202,7 @@ async fn idle_runners_of_one_pool_make_room_for_jobs_of_another() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_leaves_the_limits_in_force_and_a_release_restores_those_of_the_files() {
-    let shared = || within("g", 10, up_to(8));
+    let shared = || within("g", 10, &up_to(8));
     let rig = LoopRig::of(config(7, 300), &[("a", shared()), ("b", shared())]).await;
     let watch = rig.start(steady());
     wait(20).await;
@@ -216,7 +216,7 @@ async fn a_stop_leaves_the_limits_in_force_and_a_release_restores_those_of_the_f
 /// Each of two watchers reads the same rows and writes the same values.
 #[tokio::test(start_paused = true)]
 async fn two_watchers_of_a_group_agree_and_come_to_rest() {
-    let shared = || within("g", 12, up_to(12));
+    let shared = || within("g", 12, &up_to(12));
     let rig = LoopRig::of(config(8, 300), &[("a", shared()), ("b", shared())]).await;
     let (one, other) = (rig.start(steady()), rig.start(steady()));
     wait(20).await;
