@@ -131,6 +131,8 @@ fn each_term_has_one_writer(pair: &Pair) {
     }
     assert!(writers.len() >= 4, "{writers:?}");
     // The first record of each term names the head of the log of the leader before, the other one.
+    // A leader that is killed within its first second has not named its head yet.
+    let mut named = 0;
     for (file, other) in [("audit-a.jsonl", "audit-b.jsonl"), ("audit-b.jsonl", "audit-a.jsonl")] {
         let text = pair.stage.read(file);
         let records = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -138,12 +140,14 @@ fn each_term_has_one_writer(pair: &Pair) {
         let heads: Vec<String> = began
             .filter_map(|record| Some(record["before"]["audit_head"].as_str()?.to_owned()))
             .collect();
-        assert!(heads.len() >= 2, "{heads:?}");
+        assert!(!heads.is_empty(), "{file}");
+        named += heads.len();
         for head in heads {
             let checked = pair.stage.run(&["audit", "verify", other, "--head", &head]);
             assert!(checked.status.success(), "{checked:?}");
         }
     }
+    assert!(named >= 3, "{named}");
 }
 
 #[tokio::test]
