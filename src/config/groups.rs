@@ -71,6 +71,10 @@ fn add(
 ) -> u64 {
     let name = member.text().unwrap_or_default();
     let Some(at) = pools.iter().position(|pool| pool.name.as_str() == name) else {
+        // Some commands read the fleet file alone.
+        if pools.is_empty() {
+            return 0;
+        }
         let known: Vec<&str> = pools.iter().map(|pool| pool.name.as_str()).collect();
         let help = match suggest::near(name, &known) {
             Some(near) => format!("did you mean `{}`?", quote(near)),
@@ -183,6 +187,15 @@ mod tests {
             said("west"),
             ["the pools of group `r` are in several GARMs: `east` and `west`"]
         );
+    }
+
+    #[test]
+    fn a_fleet_file_that_is_read_alone_may_name_pools() {
+        let text = "fleet: acme\ngarm: { url: 'https://a', password: env:P }\nwatch: {}\n\
+             receivers: {}\ngroups: { r: { max_runners: 9, pools: [a] } }\n";
+        let path = "runnerctl.yaml".to_owned();
+        let manifest = load(Some(&SourceFile { path, text: text.to_owned(), folder: None }), &[]);
+        assert_eq!(manifest.problems, []);
     }
 
     #[test]
