@@ -75,6 +75,7 @@ def declare(folder, arguments):
         text = re.sub(r"name: (\S+)", lambda m: f"name: {name}-{m[1]}", text)
         own = folder / f"own-{name}"
         own.mkdir()
+        text = text.replace("autoscale: false", "autoscale: true")
         (own / "pools.yaml").write_text(text)
         line = [arguments.sandbox, "--config", one, "--pools", str(own), "apply", "--auto-approve", "--no-audit"]
         subprocess.run(line, cwd=folder, capture_output=True, text=True, check=True)
