@@ -8,7 +8,7 @@ use crate::domain::pool::Pool;
 use crate::domain::text::code;
 use crate::host::files::{self, SourcePath};
 use crate::policy::kit::{self, KitContents};
-use crate::policy::{UndeclaredPools, Violation, joined, judge, judge_live};
+use crate::policy::{UndeclaredPools, Violation, joined, judge, judge_live, most_runners};
 
 use super::runner_kit::problem;
 
@@ -86,9 +86,8 @@ impl PolicySet {
     /// fleet include the pools that other GARMs run.
     pub fn violations(&self, manifest: &Manifest, others: UndeclaredPools) -> Vec<Problem> {
         let policies: Vec<&PolicySettings> = self.0.iter().collect();
-        let elsewhere = manifest.elsewhere().filter(|pool| pool.may_be_enabled());
-        let runners = elsewhere.map(|pool| pool.scale.max_runners);
-        let others = UndeclaredPools { runners: runners.fold(others.runners, u32::saturating_add) };
+        let elsewhere = most_runners(declared(manifest)) - most_runners(manifest.pools.iter());
+        let others = UndeclaredPools { runners: others.runners.saturating_add(elsewhere) };
         let mut found = judge(&policies, &manifest.pools, others);
         if let (Some(file), Some(own)) = (manifest.fleet_files().next(), policies.first()) {
             found.extend(kit::objections(KitContents::by(file), own, &manifest.pools));

@@ -1,11 +1,13 @@
 //! Checks pools against policies.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
 use super::{kit, networks};
 use crate::config::{Code, DeclaredPool, PolicySettings};
+use crate::domain::desired::GroupLimit;
 use crate::domain::glob;
 use crate::domain::name::{FleetName, PoolName};
 use crate::domain::pool::{Pool, PoolDetail};
@@ -46,6 +48,9 @@ struct PoolRequest<'a> {
     enable_shell: bool,
     enabled: bool,
     max_runners: u32,
+    /// The limit that it shares with other pools; `None` for a pool in GARM, whose `max_runners` is
+    /// its part of the limit.
+    group: Option<&'a GroupLimit>,
     /// `None` if they were not read.
     extra_specs: Option<Cow<'a, Map<String, Value>>>,
 }
@@ -69,6 +74,7 @@ pub fn judge(
         enable_shell: pool.enable_shell,
         enabled: pool.may_be_enabled(),
         max_runners: pool.scale.max_runners,
+        group: shared_limit(pool),
         extra_specs: Some(Cow::Borrowed(&pool.extra_specs)),
     });
     judge_all(policies, &asks.collect::<Vec<_>>(), others)
@@ -95,6 +101,7 @@ pub fn judge_live(
             enable_shell: pool.spec.enable_shell,
             enabled: pool.spec.enabled,
             max_runners: pool.spec.max_runners,
+            group: None,
             extra_specs: is_read.then(|| Cow::Owned(kit::without(&pool.spec.extra_specs))),
         })
     });
@@ -264,33 +271,69 @@ fn network(policy: &PolicySettings, pool: &PoolRequest<'_>) -> Vec<Violation> {
         .collect()
 }
 
+/// The most runners that these pools may have together. Disabled pools start no runners and do not
+/// count.
+pub fn most_runners<'p>(pools: impl Iterator<Item = &'p DeclaredPool>) -> u32 {
+    let mut sum = RunnerSum::default();
+    for pool in pools.filter(|pool| pool.may_be_enabled()) {
+        sum.add(pool.scale.max_runners, shared_limit(pool));
+    }
+    u32::try_from(sum.runners).unwrap_or(u32::MAX)
+}
+
+fn shared_limit(pool: &DeclaredPool) -> Option<&GroupLimit> {
+    pool.scale.group.as_ref().filter(|_| pool.shares_limit())
+}
+
+/// Adds up `max_runners` of pools. Those of a group count with the limit of the group at most.
+#[derive(Default)]
+struct RunnerSum<'a> {
+    runners: u64,
+    of_groups: BTreeMap<&'a str, u64>,
+}
+
+impl<'a> RunnerSum<'a> {
+    fn add(&mut self, max_runners: u32, group: Option<&'a GroupLimit>) {
+        let mut more = u64::from(max_runners);
+        if let Some(limit) = group {
+            let counted = self.of_groups.entry(limit.name.as_str()).or_default();
+            more = more.min(u64::from(limit.max_runners).saturating_sub(*counted));
+            *counted += more;
+        }
+        self.runners += more;
+    }
+}
+
 /// Checks the total number of runners. The violation is reported for the first pool, in the order
 /// of the files, that exceeds the limit. Disabled pools start no runners and do not count.
 fn total(bound: u32, pools: &[PoolRequest<'_>], others: UndeclaredPools) -> Option<Violation> {
     let enabled = || pools.iter().filter(|pool| pool.enabled);
-    let mut sum = u64::from(others.runners);
-    let culprit = enabled().find(|pool| {
-        sum += u64::from(pool.max_runners);
-        sum > u64::from(bound)
-    })?;
-    let all = enabled().map(|pool| u64::from(pool.max_runners)).sum::<u64>();
-    let whose = match others.runners {
-        0 => "all pools together".to_owned(),
-        n => format!(
-            "all pools together, including {n} of this fleet's pools that are not declared here,"
-        ),
+    let mut sum = RunnerSum { runners: others.runners.into(), ..RunnerSum::default() };
+    let mut culprit = None;
+    for pool in enabled() {
+        sum.add(pool.max_runners, pool.group);
+        if sum.runners > bound.into() {
+            culprit = culprit.or(Some(pool));
+        }
+    }
+    let culprit = culprit?;
+    let elsewhere = match others.runners {
+        0 => String::new(),
+        n => format!(" ({n} of them in pools of this fleet that are not checked here)"),
     };
-    let whole = all + u64::from(others.runners);
     Some(Violation {
         pool: culprit.name.clone(),
         field: "max_runners",
         key: None,
         code: Code::TooManyRunners,
         message: format!(
-            "{whose} may have {}, but `policy.max_total_runners` is {bound}",
-            count(usize::try_from(whole).unwrap_or(usize::MAX), "runner")
+            "all pools together may have {}{elsewhere}, but `policy.max_total_runners` is {bound}",
+            count(usize::try_from(sum.runners).unwrap_or(usize::MAX), "runner")
         ),
-        help: format!("lower `max_runners` of some pools by {} in total", whole - u64::from(bound)),
+        help: format!(
+            "lower `max_runners` of some pools by {} in total",
+            sum.runners - u64::from(bound)
+        ),
     })
 }
 

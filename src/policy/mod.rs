@@ -12,4 +12,4 @@ pub mod kit;
 mod networks;
 
 pub use join::joined;
-pub use judge::{UndeclaredPools, Violation, judge, judge_live};
+pub use judge::{UndeclaredPools, Violation, judge, judge_live, most_runners};

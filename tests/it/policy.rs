@@ -238,3 +238,27 @@ pools:
         assert!(text.contains(code), "{code}: {text}");
     }
 }
+
+#[test]
+fn pools_of_a_group_count_with_its_limit_towards_the_total() {
+    let policy = "policy: { max_total_runners: 10 }\n\
+                  groups: { rack: { max_runners: 6, pools: [a, b] } }\n";
+    let check = |max_of_c: u32, code: i32, expected: &str| {
+        let pool = |name: &str, max: u32| {
+            format!("  - {{ name: {name}, max_runners: {max}, instance_type: m5.large }}\n")
+        };
+        let pools = format!("pools:\n{}{}{}", pool("a", 5), pool("b", 5), pool("c", max_of_c));
+        let folder = folder(&format!("{FLEET}{policy}"), &pools);
+        let output = run(folder.path(), &["validate"]);
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.contains(expected), "{said}");
+    };
+    check(4, 0, "");
+    check(
+        5,
+        3,
+        "pool `c`: all pools together may have 11 runners, but `policy.max_total_runners` is 10",
+    );
+    check(5, 3, "lower `max_runners` of some pools by 1 in total");
+}

@@ -68,7 +68,12 @@ pub(super) const POLICY: &[KeySpec] = &[
         Presence::Optional,
         "globs of allowed install templates; any if absent",
     ),
-    entry("max_total_runners", BOUND, Presence::Optional, "the most runners of all pools together"),
+    entry(
+        "max_total_runners",
+        BOUND,
+        Presence::Optional,
+        "the most runners of all pools together; those of a group count with its `max_runners` at most",
+    ),
     entry(
         "forbid_enable_shell",
         FLAG,
