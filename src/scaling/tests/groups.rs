@@ -100,7 +100,7 @@ fn a_job_goes_to_the_next_pool_at_once_if_the_group_of_the_first_is_full() {
     scene.add_to("c", 3, "running/active", -60);
     scene.queue(3, -1);
     let needs = needs(&settle(&mut scene, &["a", "b", "c"], 0));
-    assert_eq!(needs, [0, 3, 0], "the places that nobody uses are not kept from them");
+    assert_eq!(needs, [0, 3, 0], "places that no pool uses are not kept from them");
 }
 
 /// `a` is full, `b` and `c` share a group whose places all belong to `c` at first.

@@ -36,7 +36,7 @@ async fn one_process_pages_and_the_next_leader_sends_only_the_end() {
         });
         pair.signal(0, "-KILL");
         pair.until_leads(1);
-        assert_eq!(messages(), 1, "the alert still fires, and nobody is paged again");
+        assert_eq!(messages(), 1, "the alert still fires, and no second message is sent");
         pair.stage.cancel(&jobs);
         eventually("its end", || (messages() == 2).then_some(()));
         let page = pair.stage.read("b.err");

@@ -54,7 +54,7 @@ impl Restarts for Postgres {
     }
 }
 
-/// All faults in turn; whoever leads has something to write all the time.
+/// All faults in turn; the leader has something to write all the time.
 fn survives(mut pair: Pair, store: Option<&mut dyn Restarts>) {
     pair.start_both();
     let load = Load::start(&pair.stage);
@@ -99,7 +99,7 @@ fn survives(mut pair: Pair, store: Option<&mut dyn Restarts>) {
     let cut = Instant::now();
     pair.until_stands_by(1);
     let stopped = Instant::now();
-    assert_eq!(pair.leader(0), Some(0), "nobody leads yet");
+    assert_eq!(pair.leader(0), Some(0), "there is no other leader yet");
     assert!(pair.until_leads(0) + (stopped - cut) < TAKEOVER);
     let led = Instant::now();
     pair.both[1].store.heal();

@@ -121,7 +121,7 @@ impl Pair {
     }
 }
 
-/// Lets jobs come and go, so that whoever leads has something to write all the time.
+/// Lets jobs come and go, so that the leader has something to write all the time.
 pub(super) struct Load {
     stop: Arc<AtomicBool>,
     thread: Option<std::thread::JoinHandle<()>>,
