@@ -185,7 +185,7 @@ Register-ArgumentCompleter -Native -CommandName 'runnerctl' -ScriptBlock {
         }
         'runnerctl;watch' {
             [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Address for status page, metrics, health and decisions [default: `watch.listen` of the fleet file]')
-            [CompletionResult]::new('--garm', '--garm', [CompletionResultType]::ParameterName, 'Watch only this GARM of `garms`; repeatable')
+            [CompletionResult]::new('--garm', '--garm', [CompletionResultType]::ParameterName, 'Only this GARM of `garms` in the fleet file; repeatable')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]')
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')
             [CompletionResult]::new('--pools', '--pools', [CompletionResultType]::ParameterName, 'Pool file or folder of pool files [default: `pools` beside the fleet file]')

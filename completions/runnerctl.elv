@@ -175,7 +175,7 @@ set edit:completion:arg-completer[runnerctl] = {|@words|
         }
         &'runnerctl;watch'= {
             cand --listen 'Address for status page, metrics, health and decisions [default: `watch.listen` of the fleet file]'
-            cand --garm 'Watch only this GARM of `garms`; repeatable'
+            cand --garm 'Only this GARM of `garms` in the fleet file; repeatable'
             cand --config 'Fleet file [default: ./runnerctl.yaml, else the user''s, else the system''s]'
             cand -f 'Pool file or folder of pool files [default: `pools` beside the fleet file]'
             cand --pools 'Pool file or folder of pool files [default: `pools` beside the fleet file]'

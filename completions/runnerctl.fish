@@ -166,7 +166,7 @@ complete -c runnerctl -n "__fish_runnerctl_using_subcommand status" -l allow-exe
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand status" -s v -l verbose -d 'Log steps to stderr; -vv adds requests to GARM, -vvv decisions'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand status" -s h -l help -d 'Print help'
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -l listen -d 'Address for status page, metrics, health and decisions [default: `watch.listen` of the fleet file]' -r
-complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -l garm -d 'Watch only this GARM of `garms`; repeatable' -r
+complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -l garm -d 'Only this GARM of `garms` in the fleet file; repeatable' -r
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -l config -d 'Fleet file [default: ./runnerctl.yaml, else the user\'s, else the system\'s]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -s f -l pools -d 'Pool file or folder of pool files [default: `pools` beside the fleet file]' -r -F
 complete -c runnerctl -n "__fish_runnerctl_using_subcommand watch" -l policy -d 'Policy file, added to the policy of the fleet file; it can only tighten it' -r -F

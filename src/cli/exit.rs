@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::host::signals::Signal;
 
 /// The result of a command. The numbers are an interface: scripts and CI branch on them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Done, or nothing to do.
     Done,

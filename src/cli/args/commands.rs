@@ -11,7 +11,7 @@ use super::init::InitArgs;
 use super::schema::SchemaArgs;
 use super::{AuditArgs, GarmArgs, OneGarmArgs, Output};
 use crate::domain::duration;
-use crate::domain::name::{GarmName, PoolName};
+use crate::domain::name::PoolName;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -278,9 +278,8 @@ pub struct WatchArgs {
     /// Lower every raised level to its floor and end
     #[arg(long)]
     pub release: bool,
-    /// Watch only this GARM of `garms`; repeatable
-    #[arg(long = "garm", value_name = "NAME", value_parser = GarmName::new)]
-    pub garms: Vec<GarmName>,
+    #[command(flatten)]
+    pub garm: GarmArgs,
 }
 
 #[derive(Debug, Args)]

@@ -56,7 +56,7 @@ pub(super) struct OpenedProcess {
 /// it changes nothing.
 pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<OpenedProcess, Failure> {
     let digest = setup::digest(cx.settings);
-    let garms = DaemonConfig::load(&args.garms, cx)?;
+    let garms = DaemonConfig::load(&args.garm.names, cx)?;
     let first = garms.first().expect("`load` returns at least one");
     let listener = listen(args, &first.watch).await?;
     let certificates = match &first.watch.tls {
@@ -73,7 +73,7 @@ pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<OpenedProc
     let page = address.map_or_else(String::new, |address| page(address, certificates.is_some()));
     let parts = ProcessParts {
         run: cx.settings.clone(),
-        selected: args.garms.clone(),
+        selected: args.garm.names.clone(),
         course: args.course(),
         writes: args.writes(),
         digest,

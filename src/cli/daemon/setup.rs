@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::cli::context::{Context, RunSettings};
 use crate::cli::failure::Failure;
+use crate::cli::garms::check_names;
 use crate::cli::load::{CheckedFiles, check_files, missing_fleet_file};
 use crate::cli::paths::FilePaths;
 use crate::cli::policies::PolicySet;
@@ -15,7 +16,6 @@ use crate::config::{DeclaredPool, FleetFile, Problem, WatchSettings, has_error};
 use crate::domain::desired::Scope;
 use crate::domain::name::{FleetName, GarmName};
 use crate::domain::owners::AdoptedSets;
-use crate::domain::text::{code, list};
 use crate::host::files::{self, PoolFiles};
 use crate::reconcile::watch::{DeclaredPools, DeclaredScaling};
 use crate::render::problem;
@@ -177,7 +177,15 @@ fn judge(
         let message = "no fleet file found".to_owned();
         return Err(ConfigError { message, report: String::new(), help: String::new() });
     }
-    select(garms, selected)
+    check_names(selected, &files.manifest).map_err(|unknown| ConfigError {
+        message: unknown.message,
+        report: String::new(),
+        help: unknown.help.unwrap_or_default(),
+    })?;
+    let is_meant = |garm: &DaemonConfig| {
+        selected.is_empty() || garm.garm.as_ref().is_some_and(|name| selected.contains(name))
+    };
+    Ok(garms.into_iter().filter(is_meant).collect())
 }
 
 fn of_garm(files: CheckedFiles, places: &FilePaths) -> Option<DaemonConfig> {
@@ -192,30 +200,6 @@ fn of_garm(files: CheckedFiles, places: &FilePaths) -> Option<DaemonConfig> {
         is_whole: files.scope == Scope::Whole,
         warnings: files.problems.len(),
     })
-}
-
-/// The most names of GARMs that a hint lists.
-const NAMES_MAX: usize = 8;
-
-fn select(
-    garms: Vec<DaemonConfig>,
-    selected: &[GarmName],
-) -> Result<Vec<DaemonConfig>, ConfigError> {
-    let is_known = |name: &&GarmName| garms.iter().any(|garm| garm.garm.as_ref() == Some(*name));
-    if let Some(unknown) = selected.iter().find(|name| !is_known(name)) {
-        let names: Vec<String> =
-            garms.iter().filter_map(|garm| Some(code(garm.garm.as_ref()?.as_str()))).collect();
-        let help = match names.len() {
-            0 => "remove `--garm`: the fleet file has no `garms`".to_owned(),
-            _ => format!("it names {}", list(names.iter(), NAMES_MAX)),
-        };
-        let message = format!("the fleet file names no GARM `{unknown}`");
-        return Err(ConfigError { message, report: String::new(), help });
-    }
-    let is_meant = |garm: &DaemonConfig| {
-        selected.is_empty() || garm.garm.as_ref().is_some_and(|name| selected.contains(name))
-    };
-    Ok(garms.into_iter().filter(is_meant).collect())
 }
 
 fn is_error(problem: &Problem) -> bool {

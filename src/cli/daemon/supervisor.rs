@@ -202,16 +202,13 @@ impl<'a> Supervisor<'a> {
         {
             return only.result;
         }
-        let mut worst = Exit::Done;
+        let exit = |end: &ServiceEnd| *end.result.as_ref().unwrap_or_else(|failure| &failure.exit);
+        let worst = Exit::worst(self.ended.iter().map(exit));
         let mut failed = Vec::new();
         for end in &self.ended {
-            match &end.result {
-                Ok(exit) => worst = worst.max(*exit),
-                Err(failure) => {
-                    worst = worst.max(failure.exit);
-                    failed.extend(end.garm.as_ref().map(|name| code(name.as_str())));
-                    spans::of(end.garm.as_ref()).in_scope(|| report(failure, ""));
-                }
+            if let Err(failure) = &end.result {
+                failed.extend(end.garm.as_ref().map(|name| code(name.as_str())));
+                spans::of(end.garm.as_ref()).in_scope(|| report(failure, ""));
             }
         }
         if failed.is_empty() {

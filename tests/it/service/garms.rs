@@ -201,7 +201,8 @@ fn once_and_selected_garms() {
     assert_eq!(none.status.code(), Some(64), "{none:?}");
     let said = String::from_utf8_lossy(&none.stderr).into_owned();
     assert!(
-        said.contains("the fleet file names no GARM `z`") && said.contains("`a` and `b`"),
+        said.contains("`--garm z`: the fleet file names no such GARM")
+            && said.contains("`a` and `b`"),
         "{said}"
     );
 }
