@@ -205,10 +205,10 @@ async fn decisions(watch: &StatusRun<'_>, fleet: &Fleet) -> PoolDecisions {
     let identity = watch.file.garm.tls.as_ref().and_then(|tls| tls.client.clone());
     let place = WatchEndpoint::new(&settings, identity);
     let address = place.to_string();
-    let (source, told) = match place.decisions_page().await {
-        Ok(page) => match told(own_page(&page, watch), &watch.file.fleet, fleet) {
+    let (source, told) = match place.decisions_page(watch.loaded.garm()).await {
+        Ok(page) => match told(&page, &watch.file.fleet, fleet) {
             Ok((at, is_applied, told)) => {
-                let leader = serde_json::from_value(own_page(&page, watch)["leader"].clone()).ok();
+                let leader = serde_json::from_value(page["leader"].clone()).ok();
                 (DecisionSource::Watch { address, at, is_applied, leader }, told)
             }
             Err(why) => (DecisionSource::Unknown { address, why }, BTreeMap::new()),
@@ -246,12 +246,6 @@ pub(super) fn first(
     first_decisions(&declared_pools, fleet).into_iter().map(tell).collect()
 }
 
-/// The part of the page `/decisions` that is about this GARM.
-fn own_page<'p>(page: &'p Value, watch: &StatusRun<'_>) -> &'p Value {
-    let own = watch.loaded.garm().and_then(|garm| page["garms"].get(garm.as_str()));
-    own.unwrap_or(page)
-}
-
 type DecisionsAnswer = (Timestamp, bool, BTreeMap<PoolName, DecisionView>);
 
 /// The decisions on the page `/decisions`. Fails if the page is about another fleet or another
@@ -269,6 +263,9 @@ fn told(page: &Value, owner: &FleetName, fleet: &Fleet) -> Result<DecisionsAnswe
             ));
         }
         (Some(_), Some(_)) => {}
+        (None, _) if page["garms"].is_object() => {
+            return Err("the `watch` there has a fleet file with `garms`".into());
+        }
         (None, _) | (_, None) => {
             return Err("the service there is not a `watch` of this version".into());
         }

@@ -20,7 +20,7 @@ use super::process::{NoPage, PageSubject, ProcessMetrics, ProcessReadiness};
 const PAGES: &str = "there are /, /pools/NAME, /metrics, /healthz, /readyz and /decisions\n";
 
 /// The response to a request for a GARM that is not watched.
-const NO_GARM: &str = "no GARM of this name is watched\n";
+pub(super) const NO_GARM: &str = "no GARM of this name is watched\n";
 
 /// A router for all pages, which read the same metrics.
 pub(super) fn router(metrics: Arc<ProcessMetrics>) -> Router {

@@ -19,7 +19,9 @@ use tokio_rustls::TlsConnector;
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
+use super::routes::NO_GARM;
 use crate::config::{CertFiles, ListenerTls, WatchSettings};
+use crate::domain::name::GarmName;
 use crate::domain::text::{code, quote};
 use crate::garm::pem::Pem;
 use crate::garm::server_verifier::{AcceptedServer, client_config};
@@ -98,8 +100,10 @@ impl WatchEndpoint {
         }
     }
 
-    pub async fn decisions_page(&self) -> Result<Value, AskError> {
-        let (status, page) = self.page("/decisions").await?;
+    /// Requests `/decisions`, of one of several GARMs if it is named.
+    pub async fn decisions_page(&self, garm: Option<&GarmName>) -> Result<Value, AskError> {
+        let query = garm.map_or_else(String::new, |garm| format!("?garm={garm}"));
+        let (status, page) = self.page(&format!("/decisions{query}")).await?;
         match status {
             StatusCode::OK => serde_json::from_slice(&page)
                 .map_err(|_| unclear("the server there is not a `watch`: it does not send JSON")),
@@ -160,10 +164,11 @@ impl WatchEndpoint {
 }
 
 /// Explains a status other than 200. A `watch` that cannot provide the page gives the reason in a
-/// 503.
+/// 503, or in a 404 for a GARM that it does not watch.
 fn refusal(status: StatusCode, page: &[u8]) -> AskError {
     match status {
         StatusCode::SERVICE_UNAVAILABLE => unclear(String::from_utf8_lossy(page).trim()),
+        StatusCode::NOT_FOUND if page == NO_GARM.as_bytes() => unclear(NO_GARM.trim()),
         other => unclear(format!("it answers {other}")),
     }
 }

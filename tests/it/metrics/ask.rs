@@ -31,7 +31,7 @@ async fn ask(
     identity: Option<CertFiles>,
 ) -> Result<Value, AskError> {
     let settings = WatchSettings { listen, tls, ..WatchSettings::default() };
-    WatchEndpoint::new(&settings, identity).decisions_page().await
+    WatchEndpoint::new(&settings, identity).decisions_page(None).await
 }
 
 fn page() -> Result<Value, AskError> {

@@ -206,3 +206,16 @@ fn once_and_selected_garms() {
         "{said}"
     );
 }
+
+#[test]
+fn status_tells_which_garms_a_watch_does_not_watch() {
+    let garms = Garms::start(&["a", "b"]);
+    garms.write_fleet("");
+    let _watch = garms.watch("watch", &["--garm", "a"]);
+    until_line(&garms, "runner_idle{garm=\"a\",pool=\"pool-a\"} 2");
+    let status = garms.run(&["status", "-o", "json"]);
+    let status = crate::cli::bench::document(&String::from_utf8(status.stdout).unwrap());
+    let watch = |garm: &str| &status["garms"][garm]["watch"];
+    assert_eq!(watch("a")["running"], true, "{status}");
+    assert_eq!(watch("b")["why"], "no GARM of this name is watched", "{status}");
+}
