@@ -34,7 +34,6 @@ mod runner_faults;
 mod server_cert;
 mod service;
 pub(super) mod setup;
-mod spans;
 mod startup;
 mod status_page;
 mod supervisor;

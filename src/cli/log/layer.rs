@@ -35,8 +35,8 @@ impl LogLayer {
     }
 }
 
-/// The name of the span of a GARM's service, whose field `garm` every line within it gets.
-pub(in crate::cli) const GARM_SPAN: &str = "garm";
+/// The name of the span of the work for a GARM, whose field `garm` every line within it gets.
+pub(super) const GARM_SPAN: &str = "garm";
 
 /// The name of a GARM, kept with its span.
 struct SpanGarm(String);

@@ -10,6 +10,7 @@ mod layer;
 mod line;
 mod queue;
 mod record;
+pub(in crate::cli) mod spans;
 
 use std::sync::Arc;
 
@@ -23,7 +24,6 @@ use super::print::Printer;
 use super::runtime::not_started;
 pub(in crate::cli) use fields::{LogFields, schema};
 use format::{LogFormat, LogWriter};
-pub(in crate::cli) use layer::GARM_SPAN;
 use layer::LogLayer;
 pub(in crate::cli) use line::LogLine;
 use queue::LogQueue;

@@ -15,7 +15,7 @@ pub(super) struct LogRecord {
     /// The module that the event comes from.
     pub(super) target: &'static str,
     pub(super) message: String,
-    /// The GARM whose service logs it; absent without `garms`.
+    /// The GARM that it is about; absent without `garms`.
     pub(super) garm: Option<String>,
     pub(super) fields: Map<String, Value>,
 }
