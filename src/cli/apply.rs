@@ -29,7 +29,7 @@ use super::load::load_each;
 use super::prepare::{PreparedPlan, survey};
 use super::progress::Progress;
 use super::require_mtls;
-use super::saved_plan::{inputs, read};
+use super::saved_plan::{inputs, of_its_garm, read};
 use super::step_summary;
 
 /// Plans, asks for confirmation, applies the plan and reports the outcomes.
@@ -83,9 +83,11 @@ async fn prepare(args: &ApplyArgs, cx: Context<'_>) -> Result<Prepared, Failure>
         Some(saved) => inputs(saved, cx)?,
         None => (cx.settings.paths.clone(), args.targets.clone()),
     };
-    let of_saved = saved.as_ref().and_then(|saved| saved.inputs.garm.clone());
-    let garms = of_saved.map_or_else(|| args.garm.names.clone(), |garm| vec![garm]);
-    let loaded = match garms::single(load_each(&places, &garms, cx)?) {
+    let loaded = match &saved {
+        Some(saved) => of_its_garm(saved, load_each(&places, &[], cx)?)?,
+        None => load_each(&places, &args.garm.names, cx)?,
+    };
+    let loaded = match garms::single(loaded) {
         Ok(loaded) => loaded,
         Err(several) => {
             let prepared = garms::prepare(args, several, (&targets, saved.as_ref()), cx).await?;

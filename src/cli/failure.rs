@@ -5,10 +5,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::exit::Exit;
+use crate::domain::name::GarmName;
 use crate::domain::text::escape;
 use crate::garm;
 use crate::render::document;
 use crate::render::style::{ERROR, HELP, paint};
+use crate::render::words::nearest;
 use crate::secrets;
 
 /// Why a command ends early. `cli/mod.rs` prints it.
@@ -45,6 +47,29 @@ impl Failure {
     #[must_use]
     pub fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
+    }
+
+    /// The failure at one of several GARMs: it names the keys of its entry in `garms` instead of those
+    /// of `garm`.
+    #[must_use]
+    pub fn at(self, garm: &GarmName) -> Self {
+        let own = |text: &str| text.replace("`garm.", &format!("`garms.{garm}."));
+        Self { message: own(&self.message), help: self.help.as_deref().map(own), ..self }
+    }
+
+    /// Asks whether the nearest of the known names is meant; if none is near, the hint is
+    /// `otherwise`.
+    #[must_use]
+    pub fn did_you_mean<'n>(
+        self,
+        name: &str,
+        known: impl IntoIterator<Item = &'n str>,
+        otherwise: impl Into<String>,
+    ) -> Self {
+        match nearest(name, known) {
+            Some(near) => self.help(format!("did you mean `{near}`?")),
+            None => self.help(otherwise),
+        }
     }
 
     /// The text for stderr: `error: …`, and `help: …` on its own line.

@@ -17,7 +17,7 @@ use crate::plan::{Plan, has_create_in_flight, plan};
 use crate::policy::UndeclaredPools;
 use crate::reconcile::read_fleet::{FleetRequest, read_fleet};
 use crate::render::plan::PlanHeading;
-use crate::render::words::{count, nearest};
+use crate::render::words::count;
 use crate::secrets::AppKey;
 
 use tracing::{info, trace};
@@ -60,7 +60,7 @@ pub async fn survey(
 ) -> Result<PreparedPlan, Failure> {
     let mut desired = loaded.desired(cx)?;
     stop_at(&loaded.violations(UndeclaredPools::default()), cx)?;
-    check_targets(targets, &desired)?;
+    check_targets(targets, desired.pools.iter().map(|pool| &pool.name))?;
     let file = loaded.fleet_file()?;
     let kit = kit(file, loaded.places.base(), cx).await?;
     let client = connect(file, loaded.places.base(), cx)?;
@@ -168,18 +168,17 @@ fn undeclared(desired: &Desired, fleet: &Fleet) -> UndeclaredPools {
 }
 
 /// Fails (64) if a `--target` names no declared pool.
-fn check_targets(targets: &[PoolName], desired: &Desired) -> Result<(), Failure> {
-    let names = || desired.pools.iter().map(|pool| pool.name.as_str());
-    for target in targets {
-        if names().all(|name| name != target.as_str()) {
-            let failure = Failure::usage(format!("`--target {target}`: no such pool is declared"));
-            return Err(match nearest(target.as_str(), names()) {
-                Some(near) => failure.help(format!("did you mean `{near}`?")),
-                None => failure.help("`--target` takes the name of a pool in the pool files"),
-            });
-        }
-    }
-    Ok(())
+pub(super) fn check_targets<'p>(
+    targets: &[PoolName],
+    declared: impl Iterator<Item = &'p PoolName> + Clone,
+) -> Result<(), Failure> {
+    let Some(unknown) = targets.iter().find(|target| !declared.clone().any(|it| it == *target))
+    else {
+        return Ok(());
+    };
+    let failure = Failure::usage(format!("`--target {unknown}`: no such pool is declared"));
+    let otherwise = "`--target` takes the name of a pool in the pool files";
+    Err(failure.did_you_mean(unknown.as_str(), declared.map(PoolName::as_str), otherwise))
 }
 
 /// The inputs that a saved plan records, as absolute paths, so that `apply` can be run from any

@@ -18,6 +18,7 @@ use crate::plan::saved::{self, SAVED_MAX, SavedPlan};
 use super::args::ApplyArgs;
 use super::context::Context;
 use super::failure::Failure;
+use super::load::Loaded;
 use super::paths::FilePaths;
 
 /// Reads the file. Fails with 64 if the command line selects pools with `--target` or a policy,
@@ -97,6 +98,35 @@ pub fn inputs(saved: &SavedPlan, cx: Context<'_>) -> Result<(FilePaths, Vec<Pool
         places,
         targets.map_err(|problem| Failure::input(format!("in the saved plan: {problem}")))?,
     ))
+}
+
+/// The files of the GARM that the plan was made for. Fails (6) if the fleet file does not name it, or
+/// names several GARMs and the plan none.
+pub fn of_its_garm(saved: &SavedPlan, loaded: Vec<Loaded>) -> Result<Vec<Loaded>, Failure> {
+    let refused = |text: String| {
+        Failure::refused(text).help(
+            "make a new plan with `runnerctl plan --out FILE`; if the fleet file has `garms`, add \
+             `--garm NAME`",
+        )
+    };
+    let url = code(&saved.garm_url);
+    let Some(garm) = &saved.inputs.garm else {
+        return if loaded.len() > 1 {
+            let text =
+                format!("the saved plan is for one GARM, at {url}, but the fleet file has `garms`");
+            Err(refused(text))
+        } else {
+            Ok(loaded)
+        };
+    };
+    let own: Vec<Loaded> = loaded.into_iter().filter(|own| own.garm() == Some(garm)).collect();
+    if own.is_empty() {
+        let text = format!(
+            "the saved plan is for the GARM `{garm}`, at {url}, which the fleet file does not name"
+        );
+        return Err(refused(text));
+    }
+    Ok(own)
 }
 
 /// The plan's pool files. Fails (6) unless they are below the folder of the fleet file, or this run

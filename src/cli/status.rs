@@ -25,7 +25,7 @@ use crate::render::status::{
     impatience, job_rows,
 };
 use crate::render::style::{HELP, WARNING, paint};
-use crate::render::words::{count, nearest};
+use crate::render::words::count;
 use crate::render::wrap::on_screen;
 use crate::scaling::{Decision, Freeze};
 
@@ -289,17 +289,21 @@ fn hint(text: &str) -> String {
 
 /// Keeps the wanted pools, or all if none is named. Fails (64) if there is no pool of that name.
 fn only(status: FleetStatus, wanted: &[String]) -> Result<FleetStatus, Failure> {
-    for name in wanted {
-        if status.pools.iter().all(|pool| pool.name != *name) {
-            let failure = Failure::usage(format!("no pool `{name}` in this fleet"));
-            let known = status.pools.iter().map(|pool| pool.name.as_str());
-            return Err(match nearest(name, known) {
-                Some(near) => failure.help(format!("did you mean `{near}`?")),
-                None => failure.help("run `runnerctl status` without a name to see every pool"),
-            });
-        }
-    }
+    check_pools(wanted, status.pools.iter().map(|pool| pool.name.as_str()))?;
     Ok(keep(status, wanted))
+}
+
+/// Fails (64) if a wanted pool does not exist.
+pub(super) fn check_pools<'p>(
+    wanted: &[String],
+    pools: impl Iterator<Item = &'p str> + Clone,
+) -> Result<(), Failure> {
+    let Some(unknown) = wanted.iter().find(|name| !pools.clone().any(|pool| pool == **name)) else {
+        return Ok(());
+    };
+    let failure = Failure::usage(format!("no pool `{unknown}` in this fleet"));
+    let otherwise = "run `runnerctl status` without a name to see every pool";
+    Err(failure.did_you_mean(unknown, pools, otherwise))
 }
 
 /// Keeps the wanted pools, or all if none is named.

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::Write;
 
+use crate::domain::name::GarmName;
 use crate::render::style::{WARNING, paint};
 use crate::render::words::count;
 
@@ -41,11 +42,15 @@ pub fn write(markdown: impl FnOnce() -> String, cx: Context<'_>) {
 /// Appends the failure of a command that also writes its results to the summary.
 pub fn failed(failure: &Failure, command: &Command, cx: Context<'_>) {
     if matches!(command, Command::Validate(_) | Command::Plan(_) | Command::Apply(_)) {
-        write(
-            || render::problem::failure(command.word(), &failure.message, failure.help.as_deref()),
-            cx,
-        );
+        write(|| failure_text(failure, command.word(), None), cx);
     }
+}
+
+/// The text of a failure, at one of several GARMs if it is named.
+pub fn failure_text(failure: &Failure, command: &str, garm: Option<&GarmName>) -> String {
+    let garm = garm.map_or_else(String::new, |garm| format!("{garm}: "));
+    let message = format!("{garm}{}", failure.message);
+    render::problem::failure(command, &message, failure.help.as_deref())
 }
 
 /// Appends the problems of the files.

@@ -240,6 +240,10 @@ async fn keep(
             Ok(opened) => service::serve(opened, control).await,
             Err(failure) => Err(failure),
         };
+        let result = match &name {
+            Some(name) => result.map_err(|failure| failure.at(name)),
+            None => result,
+        };
         let failure = match result {
             Err(failure)
                 if name.is_some()

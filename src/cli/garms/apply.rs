@@ -8,24 +8,23 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 use super::moves::{self, Deferral, Deferrals};
 use super::plan::surveys;
-use super::{OfGarm, document, failed, tell_failures, with_targets};
+use super::{OfGarm, document, failed, for_garm, summarize, tell_failures, with_targets};
 use crate::cli::anchor::anchor_apply;
 use crate::cli::apply::{self as single, STOPPING};
 use crate::cli::args::{ApplyArgs, Output};
-use crate::cli::audit_log::audit_context;
+use crate::cli::audit_log::{archive, audit_context};
 use crate::cli::consent::{ConfirmationWord, check_saved, confirm, has_work, word_to_type};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::load::Loaded;
 use crate::cli::prepare::PreparedPlan;
-use crate::cli::print::Printer;
 use crate::cli::progress::Progress;
 use crate::cli::require_mtls;
-use crate::cli::step_summary;
 use crate::domain::name::{GarmName, PoolName};
 use crate::event::{StepOutcome, StepResult};
 use crate::host::audit_destination::AuditDestination;
@@ -37,6 +36,7 @@ use crate::reconcile::apply::apply;
 use crate::reconcile::writer::Writer;
 use crate::render;
 use crate::render::style::{NAME, paint};
+use crate::render::words::count;
 
 /// The plans of several GARMs, confirmed at the terminal or by flags.
 pub(in crate::cli) struct PreparedPlans {
@@ -67,14 +67,6 @@ pub(in crate::cli) async fn prepare(
     (targets, saved): (&[PoolName], Option<&SavedPlan>),
     cx: Context<'_>,
 ) -> Result<PreparedPlans, Failure> {
-    if let (Some(saved), [_, _, ..]) = (saved, loaded.as_slice()) {
-        let text = format!(
-            "the saved plan is for one GARM, at `{}`, but the fleet file has `garms`",
-            saved.garm_url
-        );
-        return Err(Failure::refused(text)
-            .help("run `runnerctl plan --garm NAME --out FILE` to make a new plan"));
-    }
     let (surveys, deferrals) = surveys(with_targets(loaded, targets)?, cx).await?;
     let mut own = Vec::new();
     for OfGarm { garm, result } in surveys {
@@ -89,11 +81,10 @@ pub(in crate::cli) async fn prepare(
     let word = word_for_all(&own, args, cx)?;
     for OfGarm { garm, result } in &mut own {
         let Ok(work) = result else { continue };
-        let print = cx.print.labelled(garm);
-        let cx = Context { settings: cx.settings, print: &print };
-        match writing(&work.survey, targets, args, cx).await {
+        let survey = &work.survey;
+        match for_garm(garm, cx, async |cx| writing(survey, targets, args, cx).await).await {
             Ok(writing) => work.writing = writing,
-            Err(failure) => *result = Err(failure),
+            Err(failure) => *result = Err(failure.at(garm)),
         }
     }
     tell_failures(&own, cx);
@@ -179,9 +170,11 @@ impl PreparedPlans {
         };
         join_all(self.works().map(async |(garm, work)| {
             let Some(writing) = &work.writing else { return };
-            let print = cx.print.labelled(garm);
-            let cx = Context { settings: cx.settings, print: &print };
-            anchor_apply(&work.survey, args, &writing.destination, cx).await;
+            for_garm(garm, cx, async |cx| {
+                anchor_apply(&work.survey, args, &writing.destination, cx).await;
+                archive(&work.survey, &writing.destination, cx).await;
+            })
+            .await;
         }))
         .await;
         let exit = self.tell(&outcomes, cx)?;
@@ -210,8 +203,8 @@ impl PreparedPlans {
         let parts: Vec<_> = parts.collect();
         let first = parts.iter().map(async |(garm, work, first, _)| {
             let rotate = work.writing.as_ref().map_or(&[][..], |writing| &writing.rotate);
-            let outcomes = work.apply(first, rotate, (args, stop), cx.print.labelled(garm)).await;
-            ((*garm).clone(), outcomes)
+            let apply = async |cx: Context<'_>| work.apply(first, rotate, (args, stop), cx).await;
+            ((*garm).clone(), for_garm(garm, cx, apply).await)
         });
         let mut ended: Outcomes = join_all(first).await.into_iter().collect();
         let due: Vec<_> = parts
@@ -222,7 +215,8 @@ impl PreparedPlans {
             })
             .collect();
         let second = due.into_iter().map(async |(garm, work, plan, held_back)| {
-            let outcomes = work.apply(&plan, &[], (args, stop), cx.print.labelled(garm)).await;
+            let apply = async |cx: Context<'_>| work.apply(&plan, &[], (args, stop), cx).await;
+            let outcomes = for_garm(garm, cx, apply).await;
             (garm, outcomes.into_iter().chain(held_back).collect::<Vec<_>>())
         });
         for (garm, outcomes) in join_all(second).await {
@@ -258,8 +252,10 @@ impl PreparedPlans {
                 }
             }
         }
+        let markdown =
+            |garm: &GarmName, work: &Work| single::markdown(&work.survey, outcomes(garm, work));
+        summarize(&self.own, "apply", markdown, cx);
         for (garm, work) in self.works() {
-            step_summary::write(|| single::markdown(&work.survey, outcomes(garm, work)), cx);
             let print = cx.print.labelled(garm);
             let cx = Context { settings: cx.settings, print: &print };
             single::tell_next(&work.survey, outcomes(garm, work), cx);
@@ -277,13 +273,16 @@ impl Work {
         part: &Plan,
         rotate: &[PoolName],
         (args, stop): (&ApplyArgs, &CancellationToken),
-        print: Printer,
+        cx: Context<'_>,
     ) -> Vec<StepOutcome> {
         let Some(writing) = &self.writing else {
             return part.steps.iter().map(blocked).collect();
         };
+        if !part.steps.is_empty() {
+            info!(event = "step", "applying {}", count(part.steps.len(), "step"));
+        }
         let options = single::options(args, &self.survey, rotate, stop);
-        apply(part, &writing.writer, &options, &Progress::lines(&print)).await
+        apply(part, &writing.writer, &options, &Progress::lines(cx.print)).await
     }
 }
 

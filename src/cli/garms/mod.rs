@@ -22,10 +22,12 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::load::Loaded;
+use super::log::spans;
+use super::prepare::check_targets;
+use super::step_summary::{self, failure_text};
 use crate::config::{FleetFile, Manifest};
 use crate::domain::name::{GarmName, PoolName};
 use crate::domain::text::{code, list};
-use crate::render::words::nearest;
 
 /// The most names that a hint lists.
 const LISTED_MAX: usize = 8;
@@ -63,10 +65,8 @@ fn no_such_garm(name: &GarmName, known: &[&str]) -> Failure {
         return Failure::usage(text).help("leave `--garm` out, or name the GARM under `garms`");
     }
     let failure = Failure::usage(format!("`--garm {name}`: the fleet file names no such GARM"));
-    match nearest(name.as_str(), known.iter().copied()) {
-        Some(near) => failure.help(format!("did you mean `{near}`?")),
-        None => failure.help(format!("it names {}", list(known.iter().map(code), LISTED_MAX))),
-    }
+    let otherwise = format!("it names {}", list(known.iter().map(code), LISTED_MAX));
+    failure.did_you_mean(name.as_str(), known.iter().copied(), otherwise)
 }
 
 /// The fleet file for the one GARM that `--garm` names, or for the only one; `None` without a fleet
@@ -109,24 +109,17 @@ fn with_targets(
     loaded: Vec<(GarmName, Loaded)>,
     targets: &[PoolName],
 ) -> Result<Vec<(GarmName, OwnPart)>, Failure> {
-    let names = || loaded.iter().flat_map(|(_, own)| &own.manifest.pools).map(|pool| &pool.name);
+    let is_left_out = |garm: &&GarmName| loaded.iter().all(|(own, _)| own != *garm);
     for target in targets {
-        if names().any(|name| name == target) {
-            continue;
-        }
-        let elsewhere = loaded.iter().flat_map(|(_, own)| own.manifest.elsewhere());
-        if let Some(garm) =
-            elsewhere.filter(|pool| pool.name == *target).find_map(|it| it.garm.as_ref())
-        {
+        let mut pools = loaded.iter().flat_map(|(_, own)| own.manifest.elsewhere());
+        let garm = pools.find(|pool| pool.name == *target).and_then(|pool| pool.garm.as_ref());
+        if let Some(garm) = garm.filter(is_left_out) {
             let text = format!("`--target {target}`: the pool is on the GARM `{garm}`");
             return Err(Failure::usage(text).help(format!("add `--garm {garm}`")));
         }
-        let failure = Failure::usage(format!("`--target {target}`: no such pool is declared"));
-        return Err(match nearest(target.as_str(), names().map(PoolName::as_str)) {
-            Some(near) => failure.help(format!("did you mean `{near}`?")),
-            None => failure.help("`--target` takes the name of a pool in the pool files"),
-        });
     }
+    let declared = loaded.iter().flat_map(|(_, own)| &own.manifest.pools);
+    check_targets(targets, declared.map(|pool| &pool.name))?;
     let own = loaded.into_iter().filter_map(|(garm, loaded)| {
         let targets = own_targets(targets, &loaded)?;
         Some((garm, (loaded, targets)))
@@ -134,7 +127,18 @@ fn with_targets(
     Ok(own.collect())
 }
 
-/// Does `work` for each GARM at the same time. Its texts on stderr begin with the name of the GARM.
+/// Does `work` for a GARM, whose name begins its texts on stderr and its lines of the log.
+async fn for_garm<T>(
+    garm: &GarmName,
+    cx: Context<'_>,
+    work: impl AsyncFnOnce(Context<'_>) -> T,
+) -> T {
+    let print = cx.print.labelled(garm);
+    let cx = Context { settings: cx.settings, print: &print };
+    spans::within(Some(garm), work(cx)).await
+}
+
+/// Does `work` for each GARM at the same time.
 pub(super) async fn each<I, T>(
     inputs: Vec<(GarmName, I)>,
     cx: Context<'_>,
@@ -142,8 +146,8 @@ pub(super) async fn each<I, T>(
 ) -> Vec<OfGarm<T>> {
     let work = &work;
     let jobs = inputs.into_iter().map(|(garm, input)| async move {
-        let print = cx.print.labelled(&garm);
-        let result = work(input, Context { settings: cx.settings, print: &print }).await;
+        let result = for_garm(&garm, cx, async |cx| work(input, cx).await).await;
+        let result = result.map_err(|failure| failure.at(&garm));
         OfGarm { garm, result }
     });
     join_all(jobs).await
@@ -156,6 +160,20 @@ fn tell_failures<T>(results: &[OfGarm<T>], cx: Context<'_>) {
             cx.print.labelled(garm).say(&failure.text());
         }
     }
+}
+
+/// Appends the results to the step summary, as one text, since GitHub limits their size together.
+fn summarize<T>(
+    results: &[OfGarm<T>],
+    command: &str,
+    markdown: impl Fn(&GarmName, &T) -> String,
+    cx: Context<'_>,
+) {
+    let texts = results.iter().map(|OfGarm { garm, result }| match result {
+        Ok(own) => markdown(garm, own),
+        Err(failure) => failure_text(failure, command, Some(garm)),
+    });
+    step_summary::write(|| texts.collect::<Vec<_>>().join("\n"), cx);
 }
 
 /// The exit codes of the GARMs that failed.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::moves::{self, Deferrals};
-use super::{OfGarm, document, each, failed, tell_failures, with_targets};
+use super::{
+    OfGarm, OwnPart, document, each, failed, for_garm, summarize, tell_failures, with_targets,
+};
 use crate::cli::args::{Output, PlanArgs};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -12,7 +14,6 @@ use crate::cli::load::{Loaded, stop_at};
 use crate::cli::plan::{PlanResult, of_one, warn_of_files, warn_of_refusal};
 use crate::cli::policy_since::EarlierFiles;
 use crate::cli::prepare::{PreparedPlan, survey};
-use crate::cli::step_summary;
 use crate::domain::name::{GarmName, PoolName};
 use crate::domain::text::code;
 use crate::plan::Plan;
@@ -27,9 +28,12 @@ pub(in crate::cli) async fn run(
     cx: Context<'_>,
 ) -> Result<Exit, Failure> {
     let own = with_targets(loaded, &args.targets)?;
-    if let (Some(_), [_, _, ..]) = (&args.out, own.as_slice()) {
-        return Err(Failure::usage("`--out` saves the plan of one GARM, and this is for several")
-            .help("choose one with `--garm NAME`"));
+    if let (Some(_), [(first, _), _, ..]) = (&args.out, own.as_slice()) {
+        let text = format!("`--out` saves the plan of one GARM, and this is for {}", own.len());
+        let help = format!(
+            "save a plan for each: `runnerctl plan --garm {first} --out {first}.plan`, and so on"
+        );
+        return Err(Failure::usage(text).help(help));
     }
     let (results, _) = surveys(own, cx).await?;
     let results: Vec<OfGarm<PlanResult>> = results
@@ -43,14 +47,14 @@ pub(in crate::cli) async fn run(
         Output::Json => cx.print.document("plan", document(&results, |_, own| own.json()))?,
         Output::Text | Output::Markdown => texts(&results, args, cx)?,
     }
+    summarize(&results, "plan", |_, own| own.markdown(), cx);
     tell_failures(&results, cx);
     if let Some(own) = results.iter().find_map(|own| own.result.as_ref().ok()) {
         warn_of_files(own, cx);
     }
     for OfGarm { garm, result } in &results {
         if let Ok(own) = result {
-            let print = cx.print.labelled(garm);
-            warn_of_refusal(own, Context { settings: cx.settings, print: &print });
+            for_garm(garm, cx, async |cx| warn_of_refusal(own, cx)).await;
         }
     }
     let exits = results.iter().filter_map(|own| own.result.as_ref().ok()).map(|own| own.exit(args));
@@ -64,7 +68,6 @@ fn texts(results: &[OfGarm<PlanResult>], args: &PlanArgs, cx: Context<'_>) -> Re
             cx.print.result("")?;
         }
         own.print(args, cx)?;
-        step_summary::write(|| own.markdown(), cx);
     }
     Ok(())
 }
@@ -73,7 +76,7 @@ fn texts(results: &[OfGarm<PlanResult>], args: &PlanArgs, cx: Context<'_>) -> Re
 /// of one of them are not fit for a plan, or two names stand for one GARM: each would delete the
 /// pools of the other.
 pub(super) async fn surveys(
-    own: Vec<(GarmName, (Loaded, Vec<PoolName>))>,
+    own: Vec<(GarmName, OwnPart)>,
     cx: Context<'_>,
 ) -> Result<(Vec<OfGarm<PreparedPlan>>, Deferrals), Failure> {
     for (_, (loaded, _)) in &own {
@@ -87,9 +90,8 @@ pub(super) async fn surveys(
         })
         .filter_map(|pool| Some((pool.name.clone(), pool.garm.clone()?)))
         .collect();
-    let work = async |(loaded, targets): (Loaded, Vec<PoolName>), cx: Context<'_>| {
-        survey(loaded, &targets, cx).await
-    };
+    let work =
+        async |(loaded, targets): OwnPart, cx: Context<'_>| survey(loaded, &targets, cx).await;
     let mut results = each(own, cx, work).await;
     one_name_each(&results)?;
     let mut plans: Vec<(&GarmName, &mut Plan)> = Vec::new();

@@ -9,19 +9,19 @@ use std::time::Duration;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
-use super::{OfGarm, document, each, failed, tell_failures};
+use super::{OfGarm, document, each, failed, for_garm, tell_failures};
 use crate::cli::args::{Output, StatusArgs};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::load::Loaded;
 use crate::cli::spinner::reading;
-use crate::cli::status::{CLEAR, StatusRun, detail, keep, look};
+use crate::cli::status::{CLEAR, StatusRun, check_pools, detail, keep, look};
 use crate::domain::name::GarmName;
 use crate::domain::text::{count, escape};
 use crate::render::status::{self, FleetStatus};
 use crate::render::style::{NAME, paint};
-use crate::render::words::{nearest, span};
+use crate::render::words::span;
 use crate::render::wrap::on_screen;
 
 /// The status of one GARM and its address.
@@ -45,9 +45,7 @@ pub(in crate::cli) async fn run(
         let read = reading(&run.address(), look(&run), cx).await;
         run.tell_remarks(cx);
         let (status, hint) = read?;
-        if let Some(hint) = hint {
-            cx.print.say(&hint);
-        }
+        hint.iter().for_each(|hint| cx.print.say(hint));
         Ok(GarmStatus { address: run.address(), status, waiting: None })
     };
     let results = selected(each(loaded, cx, work).await, args)?;
@@ -68,16 +66,10 @@ fn selected(
     if args.only.is_empty() {
         return Ok(results);
     }
-    let is_whole = results.iter().all(|own| own.result.is_ok());
-    let read = || results.iter().filter_map(|own| own.result.as_ref().ok());
-    let names = || read().flat_map(|own| &own.status.pools).map(|pool| pool.name.as_str());
-    let is_unknown = |name: &&String| is_whole && names().all(|known| known != name.as_str());
-    if let Some(name) = args.only.iter().find(is_unknown) {
-        let failure = Failure::usage(format!("no pool `{name}` in this fleet"));
-        return Err(match nearest(name, names()) {
-            Some(near) => failure.help(format!("did you mean `{near}`?")),
-            None => failure.help("run `runnerctl status` without a name to see every pool"),
-        });
+    if results.iter().all(|own| own.result.is_ok()) {
+        let read = results.iter().filter_map(|own| own.result.as_ref().ok());
+        let pools = read.flat_map(|own| &own.status.pools);
+        check_pools(&args.only, pools.map(|pool| pool.name.as_str()))?;
     }
     let kept = results.into_iter().filter_map(|OfGarm { garm, result }| match result {
         Ok(own) => {
@@ -116,7 +108,8 @@ struct LastRead {
     since: Option<Instant>,
 }
 
-/// Shows all GARMs at each interval until a signal arrives or stdout is closed.
+/// Shows all GARMs at each interval until a signal arrives or stdout is closed. Fails (64) if a wanted
+/// pool does not exist when each GARM has been read for the first time.
 async fn follow(
     args: &StatusArgs,
     loaded: Vec<(GarmName, Loaded)>,
@@ -129,20 +122,40 @@ async fn follow(
         runs.push((garm, run));
     }
     let mut known: Vec<LastRead> = runs.iter().map(|_| LastRead::default()).collect();
+    let mut has_been_whole = false;
     let mut reads: FuturesUnordered<Read<'_>> = FuturesUnordered::new();
     loop {
         let begun = Instant::now();
-        for (at, (last, (_, run))) in known.iter_mut().zip(&runs).enumerate() {
+        for (at, (last, (garm, run))) in known.iter_mut().zip(&runs).enumerate() {
             if last.since.is_none() {
                 last.since = Some(begun);
-                reads.push(Box::pin(async move { (at, look(run).await.map(|view| view.0)) }));
+                let is_first = !matches!(last.status, Some(Ok(_)));
+                reads.push(Box::pin(async move {
+                    let read = for_garm(garm, cx, async |cx| {
+                        let read = look(run).await;
+                        if let (true, Ok((_, hint))) = (is_first, &read) {
+                            run.tell_remarks(cx);
+                            hint.iter().for_each(|hint| cx.print.say(hint));
+                        }
+                        read.map(|view| view.0).map_err(|failure| failure.at(garm))
+                    });
+                    (at, read.await)
+                }));
             }
         }
         let deadline = begun + args.interval;
         while let Ok(Some((at, read))) = timeout_at(deadline, reads.next()).await {
             known[at] = LastRead { status: Some(read), since: None };
         }
-        show(&results(&runs, &known, args), args, cx)?;
+        let results = results(&runs, &known);
+        let is_whole = results.iter().all(|own| own.result.is_ok());
+        match selected(results, args) {
+            Ok(results) => show(&results, args, cx)?,
+            // A pool that has been shown may be deleted later.
+            Err(unknown) if has_been_whole => cx.print.say(&unknown.text()),
+            Err(unknown) => return Err(unknown),
+        }
+        has_been_whole |= is_whole;
         if cx.print.is_unread() {
             return Ok(Exit::Done);
         }
@@ -151,20 +164,12 @@ async fn follow(
 }
 
 /// What is known of each GARM: its last status, or why there is none.
-fn results(
-    runs: &[(GarmName, StatusRun<'_>)],
-    known: &[LastRead],
-    args: &StatusArgs,
-) -> Vec<OfGarm<GarmStatus>> {
+fn results(runs: &[(GarmName, StatusRun<'_>)], known: &[LastRead]) -> Vec<OfGarm<GarmStatus>> {
     let own = runs.iter().zip(known).map(|((garm, run), last)| {
         let result = match &last.status {
             Some(Ok(status)) => {
                 let waiting = last.since.map(|since| since.elapsed());
-                Ok(GarmStatus {
-                    address: run.address(),
-                    status: keep(status.clone(), &args.only),
-                    waiting,
-                })
+                Ok(GarmStatus { address: run.address(), status: status.clone(), waiting })
             }
             Some(Err(failure)) => Err(failure.clone()),
             None => Err(Failure::new(

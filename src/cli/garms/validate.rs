@@ -4,6 +4,7 @@ use super::{OfGarm, each};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::load::CheckedFiles;
+use crate::cli::step_summary::{self, failure_text};
 use crate::cli::validate::{OnlineAnswers, OnlineResults, ask as ask_one};
 use crate::domain::name::GarmName;
 
@@ -22,10 +23,11 @@ pub(in crate::cli) async fn ask(
     results.into_iter().map(|OfGarm { garm, result }| (Some(garm), result)).collect()
 }
 
-/// Prints the failures to stderr, each with the name of its GARM.
+/// Prints the failures to stderr, each with the name of its GARM, and appends them to the step summary.
 pub(in crate::cli) fn tell_failed(asked: &OnlineAnswers, cx: Context<'_>) {
     for (garm, asked) in asked {
         if let (Some(garm), Err(failure)) = (garm, asked) {
+            step_summary::write(|| failure_text(failure, "validate", Some(garm)), cx);
             cx.print.labelled(garm).say(&failure.text());
         }
     }

@@ -1,5 +1,8 @@
 //! A fleet file with several GARMs: each is a sandbox, and no command acts on a wrong one.
 
+mod apply;
+mod outputs;
+
 use std::net::TcpListener;
 use std::process::Stdio;
 
@@ -239,7 +242,9 @@ fn one_answer_confirms_all_plans() {
 fn a_saved_plan_is_for_one_garm() {
     let fleet = Fleet::new();
     let both = fleet.run(&["plan", "--out", "it.plan"]).ends(64);
-    assert!(both.err.ends_with("help: choose one with `--garm NAME`\n"), "{}", both.err);
+    let help =
+        "help: save a plan for each: `runnerctl plan --garm east --out east.plan`, and so on\n";
+    assert!(both.err.ends_with(help), "{}", both.err);
     fleet.run(&["plan", "--garm", "west", "--out", "it.plan"]).ends(0);
     let shown = fleet.run(&["show", "it.plan"]).ends(0);
     assert!(shown.out.contains("fleet sandbox on west, "), "{}", shown.out);
