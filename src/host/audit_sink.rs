@@ -354,7 +354,7 @@ impl SinkShared {
         // The lock is released first, because the listener may wait for a thread that needs it.
         drop(queue);
         if was_reported {
-            (self.listener)(&SinkEvent::WritableAgain);
+            (self.listener)(&SinkEvent::WritableAgain { lost: batch.missing });
         }
     }
 

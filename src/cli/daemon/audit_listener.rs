@@ -14,6 +14,7 @@ use crate::host::audit_sink::{RecordPolicy, SinkEvent};
 use crate::host::clock::Clock;
 use crate::metrics::{Counter, MetricsState};
 use crate::reconcile::watch::{HoldReason, WatchCommand};
+use crate::render::words::count;
 
 /// Called by the thread that writes the audit file, once for each event.
 pub(super) struct AuditListener {
@@ -62,7 +63,7 @@ impl AuditListener {
                 self.alert_inputs.note_gap(Clock::Real.now());
             }
             SinkEvent::Unwritable(why) => self.unwritable(why),
-            SinkEvent::WritableAgain => self.writable_again(),
+            SinkEvent::WritableAgain { lost } => self.writable_again(*lost),
         }
     }
 
@@ -99,16 +100,16 @@ impl AuditListener {
         }
     }
 
-    fn writable_again(&self) {
-        let text = match self.record_policy {
-            RecordPolicy::BestEffort => {
-                "the audit file is writable again; a gap record covers the lost records"
-            }
-            RecordPolicy::Required => {
-                "the audit file is writable again: watch writes to GARM again"
-            }
+    fn writable_again(&self, lost: u64) {
+        let next = match self.record_policy {
+            RecordPolicy::BestEffort => "",
+            RecordPolicy::Required => ", and watch writes to GARM again",
         };
-        self.log(Level::INFO, text.to_owned());
+        let lost = match usize::try_from(lost).unwrap_or(usize::MAX) {
+            0 => "no record was lost".to_owned(),
+            lost => format!("{} lost, as a gap record says", count(lost, "record")),
+        };
+        self.log(Level::INFO, format!("the audit file is writable again{next}: {lost}"));
         if self.record_policy == RecordPolicy::Required {
             self.send(WatchCommand::Go(HoldReason::Unrecorded));
         }

@@ -21,9 +21,8 @@ pub enum SinkEvent<'a> {
     Lost(&'a str),
     /// The file cannot be written, for this reason.
     Unwritable(&'a str),
-    /// The file can be written again, and a gap record gives the number of lost records, if there
-    /// are any.
-    WritableAgain,
+    /// The file can be written again. A gap record gives the number of lost records, unless it is 0.
+    WritableAgain { lost: u64 },
 }
 
 /// A callback for the events of the sink. Must not block for long.

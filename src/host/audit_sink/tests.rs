@@ -51,7 +51,8 @@ fn bench(rule: RecordPolicy) -> Bench {
             SinkEvent::Written(kind) => format!("written {}", kind.word()),
             SinkEvent::Lost(_) => "lost".to_owned(),
             SinkEvent::Unwritable(_) => "stuck".to_owned(),
-            SinkEvent::WritableAgain => "free".to_owned(),
+            SinkEvent::WritableAgain { lost: 0 } => "free".to_owned(),
+            SinkEvent::WritableAgain { lost } => format!("free, {lost} lost"),
         };
         noted.lock().unwrap().push(line);
     });
@@ -134,12 +135,20 @@ async fn lost_records_are_reported_as_soon_as_there_is_space() {
     assert_eq!(bench.sink.missing(), 2);
     blocked.end();
     // The thread writes them without further calls.
-    bench.until_told("free").await;
+    bench.until_told("free, 2 lost").await;
     assert_eq!((bench.sink.missing(), bench.append("four").await), (0, Some(3)));
     let (acts, report) = bench.read();
     assert_eq!(acts, ["one", "records lost", "four"]);
     assert_eq!((report.lost, report.broken), (2, None));
-    let told = ["written intent", "lost", "stuck", "lost", "written gap", "free", "written intent"];
+    let told = [
+        "written intent",
+        "lost",
+        "stuck",
+        "lost",
+        "written gap",
+        "free, 2 lost",
+        "written intent",
+    ];
     assert_eq!(bench.told(), told);
 }
 
@@ -160,6 +169,7 @@ async fn records_without_a_waiting_write_are_kept_until_there_is_space() {
     let due: Vec<String> = (0..3_000).map(|number| number.to_string()).collect();
     assert_eq!(found[1..], due);
     assert_eq!((report.lost, report.gap_count, report.broken), (0, 0, None));
+    assert!(bench.told().contains(&"free".to_owned()));
 }
 
 #[tokio::test]
@@ -177,7 +187,7 @@ async fn a_held_lock_delays_a_write_by_no_more_than_its_patience() {
     // From here on, no write waits.
     assert_eq!(bench.append("three").await, None);
     drop(holder);
-    bench.until_told("free").await;
+    bench.until_told("free, 2 lost").await;
     assert_eq!(bench.append("four").await, Some(4));
     let (acts, report) = bench.read();
     assert_eq!(acts, ["one", "records lost", "a runner", "four"]);
@@ -210,7 +220,7 @@ async fn a_write_without_its_required_record_is_refused_and_nothing_is_missing()
     bench.sink.append(&outcome).await.unwrap_err();
     assert_eq!(bench.sink.missing(), 1);
     blocked.end();
-    bench.until_told("free").await;
+    bench.until_told("free, 1 lost").await;
     bench.append("three").await;
     assert_eq!(bench.read().0, ["one", "records lost", "three"]);
 }

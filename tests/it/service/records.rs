@@ -227,6 +227,7 @@ fn if_records_are_required_watch_writes_nothing_and_is_not_ready_while_the_audit
         said.contains("watch writes nothing to GARM until the audit file is writable again"),
         "{said}"
     );
+    assert!(said.contains("writable again, and watch writes to GARM again: "), "{said}");
     let (code, said) = verify(&stage, &[]);
     assert_eq!((code, said.contains("not complete")), (Some(0), false), "{said}");
 }
