@@ -358,7 +358,7 @@ fn audit(audit: &AuditFact) -> (RequirementAnswer, String) {
     match audit {
         AuditFact::Whole { records, open_gaps: 0, lost: 0 } => (
             RequirementAnswer::Met,
-            format!("the chain of {records} records verifies, no gap is open"),
+            format!("the chain of the last {records} records verifies, no gap is open"),
         ),
         AuditFact::Whole { lost: lost @ 1.., .. } => {
             let lost = count(usize::try_from(*lost).unwrap_or(usize::MAX), "record");
@@ -524,7 +524,7 @@ mod tests {
         check(Requirement::R10, &facts, RequirementAnswer::CannotTell, "unreachable");
         let kept = |audit| ComplianceFacts { audit: Some(audit), ..ComplianceFacts::default() };
         let facts = kept(AuditFact::Whole { records: 7, open_gaps: 0, lost: 0 });
-        let evidence = "the chain of 7 records verifies, no gap is open";
+        let evidence = "the chain of the last 7 records verifies, no gap is open";
         check(Requirement::R11, &facts, RequirementAnswer::Met, evidence);
         let facts = kept(AuditFact::Whole { records: 7, open_gaps: 2, lost: 0 });
         check(
