@@ -1,5 +1,6 @@
 //! The table of steps, row by row, and properties of every plan.
 
+mod backoff;
 pub(crate) mod build;
 mod claims;
 mod credentials;
