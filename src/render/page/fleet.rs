@@ -144,23 +144,29 @@ fn pools(html: &mut Html, rows: &[RatedPool<'_>]) {
         html.markup("<p class=\"soft\">None is known yet.</p></section>\n");
         return;
     }
-    // The roles are explicit, because a table loses its implicit roles if CSS displays it as
-    // blocks.
-    html.markup("<table class=\"pools\" role=\"table\"><thead role=\"rowgroup\"><tr role=\"row\">");
-    for (class, name) in [
+    let columns = [
         ("name", "Pool"),
         ("runners", "Runners"),
         ("number", "Queue"),
         ("trend-cell", "Last hour"),
         ("number", "Level"),
         ("words", "Decision"),
-    ] {
+    ];
+    begin_table(html, &columns);
+    rows.iter().for_each(|pool| row(html, pool));
+    html.markup("</tbody></table></section>\n");
+}
+
+/// Begins a table, with the class and the name of each column, up to its first row.
+pub(super) fn begin_table(html: &mut Html, columns: &[(&'static str, &'static str)]) {
+    // The roles are explicit, because a table loses its implicit roles if CSS displays it as
+    // blocks.
+    html.markup("<table class=\"pools\" role=\"table\"><thead role=\"rowgroup\"><tr role=\"row\">");
+    for (class, name) in columns {
         html.markup("<th scope=\"col\" role=\"columnheader\" class=\"").markup(class);
         html.markup("\">").markup(name).markup("</th>");
     }
     html.markup("</tr></thead>\n<tbody role=\"rowgroup\">");
-    rows.iter().for_each(|pool| row(html, pool));
-    html.markup("</tbody></table></section>\n");
 }
 
 fn row(html: &mut Html, row: &RatedPool<'_>) {
@@ -171,12 +177,8 @@ fn row(html: &mut Html, row: &RatedPool<'_>) {
     html.markup("</span></th>\n<td role=\"cell\" class=\"runners\">");
     bar(html, gauges);
     html.markup("<small>").text(runners_in_words(gauges)).markup("</small></td>");
-    html.markup("<td role=\"cell\" class=\"number\" data-label=\"Queue\">");
-    html.text(gauges.queue_depth);
-    if !gauges.oldest_wait.is_zero() {
-        html.markup("<small>oldest ").text(span(gauges.oldest_wait)).markup("</small>");
-    }
-    html.markup("</td><td role=\"cell\" class=\"trend-cell\">");
+    queue_cell(html, gauges);
+    html.markup("<td role=\"cell\" class=\"trend-cell\">");
     trend(html, &row.pool.trend);
     html.markup("<small>").text(trend_in_words(&row.pool.trend)).markup("</small></td>");
     html.markup("<td role=\"cell\" class=\"number\" data-label=\"Level\">");
@@ -191,6 +193,15 @@ fn row(html: &mut Html, row: &RatedPool<'_>) {
     html.markup("</p>");
     frame::marks(html, &row.findings);
     html.markup("</td></tr>\n");
+}
+
+pub(super) fn queue_cell(html: &mut Html, gauges: &PoolGauges) {
+    html.markup("<td role=\"cell\" class=\"number\" data-label=\"Queue\">");
+    html.text(gauges.queue_depth);
+    if !gauges.oldest_wait.is_zero() {
+        html.markup("<small>oldest ").text(span(gauges.oldest_wait)).markup("</small>");
+    }
+    html.markup("</td>");
 }
 
 /// Writes the decision in one sentence, or why there is none.

@@ -1,7 +1,7 @@
 //! The page `/` of a fleet with several GARMs: a row for each of them.
 
 use super::chart::{bar, keys, runners_in_words};
-use super::fleet::{add, tile, wait};
+use super::fleet::{add, begin_table, queue_cell, tile, wait};
 use super::frame;
 use super::html::{Html, segment};
 use super::pool::suggestion;
@@ -125,21 +125,15 @@ fn glance(html: &mut Html, page: &GarmsPage<'_>) {
 
 fn table(html: &mut Html, rows: &[&GarmRow]) {
     html.markup("<section aria-labelledby=\"garms\"><h2 id=\"garms\">GARMs</h2>");
-    // The roles are explicit, because a table loses its implicit roles if CSS displays it as
-    // blocks.
-    html.markup("<table class=\"pools\" role=\"table\"><thead role=\"rowgroup\"><tr role=\"row\">");
-    for (class, name) in [
+    let columns = [
         ("name", "GARM"),
         ("runners", "Runners"),
         ("number", "Pools"),
         ("number", "Queue"),
         ("number", "Read"),
         ("words", "Verdict"),
-    ] {
-        html.markup("<th scope=\"col\" role=\"columnheader\" class=\"").markup(class);
-        html.markup("\">").markup(name).markup("</th>");
-    }
-    html.markup("</tr></thead>\n<tbody role=\"rowgroup\">");
+    ];
+    begin_table(html, &columns);
     rows.iter().for_each(|garm| row(html, garm));
     html.markup("</tbody></table></section>\n");
 }
@@ -159,12 +153,9 @@ fn row(html: &mut Html, row: &GarmRow) {
         Some(garm) => html.text(garm.pools),
         None => html.markup("–"),
     };
-    html.markup("</td><td role=\"cell\" class=\"number\" data-label=\"Queue\">");
-    html.text(gauges.queue_depth);
-    if !gauges.oldest_wait.is_zero() {
-        html.markup("<small>oldest ").text(span(gauges.oldest_wait)).markup("</small>");
-    }
-    html.markup("</td><td role=\"cell\" class=\"number\" data-label=\"Read\">");
+    html.markup("</td>");
+    queue_cell(html, gauges);
+    html.markup("<td role=\"cell\" class=\"number\" data-label=\"Read\">");
     match garm.and_then(|garm| garm.read_age) {
         Some(age) => html.text(span(age)).markup(" ago"),
         None => html.markup("not yet"),
