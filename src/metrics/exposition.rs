@@ -69,17 +69,20 @@ pub(super) fn counted(
     families
 }
 
-/// The whole page. Before its first full read, a GARM has only counters, histograms and its
-/// readiness.
+/// The whole page. Before its first full read, a GARM has only counters, histograms, its readiness
+/// and its leader.
 pub(super) fn page(mut garms: Vec<GarmValues>) -> String {
     let mut text = String::new();
     for gauge in GAUGES {
         let mut metrics = Vec::new();
         for values in &garms {
             let garm = values.garm.as_ref().filter(|_| !gauge.is_of_process());
-            let samples = gauge.samples(values.facts().as_ref(), values.readiness).into_iter();
+            let known = (&values.process, values.readiness);
+            let samples = gauge.samples(values.facts().as_ref(), known);
             metrics.extend(
-                samples.map(|(labels, value)| gauge_metric(&gauge.def, garm, labels, value)),
+                samples
+                    .into_iter()
+                    .map(|(labels, value)| gauge_metric(&gauge.def, garm, labels, value)),
             );
             if gauge.is_of_process() && !metrics.is_empty() {
                 break;

@@ -28,6 +28,8 @@ enum GaugeReader {
     Garm(fn(&GarmFacts<'_>) -> Option<f64>),
     /// Whether it is ready; known before the first full read, too.
     Ready,
+    /// One value per GARM, from the election; known before the first full read, too.
+    Election(fn(&ProcessGauges) -> Option<f64>),
     /// One value for the process.
     Process(fn(&GarmFacts<'_>) -> Option<f64>),
     /// Always 1, with the version as a label; present before the first full read, too.
@@ -57,6 +59,14 @@ const fn garm(
     help: &'static str,
 ) -> Gauge {
     gauge(name, &[], GaugeReader::Garm(read), help)
+}
+
+const fn election(
+    name: &'static str,
+    read: fn(&ProcessGauges) -> Option<f64>,
+    help: &'static str,
+) -> Gauge {
+    gauge(name, &[], GaugeReader::Election(read), help)
 }
 
 const fn gauge(
@@ -230,15 +240,15 @@ pub(super) const GAUGES: &[Gauge] = &[
         |facts| facts.process.audit_anchored_at.and_then(seconds),
         "Unix time of the last signed statement about the audit log that reached every place",
     ),
-    garm(
+    election(
         "runnerctl_leader",
-        |facts| facts.process.is_leader.and_then(number),
+        |process| process.is_leader.and_then(number),
         "Whether this process leads (1) or is a standby (0)",
     ),
-    garm(
+    election(
         "runnerctl_leader_term",
         // A term is far below 2^53, up to which a float is exact.
-        |facts| facts.process.leader_term.map(|term| Duration::from_secs(term).as_secs_f64()),
+        |process| process.leader_term.map(|term| Duration::from_secs(term).as_secs_f64()),
         "Term of the leader as this process last read it",
     ),
 ];
@@ -262,6 +272,7 @@ impl Gauge {
             | GaugeReader::Group(_)
             | GaugeReader::RunnerStates
             | GaugeReader::Garm(_)
+            | GaugeReader::Election(_)
             | GaugeReader::Ready => false,
         }
     }
@@ -270,7 +281,7 @@ impl Gauge {
     pub(super) fn samples(
         &self,
         facts: Option<&GarmFacts<'_>>,
-        readiness: Readiness,
+        (process, readiness): (&ProcessGauges, Readiness),
     ) -> Vec<GaugeSample> {
         let single = |value: Option<f64>| value.map(|value| (Vec::new(), value));
         match (&self.read, facts) {
@@ -278,6 +289,7 @@ impl Gauge {
             (GaugeReader::Ready, _) => {
                 single(number(readiness == Readiness::Ready)).into_iter().collect()
             }
+            (GaugeReader::Election(read), _) => single(read(process)).into_iter().collect(),
             (_, None) => Vec::new(),
             (GaugeReader::Pool(read), Some(facts)) => by_pool(*read, &facts.snapshot.pools),
             (GaugeReader::Group(read), Some(facts)) => {

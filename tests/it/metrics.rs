@@ -52,6 +52,7 @@ async fn before_the_first_full_read_the_page_has_only_the_process() {
     let metrics = metrics();
     metrics.count(Counter::GarmRequest { method: "POST", code: None });
     metrics.count(Counter::ScaledownRefused { pool: pool("default"), reason: "busy" });
+    metrics.process(|process| (process.is_leader, process.leader_term) = (Some(false), Some(7)));
     let names: Vec<String> = metrics
         .metrics_page()
         .lines()
@@ -64,6 +65,8 @@ async fn before_the_first_full_read_the_page_has_only_the_process() {
         [
             &format!("runnerctl_build_info{{version=\"{version}\"}} 1"),
             "runnerctl_ready 0",
+            "runnerctl_leader 0",
+            "runnerctl_leader_term 7",
             "runnerctl_level_resent_total 0",
             "runnerctl_reconcile_errors_total 0",
             "runnerctl_garm_requests_total{method=\"POST\",code=\"none\"} 1",

@@ -9,8 +9,9 @@ use super::{keep, origin, table};
 use crate::cli::bench::root;
 
 const HEAD: &str = "\
-`watch` serves these series at `/metrics` of `watch.listen`, in the text format of Prometheus. There is
-no series before the first full read of GARM. While GARM cannot be read the last values stay, and
+`watch` serves these series at `/metrics` of `watch.listen`, in the text format of Prometheus. Before
+the first full read of GARM there are only the counters, `runnerctl_build_info`, `runnerctl_ready` and,
+with `watch.leader`, `runnerctl_leader` and its term. While GARM cannot be read the last values stay, and
 `runnerctl_observation_age_seconds` grows. The series of a pool vanish when `watch` no longer manages it.
 
 - `runner_active`, `runner_idle` and `queue_depth` are there for every managed pool, zeros included.
