@@ -11,7 +11,7 @@ use crate::config::{DeclaredPool, FleetFile};
 use crate::domain::address::{PlainHttp, is_unencrypted};
 use crate::domain::secret::SecretRef;
 use crate::domain::text::code;
-use crate::garm::http::{Http, HttpOptions};
+use crate::garm::http::{Http, HttpOptions, Timeouts};
 use crate::garm::{self, GarmClient, GarmLogin, LoggedTransport, crl, ignored_proxy, tls};
 use crate::garm::{PasswordFuture, PasswordSource, Transport};
 use crate::host::clock::Clock;
@@ -30,7 +30,7 @@ pub fn connect(
     base: PathBuf,
     cx: Context<'_>,
 ) -> Result<Arc<GarmClient>, Failure> {
-    let client = connect_through(file, base, cx, |client| client)?.0;
+    let client = connect_through(file, base, cx, (Timeouts::default(), |client| client))?.0;
     let user = &file.garm.username;
     info!(event = "step", "GARM is at {}, the user is `{user}`", client.address());
     let now = Clock::Real.now();
@@ -155,7 +155,7 @@ pub fn connect_through(
     file: &FleetFile,
     base: PathBuf,
     cx: Context<'_>,
-    wrap: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>,
+    (timeouts, wrap): (Timeouts, impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>),
 ) -> Result<(Arc<GarmClient>, Arc<Http>), Failure> {
     let garm = &file.garm;
     let now = Some(Clock::Real.now());
@@ -163,6 +163,7 @@ pub fn connect_through(
     let options = HttpOptions {
         plain_http,
         tls: tls_files(file),
+        timeouts,
         ignored_proxy: ignored_proxy(&garm.url, |name| std::env::var(name).ok()),
         now,
         ..HttpOptions::new(garm.url.clone())

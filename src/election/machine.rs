@@ -9,15 +9,20 @@ use super::record::{
     LeaseAnswer, LeaseNotes, LeaseRecord, LeaseRequest, OwnNotes, StoredLease, SwapResult,
 };
 
-/// How long a record must be seen unchanged before another process takes the lease.
-pub const DURATION: Duration = Duration::from_secs(10);
+/// How long a record must be seen unchanged before another process takes the lease. With a read every
+/// [`READ_EVERY`], a leader that is killed is replaced within 10 s.
+pub const DURATION: Duration = Duration::from_secs(9);
 
 /// The time between two renewals, from sending to sending.
 pub const RENEW_EVERY: Duration = Duration::from_secs(2);
 
 /// How long the holder may write after it has sent its last successful renewal. The rest of
-/// [`DURATION`] is for a request to GARM that is under way, and for clocks of different speed.
+/// [`DURATION`] is [`LINGER`] and for clocks of different speed.
 pub const WRITE_FOR: Duration = Duration::from_secs(6);
+
+/// How long a write that was abandoned may still be on its way to GARM: the kernel repeats what was
+/// not acknowledged.
+pub const LINGER: Duration = Duration::from_millis(2_500);
 
 /// The time between two reads of a standby: a released lease is taken within it.
 pub const READ_EVERY: Duration = Duration::from_millis(500);

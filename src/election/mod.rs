@@ -6,7 +6,7 @@
 //! runs while the machine is suspended. No two processes compare their clocks.
 //!
 //! **Invariant:** of all processes, at most one may write at any time, as long as the store compares
-//! and swaps atomically and no clock runs more than 1.6 times as fast as another. A holder may write
+//! and swaps atomically and no clock runs more than 1.5 times as fast as another. A holder may write
 //! for [`WRITE_FOR`] after it has *sent* its last successful renewal. Another process takes the lease
 //! only from a version that it has seen unchanged for [`DURATION`]; that version was written by the last
 //! successful renewal, which was therefore sent before.
@@ -16,7 +16,9 @@ mod members;
 mod record;
 mod share;
 
-pub use machine::{DURATION, Election, Grant, READ_EVERY, RENEW_EVERY, RETRY, Taking, WRITE_FOR};
+pub use machine::{
+    DURATION, Election, Grant, LINGER, READ_EVERY, RENEW_EVERY, RETRY, Taking, WRITE_FOR,
+};
 pub use members::{
     BEAT_EVERY, Member, MembersAnswer, MembersRecord, MembersRequest, Membership, StoredMembers,
 };

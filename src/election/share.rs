@@ -49,7 +49,8 @@ pub enum LeaseOwner {
     Own,
     /// Another process.
     Other,
-    Nobody,
+    /// No process: it was released.
+    Unheld,
 }
 
 impl Share {
@@ -92,7 +93,7 @@ impl Share {
             LeaseOwner::Own => {
                 self.held.insert(lease.to_owned());
             }
-            LeaseOwner::Other | LeaseOwner::Nobody => {
+            LeaseOwner::Other | LeaseOwner::Unheld => {
                 self.held.remove(lease);
             }
         }
@@ -108,7 +109,7 @@ impl Share {
             if now.saturating_sub(release.at) < TAKEN_WITHIN {
                 return None;
             }
-            // Nobody took it.
+            // No process took it.
             self.released = None;
             self.resume_at = now + self.pause;
             self.pause = (self.pause * 2).min(PAUSE_MAX);

@@ -122,7 +122,7 @@ impl Process {
                 election.answer(answer, now);
                 if let Some((record, _)) = election.sighting() {
                     let owner = match record.holder.as_str() {
-                        "" => LeaseOwner::Nobody,
+                        "" => LeaseOwner::Unheld,
                         holder if holder == self.id && election.is_holder() => LeaseOwner::Own,
                         _ => LeaseOwner::Other,
                     };

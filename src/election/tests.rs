@@ -56,7 +56,7 @@ struct Machine {
 fn machine() -> impl Strategy<Value = Machine> {
     let pauses = proptest::collection::vec((0..120_000_u64, 100..30_000_u64), 0..4);
     let end = prop_oneof![3 => Just(None), 1 => (0..120_000_u64).prop_map(Some)];
-    (800..1_250_u64, 0..1_000_000_u64, pauses, end.clone(), end).prop_map(
+    (820..1_220_u64, 0..1_000_000_u64, pauses, end.clone(), end).prop_map(
         |(speed, origin_ms, pauses, killed_at, resigns_at)| Machine {
             speed,
             origin_ms,
@@ -190,8 +190,7 @@ impl Candidate {
             waiting => self.waiting = waiting,
         }
         if self.waiting.is_none()
-            && let Some(request) =
-                self.election.next(clock, Timestamp::UNIX_EPOCH, &OwnNotes::default())
+            && let Some(request) = self.election.next(clock, calendar(now), &OwnNotes::default())
         {
             let fate = self.fates[self.sent % self.fates.len()];
             self.sent += 1;
@@ -205,6 +204,12 @@ impl Candidate {
             }));
         }
     }
+}
+
+/// A calendar that is set back and forth by days, which must not matter.
+fn calendar(now: u64) -> Timestamp {
+    let seconds = i64::try_from(now * 7_919 % 1_000_000).unwrap();
+    Timestamp::from_second(1_800_000_000 + seconds).unwrap()
 }
 
 const SOUND: Fate = Fate { arrives: Some(5), answered: Some(10) };
@@ -233,15 +238,14 @@ proptest! {
     }
 
     #[test]
-    fn a_killed_leader_is_replaced_within_the_duration_and_a_read(killed_at in 14_000..30_000_u64) {
+    fn a_killed_leader_is_replaced_within_ten_seconds(killed_at in 14_000..30_000_u64) {
         let first = Machine { killed_at: Some(killed_at), ..Machine::steady() };
         let machines = [first, Machine { origin_ms: 99_000, ..Machine::steady() }];
         let late = Machine { pauses: vec![(0, 12_000)], ..machines[1].clone() };
         let writers = run(vec![(machines[0].clone(), vec![SOUND]), (late, vec![SOUND])], 60_000);
         let (at, who) = first_writer(&writers, killed_at).unwrap();
         prop_assert_eq!(who, 1);
-        let bound = u64::try_from((DURATION + READ_EVERY).as_millis()).unwrap() + 4 * STEP_MS;
-        prop_assert!(at <= killed_at + bound, "killed at {killed_at}, replaced at {at}");
+        prop_assert!(at <= killed_at + 10_000, "killed at {killed_at}, replaced at {at}");
     }
 
     #[test]
@@ -256,7 +260,7 @@ proptest! {
 }
 
 #[test]
-fn a_leader_that_cannot_renew_stops_four_seconds_before_another_begins() {
+fn a_leader_that_cannot_renew_stops_three_seconds_before_another_begins() {
     // The first candidate's requests are lost from its seventh on.
     let mut fates = vec![SOUND; 40];
     fates.extend(vec![Fate { arrives: None, answered: None }; 1_000]);
@@ -267,5 +271,5 @@ fn a_leader_that_cannot_renew_stops_four_seconds_before_another_begins() {
         of.map(|(at, _)| *at)
     };
     let (ended, began) = (times(0).max().unwrap(), times(1).min().unwrap());
-    assert!(began >= ended + 4_000 - STEP_MS, "ended at {ended}, began at {began}");
+    assert!(began >= ended + 3_000 - STEP_MS, "ended at {ended}, began at {began}");
 }

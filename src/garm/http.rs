@@ -248,7 +248,8 @@ pub(super) fn builder(tls: Option<&Tls>, timeouts: Timeouts) -> reqwest::ClientB
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
         .connect_timeout(timeouts.connect)
-        .timeout(timeouts.request);
+        .timeout(timeouts.request)
+        .tcp_user_timeout(timeouts.unacknowledged);
     match tls {
         Some(tls) => builder.tls_backend_preconfigured(tls.config.clone()),
         None => builder.tls_certs_only([]),

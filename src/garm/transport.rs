@@ -17,17 +17,24 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// delete.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long sent data may stay unacknowledged before the connection is closed.
+pub const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// The timeout for opening a connection.
     pub connect: Duration,
     /// The timeout for the whole request and response, including the connection.
     pub request: Duration,
+    /// How long sent data may stay unacknowledged before the connection is closed. The kernel repeats
+    /// the bytes of a request for that long, even if the request was abandoned.
+    pub unacknowledged: Duration,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { connect: CONNECT_TIMEOUT, request: REQUEST_TIMEOUT }
+        let (connect, request) = (CONNECT_TIMEOUT, REQUEST_TIMEOUT);
+        Self { connect, request, unacknowledged: UNACKNOWLEDGED_MAX }
     }
 }
 

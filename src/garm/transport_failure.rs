@@ -19,7 +19,7 @@ pub(super) struct RequestContext<'a> {
 /// Classifies the failure of a request that got no response.
 pub(super) fn unanswered(error: &reqwest::Error, setting: RequestContext<'_>) -> TransportError {
     let RequestContext { timeouts, asked } = setting;
-    if error.is_timeout() {
+    if error.is_timeout() && !is_given_up(error) {
         return match error.is_connect() {
             true => TransportError::ConnectTimeout(timeouts.connect),
             false => TransportError::Timeout(timeouts.request),
@@ -57,10 +57,19 @@ pub(super) fn unanswered(error: &reqwest::Error, setting: RequestContext<'_>) ->
 
 /// Classifies the failure of a response that was not complete.
 pub(super) fn broken_off(error: &reqwest::Error, timeouts: &Timeouts) -> TransportError {
-    if error.is_timeout() {
+    if error.is_timeout() && !is_given_up(error) {
         return TransportError::Timeout(timeouts.request);
     }
     TransportError::Body(text::innermost(error))
+}
+
+/// Whether the kernel has closed the connection because the server acknowledged nothing: none of our
+/// timeouts has passed.
+fn is_given_up(error: &reqwest::Error) -> bool {
+    let is_of_kernel = |error: &io::Error| {
+        error.kind() == io::ErrorKind::TimedOut && error.raw_os_error().is_some()
+    };
+    causes(error).any(|cause| cause.downcast_ref::<io::Error>().is_some_and(is_of_kernel))
 }
 
 /// The error and its causes. An [`io::Error`] is unwrapped with `get_ref`, because its `source`

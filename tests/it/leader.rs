@@ -3,6 +3,7 @@
 //! etcd and PostgreSQL are real; the API of Kubernetes is a stand-in that compares and swaps.
 
 mod alerts;
+mod clock;
 mod engines;
 mod faults;
 mod pair;

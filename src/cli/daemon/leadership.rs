@@ -20,7 +20,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::log::{LogLine, spans};
 use crate::domain::name::GarmName;
-use crate::election::{DURATION, Membership, OwnNotes, StoreFault};
+use crate::election::{DURATION, FiredAlert, Membership, OwnNotes, StoreFault};
 use crate::host::boot_clock::BootClock;
 use crate::host::clock::Clock;
 use crate::host::state_dir;
@@ -35,7 +35,7 @@ use crate::render::leadership::LeadershipJson;
 use crate::render::words::count;
 use crate::secrets;
 
-/// How often the notes for the next leader are renewed; the next renewal of the lease carries them.
+/// How often the delivered alerts are noted; the next renewal of the lease carries them.
 const NOTES_EVERY: Duration = Duration::from_secs(1);
 
 /// How long `--once` and `--release` wait to become the leader: until the lease of one that was killed
@@ -134,7 +134,8 @@ async fn log_members(mut live: watch::Receiver<Option<usize>>) {
 pub(super) struct Leadership {
     pub(super) fence: Fence,
     states: watch::Receiver<LeadershipState>,
-    notes: watch::Sender<OwnNotes>,
+    /// See [`OwnNotes::alerts`].
+    delivered: watch::Sender<Option<Vec<FiredAlert>>>,
     stop: CancellationToken,
     /// Present until the campaign is started, and from then on its task.
     campaign: Option<Campaign>,
@@ -148,7 +149,7 @@ pub(super) struct LeadershipFollower {
     pub(super) records: AuditFeed,
     pub(super) metrics: Arc<MetricsState>,
     states: watch::Receiver<LeadershipState>,
-    notes: watch::Sender<OwnNotes>,
+    delivered: watch::Sender<Option<Vec<FiredAlert>>>,
     last: LeadershipState,
     /// The last term whose begin was recorded.
     recorded: Option<u64>,
@@ -167,21 +168,26 @@ impl Leadership {
         let store = election.stores.lease(settings.name.clone());
         let clock = BootClock::Real;
         let fence = Fence::new(clock);
-        let (notes, published) = watch::channel(OwnNotes::default());
         LogLine::info("leader", format!("takes part in the election by {}", store.describe()))
             .emit();
         let shares = election.shares.clone().map(|shares| (shares, settings.name.clone()));
         let lease = LeaseOfCampaign { store, shares };
         let io = (fence.clone(), clock, Clock::Real);
-        let campaign = Campaign::new(process_id()?, lease, io, published);
+        let campaign = Campaign::new(process_id()?, lease, io);
         let (states, stop) = (campaign.states(), CancellationToken::new());
-        Ok(Some(Self { fence, states, notes, stop, campaign: Some(campaign), task: None }))
+        let delivered = watch::Sender::default();
+        Ok(Some(Self { fence, states, delivered, stop, campaign: Some(campaign), task: None }))
     }
 
-    /// Starts the campaign.
-    pub(super) fn start(&mut self) {
+    /// Starts the campaign. Each write of the lease names the head that the audit log has by then.
+    pub(super) fn start(&mut self, records: AuditFeed) {
         if let Some(campaign) = self.campaign.take() {
-            let work = campaign.run(self.stop.clone()).in_current_span();
+            let delivered = self.delivered.subscribe();
+            let notes = move || OwnNotes {
+                audit_head: records.head().map(|head| head.to_string()),
+                alerts: delivered.borrow().clone(),
+            };
+            let work = campaign.run(notes, self.stop.clone()).in_current_span();
             self.task = Some(tokio::spawn(work));
         }
     }
@@ -221,9 +227,16 @@ impl Leadership {
         records: AuditFeed,
         metrics: Arc<MetricsState>,
     ) -> LeadershipFollower {
-        let (states, notes) = (self.states.clone(), self.notes.clone());
+        let (states, delivered) = (self.states.clone(), self.delivered.clone());
         let (last, recorded) = (LeadershipState::default(), None);
-        LeadershipFollower { orders, alerting, records, metrics, states, notes, last, recorded }
+        LeadershipFollower { orders, alerting, records, metrics, states, delivered, last, recorded }
+    }
+
+    /// Notes the delivered alerts, which the release of the lease carries.
+    pub(super) async fn note(&self, alerting: &Alerting) {
+        if self.is_leading() {
+            self.delivered.send_replace(Some(alerting.delivered().await));
+        }
     }
 
     /// Ends the campaign: the lease is released if this process holds it.
@@ -247,6 +260,9 @@ impl LeadershipFollower {
                 self.follow(state).await;
             }
             is_news = tokio::select! {
+                biased;
+                // The end of this term is no news then: the release carries the delivered alerts.
+                () = stop.cancelled() => return,
                 changed = self.states.changed() => match changed {
                     Ok(()) => true,
                     Err(_) => return,
@@ -255,19 +271,15 @@ impl LeadershipFollower {
                     self.note().await;
                     false
                 }
-                () = stop.cancelled() => return,
             };
         }
     }
 
-    /// Leaves notes for the next leader.
+    /// Notes the delivered alerts for the next leader.
     async fn note(&self) {
-        let audit_head = self.records.head().map(|head| head.to_string());
-        let alerts = match self.last.leading {
-            Some(_) => Some(self.alerting.delivered().await),
-            None => None,
-        };
-        self.notes.send_replace(OwnNotes { audit_head, alerts });
+        if self.last.leading.is_some() {
+            self.delivered.send_replace(Some(self.alerting.delivered().await));
+        }
     }
 
     async fn follow(&mut self, state: LeadershipState) {
@@ -283,7 +295,7 @@ impl LeadershipFollower {
             Some(leading) if term(&before) != Some(leading.term) => self.lead(leading).await,
             Some(_) => {}
             None => {
-                self.notes.send_modify(|notes| notes.alerts = None);
+                self.delivered.send_replace(None);
                 self.alerting.stand_by().await;
                 if before.leading.is_some() {
                     let text = format!(

@@ -326,6 +326,9 @@ async fn close(
     let was_lost = leadership.as_ref().is_some_and(|leadership| !leadership.is_leading());
     records.end();
     drop((destination, compliance));
+    if let Some(leadership) = &leadership {
+        leadership.note(&alerting).await;
+    }
     stop.cancel();
     tasks.close();
     // Nothing is written any more: the next leader may begin.

@@ -22,6 +22,8 @@ use crate::cli::failure::Failure;
 use crate::cli::log::LogLine;
 use crate::cli::require_mtls;
 use crate::config::WatchSettings;
+use crate::election::LINGER;
+use crate::garm::http::Timeouts;
 use crate::garm::{GarmClient, Http, Transport, tls};
 use crate::host::audit_destination::AuditDestination;
 use crate::host::audit_sink::RecordPolicy;
@@ -86,7 +88,7 @@ pub(super) async fn open(
     let settings = LoopSettings { resync: setup.watch.resync, course, writes };
     let compliance = Arc::new(ComplianceReport::new(&setup));
     if let Some(leadership) = &mut leadership {
-        leadership.start();
+        leadership.start(records.clone());
         if course != RunMode::Steady {
             leadership.lead().await?;
         }
@@ -120,13 +122,18 @@ fn client(
     (metrics, fence): (&Arc<MetricsState>, Option<Fence>),
 ) -> Result<(Arc<GarmClient>, Arc<Http>), Failure> {
     let metrics = Arc::clone(metrics);
-    let connected = connect_through(&setup.file, setup.base.clone(), cx, |inner| {
+    let mut timeouts = Timeouts::default();
+    if fence.is_some() {
+        timeouts.unacknowledged = LINGER;
+    }
+    let wrap = |inner| {
         let counted: Arc<dyn Transport> = Arc::new(InstrumentedTransport::new(inner, metrics));
         match fence {
             Some(fence) => Arc::new(FencedTransport::new(counted, fence)),
             None => counted,
         }
-    })?;
+    };
+    let connected = connect_through(&setup.file, setup.base.clone(), cx, (timeouts, wrap))?;
     expect(&connected.0, &setup.pools);
     Ok(connected)
 }

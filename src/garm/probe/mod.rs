@@ -32,8 +32,11 @@ use crate::domain::proof::{Attempt, Probe};
 use crate::domain::text;
 
 /// The timeouts of a probe. A server that refuses a request does so at once.
-const TIMEOUTS: Timeouts =
-    Timeouts { connect: Duration::from_secs(5), request: Duration::from_secs(10) };
+const TIMEOUTS: Timeouts = Timeouts {
+    connect: Duration::from_secs(5),
+    request: Duration::from_secs(10),
+    unacknowledged: Duration::from_secs(10),
+};
 
 /// How much of a response is read, in bytes: enough to recognize GARM's errors.
 const LOOK_MAX: usize = 4096;

@@ -56,7 +56,7 @@ pub struct LeaderView {
     pub since: Timestamp,
 }
 
-/// How long a write under way may delay the release of a lease that another process is to have.
+/// How long writes under way may delay the release of a lease that another process is to have.
 const DRAIN_MAX: Duration = Duration::from_secs(3);
 
 /// The lease of a campaign.
@@ -78,8 +78,6 @@ pub struct Campaign {
     clock: BootClock,
     /// Dates the record.
     calendar: Clock,
-    /// What the record says for the next leader.
-    notes: watch::Receiver<OwnNotes>,
     states: watch::Sender<LeadershipState>,
     previous: Option<Arc<LeaseRecord>>,
     fault: Option<StoreFault>,
@@ -91,7 +89,6 @@ impl Campaign {
         id: String,
         lease: LeaseOfCampaign,
         (fence, clock, calendar): (Fence, BootClock, Clock),
-        notes: watch::Receiver<OwnNotes>,
     ) -> Self {
         let election = Election::new(id.clone());
         let states = watch::Sender::default();
@@ -100,19 +97,7 @@ impl Campaign {
             Some((shares, name)) => shares.begin(name),
             None => Arc::default(),
         };
-        Self {
-            id,
-            lease,
-            release,
-            election,
-            fence,
-            clock,
-            calendar,
-            notes,
-            states,
-            previous,
-            fault,
-        }
+        Self { id, lease, release, election, fence, clock, calendar, states, previous, fault }
     }
 
     /// Shows the state at any time.
@@ -120,33 +105,39 @@ impl Campaign {
         self.states.subscribe()
     }
 
-    /// Takes part until `stop`, then releases the lease if this process holds it.
-    pub async fn run(mut self, stop: CancellationToken) {
+    /// Takes part until `stop`, then releases the lease if this process holds it. `notes` is what each
+    /// write of the record says for the next leader.
+    pub async fn run(mut self, notes: impl Fn() -> OwnNotes, stop: CancellationToken) {
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
-            () = self.compete() => {}
+            () = self.compete(&notes) => {}
         }
+        self.fence.close();
+        let is_settled = self.fence.is_settled();
         // An answer under way is lost with the future: the election reads before it releases.
         self.election.resign(self.clock.now());
         self.settle();
-        let _ = tokio::time::timeout(RELEASE_MAX, self.compete()).await;
+        // Otherwise the next leader waits until the lease expires: it must not write beside a write
+        // that is still under way.
+        if is_settled {
+            let _ = tokio::time::timeout(RELEASE_MAX, self.compete(&notes)).await;
+        }
         if let Some((shares, name)) = &self.lease.shares {
             shares.end(name);
         }
     }
 
     /// Sends requests until the election is over.
-    async fn compete(&mut self) {
+    async fn compete(&mut self, notes: &impl Fn() -> OwnNotes) {
         while !self.election.is_over() {
             let now = self.clock.now();
-            let notes = self.notes.borrow().clone();
             if let Some((shares, name)) = &self.lease.shares
                 && let Some(free_for) = self.election.free_for(now)
             {
                 self.election.set_taking(shares.taking(name, free_for));
             }
-            match self.election.next(now, self.calendar.now(), &notes) {
+            match self.election.next(now, self.calendar.now(), &notes()) {
                 Some(request) => {
                     let store = Arc::clone(&self.lease.store);
                     let answer = self.watching(ask(store, request)).await;
@@ -169,15 +160,20 @@ impl Campaign {
         }
     }
 
-    /// Releases the lease to another process, once the writes under way are done.
+    /// Releases the lease to another process once the writes under way are done, or keeps it if they
+    /// take longer than [`DRAIN_MAX`].
     async fn yield_lease(&mut self) {
         self.fence.close();
         self.publish();
-        // The last renewal was sent at most two seconds ago, so the lease outlasts this.
+        // Nothing is renewed meanwhile: usually the last renewal is two seconds old by now at most, and
+        // its permission outlasts this.
         let _ = tokio::time::timeout(DRAIN_MAX, self.fence.drained()).await;
-        self.election.yield_lease(self.clock.now());
+        if self.fence.is_settled() {
+            self.election.yield_lease(self.clock.now());
+        }
         self.settle();
         self.fence.reopen();
+        self.publish();
     }
 
     /// Waits for `work`, and publishes the end of the permission to write if it comes first.
@@ -223,7 +219,7 @@ impl Campaign {
             shares.note(
                 name,
                 match record.holder.as_str() {
-                    "" => LeaseOwner::Nobody,
+                    "" => LeaseOwner::Unheld,
                     _ if is_own && self.election.is_holder() => LeaseOwner::Own,
                     _ => LeaseOwner::Other,
                 },
@@ -282,7 +278,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
-    use crate::election::{RENEW_EVERY, StoredLease, SwapResult, WRITE_FOR};
+    use crate::election::{LINGER, RENEW_EVERY, StoredLease, SwapResult, WRITE_FOR};
     use crate::lease_store::StoreFuture;
 
     /// A store in memory that can cease to answer.
@@ -329,18 +325,75 @@ mod tests {
         }
     }
 
+    /// A campaign that runs, with its store, its fence and the order to release the lease.
+    struct Stage {
+        store: Arc<MemoryStore>,
+        fence: Fence,
+        states: watch::Receiver<LeadershipState>,
+        release: Arc<Notify>,
+        stop: CancellationToken,
+        task: tokio::task::JoinHandle<()>,
+    }
+
+    impl Stage {
+        async fn leads() -> Self {
+            let clock = BootClock::Virtual(tokio::time::Instant::now());
+            let (store, fence) = (Arc::new(MemoryStore::default()), Fence::new(clock));
+            let io = (fence.clone(), clock, Clock::starting_at(Timestamp::UNIX_EPOCH));
+            let shares = Some((LeaseShares::new(1, String::new(), clock), "lease".to_owned()));
+            let lease = LeaseOfCampaign { store: Arc::clone(&store) as _, shares };
+            let campaign = Campaign::new("host-a:1:ff".into(), lease, io);
+            let (mut states, stop) = (campaign.states(), CancellationToken::new());
+            let release = Arc::clone(&campaign.release);
+            let task = tokio::spawn(campaign.run(OwnNotes::default, stop.clone()));
+            states.wait_for(|state| state.leading.is_some()).await.unwrap();
+            Self { store, fence, states, release, stop, task }
+        }
+
+        fn holder(&self) -> String {
+            self.store.stored.lock().unwrap().clone().unwrap().record.holder
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_is_yielded_after_the_writes_under_way_or_kept_if_they_take_long() {
+        let mut stage = Stage::leads().await;
+        let (term, write) = stage.fence.begin_write().unwrap();
+        stage.release.notify_one();
+        stage.states.wait_for(|state| state.leading.is_none()).await.unwrap();
+        assert!(stage.fence.begin_write().is_none(), "no further write begins");
+        let back = stage.states.wait_for(|state| state.leading.is_some()).await.unwrap().clone();
+        assert_eq!((back.leading.unwrap().term, stage.holder().as_str()), (term, "host-a:1:ff"));
+        write.done();
+        stage.release.notify_one();
+        stage.states.wait_for(|state| state.leader.is_none()).await.unwrap();
+        assert_eq!((stage.holder().as_str(), stage.fence.term()), ("", None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_is_not_released_while_an_abandoned_write_may_arrive() {
+        for (since, holder) in [(LINGER / 2, "host-a:1:ff"), (LINGER, "")] {
+            let mut stage = Stage::leads().await;
+            drop(stage.fence.begin_write().unwrap());
+            tokio::time::sleep(since).await;
+            stage.stop.cancel();
+            (&mut stage.task).await.unwrap();
+            assert_eq!((stage.holder().as_str(), stage.fence.term()), (holder, None));
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_leader_whose_store_hangs_stands_by_in_time_and_one_that_stops_releases() {
         let store = Arc::new(MemoryStore::default());
         let clock = BootClock::Virtual(tokio::time::Instant::now());
         let fence = Fence::new(clock);
-        let (notes, published) = watch::channel(OwnNotes::default());
+        let (notes, noted) = watch::channel(OwnNotes::default());
         let calendar = Clock::starting_at(Timestamp::UNIX_EPOCH);
         let io = (fence.clone(), clock, calendar);
         let lease = LeaseOfCampaign { store: Arc::clone(&store) as _, shares: None };
-        let campaign = Campaign::new("host-a:1:ff".into(), lease, io, published);
+        let campaign = Campaign::new("host-a:1:ff".into(), lease, io);
         let (mut states, stop) = (campaign.states(), CancellationToken::new());
-        let task = tokio::spawn(campaign.run(stop.clone()));
+        let task = tokio::spawn(campaign.run(move || noted.borrow().clone(), stop.clone()));
         let led = states.wait_for(|state| state.leading.is_some()).await.unwrap().clone();
         assert_eq!(led.leader.map(|leader| leader.holder), Some("host-a:1".to_owned()));
         assert_eq!(fence.term(), Some(1));

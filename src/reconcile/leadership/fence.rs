@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::domain::poison::IgnorePoison;
-use crate::election::Grant;
+use crate::election::{Grant, LINGER};
 use crate::host::boot_clock::BootClock;
 
 /// The permission to write, and the clock on which it ends. It ends by itself, even if the task that
@@ -24,14 +24,29 @@ struct Gate {
     grant: Option<Grant>,
     /// No further write begins, although the permission lasts: the lease is about to be released.
     is_closing: bool,
+    /// When a write was last abandoned without an answer.
+    abandoned_at: Option<Duration>,
 }
 
-/// A write under way.
-pub(super) struct WriteUnderWay(Arc<watch::Sender<usize>>);
+/// A write under way. Dropped before [`Self::done`], it counts as abandoned.
+pub(super) struct WriteUnderWay {
+    fence: Fence,
+    is_done: bool,
+}
+
+impl WriteUnderWay {
+    /// GARM has answered, or the request has failed.
+    pub(super) fn done(mut self) {
+        self.is_done = true;
+    }
+}
 
 impl Drop for WriteUnderWay {
     fn drop(&mut self) {
-        self.0.send_modify(|writes| *writes -= 1);
+        if !self.is_done {
+            self.fence.gate().abandoned_at = Some(self.fence.clock.now());
+        }
+        self.fence.writes.send_modify(|writes| *writes -= 1);
     }
 }
 
@@ -52,8 +67,19 @@ impl Fence {
     pub(super) fn begin_write(&self) -> Option<(u64, WriteUnderWay)> {
         // Counted first: `drained` must not miss a write that has passed the gate.
         self.writes.send_modify(|writes| *writes += 1);
-        let write = WriteUnderWay(Arc::clone(&self.writes));
-        Some((self.term()?, write))
+        let write = WriteUnderWay { fence: self.clone(), is_done: false };
+        let Some(term) = self.term() else {
+            write.done();
+            return None;
+        };
+        Some((term, write))
+    }
+
+    /// Whether no write of this process can reach GARM any more unless another one begins.
+    pub(super) fn is_settled(&self) -> bool {
+        let since = self.gate().abandoned_at;
+        let is_over = |since| self.clock.now().saturating_sub(since) >= LINGER;
+        *self.writes.borrow() == 0 && since.is_none_or(is_over)
     }
 
     /// Lets no further write begin.

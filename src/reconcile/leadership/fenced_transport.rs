@@ -29,13 +29,16 @@ impl FencedTransport {
             return reply;
         }
         Box::pin(async move {
-            let (term, _under_way) = self.fence.begin_write().ok_or(TransportError::NotLeading)?;
+            let (term, under_way) = self.fence.begin_write().ok_or(TransportError::NotLeading)?;
             tokio::select! {
                 biased;
                 () = self.fence.lost(term) => {
                     Err(TransportError::Closed("this `watch` no longer leads".into()))
                 }
-                reply = reply => reply,
+                reply = reply => {
+                    under_way.done();
+                    reply
+                }
             }
         })
     }

@@ -69,7 +69,7 @@ impl LeaseShares {
     pub(super) fn end(&self, lease: &str) {
         let mut state = self.state();
         state.releases.remove(lease);
-        state.share.note(lease, LeaseOwner::Nobody, self.clock.now());
+        state.share.note(lease, LeaseOwner::Unheld, self.clock.now());
     }
 
     /// Whether a lease that has been free for `free_for` is to be taken.

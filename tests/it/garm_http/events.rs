@@ -200,7 +200,7 @@ async fn a_silent_peer_is_dead() {
 #[tokio::test]
 async fn a_server_that_never_responds_times_out() {
     let quick = Duration::from_millis(200);
-    let timeouts = Timeouts { request: quick, connect: quick };
+    let timeouts = Timeouts { request: quick, connect: quick, ..Timeouts::default() };
     let address = super::serve(Greeting::Plain, super::Manner::Silent).await;
     let options = HttpOptions { timeouts, ..HttpOptions::new(format!("http://{address}")) };
     let mut feed = client(&options).events(limits());

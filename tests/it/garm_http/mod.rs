@@ -316,7 +316,7 @@ async fn a_redirect_is_never_followed() {
 #[tokio::test]
 async fn a_server_that_never_responds_times_out() {
     let brief = |url| HttpOptions {
-        timeouts: Timeouts { connect: BRIEF, request: 2 * BRIEF },
+        timeouts: Timeouts { connect: BRIEF, request: 2 * BRIEF, ..Timeouts::default() },
         ..options(url, Authority::new().trusted_for_ever())
     };
     let silent = serve(Greeting::Plain, Manner::Silent).await;

@@ -1,5 +1,6 @@
 //! The stores as processes of their own on free ports, and the stand-in for the API of Kubernetes.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
@@ -181,7 +182,7 @@ pub(super) struct LeaseApi {
 }
 
 struct LeaseState {
-    lease: Option<Value>,
+    leases: BTreeMap<String, Value>,
     version: u64,
     token: String,
     /// The status of the next answer instead of the true one.
@@ -195,7 +196,7 @@ impl LeaseApi {
     /// Serves until the process of the tests ends.
     pub(super) fn start() -> Self {
         let state = LeaseState {
-            lease: None,
+            leases: BTreeMap::new(),
             version: 41,
             token: TOKEN.into(),
             refuse: None,
@@ -230,8 +231,8 @@ impl LeaseApi {
         std::mem::take(&mut self.state.lock().unwrap().asked)
     }
 
-    pub(super) fn lease(&self) -> Value {
-        self.state.lock().unwrap().lease.clone().unwrap()
+    pub(super) fn lease(&self, name: &str) -> Value {
+        self.state.lock().unwrap().leases[name].clone()
     }
 }
 
@@ -257,21 +258,23 @@ async fn answer(
     }
     let name = uri.path().strip_prefix(COLLECTION).map(|rest| rest.trim_start_matches('/'));
     let sent: Option<Value> = serde_json::from_slice(&body).ok();
-    let stored = state.lease.clone();
+    let own = sent.as_ref().and_then(|sent| sent["metadata"]["name"].as_str());
+    let Some(name) = name.and_then(|name| if name.is_empty() { own } else { Some(name) }) else {
+        return failure(StatusCode::BAD_REQUEST);
+    };
+    let (name, stored) = (name.to_owned(), state.leases.get(name).cloned());
     let version = |lease: &Value| lease["metadata"]["resourceVersion"].clone();
-    match (method.as_str(), name, sent, stored) {
-        ("GET", Some("ci-leader"), _, Some(stored)) => (StatusCode::OK, stored.to_string()),
-        ("GET" | "PUT", Some("ci-leader"), _, None) => failure(StatusCode::NOT_FOUND),
-        ("POST", Some(""), Some(_), Some(_)) => failure(StatusCode::CONFLICT),
-        ("PUT", Some("ci-leader"), Some(sent), Some(stored))
-            if version(&sent) != version(&stored) =>
-        {
+    match (method.as_str(), sent, stored) {
+        ("GET", _, Some(stored)) => (StatusCode::OK, stored.to_string()),
+        ("GET" | "PUT", _, None) => failure(StatusCode::NOT_FOUND),
+        ("POST", Some(_), Some(_)) => failure(StatusCode::CONFLICT),
+        ("PUT", Some(sent), Some(stored)) if version(&sent) != version(&stored) => {
             failure(StatusCode::CONFLICT)
         }
-        ("POST" | "PUT", Some(_), Some(mut sent), _) => {
+        ("POST" | "PUT", Some(mut sent), _) => {
             state.version += 1;
             sent["metadata"]["resourceVersion"] = json!(state.version.to_string());
-            state.lease = Some(sent.clone());
+            state.leases.insert(name, sent.clone());
             (StatusCode::CREATED, sent.to_string())
         }
         _ => failure(StatusCode::BAD_REQUEST),

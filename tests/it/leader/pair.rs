@@ -25,6 +25,8 @@ pub(super) struct Candidate {
     pub(super) listen: SocketAddr,
     pub(super) garm: Proxy,
     pub(super) store: Proxy,
+    /// Variables of its environment.
+    pub(super) variables: Vec<(&'static str, String)>,
     pub(super) process: Option<Process>,
 }
 
@@ -52,7 +54,7 @@ impl Pair {
             let leader = format!("  leader: {}\n", leader(&stage, store.address));
             let text = text.replace("  resync: 5s\n", &format!("  resync: 5s\n{leader}"));
             stage.write(&format!("{name}.yaml"), &format!("{text}{}", more(&stage)));
-            Candidate { name, listen, garm, store, process: None }
+            Candidate { name, listen, garm, store, variables: Vec::new(), process: None }
         });
         Self { stage: Arc::new(stage), both }
     }
@@ -61,7 +63,11 @@ impl Pair {
     pub(super) fn start(&mut self, which: usize) {
         let candidate = &mut self.both[which];
         let config = format!("{}.yaml", candidate.name);
-        candidate.process = Some(self.stage.start_watch(candidate.name, &["--config", &config]));
+        let variables: Vec<(&str, &str)> =
+            candidate.variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let arguments = ["--config", &config];
+        let process = self.stage.start_watch_with(candidate.name, &arguments, &variables);
+        candidate.process = Some(process);
         self.stage.until_ready(candidate.listen);
     }
 
@@ -105,7 +111,7 @@ impl Pair {
     /// The writes to GARM of one of them since then.
     pub(super) fn writes_since(&self, which: usize, since: Instant) -> Vec<String> {
         let writes = self.both[which].garm.writes().into_iter();
-        writes.filter(|write| write.0 >= since).map(|write| write.1).collect()
+        writes.filter(|write| write.sent >= since).map(|write| write.line).collect()
     }
 
     /// Waits until one of them writes to GARM.

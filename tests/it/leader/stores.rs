@@ -214,10 +214,10 @@ async fn a_lease_of_kubernetes_is_replaced_by_its_version_and_shows_who_leads() 
     let api = LeaseApi::start();
     let store = kubernetes(&api, secret(TOKEN));
     compares_and_swaps(Arc::clone(&store)).await;
-    let spec = api.lease()["spec"].clone();
+    let spec = api.lease(NAME)["spec"].clone();
     let expected = json!({
         "holderIdentity": "host-a:1:ff",
-        "leaseDurationSeconds": 10,
+        "leaseDurationSeconds": 9,
         "leaseTransitions": 7,
         "acquireTime": "2026-01-02T03:04:05.123456Z",
         "renewTime": "2026-01-02T03:04:05.123456Z",

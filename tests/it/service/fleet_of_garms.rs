@@ -84,6 +84,10 @@ impl Garms {
         self.write_pools();
     }
 
+    pub(crate) fn address(&self, name: &str) -> SocketAddr {
+        self.garms[name].address
+    }
+
     /// Removes a GARM and its pool from the files.
     pub(crate) fn forget(&mut self, name: &str) {
         self.garms.get_mut(name).unwrap().is_declared = false;
