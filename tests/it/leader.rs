@@ -5,6 +5,7 @@
 mod alerts;
 mod clock;
 mod engines;
+mod etcd;
 mod faults;
 mod pair;
 mod proxy;

@@ -1,7 +1,8 @@
 //! The stores as processes of their own on free ports, and the stand-in for the API of Kubernetes.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::routing::any;
 use serde_json::{Value, json};
 
-use crate::service::stage::{Process, eventually, free_address, get};
+use crate::service::stage::{Process, eventually, free_address, get, request};
 
 /// A program of Debian's packages `etcd-server` and `postgresql`, which keeps its own outside PATH.
 fn program(name: &str) -> PathBuf {
@@ -30,35 +31,131 @@ fn program(name: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("`{name}` is not there: `./test` installs it"))
 }
 
-/// A member of etcd without peers.
+/// A member of etcd.
 pub(super) struct Etcd {
     folder: tempfile::TempDir,
     pub(super) address: SocketAddr,
-    peer: SocketAddr,
+    /// Serves `/health` without TLS.
+    health: SocketAddr,
+    scheme: &'static str,
+    arguments: Vec<String>,
     process: Option<Process>,
 }
 
 impl Etcd {
+    /// A member without others.
     pub(super) fn start() -> Self {
-        let (folder, address) = (tempfile::tempdir().unwrap(), free_address());
-        let mut etcd = Self { folder, address, peer: free_address(), process: None };
+        let mut etcd = Self::new("http", "default", &[("default", free_address())]);
         etcd.begin();
         etcd
     }
 
+    /// A member that requires client certificates of the CA in its folder.
+    pub(super) fn start_with_tls() -> Self {
+        let mut etcd = Self::new("https", "default", &[("default", free_address())]);
+        super::tls::write_certificates(etcd.folder.path());
+        let file = |name: &str| etcd.file(name).display().to_string();
+        let files = [
+            ("--cert-file", file("server.pem")),
+            ("--key-file", file("server.key")),
+            ("--trusted-ca-file", file("ca.pem")),
+        ];
+        etcd.arguments.push("--client-cert-auth".into());
+        etcd.arguments.extend(files.into_iter().flat_map(|(name, file)| [name.into(), file]));
+        etcd.begin();
+        etcd
+    }
+
+    /// A member whose tokens are valid for so many seconds after their last use.
+    pub(super) fn start_with_tokens_of(seconds: u32) -> Self {
+        let mut etcd = Self::new("http", "default", &[("default", free_address())]);
+        etcd.arguments.extend(["--auth-token-ttl".into(), seconds.to_string()]);
+        etcd.begin();
+        etcd
+    }
+
+    /// Three members.
+    pub(super) fn start_cluster() -> [Self; 3] {
+        let peers = ["m0", "m1", "m2"].map(|name| (name, free_address()));
+        let mut members = peers.map(|(name, _)| Self::new("http", name, &peers));
+        members.iter_mut().for_each(Self::spawn);
+        members.iter().for_each(Self::until_healthy);
+        members
+    }
+
+    fn new(scheme: &'static str, own: &str, peers: &[(&str, SocketAddr)]) -> Self {
+        let (folder, address) = (tempfile::tempdir().unwrap(), free_address());
+        let health = if scheme == "http" { address } else { free_address() };
+        let cluster: Vec<String> =
+            peers.iter().map(|(name, peer)| format!("{name}=http://{peer}")).collect();
+        let peer = peers.iter().find(|(name, _)| *name == own).unwrap().1;
+        let (client, peer) = (format!("{scheme}://{address}"), format!("http://{peer}"));
+        let mut arguments: Vec<String> = [
+            ("--name", own),
+            ("--listen-client-urls", &client),
+            ("--advertise-client-urls", &client),
+            ("--listen-peer-urls", &peer),
+            ("--initial-advertise-peer-urls", &peer),
+            ("--initial-cluster", &cluster.join(",")),
+        ]
+        .into_iter()
+        .flat_map(|(name, value)| [name.to_owned(), value.to_owned()])
+        .collect();
+        if health != address {
+            arguments.extend(["--listen-metrics-urls".into(), format!("http://{health}")]);
+        }
+        Self { folder, address, health, scheme, arguments, process: None }
+    }
+
     pub(super) fn begin(&mut self) {
-        let (client, peer) = (format!("http://{}", self.address), format!("http://{}", self.peer));
+        self.spawn();
+        self.until_healthy();
+    }
+
+    fn spawn(&mut self) {
         let child = Command::new(program("etcd"))
             .arg("--data-dir")
-            .arg(self.folder.path())
-            .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
-            .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
-            .args(["--initial-cluster", &format!("default={peer}")])
+            .arg(self.folder.path().join("data"))
+            .args(&self.arguments)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
         self.process = Some(Process(child.unwrap()));
-        eventually("etcd", || get(self.address, "/health")?.1.contains("true").then_some(()));
+    }
+
+    fn until_healthy(&self) {
+        eventually("etcd", || get(self.health, "/health")?.1.contains("true").then_some(()));
+    }
+
+    /// Whether it is the leader of its cluster.
+    pub(super) fn is_leader(&self) -> bool {
+        let (_, page) = get(self.health, "/metrics").unwrap();
+        page.lines().any(|line| line == "etcd_server_is_leader 1")
+    }
+
+    /// Posts to its JSON gateway.
+    pub(super) fn post(&self, path: &str, body: &Value) -> Value {
+        let (status, answer) = request(self.address, "POST", path, &body.to_string()).unwrap();
+        assert_eq!(status, 200, "{path}: {answer}");
+        serde_json::from_str(&answer).unwrap()
+    }
+
+    /// Posts with the token of a login.
+    pub(super) fn post_as(&self, token: &str, path: &str, body: &Value) {
+        let body = body.to_string();
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n");
+        let length = body.len();
+        let rest = format!("Content-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+        stream.write_all(format!("{head}{rest}").as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
+    /// A file of its folder.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     pub(super) fn stop(&mut self) {
@@ -66,7 +163,7 @@ impl Etcd {
     }
 
     pub(super) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 }
 
@@ -88,7 +185,7 @@ impl Postgres {
         let data = folder.path().join("data");
         let password = folder.path().join("password");
         std::fs::write(&password, PASSWORD).unwrap();
-        super::tls::write_server_certificate(folder.path());
+        super::tls::write_certificates(folder.path());
         let own = |path: &Path| {
             if let Some((user, group)) = owner {
                 chown(path, Some(user), Some(group)).unwrap();

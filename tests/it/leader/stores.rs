@@ -1,7 +1,7 @@
 //! The same requests to each store.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use runnerctl::config::{
@@ -17,12 +17,12 @@ use runnerctl::lease_store::{LeaseStore, LeaseStores, StoreSecret};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use super::engines::{Etcd, LeaseApi, Postgres, TOKEN};
+use super::engines::{Etcd, LeaseApi, PASSWORD, Postgres, TOKEN};
 use crate::service::stage::free_address;
 
-const NAME: &str = "ci-leader";
+pub(super) const NAME: &str = "ci-leader";
 
-fn secret(value: impl Into<String>) -> StoreSecret {
+pub(super) fn secret(value: impl Into<String>) -> StoreSecret {
     let value = value.into();
     Arc::new(move || {
         let value = value.clone();
@@ -30,8 +30,23 @@ fn secret(value: impl Into<String>) -> StoreSecret {
     })
 }
 
+/// A secret that changes, and the secret of a store that contains it.
+pub(super) fn changing<F: Fn(&str) -> String + Send + Sync + 'static>(
+    value: &str,
+) -> (Arc<Mutex<String>>, impl FnOnce(F) -> StoreSecret) {
+    let current = Arc::new(Mutex::new(value.to_owned()));
+    let read = Arc::clone(&current);
+    let of = move |of: F| -> StoreSecret {
+        Arc::new(move || {
+            let value = of(&read.lock().unwrap());
+            Box::pin(async move { Ok(SecretString::from(value)) })
+        })
+    };
+    (current, of)
+}
+
 /// A reference that is not resolved here.
-fn reference() -> SecretRef {
+pub(super) fn reference() -> SecretRef {
     SecretRef::Env("NOT_READ".into())
 }
 
@@ -58,7 +73,7 @@ fn kubernetes(api: &LeaseApi, token: StoreSecret) -> Arc<dyn LeaseStore> {
     open(&settings(NAME, LeaderEngine::Kubernetes(engine)), Some(token))
 }
 
-fn open(settings: &LeaderSettings, secret: Option<StoreSecret>) -> Arc<dyn LeaseStore> {
+pub(super) fn open(settings: &LeaderSettings, secret: Option<StoreSecret>) -> Arc<dyn LeaseStore> {
     LeaseStores::open(settings, secret).unwrap().lease(settings.name.clone())
 }
 
@@ -121,7 +136,7 @@ async fn requests_for_many_leases_share_a_connection() {
     assert_eq!(row.get::<_, i64>(0), 1);
 }
 
-fn settings(name: &str, engine: LeaderEngine) -> LeaderSettings {
+pub(super) fn settings(name: &str, engine: LeaderEngine) -> LeaderSettings {
     LeaderSettings { name: name.into(), engine }
 }
 
@@ -146,7 +161,7 @@ fn done(result: SwapResult) -> String {
 }
 
 /// What the election relies on.
-async fn compares_and_swaps(store: Arc<dyn LeaseStore>) {
+pub(super) async fn compares_and_swaps(store: Arc<dyn LeaseStore>) {
     assert_eq!(store.read().await, Ok(None));
     let missing = store.swap(Some("1"), &record(0)).await;
     assert_eq!(missing, Ok(SwapResult::Conflict), "there is nothing to replace");
@@ -191,7 +206,13 @@ async fn postgresql_compares_and_swaps_with_tls_and_after_a_restart() {
     let mut server = Postgres::start();
     compares_and_swaps(postgresql(NAME, server.url(server.address), None)).await;
     let encrypted = format!("{}?sslmode=require", server.url(server.address));
-    let store = postgresql(NAME, encrypted.clone(), Some(server.ca()));
+    let (password, of) = changing(PASSWORD);
+    let url = encrypted.clone();
+    let engine = LeaderEngine::PostgreSql(PostgresLeader {
+        url: reference(),
+        tls: TlsFiles { ca: Some(server.ca()), client: None },
+    });
+    let store = open(&settings(NAME, engine), Some(of(move |new| url.replace(PASSWORD, new))));
     let before = store.read().await.unwrap();
     assert!(before.is_some());
     // The system's CAs do not know that of the test.
@@ -199,7 +220,22 @@ async fn postgresql_compares_and_swaps_with_tls_and_after_a_restart() {
     server.stop();
     assert!(store.read().await.is_err());
     server.begin();
-    assert_eq!(store.read().await, Ok(before), "a new connection is made");
+    assert_eq!(store.read().await, Ok(before.clone()), "a new connection is made");
+    // The password changes: open connections stay, new ones need it.
+    let (client, connection) =
+        tokio_postgres::connect(&server.url(server.address), tokio_postgres::NoTls).await.unwrap();
+    let _connection = tokio::spawn(connection);
+    client.batch_execute("ALTER USER runnerctl PASSWORD 'new-horse'").await.unwrap();
+    assert_eq!(store.read().await, Ok(before.clone()));
+    server.stop();
+    assert!(store.read().await.is_err());
+    server.begin();
+    for _ in 0..2 {
+        let refused = store.read().await.unwrap_err();
+        assert!(refused.message.contains("password authentication failed"), "{refused}");
+    }
+    *password.lock().unwrap() = "new-horse".into();
+    assert_eq!(store.read().await, Ok(before), "the secret is resolved again");
     let wrong = server.url(server.address).replace("correct", "wrong");
     let refused = postgresql(NAME, wrong, None).read().await.unwrap_err();
     assert!(refused.message.contains("password authentication failed"), "{refused}");
@@ -241,15 +277,8 @@ async fn a_lease_of_kubernetes_is_replaced_by_its_version_and_shows_who_leads() 
 #[tokio::test]
 async fn a_rotated_token_is_resolved_again_and_the_request_repeated_once() {
     let api = LeaseApi::start();
-    let token = Arc::new(std::sync::Mutex::new(TOKEN.to_owned()));
-    let current = Arc::clone(&token);
-    let store = kubernetes(
-        &api,
-        Arc::new(move || {
-            let token = current.lock().unwrap().clone();
-            Box::pin(async move { Ok(SecretString::from(token)) })
-        }),
-    );
+    let (token, of) = changing(TOKEN);
+    let store = kubernetes(&api, of(str::to_owned));
     assert_eq!(store.read().await, Ok(None));
     api.rotate("service-account-2");
     assert!(store.read().await.is_err(), "the new token is not there yet");
