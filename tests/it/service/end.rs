@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::stage::Stage;
+use super::stage::{Stage, eventually};
 
 #[test]
 fn sigterm_ends_watch_with_0_within_ten_seconds_and_sigint_with_130() {
@@ -38,6 +38,9 @@ fn watch_lowers_a_raised_level_before_it_ends() {
     let raised =
         "runnerctl_scaling_actions_total{pool=\"default\",direction=\"up\",outcome=\"done\"} 1";
     stage.metrics_with(raised);
+    // GARM's event follows the write, and `watch` may end before it.
+    let created = || stage.read("audit.jsonl").contains("\"act\":\"runner created\"");
+    eventually("the record of a runner", || created().then_some(()));
     assert_eq!(watch.end("-TERM"), Some(0));
     let said = stage.read("watch.err");
     assert!(!said.contains("left above its floor"), "{said}");
