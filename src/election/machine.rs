@@ -17,7 +17,7 @@ pub const DURATION: Duration = Duration::from_secs(9);
 pub const RENEW_EVERY: Duration = Duration::from_secs(2);
 
 /// How long the holder may write after it has sent its last successful renewal. The rest of
-/// [`DURATION`] is [`LINGER`] and for clocks of different speed.
+/// [`DURATION`] is for a write that is under way then ([`LINGER`]), and for clocks of different speed.
 pub const WRITE_FOR: Duration = Duration::from_secs(6);
 
 /// How long a write that was abandoned may still be on its way to GARM: the kernel repeats what was

@@ -11,9 +11,9 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 
 use super::http::{JsonAnswer, JsonClient};
+use super::kept_token::KeptToken;
 use super::{NewRecord, RecordStore, StoreFuture, StoreSecret, StoredText, fault};
 use crate::config::EtcdLeader;
 use crate::domain::text::quote;
@@ -27,9 +27,14 @@ pub(super) struct EtcdStore {
     /// The index of the member that is asked first.
     first: AtomicUsize,
     client: JsonClient,
-    login: Option<(String, StoreSecret)>,
-    /// The token of the login, for the header.
-    token: Mutex<Option<SecretString>>,
+    login: Option<EtcdLogin>,
+}
+
+struct EtcdLogin {
+    name: String,
+    password: StoreSecret,
+    /// For the header.
+    token: KeptToken,
 }
 
 impl EtcdStore {
@@ -39,9 +44,12 @@ impl EtcdStore {
     ) -> Result<Self, StoreFault> {
         let endpoints = settings.endpoints.clone();
         let client = JsonClient::new(&settings.tls, endpoints.iter().map(String::as_str))?;
-        let login = settings.user.as_ref().map(|user| user.name.clone()).zip(secret);
-        let (first, token) = (AtomicUsize::new(0), Mutex::default());
-        Ok(Self { endpoints, first, client, login, token })
+        let login = settings.user.as_ref().zip(secret).map(|(user, password)| EtcdLogin {
+            name: user.name.clone(),
+            password,
+            token: KeptToken::default(),
+        });
+        Ok(Self { endpoints, first: AtomicUsize::new(0), client, login })
     }
 
     /// Posts to the members in turn until one answers.
@@ -65,32 +73,35 @@ impl EtcdStore {
 
     async fn post_to(&self, endpoint: &str, path: &str, body: &Value) -> Result<Value, StoreFault> {
         let url = format!("{endpoint}{path}");
-        let token = self.token(endpoint).await?;
-        let mut answer = self.client.send((Method::POST, &url), token.as_ref(), Some(body)).await?;
-        // 401 of an expired token, and 400 of a member that does not know it since a restart.
-        if self.login.is_some() && is_unknown_token(&answer) {
-            *self.token.lock().await = None;
-            let token = self.token(endpoint).await?;
-            answer = self.client.send((Method::POST, &url), token.as_ref(), Some(body)).await?;
-        }
+        let send = |token| self.client.send((Method::POST, &url), token, Some(body));
+        let answer = match &self.login {
+            None => send(None).await?,
+            Some(login) => {
+                let token = login.token.get(self.log_in(login, endpoint)).await?;
+                let answer = send(Some(&token)).await?;
+                // 401 of an expired token, and 400 of a member that does not know it since a restart.
+                if is_unknown_token(&answer) {
+                    login.token.refuse(&token).await;
+                    let token = login.token.get(self.log_in(login, endpoint)).await?;
+                    send(Some(&token)).await?
+                } else {
+                    answer
+                }
+            }
+        };
         match answer.status {
             200 => Ok(answer.body),
             _ => Err(answer.refusal(&url, HELP)),
         }
     }
 
-    async fn token(&self, endpoint: &str) -> Result<Option<SecretString>, StoreFault> {
-        let Some((name, password)) = &self.login else { return Ok(None) };
-        let mut kept = self.token.lock().await;
-        if kept.is_none() {
-            let password = password().await.map_err(fault)?;
-            let url = format!("{endpoint}/v3/auth/authenticate");
-            let body = json!({ "name": name, "password": password.expose_secret() });
-            let answer = self.client.send((Method::POST, &url), None, Some(&body)).await?;
-            let token = answer.body["token"].as_str().filter(|_| answer.status == 200);
-            *kept = Some(SecretString::from(token.ok_or_else(|| answer.refusal(&url, HELP))?));
-        }
-        Ok(kept.clone())
+    async fn log_in(&self, login: &EtcdLogin, endpoint: &str) -> Result<SecretString, StoreFault> {
+        let password = (login.password)().await.map_err(fault)?;
+        let url = format!("{endpoint}/v3/auth/authenticate");
+        let body = json!({ "name": login.name, "password": password.expose_secret() });
+        let answer = self.client.send((Method::POST, &url), None, Some(&body)).await?;
+        let token = answer.body["token"].as_str().filter(|_| answer.status == 200);
+        Ok(SecretString::from(token.ok_or_else(|| answer.refusal(&url, HELP))?))
     }
 }
 

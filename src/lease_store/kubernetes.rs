@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 
 use super::http::{JsonAnswer, JsonClient};
+use super::kept_token::KeptToken;
 use super::{NewRecord, RecordStore, StoreFuture, StoreSecret, StoredText, fault, unreadable};
 use crate::config::{KubernetesLeader, TlsFiles};
 use crate::election::{DURATION, StoreFault, SwapResult};
@@ -36,8 +36,7 @@ enum TokenSource {
     /// The file of a pod's service account. The kubelet replaces it before it expires, so it is read
     /// for each request.
     Account(PathBuf),
-    /// A secret, kept until a request is refused.
-    Secret(StoreSecret, Mutex<Option<SecretString>>),
+    Secret(StoreSecret, KeptToken),
 }
 
 impl KubernetesStore {
@@ -48,7 +47,7 @@ impl KubernetesStore {
         let account = Path::new(ACCOUNT);
         let (server, token, ca) = match (&settings.server, secret) {
             (Some(server), Some(secret)) => {
-                let token = TokenSource::Secret(secret, Mutex::default());
+                let token = TokenSource::Secret(secret, KeptToken::default());
                 (server.url.clone(), token, settings.ca.clone())
             }
             (Some(_) | None, _) => {
@@ -80,14 +79,16 @@ impl KubernetesStore {
         url: &str,
         body: Option<&Value>,
     ) -> Result<JsonAnswer, StoreFault> {
-        let bearer = self.token.bearer().await?;
-        let answer = self.client.send((method.clone(), url), Some(&bearer), body).await?;
+        let token = self.token.get().await?;
+        let answer = self.client.send((method.clone(), url), Some(&token), body).await?;
         if answer.status != 401 {
             return Ok(answer);
         }
-        self.token.forget().await;
-        let bearer = self.token.bearer().await?;
-        self.client.send((method, url), Some(&bearer), body).await
+        if let TokenSource::Secret(_, kept) = &self.token {
+            kept.refuse(&token).await;
+        }
+        let token = self.token.get().await?;
+        self.client.send((method, url), Some(&token), body).await
     }
 
     fn lease(&self, name: &str, version: Option<&str>, record: &NewRecord) -> Value {
@@ -121,28 +122,22 @@ impl KubernetesStore {
 
 impl TokenSource {
     /// The value of the header.
-    async fn bearer(&self) -> Result<SecretString, StoreFault> {
-        let token = match self {
+    async fn get(&self) -> Result<SecretString, StoreFault> {
+        match self {
             Self::Account(path) => {
                 let read = tokio::fs::read_to_string(path).await;
-                SecretString::from(read.map_err(|error| no_account(path, &error))?)
+                Ok(bearer(&SecretString::from(read.map_err(|error| no_account(path, &error))?)))
             }
             Self::Secret(secret, kept) => {
-                let mut kept = kept.lock().await;
-                match &*kept {
-                    Some(token) => token.clone(),
-                    None => kept.insert(secret().await.map_err(fault)?).clone(),
-                }
+                let resolved = async { secret().await.map(|token| bearer(&token)).map_err(fault) };
+                kept.get(resolved).await
             }
-        };
-        Ok(SecretString::from(format!("Bearer {}", token.expose_secret().trim())))
-    }
-
-    async fn forget(&self) {
-        if let Self::Secret(_, kept) = self {
-            *kept.lock().await = None;
         }
     }
+}
+
+fn bearer(token: &SecretString) -> SecretString {
+    SecretString::from(format!("Bearer {}", token.expose_secret().trim()))
 }
 
 fn own_namespace(account: &Path) -> Result<String, StoreFault> {

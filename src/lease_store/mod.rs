@@ -6,6 +6,7 @@
 mod codec;
 mod etcd;
 mod http;
+mod kept_token;
 mod kubernetes;
 mod postgres_tls;
 mod postgresql;

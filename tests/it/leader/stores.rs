@@ -1,6 +1,7 @@
 //! The same requests to each store.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
@@ -286,4 +287,33 @@ async fn a_rotated_token_is_resolved_again_and_the_request_repeated_once() {
     api.asked();
     assert_eq!(store.read().await, Ok(None));
     assert_eq!(api.asked().len(), 2, "401, and once more with the new token");
+}
+
+/// The requests for many leases learn at the same time that their token has ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_requests_whose_token_is_refused_resolve_it_once() {
+    let api = LeaseApi::start();
+    let (token, of) = changing(TOKEN);
+    let resolved = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&resolved);
+    let store = kubernetes(
+        &api,
+        of(move |token: &str| {
+            count.fetch_add(1, Ordering::SeqCst);
+            token.to_owned()
+        }),
+    );
+    assert_eq!(store.read().await, Ok(None));
+    for (round, fresh) in ["service-account-2", "service-account-3"].into_iter().enumerate() {
+        *token.lock().unwrap() = fresh.into();
+        api.rotate(fresh);
+        let read = |_| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move { store.read().await })
+        };
+        for answer in (0..50).map(read).collect::<Vec<_>>() {
+            assert_eq!(answer.await.unwrap(), Ok(None));
+        }
+        assert_eq!(resolved.load(Ordering::SeqCst), round + 2);
+    }
 }
