@@ -122,29 +122,33 @@ fn survives(mut pair: Pair, store: Option<&mut dyn Restarts>, pages: &Mutex<Vec<
     pair.until_writes(0, led);
     assert_eq!(pair.writes_since(1, stopped), [""; 0]);
 
-    // The store is away for less than a renewal lasts, and for longer.
     if let Some(store) = store {
-        let term = pair.term(0);
-        store.stop();
-        std::thread::sleep(Duration::from_secs(1));
-        store.begin();
-        pair.until_writes(0, Instant::now());
-        assert_eq!((pair.term(0), pair.leader(1)), (term, Some(0)));
-        store.stop();
-        pair.until_stands_by(0);
-        let stopped = Instant::now();
-        std::thread::sleep(Duration::from_secs(2));
-        assert_eq!((pair.writes_since(0, stopped).len(), pair.leader(1)), (0, Some(0)));
-        store.begin();
-        // The leader renews what it finds, or the other one, which has seen no change, takes it.
-        let writes = |which| !pair.writes_since(which, stopped).is_empty();
-        eventually("a write", || (writes(0) || writes(1)).then_some(()));
+        goes_away(&pair, store);
     }
     drop(load);
     let pages = pages.lock().unwrap().clone();
     assert_eq!(pages.len(), 1, "the page is sent once: {pages:#?}");
     pair.stage.cancel(&held);
     each_term_has_one_writer(&pair);
+}
+
+/// The store is away for less than a renewal lasts, and for longer.
+fn goes_away(pair: &Pair, store: &mut dyn Restarts) {
+    let term = pair.term(0);
+    store.stop();
+    std::thread::sleep(Duration::from_secs(1));
+    store.begin();
+    pair.until_writes(0, Instant::now());
+    assert_eq!((pair.term(0), pair.leader(1)), (term, Some(0)));
+    store.stop();
+    pair.until_stands_by(0);
+    let stopped = Instant::now();
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!((pair.writes_since(0, stopped).len(), pair.leader(1)), (0, Some(0)));
+    store.begin();
+    // The leader renews what it finds, or the other one, which has seen no change, takes it.
+    let writes = |which| !pair.writes_since(which, stopped).is_empty();
+    eventually("a write", || (writes(0) || writes(1)).then_some(()));
 }
 
 /// Every write is recorded with the term in which it was made, and its log verifies. GARM is written
