@@ -81,6 +81,7 @@ fn policies(fleet: &Fleet) -> ScalePolicies {
         failed_runner_grace: Duration::from_mins(2),
         stale_job_age: Duration::from_hours(24),
         autoscale: true,
+        price: None,
         group: None,
     };
     fleet.pools.iter().map(|it| (it.id.clone(), policy.clone())).collect()

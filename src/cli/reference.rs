@@ -118,6 +118,7 @@ fn takes(kind: FieldKind) -> String {
         FieldKind::Name => format!("`a`-`z`, `0`-`9` and `-`, at most {POOL_NAME_MAX} characters"),
         FieldKind::GarmName => "name of a GARM".to_owned(),
         FieldKind::Count { min, max } => format!("whole number, {min} to {max}"),
+        FieldKind::Price => "number, at least 0".to_owned(),
         FieldKind::Duration { min_s: 0, .. } => "duration".to_owned(),
         FieldKind::Duration { min_s, .. } => {
             format!("duration, at least {}", span(Duration::from_secs(min_s)))

@@ -1,9 +1,10 @@
-//! Whole numbers, and why a value that looks like one is invalid.
+//! Whole numbers and prices, and why a value that looks like one is invalid.
 
 use super::diagnostic_code::Code;
 use super::invalid_value::{InvalidValue, MessageSubject};
 use super::node::{Meaning, Scalar};
 use super::value::Value;
+use crate::domain::price::Price;
 use crate::domain::text::quote;
 
 /// Parses a whole number between two bounds, inclusive. It accepts only decimal digits: any other
@@ -18,6 +19,44 @@ pub(super) fn read(
         Meaning::Text(_) | Meaning::Null | Meaning::Bool(_) | Meaning::Float(_) => {
             Err(no_number(scalar, bounds, subject))
         }
+    }
+}
+
+/// Parses a price.
+pub(super) fn price(
+    scalar: &Scalar<'_>,
+    subject: MessageSubject<'_>,
+) -> Result<Value, InvalidValue> {
+    let written = match scalar.meaning() {
+        Meaning::Int(digits) => match ambiguous(digits, subject) {
+            Some(invalid) => return Err(invalid),
+            None => digits,
+        },
+        Meaning::Float(written) => written,
+        Meaning::Text(_) | Meaning::Null | Meaning::Bool(_) => {
+            return Err(no_price(scalar, subject));
+        }
+    };
+    let number: Option<f64> = written.parse().ok();
+    number.and_then(Price::new).map(Value::Price).ok_or_else(|| {
+        let message = format!("{subject} is out of range: `{}`", quote(written));
+        InvalidValue::new(Code::Range, message).help("a number of at least 0, such as `0.35`")
+    })
+}
+
+fn no_price(scalar: &Scalar<'_>, subject: MessageSubject<'_>) -> InvalidValue {
+    let text = scalar.text.trim();
+    let message = format!(
+        "{subject} takes a number of at least 0, such as `0.35`, not `{}`",
+        scalar.written()
+    );
+    let invalid = InvalidValue::new(Code::WrongType, message);
+    // A decimal comma, a thousands separator or a currency.
+    let number = text.replace(',', ".").replace('_', "");
+    let number = number.trim_matches(|c: char| !c.is_ascii_digit());
+    match number.parse::<f64>().ok().and_then(Price::new) {
+        Some(price) => invalid.help(format!("write `{}`", price.per_hour())),
+        None => invalid,
     }
 }
 

@@ -17,8 +17,14 @@ use crate::domain::name::{PoolKind, PoolName};
 use crate::domain::text::quote;
 
 /// The fields that decide when GARM's own pools start runners and which of them does.
-const OF_POOLS_ONLY: [&str; 5] =
-    ["priority", "scale_up_threshold", "scale_up_delay", "scale_up_target", "max_queue_wait"];
+const OF_POOLS_ONLY: [&str; 6] = [
+    "priority",
+    "price",
+    "scale_up_threshold",
+    "scale_up_delay",
+    "scale_up_target",
+    "max_queue_wait",
+];
 
 /// The defaults of the fleet file.
 #[derive(Debug, Clone)]
@@ -321,6 +327,7 @@ impl<'m> Merged<'m> {
             failed_runner_grace: self.duration("failed_runner_grace")?,
             stale_job_age: self.duration("stale_job_age")?,
             autoscale: self.flag("autoscale"),
+            price: self.value("price").and_then(Value::price),
             // The fleet file says which pools are in a group.
             group: None,
         })

@@ -35,6 +35,7 @@ pub(super) fn field(
     }
     let read = match kind {
         FieldKind::Count { min, max } => number::read(scalar, (min.into(), max.into()), subject),
+        FieldKind::Price => number::price(scalar, subject),
         FieldKind::Flag => flag(scalar, subject),
         FieldKind::FlagOrUnmanaged => flag_or_unmanaged(scalar, subject),
         FieldKind::Duration { min_s, whole_minutes } => {

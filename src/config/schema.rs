@@ -213,6 +213,7 @@ fn field(kind: FieldKind) -> Value {
         FieldKind::Count { min, max } => {
             json!({ "type": "integer", "minimum": min, "maximum": max })
         }
+        FieldKind::Price => json!({ "type": "number", "minimum": 0 }),
         FieldKind::Duration { whole_minutes: true, .. } => {
             pattern(&patterns::duration(DurationPattern::Minutes))
         }

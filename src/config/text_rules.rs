@@ -17,6 +17,7 @@ pub(super) fn wanted(kind: FieldKind) -> String {
     match kind {
         FieldKind::Name | FieldKind::GarmName => "a name of `a`-`z`, `0`-`9` and `-`".to_owned(),
         FieldKind::Count { min, max } => format!("a whole number from {min} to {max}"),
+        FieldKind::Price => "a number of at least 0, such as `0.35`".to_owned(),
         FieldKind::Duration { .. } => "a duration such as `30s`, `10m` or `1h30m`".to_owned(),
         FieldKind::DurationOrOff => "a duration such as `30s` or `2m`, or `off`".to_owned(),
         FieldKind::Text { .. } | FieldKind::Prefix => "text".to_owned(),
@@ -63,6 +64,7 @@ pub(super) fn judge(
         FieldKind::Repository => repository(text, subject),
         FieldKind::Choice(words) => choice(text, words, subject),
         FieldKind::Count { .. }
+        | FieldKind::Price
         | FieldKind::Duration { .. }
         | FieldKind::DurationOrOff
         | FieldKind::Flag

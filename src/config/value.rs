@@ -10,6 +10,7 @@ use super::diagnostics::FileSpan;
 use super::node::SourceSpan;
 use super::settings::HostPort;
 use crate::domain::label::Labels;
+use crate::domain::price::Price;
 use crate::domain::secret::SecretRef;
 
 /// A value and its location.
@@ -23,6 +24,7 @@ pub(super) struct LocatedValue {
 pub(super) enum Value {
     Text(String),
     Number(u64),
+    Price(Price),
     Flag(bool),
     Duration(Duration),
     /// The word `off` in place of a duration.
@@ -42,6 +44,15 @@ pub(super) enum Value {
     Named(Vec<(String, FileSpan, LocatedValue)>, Mapping),
     /// Invalid; the problem has been reported.
     Broken,
+}
+
+impl Value {
+    pub(super) fn price(&self) -> Option<Price> {
+        match self {
+            Self::Price(price) => Some(*price),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default)]

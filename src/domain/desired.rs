@@ -10,6 +10,7 @@ use super::credential::DesiredCredential;
 use super::entity::EntityRef;
 use super::label::Labels;
 use super::name::{FleetName, GroupName, PoolKind, PoolName};
+use super::price::Price;
 
 /// The scaling policy of one pool, which `watch` follows. Source: R1, R2 and DESIGN §5.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +39,9 @@ pub struct ScalePolicy {
     pub stale_job_age: Duration,
     /// Whether `watch` controls the level.
     pub autoscale: bool,
+    /// What a runner costs; among pools of equal priority, the cheaper is used first, and a pool
+    /// without a price last.
+    pub price: Option<Price>,
     /// The group whose `max_runners` the pool shares with others, if it is in one.
     pub group: Option<GroupLimit>,
 }

@@ -293,6 +293,13 @@ pub const FIELDS: &[Field] = &[
         "the pool with the higher priority is used first",
     ),
     row(
+        "price",
+        FieldKind::Price,
+        Absent::Nothing,
+        Mutability::Policy,
+        "cost of a runner per hour, in one currency for all pools; at equal priority, new runners are started in the cheaper pool first",
+    ),
+    row(
         "template",
         TEXT,
         Absent::LeftAlone,

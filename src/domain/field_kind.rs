@@ -12,6 +12,8 @@ pub enum FieldKind {
         min: u32,
         max: u32,
     },
+    /// A number of at least 0; see [`super::price::Price`].
+    Price,
     /// A duration in the notation of [`super::duration`].
     Duration {
         /// The shortest allowed duration, in seconds.

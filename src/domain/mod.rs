@@ -21,6 +21,7 @@ pub mod name;
 pub mod owners;
 pub mod poison;
 pub mod pool;
+pub mod price;
 pub mod proof;
 pub mod redact;
 pub mod runner;

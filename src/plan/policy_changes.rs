@@ -62,7 +62,7 @@ pub fn pools<'a>(
                 .filter(|(old, new)| old != new)
                 .map(|((key, old), (_, new))| SettingChange {
                     key: key.to_owned(),
-                    values: Some((Some(old), Some(new))),
+                    values: Some((old, new)),
                 })
                 .collect();
             let policy = policy_text::policy(pool);
@@ -96,21 +96,23 @@ pub fn settings(
         .collect()
 }
 
-/// The fields of a policy that GARM does not store, as they are written in files.
-fn fields(policy: &ScalePolicy) -> [(&'static str, String); 11] {
+/// The fields of a policy that GARM does not store, as they are written in files; `None` for one that
+/// is not set.
+fn fields(policy: &ScalePolicy) -> [(&'static str, Option<String>); 12] {
     let off = || "off".to_owned();
     [
-        ("min_runners", policy.min_runners.to_string()),
-        ("scale_up_threshold", policy.scale_up_threshold.to_string()),
-        ("scale_up_delay", format(policy.scale_up_delay)),
-        ("scale_down_delay", format(policy.scale_down_delay)),
-        ("scale_up_target", policy.scale_up_target.to_string()),
-        ("max_queue_wait", policy.max_queue_wait.map_or_else(off, format)),
-        ("autoscale", policy.autoscale.to_string()),
-        ("boot_grace", format(policy.boot_grace)),
-        ("failed_runner_grace", format(policy.failed_runner_grace)),
-        ("stale_job_age", format(policy.stale_job_age)),
-        ("min_idle_runners", policy.min_idle_runners.to_string()),
+        ("min_runners", Some(policy.min_runners.to_string())),
+        ("scale_up_threshold", Some(policy.scale_up_threshold.to_string())),
+        ("scale_up_delay", Some(format(policy.scale_up_delay))),
+        ("scale_down_delay", Some(format(policy.scale_down_delay))),
+        ("scale_up_target", Some(policy.scale_up_target.to_string())),
+        ("max_queue_wait", Some(policy.max_queue_wait.map_or_else(off, format))),
+        ("autoscale", Some(policy.autoscale.to_string())),
+        ("boot_grace", Some(format(policy.boot_grace))),
+        ("failed_runner_grace", Some(format(policy.failed_runner_grace))),
+        ("stale_job_age", Some(format(policy.stale_job_age))),
+        ("price", policy.price.map(|price| price.per_hour().to_string())),
+        ("min_idle_runners", Some(policy.min_idle_runners.to_string())),
     ]
 }
 
@@ -147,6 +149,11 @@ mod tests {
         assert_eq!(keys, ["max_queue_wait", "autoscale"]);
         assert!(changed[0].policy.contains("autoscale: false"), "{}", changed[0].policy);
         assert_eq!(pools([&before].into_iter(), [&before].into_iter()), []);
+        let mut priced = before.clone();
+        priced.scale.price = crate::domain::price::Price::new(0.0464);
+        let changed = pools([&before].into_iter(), [&priced].into_iter());
+        let values = Some((None, Some("0.0464".to_owned())));
+        assert_eq!(changed[0].changes, [SettingChange { key: "price".into(), values }]);
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub type ScalePolicies = BTreeMap<PoolId, ScalePolicy>;
 pub struct EntityIndex {
     /// The key of the entity; absent while it has no pool.
     entity: Option<EntityKey>,
-    /// Every pool in routing order: descending priority, then rank, then id.
+    /// Every pool in routing order: see [`PoolIndex::order`].
     pub(super) pools: Vec<PoolIndex>,
     /// The routing keys of the pools, in the same order.
     pub(super) places: Arc<[RoutingKey]>,
@@ -115,11 +115,7 @@ impl EntityIndex {
 
     /// Puts the pools in routing order and indexes their labels.
     fn settle(&mut self) {
-        self.pools.sort_by(|a, b| {
-            (b.priority.cmp(&a.priority))
-                .then_with(|| a.rank.cmp(&b.rank))
-                .then_with(|| a.id().cmp(b.id()))
-        });
+        self.pools.sort_by(|a, b| a.order().cmp(&b.order()));
         self.places = self.pools.iter().map(|pool| pool.place.clone()).collect();
         self.place_of = self.pools.iter().map(|pool| pool.id().clone()).zip(0_u32..).collect();
         self.groups_of = vec![Vec::new(); self.pools.len()];

@@ -109,9 +109,19 @@ impl FleetIndex {
     /// Applies a changed set of managed pools or changed policies.
     pub fn manage(&mut self, policies: ScalePolicies, now: Timestamp) {
         self.policies = policies;
-        for pool in self.entities.values_mut().flat_map(|index| &mut index.pools) {
-            pool.policy = self.policies.get(pool.id()).cloned();
-            pool.recount(now);
+        let mut reordered = Vec::new();
+        for (entity, index) in &mut self.entities {
+            let before: Vec<_> = index.pools.iter().map(PoolIndex::price).collect();
+            for pool in &mut index.pools {
+                pool.policy = self.policies.get(pool.id()).cloned();
+                pool.recount(now);
+            }
+            if !index.pools.iter().map(PoolIndex::price).eq(before) {
+                reordered.push(entity.clone());
+            }
+        }
+        for entity in reordered {
+            self.rebuild(&entity, now);
         }
     }
 

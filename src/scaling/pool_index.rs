@@ -1,5 +1,6 @@
 //! Indexes one pool for scaling: its settings and its runners.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,6 +16,7 @@ use crate::domain::desired::{GroupLimit, ScalePolicy};
 use crate::domain::label::{Labels, OwnerMark};
 use crate::domain::name::{PoolId, PoolKind, RunnerName};
 use crate::domain::pool::Pool;
+use crate::domain::price::Price;
 use crate::domain::runner::Runner;
 
 /// `boot_grace` of a pool that is not ours, equal to our default.
@@ -35,7 +37,7 @@ pub(super) struct RoutingKey {
 #[derive(Debug, Clone)]
 pub struct PoolIndex {
     pub(super) place: RoutingKey,
-    /// Orders pools of equal priority; it does not depend on the observer.
+    /// Orders pools of equal priority and price; it does not depend on the observer.
     pub(super) rank: String,
     pub(super) kind: PoolKind,
     pub(super) is_enabled: bool,
@@ -151,6 +153,18 @@ impl PoolIndex {
     /// Sets its part of the group's limit; returns whether it has changed.
     pub(super) fn take_share(&mut self, share: GroupShare) -> bool {
         self.share.replace(share) != Some(share)
+    }
+
+    /// Its place among the pools of its entity: by descending priority, then by price, without a
+    /// price last, then by rank and id.
+    pub(super) fn order(&self) -> impl Ord + '_ {
+        let price = self.price();
+        (Reverse(self.priority), price.is_none(), price, &self.rank, self.id())
+    }
+
+    /// What a runner of the pool costs.
+    pub(super) fn price(&self) -> Option<Price> {
+        self.policy.as_ref()?.price
     }
 
     /// The limit for all its runners: the smaller of the policy's and GARM's, and its part of its

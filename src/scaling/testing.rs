@@ -38,6 +38,7 @@ pub(crate) fn policy() -> ScalePolicy {
         failed_runner_grace: secs(120),
         stale_job_age: secs(86_400),
         autoscale: true,
+        price: None,
         group: None,
     }
 }

@@ -12,6 +12,7 @@ use super::stall::{Stall, StallJson};
 use super::words::{Mood, between, freeze, sentence, short, untaken};
 use crate::domain::desired::ScalePolicy;
 use crate::domain::name::{PoolName, RunnerName};
+use crate::domain::price::Price;
 use crate::domain::text;
 use crate::render::document;
 use crate::scaling::{
@@ -157,6 +158,7 @@ struct PolicyJson {
     boot_grace_seconds: u64,
     failed_runner_grace_seconds: u64,
     stale_job_age_seconds: u64,
+    price: Option<f64>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -346,5 +348,6 @@ fn policy(policy: &ScalePolicy) -> PolicyJson {
         boot_grace_seconds: policy.boot_grace.as_secs(),
         failed_runner_grace_seconds: policy.failed_runner_grace.as_secs(),
         stale_job_age_seconds: policy.stale_job_age.as_secs(),
+        price: policy.price.map(Price::per_hour),
     }
 }

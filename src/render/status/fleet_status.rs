@@ -277,6 +277,7 @@ fn plain(pool: &Pool) -> ScalePolicy {
         failed_runner_grace: Duration::from_secs(120),
         stale_job_age: Duration::from_secs(86_400),
         autoscale: false,
+        price: None,
         group: None,
     }
 }

@@ -1,10 +1,11 @@
-//! Which pool a job is assigned to if one of them does not start runners, because its circuit is
-//! open or it is not scaled; and jobs that wait in two entities.
+//! Which pool a job is assigned to if one of them is cheaper, or does not start runners because its
+//! circuit is open or it is not scaled; and jobs that wait in two entities.
 
 use super::scene::Scene;
 use crate::domain::entity::{EntityKey, EntityKind};
 use crate::domain::name::{EntityId, PoolId};
 use crate::domain::pool::Pool;
+use crate::domain::price::Price;
 use crate::scaling::testing::{job, pool, runner};
 
 /// Jobs that wait for the pools `a` and `b`.
@@ -171,4 +172,75 @@ fn a_job_of_a_scale_set_waits_for_no_pool() {
         .push(crate::domain::job::Job { scale_set_job: Some("5a1c".into()), ..job(1, &["x"], 0) });
     let decision = scene.look(200);
     assert_eq!((decision.inputs.queued, decision.inputs.fits, decision.rules.need), (0, 0, 0));
+}
+
+/// The pools `a` and `b` with equal labels, at these prices.
+fn priced(prices: [Option<f64>; 2]) -> Scene {
+    let mut scene = Scene::without_floor();
+    scene.add_pool(pool("b", &["x"]));
+    set_prices(&mut scene, prices);
+    scene
+}
+
+fn set_prices(scene: &mut Scene, prices: [Option<f64>; 2]) {
+    for (name, price) in ["a", "b"].into_iter().zip(prices) {
+        let policy = scene.policies.get_mut(&PoolId::new(name)).unwrap();
+        policy.price = price.and_then(Price::new);
+    }
+}
+
+#[test]
+fn at_equal_priority_the_cheaper_pool_comes_first_and_one_without_a_price_last() {
+    let a_first = [
+        [None, None],
+        [Some(1.0), Some(1.0)],
+        [Some(0.0464), Some(0.05)],
+        [Some(0.0), Some(0.1)],
+        [Some(9.0), None],
+    ];
+    let b_first = [[Some(0.1), Some(0.09)], [None, Some(100.0)]];
+    for (prices, expected) in
+        a_first.map(|it| (it, (8, 0))).into_iter().chain(b_first.map(|it| (it, (0, 8))))
+    {
+        let mut scene = priced(prices);
+        scene.queue(8, -40);
+        assert_eq!(queued(&mut scene, 0), expected, "{prices:?}");
+    }
+}
+
+#[test]
+fn a_full_cheap_pool_is_followed_by_the_next_cheaper() {
+    let mut scene = priced([Some(2.0), Some(1.0)]);
+    scene.policies.get_mut(&PoolId::new("b")).unwrap().max_runners = 3;
+    scene.queue(8, -40);
+    assert_eq!(queued(&mut scene, 0), (5, 3));
+    assert_eq!((scene.look_at("a", 0).rules.need, scene.look_at("b", 0).rules.need), (5, 3));
+}
+
+#[test]
+fn priority_outweighs_any_price() {
+    let mut scene = priced([Some(100.0), Some(0.01)]);
+    scene.pools[0].spec.priority = 1;
+    scene.queue(8, -40);
+    assert_eq!(queued(&mut scene, 0), (8, 0));
+}
+
+#[test]
+fn a_runner_that_is_there_gets_its_job_before_a_cheaper_one_is_started() {
+    let mut scene = priced([Some(2.0), Some(1.0)]);
+    scene.add(3, "running/idle", -60);
+    scene.add(2, "running/installing", -20);
+    scene.queue(8, -40);
+    assert_eq!(queued(&mut scene, 0), (5, 3));
+}
+
+#[test]
+fn a_changed_price_applies_to_jobs_that_come_later() {
+    let mut scene = priced([None, None]);
+    scene.queue(6, -40);
+    assert_eq!(queued(&mut scene, 0), (6, 0));
+    set_prices(&mut scene, [Some(2.0), Some(1.0)]);
+    scene.queue(2, 1);
+    assert_eq!(scene.reload(1).inputs.queued, 6, "the new jobs are not known yet");
+    assert_eq!(queued(&mut scene, 2), (6, 2), "a job with a place keeps it");
 }

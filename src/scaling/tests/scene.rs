@@ -130,6 +130,12 @@ impl Scene {
         self.evaluate("a", now)
     }
 
+    /// Applies changed policies, as a reload of the files does, and evaluates.
+    pub(super) fn reload(&mut self, now: i64) -> Decision {
+        self.fleet_index.as_mut().unwrap().manage(self.policies.clone(), at(now));
+        self.evaluate("a", now)
+    }
+
     /// Evaluates again without any change.
     pub(super) fn wait(&mut self, now: i64) -> Decision {
         self.evaluate("a", now)

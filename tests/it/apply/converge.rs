@@ -73,6 +73,7 @@ pub(super) fn declared(pool: &str, dice: &mut Dice) -> DesiredPool {
                 failed_runner_grace: Duration::from_secs(120),
                 stale_job_age: Duration::from_secs(86_400),
                 autoscale: false,
+                price: None,
                 group: None,
             },
             adopt: None,

@@ -62,6 +62,7 @@ fn policy(min_runners: u32) -> ScalePolicy {
         failed_runner_grace: Duration::from_mins(2),
         stale_job_age: Duration::from_hours(24),
         autoscale: true,
+        price: None,
         group: None,
     }
 }

@@ -24,6 +24,7 @@ pub(crate) fn policy() -> ScalePolicy {
         failed_runner_grace: Duration::from_mins(2),
         stale_job_age: Duration::from_hours(24),
         autoscale: true,
+        price: None,
         group: None,
     }
 }
