@@ -55,7 +55,7 @@ alert_series! {
     UnservedJobs = "unserved_jobs", QUEUE, "queuedepthhigh";
     /// 1 while a pool's circuit breaker is open, per pool.
     CircuitOpen = "circuit_open",
-        "the pool's runners keep failing: `runnerctl status --runners` shows the error of the provider",
+        "the pool's runners keep failing, or its provider has no quota or capacity left: `runnerctl status --runners` shows the error of the provider",
         "circuitopen";
     /// 1 while GARM does not create the runners that a pool's level asks for, per pool.
     LevelNotFollowed = "level_not_followed",

@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod backoff;
+pub mod capacity_fault;
 pub mod credential;
 pub mod desired;
 pub mod duration;

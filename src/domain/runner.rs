@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::capacity_fault;
 use super::name::{PoolId, RunnerName};
 
 /// The state of the VM: GARM's `status`.
@@ -178,6 +179,12 @@ impl Runner {
     /// GARM records the error of each attempt and nothing else.
     pub fn deletion_fault(&self) -> Option<&str> {
         self.provider_fault.as_deref().filter(|_| self.status.is_leaving())
+    }
+
+    /// Whether its creation has failed because the provider has no quota or capacity left.
+    pub fn lacks_capacity(&self) -> bool {
+        self.status == Status::Error
+            && self.provider_fault.as_deref().is_some_and(capacity_fault::lacks_capacity)
     }
 
     /// Whether it was created from an older version of its pool.

@@ -154,7 +154,7 @@ pub(super) const GAUGES: &[Gauge] = &[
     pool(
         "runnerctl_circuit_open",
         |pool| number(pool.is_circuit_open),
-        "Whether scaling up is suspended because runners keep failing (1) or not (0)",
+        "Whether scaling up is suspended (1) or not (0): runners keep failing, or the provider has no quota or capacity left",
     ),
     pool(
         "runnerctl_level_not_followed",

@@ -19,7 +19,7 @@ pub(super) enum ScalingMode {
     Managed,
     /// Only GARM does, after its backoff: the pool is not ours, not autoscaled, or blocked.
     GarmOnly,
-    /// Only an occasional probe does: the circuit is open because runners keep failing.
+    /// Only an occasional probe does: the circuit is open.
     Suspended,
 }
 
@@ -97,12 +97,17 @@ fn group_of(names: &[&GroupName], pool: &PoolIndex) -> Option<u32> {
     names.binary_search(&name).ok().and_then(|at| u32::try_from(at).ok())
 }
 
-/// A pool whose circuit is open takes jobs for its idle runners, and one job for its probe.
+/// A pool whose circuit is open takes jobs for its idle runners, and one job for its probe. If it is
+/// open for lack of quota or capacity, the runners that have got some take jobs, too.
 fn suspended(pool: &PoolIndex, state: &PoolState, clock: &mut EvaluationClock) -> JobCapacity {
-    let is_tried = pool.counts.coming() > 0 || state.circuit.is_probe_due(clock);
+    let counts_on = match state.circuit.no_capacity_since() {
+        Some(since) => pool.coming_despite(since, clock.now()),
+        None => 0,
+    };
+    let is_tried = pool.counts.coming() > counts_on || state.circuit.is_probe_due(clock);
     JobCapacity {
         mode: ScalingMode::Suspended,
-        runners: pool.counts.idle,
+        runners: pool.counts.idle + counts_on,
         room: u32::from(is_tried),
         group: None,
         vain_by: None,

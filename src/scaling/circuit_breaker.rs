@@ -1,4 +1,5 @@
-//! The circuit breaker of one pool, which stops creating runners while the provider keeps failing.
+//! The circuit breaker of one pool, which stops creating runners while the provider keeps failing or
+//! has no quota or capacity left.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::deadline::{EvaluationClock, earlier, later};
+use super::pool_index::PoolIndex;
 use crate::domain::backoff::Backoff;
 use crate::domain::name::RunnerName;
 
@@ -29,12 +31,27 @@ pub(super) struct CircuitBreaker {
     failures: Vec<(Timestamp, RunnerName)>,
     /// How many runners had become idle at the last evaluation.
     arrivals: u64,
+    /// How many runners had gone at the last evaluation.
+    departures: u64,
+    /// When GARM wrote the latest known row of a runner that lacks quota or capacity.
+    capacity_lacked_at: Option<Timestamp>,
     open: Option<OpenCircuit>,
+}
+
+/// Why a circuit is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CircuitCause {
+    /// [`FAILURES`] runners have failed.
+    Failures,
+    /// The provider has no quota or capacity left. One such failure is enough: more of them would
+    /// show nothing new, and the jobs wait.
+    NoCapacity,
 }
 
 /// The state of an open circuit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenCircuit {
+    pub cause: CircuitCause,
     /// Since when the circuit is open.
     pub since: Timestamp,
     /// When the next probe is due.
@@ -67,19 +84,22 @@ pub enum RunnerProbe {
 
 /// The inputs that determine the state of the circuit.
 pub(super) struct CircuitInputs<'a> {
+    pub(super) pool: &'a PoolIndex,
     /// The names of the failed runners.
     pub(super) failed: Vec<&'a RunnerName>,
-    /// How many runners have become idle so far.
-    pub(super) arrivals: u64,
-    /// How many runners are booting.
+    /// How many runners are booting, without `retried`.
     pub(super) booting: u32,
+    /// The runners that GARM tries to create again after the provider had no quota or capacity. Its
+    /// attempts do what a probe would.
+    pub(super) retried: u32,
     /// The pool's `failed_runner_grace`, after which a failed runner is removed.
     pub(super) grace: Duration,
 }
 
 impl CircuitBreaker {
     /// Updates the circuit. Each failed runner is one failure; a runner that becomes idle clears
-    /// all failures and closes the circuit.
+    /// all failures and closes the circuit. If that is open for lack of quota or capacity, the next
+    /// VM closes it.
     pub(super) fn next(
         mut self,
         sight: &CircuitInputs<'_>,
@@ -87,8 +107,10 @@ impl CircuitBreaker {
     ) -> (CircuitStatus, Self) {
         let now = clock.now();
         self.note_failures(&sight.failed, now);
-        if sight.arrivals != self.arrivals {
-            self.arrivals = sight.arrivals;
+        let lacked_at = sight.pool.capacity_lacked_at().max(self.capacity_lacked_at);
+        let lacks_capacity = lacked_at > self.capacity_lacked_at;
+        self.capacity_lacked_at = lacked_at;
+        if self.is_over(sight.pool) {
             self.failures.clear();
             self.open = None;
         }
@@ -101,12 +123,43 @@ impl CircuitBreaker {
             clock.passed(first.0, WINDOW);
         }
         if self.open.is_none() && self.failures.len() >= FAILURES {
-            self.open = Some(OpenCircuit { since: now, probe_at: later(now, PROBE.0), probes: 0 });
+            self.open(CircuitCause::Failures, now);
         }
-        let probe = self.probe(sight.booting, clock);
+        if lacks_capacity {
+            self.open(CircuitCause::NoCapacity, now);
+        }
+        self.note_departures(sight.pool, now);
+        let probe = self.probe((sight.booting, sight.retried), clock);
         let remove = self.due(sight.grace, clock);
         let failures = u32::try_from(self.failures.len()).unwrap_or(u32::MAX);
         (CircuitStatus { open: self.open, failures, probe, remove }, self)
+    }
+
+    /// Whether a runner has shown that the failures are over.
+    fn is_over(&mut self, pool: &PoolIndex) -> bool {
+        let has_arrived = pool.arrivals != self.arrivals;
+        self.arrivals = pool.arrivals;
+        match self.no_capacity_since() {
+            Some(since) => pool.has_capacity_after(since, self.capacity_lacked_at),
+            None => has_arrived,
+        }
+    }
+
+    /// Opens the circuit, or changes why it is open.
+    fn open(&mut self, cause: CircuitCause, now: Timestamp) {
+        match &mut self.open {
+            Some(open) => open.cause = cause,
+            None => {
+                let probe_at = later(now, PROBE.0);
+                self.open = Some(OpenCircuit { cause, since: now, probe_at, probes: 0 });
+            }
+        }
+    }
+
+    /// Since when the circuit is open for lack of quota or capacity.
+    pub(super) fn no_capacity_since(&self) -> Option<Timestamp> {
+        let open = self.open.filter(|open| open.cause == CircuitCause::NoCapacity);
+        open.map(|open| open.since)
     }
 
     /// Whether the circuit was open at the last evaluation.
@@ -135,16 +188,33 @@ impl CircuitBreaker {
         }
     }
 
+    /// A VM of the pool that is gone has probably left its quota or capacity: a probe is due.
+    fn note_departures(&mut self, pool: &PoolIndex, now: Timestamp) {
+        let is_new = pool.departures != self.departures;
+        self.departures = pool.departures;
+        if let Some(open) =
+            self.open.as_mut().filter(|open| is_new && open.cause == CircuitCause::NoCapacity)
+        {
+            open.probe_at = open.probe_at.min(now);
+        }
+    }
+
     /// A probe stays due until a runner boots; the wait for the next one is twice as long.
-    fn probe(&mut self, booting: u32, clock: &mut EvaluationClock) -> RunnerProbe {
+    fn probe(
+        &mut self,
+        (booting, retried): (u32, u32),
+        clock: &mut EvaluationClock,
+    ) -> RunnerProbe {
         let Some(open) = &mut self.open else { return RunnerProbe::No };
         // A clock that was set back must not postpone the probe by more than the longest wait.
         open.probe_at = open.probe_at.min(later(clock.now(), PROBE.1));
         if !clock.reached(open.probe_at) {
             return RunnerProbe::No;
         }
-        if booting == 0 {
-            return RunnerProbe::Now;
+        match (booting, retried) {
+            (0, 0) => return RunnerProbe::Now,
+            (0, 1..) => return RunnerProbe::No,
+            (1.., _) => {}
         }
         open.probes += 1;
         let wait = Backoff::new(PROBE.0, PROBE.1).delay(open.probes);

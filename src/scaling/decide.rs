@@ -34,7 +34,7 @@ pub fn decide(seen: &Observation<'_>, state: PoolState, now: Timestamp) -> (Deci
 fn decide_pool(seen: &Observation<'_>, state: PoolState, now: Timestamp) -> (Decision, PoolState) {
     let mut clock = EvaluationClock::new(now);
     let inputs = inputs(seen, &mut clock);
-    let (mut circuit, circuit_memory) = state.circuit.next(&sight(seen, now), &mut clock);
+    let (mut circuit, circuit_memory) = state.circuit.next(&sight(seen, &mut clock), &mut clock);
     let jobs = seen.routing.jobs(seen.place);
     let (given_up, kept) = given_up(seen.pool, jobs, (state.given_up, state.probes), &mut clock);
     let asking = &jobs[given_up.saturating_sub(1) as usize..];
@@ -106,16 +106,18 @@ pub(super) fn inputs(seen: &Observation<'_>, clock: &mut EvaluationClock) -> Dec
     }
 }
 
-pub(super) fn sight<'a>(seen: &Observation<'a>, now: Timestamp) -> CircuitInputs<'a> {
+pub(super) fn sight<'a>(seen: &Observation<'a>, clock: &mut EvaluationClock) -> CircuitInputs<'a> {
     let counts = &seen.pool.counts;
     let failed = match counts.failed {
         0 => Vec::new(),
-        _ => seen.pool.failed(now).collect(),
+        _ => seen.pool.failed(clock.now()).collect(),
     };
+    let (retried, retried_booting) = seen.pool.retried_for_capacity(clock);
     CircuitInputs {
+        pool: seen.pool,
         failed,
-        arrivals: seen.pool.arrivals,
-        booting: counts.coming(),
+        booting: counts.coming().saturating_sub(retried_booting),
+        retried,
         grace: seen.policy.failed_runner_grace,
     }
 }

@@ -25,6 +25,7 @@ mod groups;
 pub mod handout;
 mod job_starts;
 mod level;
+mod no_capacity;
 pub mod observation;
 pub mod one_shot;
 mod overtaken;

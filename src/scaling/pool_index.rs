@@ -51,6 +51,8 @@ pub struct PoolIndex {
     pub(super) counts: RunnerCounts,
     /// How many runners have been observed to become ready.
     pub(super) arrivals: u64,
+    /// How many runners with a VM have been observed to disappear.
+    pub(super) departures: u64,
     /// Increases with each change of a runner since the pools of the entity were read.
     pub(super) version: u64,
     /// What the job starts in the pool have shown.
@@ -107,6 +109,7 @@ impl PoolIndex {
             runners: Vec::new(),
             counts: RunnerCounts::default(),
             arrivals: 0,
+            departures: 0,
             version: 0,
             starts: PoolStarts::default(),
             set: ScaleSetIndex::new(pool),
@@ -276,7 +279,15 @@ impl PoolIndex {
         }
         overtake(&mut self.runners, &arrivals);
         self.runners.sort_by(|a, b| a.name.cmp(&b.name));
+        self.departures = before.map_or(0, |before| before.departures_until(self));
         self.recount(now);
+    }
+
+    fn departures_until(&self, later: &Self) -> u64 {
+        let is_gone =
+            |runner: &&RunnerState| runner.has_arrived() && later.runner(&runner.name).is_none();
+        let gone = self.runners.iter().filter(is_gone).count();
+        self.departures + u64::try_from(gone).unwrap_or(0)
     }
 
     /// Sets one runner; returns the job that it carried before.
@@ -300,6 +311,7 @@ impl PoolIndex {
     pub(super) fn lose(&mut self, name: &RunnerName, now: Timestamp) -> Option<i64> {
         let at = self.runners.binary_search_by(|runner| runner.name.cmp(name)).ok()?;
         let lost = self.runners.remove(at);
+        self.departures += u64::from(lost.has_arrived());
         self.version += 1;
         self.recount(now);
         lost.job

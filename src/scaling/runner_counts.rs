@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::deadline::{EvaluationClock, later};
-use super::runner_state::RunnerState;
+use super::runner_state::{RunnerState, lacks_capacity};
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 
 /// An `error` younger than this still counts as booting: GARM main retries a failed create six
@@ -27,6 +27,7 @@ pub const ERROR_QUIET: Duration = Duration::from_secs(15);
 /// | `idle` | `running` | any | idle |
 /// | `failed` | any | any | failed |
 /// | any | any | `boot_grace` or more | failed |
+/// | any | `error` for lack of quota or capacity, in a pool | any | failed |
 /// | any | `error` | 75 s or more, or not written for 15 s | failed |
 /// | any | `error` | less | retrying |
 /// | any | any | less, overtaken | overdue |
@@ -57,7 +58,10 @@ pub enum RunnerClass {
 /// from earlier, so an idle runner is never suspect.
 pub fn classify(runner: &Runner, boot_grace: Duration, clock: &mut EvaluationClock) -> RunnerClass {
     let row = (&runner.status, &runner.runner_status);
-    class_of(row, (runner.created_at, runner.updated_at), (boot_grace, clock))
+    match class_of(row, (runner.created_at, runner.updated_at), (boot_grace, clock)) {
+        RunnerClass::Retrying if lacks_capacity(runner) => RunnerClass::Failed,
+        class => class,
+    }
 }
 
 fn class_of(
@@ -177,15 +181,23 @@ impl RunnerCounts {
 impl RunnerState {
     /// The class of this runner.
     pub(super) fn class(&self, boot_grace: Duration, clock: &mut EvaluationClock) -> RunnerClass {
-        let row = (&self.status, &self.runner_status);
-        let times = (self.created_at, self.written_at);
-        let class = class_of(row, times, (boot_grace, clock));
-        match class {
+        match self.class_by_row(boot_grace, clock) {
+            RunnerClass::Retrying if self.lacked_capacity => RunnerClass::Failed,
             RunnerClass::Idle if self.is_suspect(clock) => RunnerClass::Suspect,
             RunnerClass::Booting if self.overdue_at.is_some_and(|at| clock.reached(at)) => {
                 RunnerClass::Overdue
             }
             class => class,
         }
+    }
+
+    /// Its class as far as its status and its times show it.
+    pub(super) fn class_by_row(
+        &self,
+        boot_grace: Duration,
+        clock: &mut EvaluationClock,
+    ) -> RunnerClass {
+        let row = (&self.status, &self.runner_status);
+        class_of(row, (self.created_at, self.written_at), (boot_grace, clock))
     }
 }

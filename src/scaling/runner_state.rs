@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::deadline::{EvaluationClock, later};
 use super::queue::PICK_UP;
-use crate::domain::name::RunnerName;
+use crate::domain::name::{PoolKind, RunnerName};
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 
 /// The state of one runner.
@@ -29,6 +29,11 @@ pub(super) struct RunnerState {
     /// Since when its job is over or its deletion is under way, as far as is known: GARM writes the
     /// row again at each attempt to delete the VM.
     pub(super) leaving_since: Option<Timestamp>,
+    /// Whether the provider has had no quota or capacity for it: GARM may try again.
+    pub(super) lacked_capacity: bool,
+    /// Present once it has a VM: when GARM wrote that, as far as was observed; else its creation,
+    /// which is earlier.
+    pub(super) vm_at: Option<Timestamp>,
     /// Present once its job is over: when GARM first wrote that, as far as was observed.
     pub(super) ended_at: Option<Timestamp>,
 }
@@ -89,6 +94,12 @@ impl RunnerState {
                 let known = previous.and_then(|previous| previous.leaving_since);
                 known.unwrap_or(runner.updated_at).min(now)
             }),
+            lacked_capacity: lacks_capacity(runner)
+                || previous.is_some_and(|previous| previous.lacked_capacity),
+            vm_at: (runner.status == Status::Running).then(|| match previous {
+                Some(previous) => previous.vm_at.unwrap_or(runner.updated_at),
+                None => runner.created_at,
+            }),
             ended_at: (runner.runner_status == RunnerStatus::Terminated).then(|| {
                 let known = previous.and_then(|previous| previous.ended_at);
                 known.unwrap_or(runner.updated_at)
@@ -110,10 +121,22 @@ impl RunnerState {
         self.idle.is_some() || has_worked
     }
 
+    /// Whether it is in `error` for lack of quota or capacity.
+    pub(super) fn fails_for_capacity(&self) -> bool {
+        self.lacked_capacity && self.status == Status::Error
+    }
+
     /// Since when it is idle; the maximum timestamp if it is not.
     pub(super) fn idle_since(&self) -> Timestamp {
         self.idle.map_or(Timestamp::MAX, |idle| idle.since)
     }
+}
+
+/// Whether the row shows that the provider has no quota or capacity for it. In a scale set that is a
+/// failure like any other: its jobs cannot go to another pool.
+pub(super) fn lacks_capacity(runner: &Runner) -> bool {
+    let is_of_pool = runner.pool.as_ref().is_some_and(|pool| pool.kind() == PoolKind::Pool);
+    is_of_pool && runner.lacks_capacity()
 }
 
 fn pick_up(runner: &Runner, previous: Option<&RunnerState>, now: Timestamp) -> Option<JobPickUp> {

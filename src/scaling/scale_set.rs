@@ -72,7 +72,7 @@ pub(super) fn decide(
 ) -> (Decision, PoolState) {
     let mut clock = EvaluationClock::new(now);
     let inputs = DecisionInputs { fits: count(jobs(seen).len()), ..inputs(seen, &mut clock) };
-    let (mut circuit, circuit_memory) = state.circuit.next(&sight(seen, now), &mut clock);
+    let (mut circuit, circuit_memory) = state.circuit.next(&sight(seen, &mut clock), &mut clock);
     let remove = std::mem::take(&mut circuit.remove);
     let asking = set.assigned.saturating_sub(seen.pool.running_jobs(&mut clock));
     let (pulse, pulses) = pulse(seen, asking, state.pulses, &mut clock);

@@ -49,19 +49,19 @@ impl World {
         instance.is_locked = false;
         let (name, provider) = (instance.name.clone(), instance.provider.clone());
         let (pool_id, specs) = self.provider_pool_of(key);
-        let rate = own_rate(specs.as_deref());
-        let rate = rate
+        let own = |key| own_knob(specs.as_deref(), key);
+        let rate = own("create_fail_rate")
             .or(self.config.knobs.of(&provider).create_fail_rate)
             .unwrap_or(self.config.knobs.create_fail_rate);
-        let limit = self.config.knobs.max_vms;
-        let why = if limit > 0 && self.vms.len() as u64 >= limit {
-            Some("quota")
-        } else {
-            self.rng.provider.chance(rate).then_some("injected")
-        };
-        if let Some(why) = why {
-            self.note(LogEvent::VmCreateFailed { name, provider, why });
-            self.create_failed(key, why);
+        if self.is_quota_used_up(&pool_id, own("max_vms")) {
+            self.note(LogEvent::VmCreateFailed { name, provider, why: "quota" });
+            // The words of OpenStack.
+            self.create_failed(key, "Quota exceeded for instances");
+            return;
+        }
+        if self.rng.provider.chance(rate) {
+            self.note(LogEvent::VmCreateFailed { name, provider, why: "injected" });
+            self.create_failed(key, "injected create failure");
             return;
         }
         let provider_id = format!("vm-{name}-{}", self.rng.ids.word(6));
@@ -86,6 +86,15 @@ impl World {
         self.start_boot(key, &provider);
     }
 
+    /// Whether the provider, or this pool with a limit of its own, has as many VMs as it may have.
+    fn is_quota_used_up(&self, pool: &str, own_limit: Option<f64>) -> bool {
+        let limit = self.config.knobs.max_vms;
+        let in_pool = self.vms.values().filter(|vm| vm.pool == pool).count();
+        #[expect(clippy::cast_precision_loss, reason = "a number of VMs")]
+        let is_own_used_up = own_limit.is_some_and(|limit| in_pool as f64 >= limit);
+        is_own_used_up || (limit > 0 && self.vms.len() as u64 >= limit)
+    }
+
     fn start_boot(&mut self, key: InstanceRowKey, provider: &str) {
         let knobs = &self.config.knobs;
         let delay = knobs.boot_delay + self.rng.provider.up_to(knobs.boot_jitter);
@@ -98,13 +107,13 @@ impl World {
     }
 
     /// Sets `error`, with the provider's message as fault (GARM.md §d).
-    fn create_failed(&mut self, key: InstanceRowKey, why: &str) {
+    fn create_failed(&mut self, key: InstanceRowKey, words: &str) {
         let now = self.now;
         if let Some(instance) = self.instances.get_mut(&key) {
             instance.vm = VmStatus::Error;
             instance.fault = format!(
                 "error creating instance: failed to create instance: provider binary returned \
-                 error: exit status 1: sim: {why} create failure"
+                 error: exit status 1: sim: {words}"
             );
             instance.updated_at = now;
         }
@@ -253,9 +262,10 @@ impl World {
 const DELETE_FAULT: &str = "failed to remove instance from provider: error removing instance: \
     provider binary returned error: sim: injected delete failure";
 
-/// A pool can have its own rate: `extra_specs: {"sim_create_fail_rate": 1}`, or `lab_…`.
-fn own_rate(extra_specs: Option<&str>) -> Option<f64> {
+/// A pool can have its own `create_fail_rate` and `max_vms`: `extra_specs:
+/// {"sim_create_fail_rate": 1}`, or `lab_…`.
+fn own_knob(extra_specs: Option<&str>, knob: &str) -> Option<f64> {
     let specs: serde_json::Value = serde_json::from_str(extra_specs?).ok()?;
-    let rate = |key| specs.get(key).and_then(serde_json::Value::as_f64);
-    rate("sim_create_fail_rate").or_else(|| rate("lab_create_fail_rate"))
+    let value = |prefix| specs.get(format!("{prefix}_{knob}"))?.as_f64();
+    value("sim").or_else(|| value("lab"))
 }

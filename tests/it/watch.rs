@@ -7,6 +7,7 @@ mod handed_out;
 mod letting_go;
 mod level_lease;
 mod modes;
+mod no_capacity;
 mod not_connected;
 mod retiring;
 mod scale_sets;

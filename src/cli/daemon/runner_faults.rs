@@ -7,10 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 use tracing::Level;
 
 use crate::cli::log::LogLine;
+use crate::domain::capacity_fault::lacks_capacity;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::{FleetName, PoolId, PoolName, RunnerName};
 use crate::domain::runner::{Runner, RunnerStatus, Status};
 use crate::domain::text::{code, said};
+use crate::render::decision::NO_CAPACITY;
 use crate::render::words::count;
 use crate::scaling::RunnerTransition;
 
@@ -152,6 +154,9 @@ fn text(runner: &RunnerName, kind: FaultKind, words: &str) -> String {
         words => format!("its provider says: {words}"),
     };
     match kind {
+        FaultKind::Create if lacks_capacity(words) => {
+            format!("runner {runner} could not be created, because {NO_CAPACITY}: {reason}")
+        }
         FaultKind::Create => format!("runner {runner} could not be created: {reason}"),
         FaultKind::Delete => format!("runner {runner} cannot be deleted: {reason}"),
         FaultKind::Install => format!(
@@ -224,6 +229,19 @@ mod tests {
             warned(&mut faults, later, 321)
                 .unwrap()
                 .ends_with("1 other runner since the last warning")
+        );
+    }
+
+    #[test]
+    fn a_lack_of_quota_is_named_whatever_words_the_provider_has_for_it() {
+        let mut faults = RunnerFaults::default();
+        let failed = row("r-1", "error/pending", Some("api error VcpuLimitExceeded"));
+        assert_eq!(
+            warned(&mut faults, failed, 0).as_deref(),
+            Some(
+                "runner `r-1` could not be created, because the provider has no quota or capacity \
+                 left: its provider says: api error VcpuLimitExceeded"
+            )
         );
     }
 

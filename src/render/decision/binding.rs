@@ -1,5 +1,6 @@
 //! What limits a decision, and what would change it.
 
+use super::circuit::{LACKED, lacks_capacity};
 use super::occupancy::{limit, limiting_group};
 use super::words::{clock, count_of, jobs, number};
 use crate::render::words::span;
@@ -28,6 +29,9 @@ pub fn binding(decision: &Decision) -> Option<DecisionLimit> {
         | Reason::NotHandedOut => None,
         Reason::MaxRunners | Reason::Group => room_limit(decision),
         Reason::Floor => floor_setting(decision),
+        Reason::Probe | Reason::CircuitOpen if lacks_capacity(decision) => {
+            bound("circuit", LACKED.to_owned())
+        }
         Reason::Probe | Reason::CircuitOpen => {
             bound("circuit", count_of(decision.rules.circuit.failures, "failure"))
         }
@@ -72,6 +76,9 @@ pub fn next(decision: &Decision) -> String {
         Reason::Deleting => "a row in deletion that disappears, or the new runners' rows".into(),
         Reason::Assigned => "the new runners' rows in GARM".into(),
         Reason::Unassigned => "GitHub, which assigns or ends the job".into(),
+        Reason::CircuitOpen | Reason::Probe if lacks_capacity(decision) => {
+            "a VM that the provider creates".into()
+        }
         Reason::CircuitOpen | Reason::Probe => "a runner that becomes idle".into(),
         Reason::Hold => "a job, or the end of the hold".into(),
         Reason::NativeBackoff => "a larger `controller.minimum_job_age_backoff`, or time".into(),

@@ -2,6 +2,7 @@
 //! change it. `status`, `/decisions`, the log and the audit log share these texts.
 
 mod binding;
+mod circuit;
 mod decisions_document;
 mod interval;
 mod json;
@@ -13,6 +14,7 @@ mod view;
 mod words;
 
 pub use binding::{DecisionLimit, binding, next};
+pub use circuit::{LACKED, NO_CAPACITY};
 pub use decisions_document::{DecisionsDocument, schema, several_decisions};
 pub use interval::{PoolInterval, interval};
 pub(super) use json::DecisionJson;

@@ -1,5 +1,6 @@
 //! The verdict of each scaling rule, as a word and a sentence.
 
+use super::circuit::lacks_capacity;
 use super::scale_set;
 use super::words::{between, clock, count_of, has, jobs};
 use crate::render::words::span;
@@ -84,7 +85,10 @@ fn native(decision: &Decision) -> RuleVerdict {
 
 fn circuit(decision: &Decision) -> RuleVerdict {
     let circuit = &decision.rules.circuit;
-    let failures = count_of(circuit.failures, "failure");
+    let mut failures = count_of(circuit.failures, "failure");
+    if lacks_capacity(decision) {
+        failures.push_str(" for lack of quota or capacity");
+    }
     match (circuit.open, circuit.probe) {
         (None, _) => {
             let says = format!("{failures} in 10 minutes without a runner becoming idle");

@@ -100,6 +100,27 @@ fn jobs_not_handed_out_and_suspect_runners_have_their_sentences() {
     insta::assert_snapshot!(told(&decisions));
 }
 
+/// A runner that its provider refuses for lack of quota.
+fn refused() -> Runner {
+    let fault = Some("sim: Quota exceeded for instances".to_owned());
+    Runner { provider_fault: fault, ..runner("default", "r0", "error/pending", 0) }
+}
+
+#[test]
+fn a_circuit_that_is_open_for_lack_of_quota_says_so() {
+    let free = ScalePolicy { min_runners: 0, ..policy() };
+    let decision = seen(&free, vec![refused()], waiting(9, -40));
+    assert_eq!(
+        told(std::slice::from_ref(&decision)),
+        "circuit_open | suspended | starts none, because the provider has no quota or capacity \
+         left; tries one in 15s\n    bound by circuit = no quota or capacity; changed by a VM \
+         that the provider creates; by time alone not before 2026-09-21T14:13:35Z\n"
+    );
+    let verdict = rule_verdicts(&decision).into_iter().find(|it| it.rule == "circuit").unwrap();
+    assert_eq!(verdict.verdict, "open");
+    assert!(verdict.says.contains("1 failure for lack of quota or capacity"), "{}", verdict.says);
+}
+
 /// The decisions about a pool whose provider fails, evaluated at these times in turn.
 fn failing(moments: &[i64]) -> Vec<Decision> {
     let free = ScalePolicy { min_runners: 0, ..policy() };

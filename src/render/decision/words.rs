@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::circuit;
 use super::occupancy::{limit, limiting_group, occupancy, occupied};
 use super::scale_set;
 use crate::domain::text;
@@ -42,10 +43,7 @@ pub fn sentence(decision: &Decision, mood: Mood) -> String {
         Reason::Deleting | Reason::Assigned | Reason::Unassigned => {
             scale_set::sentence(decision, mood)
         }
-        Reason::Probe => format!(
-            "{start} 1 runner to see whether the provider works again, after {}",
-            count_of(rules.circuit.failures, "failure")
-        ),
+        Reason::Probe => format!("{start} 1 runner {}", circuit::probe(decision)),
         Reason::HandOutProbe if decision.direction == Direction::Down => {
             let remove = mood.verb("remove");
             format!(
@@ -59,11 +57,7 @@ pub fn sentence(decision: &Decision, mood: Mood) -> String {
             runners(rules.need),
             has(inputs.counts.coming(), "runner has been booting", "runners have been booting")
         ),
-        Reason::CircuitOpen => format!(
-            "{start} none, because runners keep failing; {} one {}",
-            mood.verb("try"),
-            at(decision, rules.circuit.open.map(|circuit| circuit.probe_at))
-        ),
+        Reason::CircuitOpen => format!("{start} none, {}", circuit::suspended(decision, mood)),
         Reason::MaxRunners => format!("{start} none: {}", full(decision)),
         Reason::Group => format!("{start} none: {}", full_group(decision)),
         Reason::NativeBackoff => format!(
@@ -351,7 +345,7 @@ pub(super) fn waiting(n: u32) -> String {
 }
 
 /// The time from the decision until something is due.
-fn at(decision: &Decision, when: Option<Timestamp>) -> String {
+pub(super) fn at(decision: &Decision, when: Option<Timestamp>) -> String {
     match when {
         Some(when) if when > decision.at => format!("in {}", span(between(decision.at, when))),
         Some(_) | None => "as soon as none is booting".into(),

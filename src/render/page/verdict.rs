@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use super::values::{FleetPage, PageFrame, PoolOverview, PoolScaling, Tone};
 use crate::domain::text::{code, list, quote};
 use crate::monitor::PoolGauges;
-use crate::render::decision::{DecisionEffect, freeze};
+use crate::render::decision::{DecisionEffect, LACKED, freeze};
 use crate::render::words::{count, span};
+use crate::scaling::circuit_breaker::CircuitCause;
 use crate::scaling::{Decision, Direction, Reason};
 
 /// The tolerance beyond `max_queue_wait`: two of GARM's intervals and the boot of a runner.
@@ -129,7 +130,7 @@ pub(super) fn of_pool(pool: &PoolOverview<'_>) -> Vec<Finding> {
     };
     let some = |n: u32, noun: &str| count(n as usize, noun);
     add(gauges.is_stalled, Tone::Bad, "GARM does not follow the level".into());
-    add(gauges.is_circuit_open, Tone::Bad, "circuit breaker open".into());
+    add(gauges.is_circuit_open, Tone::Bad, open_circuit(&pool.scaling));
     add(gauges.runners.failed > 0, Tone::Bad, some(gauges.runners.failed, "failed runner"));
     add(gauges.stuck_jobs > 0, Tone::Warning, some(gauges.stuck_jobs, "stuck job"));
     add(gauges.stale_jobs > 0, Tone::Warning, some(gauges.stale_jobs, "stale job"));
@@ -143,6 +144,17 @@ pub(super) fn of_pool(pool: &PoolOverview<'_>) -> Vec<Finding> {
     all.extend(of_scaling(pool));
     all.sort_by_key(|finding| finding.tone);
     all
+}
+
+fn open_circuit(scaling: &PoolScaling<'_>) -> String {
+    let cause = match scaling {
+        PoolScaling::Decided { decision, .. } => decision.rules.circuit.open.map(|open| open.cause),
+        PoolScaling::Unresolved(_) | PoolScaling::AtRest(_) => None,
+    };
+    match cause {
+        Some(CircuitCause::NoCapacity) => format!("circuit breaker open: {LACKED}"),
+        Some(CircuitCause::Failures) | None => "circuit breaker open".into(),
+    }
 }
 
 fn of_scaling(pool: &PoolOverview<'_>) -> Vec<Finding> {

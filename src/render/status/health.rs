@@ -13,7 +13,7 @@ use crate::domain::name::PoolKind;
 use crate::domain::pool::Pool;
 use crate::domain::text;
 use crate::plan::{Action, Plan};
-use crate::render::decision::{Occupancy, occupied};
+use crate::render::decision::{NO_CAPACITY, Occupancy, occupied};
 use crate::render::words::{count, span};
 use crate::scaling::RunnerClass;
 
@@ -124,6 +124,7 @@ fn failed(line: &PoolStatus) -> Vec<Remark> {
         let state =
             format!("`{}`, `{}`", text::quote(&runner.status), text::quote(&runner.runner_status));
         let why = match &runner.fault {
+            Some(fault) if runner.lacks_capacity => format!("{NO_CAPACITY}, and says: {fault}"),
             Some(fault) => format!("its provider says: {fault}"),
             None => format!("it is {state}, and was created {} ago", span(runner.age)),
         };

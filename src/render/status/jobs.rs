@@ -14,7 +14,7 @@ use crate::domain::job::Job;
 use crate::domain::label::OwnerMark;
 use crate::domain::name::PoolId;
 use crate::domain::text;
-use crate::render::decision::DecisionView;
+use crate::render::decision::{DecisionView, LACKED, NO_CAPACITY};
 use crate::render::style::{NAME, QUIET, WARNING, paint};
 use crate::render::table::{Cell, table};
 use crate::render::words::{count, span};
@@ -272,9 +272,10 @@ fn no_runner(decision: &DecisionView, (older, older_unserved): (u32, u32)) -> (J
         let why = "given up: for 10m no idle runner has started it; such jobs share one runner";
         return (JobReason::GivenUp, why.into());
     }
-    if limit("circuit").is_some() {
-        let why = "the circuit breaker of the pool is open: its runners keep failing";
-        return (JobReason::CircuitOpen, why.into());
+    if let Some(limit) = limit("circuit") {
+        let why = if limit == LACKED { NO_CAPACITY } else { "its runners keep failing" };
+        let why = format!("the circuit breaker of the pool is open: {why}");
+        return (JobReason::CircuitOpen, why);
     }
     let reason = value["reason"].as_str().unwrap_or_default();
     let for_floor = if reason == "floor" { result("floor") } else { 0 };

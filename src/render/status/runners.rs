@@ -27,6 +27,8 @@ pub struct RunnerRow {
     pub is_outdated: bool,
     /// The provider's error on creation or deletion; escaped and shortened.
     pub fault: Option<String>,
+    /// Whether that error says that the provider has no quota or capacity left.
+    pub lacks_capacity: bool,
 }
 
 /// The runners of `pool`, ordered by name. `suspects` come from the pool's decision.
@@ -55,6 +57,7 @@ pub(super) fn runner_lines(
             job: job(runner, fleet),
             is_outdated: runner.is_outdated(pool.generation),
             fault: runner.provider_fault.as_deref().map(text::said),
+            lacks_capacity: runner.lacks_capacity(),
         })
         .collect();
     lines.sort_by(|a, b| a.name.cmp(&b.name));

@@ -75,6 +75,17 @@ fn a_job_without_a_runner_waits_for_what_limits_its_pool() {
     assert_eq!(many[..2], ["booting", "booting"]);
     assert_eq!(many[2..], ["starting", "starting", "pool_full", "pool_full", "pool_full"]);
     assert_eq!(reasons(failed.collect(), waiting(1, -9)), ["circuit_open"]);
+    let fault = Some("api error VcpuLimitExceeded".to_owned());
+    let refused = Runner { provider_fault: fault, ..runner("default", "r1", "error/pending", -5) };
+    // Jobs wait for long enough for runners to be asked for.
+    let rows = job_status(vec![refused], waiting(6, -40)).jobs.unwrap();
+    assert_eq!(
+        (rows[0].reason.word(), rows[0].why.as_str()),
+        (
+            "circuit_open",
+            "the circuit breaker of the pool is open: the provider has no quota or capacity left"
+        )
+    );
     let in_vain = reasons(idle(-300).collect(), waiting(1, -200));
     assert_eq!(in_vain, ["not_handed_out"]);
 }
