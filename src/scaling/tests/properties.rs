@@ -223,14 +223,16 @@ proptest! {
         let (_, now) = pass(&mut sight, &mut heard, ScalingState::new(), &run);
         // A first reading cannot tell a job that has just ended from a row that was written again.
         let now = now.checked_add(secs(6)).unwrap();
-        // Only an index that received the events knows since when a busy runner had been idle, and
-        // how long another one took to boot.
+        // Only an index that received the events knows since when a busy runner had been idle, how
+        // long another one took to boot, and that one became idle although another had failed.
         sight.fleet.observed_at = now;
         let mut first = fleet_index(&sight);
         for index in [&heard, &first] {
             let pools = index.entities().values().flat_map(|index| &index.pools);
             let mut runners = pools.flat_map(|pool| &pool.runners);
             prop_assume!(runners.all(|runner| runner.passed_over.is_none() && runner.overdue_at.is_none()));
+            let mut pools = index.entities().values().flat_map(|index| &index.pools);
+            prop_assume!(pools.all(|pool| pool.arrivals == 0 || pool.counts.failed == 0));
         }
         let read = evaluate(&mut first, ScalingState::new(), now).0;
         // At first sight a row does not show since when its runner is leaving.
