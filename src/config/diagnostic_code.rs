@@ -188,8 +188,6 @@ codes! {
     GroupTooSmall = "RC0527",
     /// A pool of a group has `autoscale: false`, so `watch` cannot keep the group's limit.
     UnscaledMember = "RC0528",
-    /// The pools of a group are in several GARMs, of which each would have the whole limit.
-    GroupAcrossGarms = "RC0529",
     /// The file contains the secret itself.
     LiteralSecret = "RC0601",
     /// The reference to a secret is incomplete.

@@ -1,6 +1,6 @@
 //! Which pools share a limit: `groups:` of the fleet file.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::declared::DeclaredPool;
 use super::diagnostic_code::Code;
@@ -8,21 +8,18 @@ use super::diagnostics::{Diagnostic, Diagnostics, FileSpan};
 use super::suggest;
 use super::value::{LocatedValue, Mapping, Value};
 use crate::domain::desired::GroupLimit;
-use crate::domain::name::{GroupName, PoolKind};
-use crate::domain::text::{code, count, list, quote};
-
-/// The most names of GARMs that a problem lists.
-const SHOWN: usize = 8;
+use crate::domain::name::{GarmName, GroupName, PoolKind};
+use crate::domain::text::{count, quote};
 
 /// Gives each pool the limit of its group, and reports groups that cannot be as they are declared.
 pub(super) fn assign(fleet: &Mapping, pools: &mut [DeclaredPool], diagnostics: &mut Diagnostics) {
     let Some(Value::Named(groups, _)) = fleet.value("groups") else { return };
     let mut seen: HashMap<String, FileSpan> = HashMap::new();
-    for (name, at, item) in groups {
+    for (name, _, item) in groups {
         let Value::Mapping(keys) = &item.value else { continue };
         let max_runners = keys.number("max_runners").and_then(|max| u32::try_from(max).ok());
         let Some(max_runners) = max_runners else { continue };
-        let limit = GroupLimit { name: GroupName::new(name), max_runners };
+        let limit = GroupLimit { name: GroupName::new(name), max_runners, garms: Vec::new() };
         let mut floors = 0;
         for member in keys.list("pools").unwrap_or(&[]) {
             let Some(pool) = member.text() else { continue };
@@ -35,30 +32,21 @@ pub(super) fn assign(fleet: &Mapping, pools: &mut [DeclaredPool], diagnostics: &
             seen.insert(pool.to_owned(), member.at);
             floors += add(&limit, member, pools, diagnostics);
         }
-        in_one_garm(&limit, (pools, *at), diagnostics);
+        name_garms(&limit, pools);
         holds_floors(&limit, (floors, keys), diagnostics);
     }
 }
 
-/// `watch` scales the pools of each GARM by itself.
-fn in_one_garm(
-    limit: &GroupLimit,
-    (pools, at): (&[DeclaredPool], FileSpan),
-    diagnostics: &mut Diagnostics,
-) {
-    let members = || pools.iter().filter(|pool| pool.scale.group.as_ref() == Some(limit));
-    let mut garms: Vec<&str> =
-        members().filter_map(|pool| Some(pool.garm.as_ref()?.as_str())).collect();
-    garms.sort_unstable();
-    garms.dedup();
+/// Tells the pools of a group in which GARMs the others are.
+fn name_garms(limit: &GroupLimit, pools: &mut [DeclaredPool]) {
+    let is_member = |pool: &DeclaredPool| pool.scale.group.as_ref() == Some(limit);
+    let members = pools.iter().filter(|pool| is_member(pool));
+    let garms: BTreeSet<GarmName> = members.filter_map(|pool| pool.garm.clone()).collect();
     if garms.len() > 1 {
-        let message = format!(
-            "the pools of group `{}` are in several GARMs: {}",
-            quote(limit.name.as_str()),
-            list(garms.iter().map(code), SHOWN)
-        );
-        let help = "make a group for each GARM, with a part of the limit";
-        diagnostics.report(Diagnostic::error(Code::GroupAcrossGarms, at, message).help(help));
+        let group = GroupLimit { garms: garms.into_iter().collect(), ..limit.clone() };
+        for pool in pools.iter_mut().filter(|pool| is_member(pool)) {
+            pool.settings.scale.group = Some(group.clone());
+        }
     }
 }
 
@@ -121,7 +109,7 @@ fn holds_floors(
 
 #[cfg(test)]
 mod tests {
-    use crate::config::{Manifest, Severity, SourceFile, load};
+    use crate::config::{DeclaredPool, Manifest, Severity, SourceFile, load};
 
     const POOLS: &str = "pools:\n\
         - { name: a, min_runners: 2, max_runners: 20, instance_type: m }\n\
@@ -165,12 +153,12 @@ mod tests {
     }
 
     #[test]
-    fn a_group_is_within_one_garm() {
+    fn a_pool_knows_the_garms_of_its_group_if_there_are_several() {
         let garms = "fleet: acme\ngarms:\n  \
              east: { url: 'https://east.example.com', password: env:P }\n  \
              west: { url: 'https://west.example.com', password: env:P }\n\
-             watch: {}\nreceivers: {}\ngroups: { r: { max_runners: 9, pools: [a, b] } }\n";
-        let said = |of_b: &str| -> Vec<String> {
+             watch: {}\nreceivers: {}\ngroups: { r: { max_runners: 9, pools: [b, a] } }\n";
+        let known = |of_b: &str| -> Vec<Vec<String>> {
             let pools = format!(
                 "pools:\n- {{ name: a, max_runners: 1, instance_type: m, garm: east }}\n\
                  - {{ name: b, max_runners: 1, instance_type: m, garm: {of_b} }}\n"
@@ -179,14 +167,15 @@ mod tests {
                 |path: &str, text: String| SourceFile { path: path.to_owned(), text, folder: None };
             let manifest =
                 load(Some(&file("runnerctl.yaml", garms.to_owned())), &[file("p.yaml", pools)]);
-            let errors = manifest.problems.into_iter();
-            errors.filter(|it| it.severity == Severity::Error).map(|it| it.message).collect()
+            assert!(manifest.problems.iter().all(|it| it.severity != Severity::Error));
+            let garms = |pool: &DeclaredPool| {
+                let limit = pool.scale.group.as_ref().unwrap();
+                limit.garms.iter().map(ToString::to_string).collect()
+            };
+            manifest.pools.iter().map(garms).collect()
         };
-        assert_eq!(said("east"), Vec::<String>::new());
-        assert_eq!(
-            said("west"),
-            ["the pools of group `r` are in several GARMs: `east` and `west`"]
-        );
+        assert_eq!(known("east"), [Vec::<String>::new(), Vec::new()]);
+        assert_eq!(known("west"), [["east", "west"], ["east", "west"]]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::credential::DesiredCredential;
 use super::entity::EntityRef;
 use super::label::Labels;
-use super::name::{FleetName, GroupName, PoolKind, PoolName};
+use super::name::{FleetName, GarmName, GroupName, PoolKind, PoolName};
 use super::price::Price;
 
 /// The scaling policy of one pool, which `watch` follows. Source: R1, R2 and DESIGN §5.
@@ -52,6 +52,8 @@ pub struct GroupLimit {
     pub name: GroupName,
     /// Upper bound on all runners of all its pools, at least 1.
     pub max_runners: u32,
+    /// The GARMs of its pools, in order, if there are several; otherwise empty.
+    pub garms: Vec<GarmName>,
 }
 
 impl ScalePolicy {

@@ -26,7 +26,7 @@ pub use record::{
     FiredAlert, LeaseAnswer, LeaseNotes, LeaseRecord, LeaseRequest, OwnNotes, StoreFault,
     StoredLease, SwapResult, shown_holder,
 };
-pub use share::{GRACE, LeaseOwner, Share};
+pub use share::{GRACE, JoinedLeases, LeaseOwner, Share, join};
 
 #[cfg(test)]
 mod share_tests;

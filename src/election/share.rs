@@ -1,6 +1,6 @@
 //! How many of several leases one process holds: its share, unless no other process takes them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How long a lease must have been free before a process takes it beyond its share: the others have
@@ -16,17 +16,27 @@ const PAUSE_MIN: Duration = Duration::from_secs(30);
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_mins(10);
 
+/// Which leases belong together: for each that follows another one, the name of that one. A process
+/// should hold either all of them or none.
+pub type JoinedLeases = BTreeMap<String, String>;
+
 /// The leases of one process. A lease is named by its GARM.
 ///
 /// A process takes free leases up to its share, the number of leases divided by that of the
 /// processes, rounded up. It takes more only if a lease stays free: a process may be unable to
 /// serve a GARM. Above its share it releases one lease at a time, and the next one when another
 /// process has taken the first.
+///
+/// Joined leases count as one. The process that has the first of them takes the others, and another
+/// process that has one of those releases it.
 #[derive(Debug)]
 pub struct Share {
     leases: usize,
+    joined: JoinedLeases,
     /// Leases that are held or being taken.
     held: BTreeSet<String>,
+    /// Leases that other processes hold.
+    others: BTreeSet<String>,
     /// The lease that is being released or was released last, until another process has it.
     released: Option<Release>,
     /// No lease is released before.
@@ -53,12 +63,32 @@ pub enum LeaseOwner {
     Unheld,
 }
 
+/// Joins the leases of each set, and sets that have a lease in common. Each lease follows the first of
+/// those that it is joined with.
+pub fn join(sets: &[BTreeSet<String>]) -> JoinedLeases {
+    let mut joined: Vec<BTreeSet<String>> = Vec::new();
+    for set in sets {
+        let (common, mut apart): (Vec<_>, Vec<_>) =
+            joined.into_iter().partition(|other| !other.is_disjoint(set));
+        apart.push(common.into_iter().flatten().chain(set.iter().cloned()).collect());
+        joined = apart;
+    }
+    let followers = |set: BTreeSet<String>| {
+        let mut leases = set.into_iter();
+        let first = leases.next();
+        leases.filter_map(move |lease| Some((lease, first.clone()?)))
+    };
+    joined.into_iter().flat_map(followers).collect()
+}
+
 impl Share {
     /// A share of `leases` leases.
     pub fn new(leases: usize) -> Self {
         Self {
             leases,
+            joined: JoinedLeases::new(),
             held: BTreeSet::new(),
+            others: BTreeSet::new(),
             released: None,
             resume_at: Duration::ZERO,
             pause: PAUSE_MIN,
@@ -66,9 +96,9 @@ impl Share {
         }
     }
 
-    /// Sets the number of leases, which a reload of the files changes.
-    pub fn resize(&mut self, leases: usize) {
-        self.leases = leases;
+    /// Sets the number of leases and which of them are joined, as a reload of the files changes it.
+    pub fn set_leases(&mut self, leases: usize, joined: JoinedLeases) {
+        (self.leases, self.joined) = (leases, joined);
     }
 
     /// Whether a lease that has been free for `free_for` is to be taken. If so, it counts as held until
@@ -78,8 +108,11 @@ impl Share {
         if self.held.contains(lease) {
             return true;
         }
-        let most = live.map_or(0, |live| self.most(live));
-        if self.held.len() >= most && free_for < GRACE {
+        let may_take = match self.joined.get(lease) {
+            Some(first) => self.held.contains(first),
+            None => live.is_some_and(|live| self.held() < self.most(live)),
+        };
+        if !may_take && free_for < GRACE {
             return false;
         }
         self.held.insert(lease.to_owned());
@@ -89,12 +122,13 @@ impl Share {
     /// Notes who has a lease, as it was last read.
     pub fn note(&mut self, lease: &str, owner: LeaseOwner, now: Duration) {
         let is_released = self.released.as_ref().is_some_and(|release| release.lease == lease);
-        match owner {
-            LeaseOwner::Own => {
-                self.held.insert(lease.to_owned());
-            }
-            LeaseOwner::Other | LeaseOwner::Unheld => {
-                self.held.remove(lease);
+        for (leases, is_owner) in [
+            (&mut self.held, owner == LeaseOwner::Own),
+            (&mut self.others, owner == LeaseOwner::Other),
+        ] {
+            match is_owner {
+                true => drop(leases.insert(lease.to_owned())),
+                false => drop(leases.remove(lease)),
             }
         }
         if is_released && owner == LeaseOwner::Other {
@@ -114,22 +148,28 @@ impl Share {
             self.resume_at = now + self.pause;
             self.pause = (self.pause * 2).min(PAUSE_MAX);
         }
-        if self.held.len() <= self.most(live?) || now < self.resume_at {
+        let is_above = self.held() > self.most(live?);
+        let may_go = |lease: &&String| match self.joined.get(*lease) {
+            Some(first) => self.others.contains(first),
+            None => is_above,
+        };
+        if now < self.resume_at {
             return None;
         }
-        let next = self.held.iter().find(|lease| **lease > self.last);
-        let lease = next.or_else(|| self.held.first())?.clone();
+        let mut candidates = self.held.iter().filter(may_go);
+        let first = candidates.clone().next();
+        let lease = candidates.find(|lease| **lease > self.last).or(first)?.clone();
         self.last.clone_from(&lease);
         self.released = Some(Release { lease: lease.clone(), at: now });
         Some(lease)
     }
 
-    /// The number of leases that are held or being taken.
+    /// The number of leases that are held or being taken; joined ones count as one.
     pub fn held(&self) -> usize {
-        self.held.len()
+        self.held.iter().filter(|lease| !self.joined.contains_key(*lease)).count()
     }
 
     fn most(&self, live: usize) -> usize {
-        self.leases.div_ceil(live.max(1))
+        (self.leases - self.joined.len().min(self.leases)).div_ceil(live.max(1))
     }
 }

@@ -1,6 +1,6 @@
 //! Properties of the shares: processes that start and are killed, with several leases in one store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -89,11 +89,13 @@ struct Process {
 }
 
 impl Process {
-    fn new(at: usize, life: Life, leases: usize) -> Self {
+    fn new(at: usize, life: Life, leases: usize, joined: &JoinedLeases) -> Self {
+        let mut share = Share::new(leases);
+        share.set_leases(leases, joined.clone());
         let id = format!("process-{at}");
         Self {
             membership: Membership::new(id.clone(), "all".into()),
-            share: Share::new(leases),
+            share,
             elections: (0..leases).map(|_| Election::new(id.clone())).collect(),
             answers: (0..leases).map(|_| None).collect(),
             members: None,
@@ -145,10 +147,19 @@ impl Process {
 }
 
 /// The leader of each lease at each step. Asserts that no lease ever has two.
-fn run(lives: &[Life], leases: usize, length_ms: u64) -> Vec<(u64, Vec<Option<usize>>)> {
+fn run(lives: &[Life], leases: usize, length_ms: u64) -> Leaders {
+    run_joined(lives, (leases, &JoinedLeases::new()), length_ms)
+}
+
+type Leaders = Vec<(u64, Vec<Option<usize>>)>;
+
+fn run_joined(lives: &[Life], (leases, joined): (usize, &JoinedLeases), length_ms: u64) -> Leaders {
     let mut store = Store::default();
-    let mut processes: Vec<Process> =
-        lives.iter().enumerate().map(|(at, life)| Process::new(at, *life, leases)).collect();
+    let mut processes: Vec<Process> = lives
+        .iter()
+        .enumerate()
+        .map(|(at, life)| Process::new(at, *life, leases, joined))
+        .collect();
     let mut leaders = Vec::new();
     for now in (0..length_ms).step_by(usize::try_from(STEP_MS).unwrap()) {
         for process in processes.iter_mut().filter(|process| process.life.runs(now)) {
@@ -212,6 +223,29 @@ proptest! {
         }
     }
 
+    /// Of two, three or four joined leases beside others, one process leads all, whoever took the first.
+    #[test]
+    fn joined_leases_are_led_by_one_process(
+        lives in lives(),
+        alone in 0..4_usize,
+        together in 2..5_usize,
+    ) {
+        let leases = alone + together;
+        let set: BTreeSet<String> = (alone..leases).map(|lease| lease.to_string()).collect();
+        let change = lives.iter().flat_map(|life| [life.from, life.until]);
+        let last = change.filter(|at| *at != FOREVER).max().unwrap();
+        let settled = last + 30_000 + 4_000 * u64::try_from(leases).unwrap();
+        let leaders = run_joined(&lives, (leases, &join(&[set])), settled + 15_000);
+        let live = lives.iter().filter(|life| life.until == FOREVER).count();
+        for (at, leaders) in leaders.iter().filter(|(at, _)| live > 0 && *at >= settled) {
+            prop_assert!(leaders.iter().all(Option::is_some), "at {at}: {leaders:?}");
+            let first = leaders[alone];
+            prop_assert!(leaders[alone..].iter().all(|it| *it == first), "at {at}: {leaders:?}");
+            let most = counts(&leaders[..=alone]).into_values().max().unwrap_or(0);
+            prop_assert!(most <= (alone + 1).div_ceil(live), "at {at}: {leaders:?}");
+        }
+    }
+
     #[test]
     fn the_leases_of_a_killed_process_are_led_again_within_15_seconds(
         killed_at in 60_000..65_000_u64,
@@ -227,6 +261,26 @@ proptest! {
         let (_, end) = leaders.last().unwrap();
         prop_assert!(end.iter().all(Option::is_some), "{end:?}");
     }
+}
+
+#[test]
+fn sets_with_a_common_lease_are_joined() {
+    let set = |leases: &str| leases.chars().map(String::from).collect::<BTreeSet<String>>();
+    let joined = join(&[set("bc"), set("ef"), set("ab"), set("g")]);
+    let pairs: Vec<String> =
+        joined.iter().map(|(lease, first)| format!("{lease}{first}")).collect();
+    assert_eq!(pairs, ["ba", "ca", "fe"]);
+}
+
+/// The first process cannot serve the second of two joined leases: another one does.
+#[test]
+fn a_joined_lease_that_one_process_cannot_take_is_led_by_another() {
+    let joined = join(&[["0", "1"].map(String::from).into()]);
+    let unable = Life { unable: Some(1), ..life(0, FOREVER) };
+    let leaders = run_joined(&[unable, life(20_000, FOREVER)], (2, &joined), 300_000);
+    let unled = leaders.iter().filter(|(at, leaders)| *at > 60_000 && leaders[1] != Some(1));
+    let unled = unled.count() * usize::try_from(STEP_MS).unwrap();
+    assert!(unled <= 40_000, "{unled} ms without a leader");
 }
 
 #[test]

@@ -175,13 +175,13 @@ pub(super) const GAUGES: &[Gauge] = &[
         "runnerctl_group_runners",
         &["group"],
         GaugeReader::Group(|group| group.runners.into()),
-        "Number of runners of all pools of a group",
+        "Number of runners of the pools of a group, with several GARMs of those in this one",
     ),
     gauge(
         "runnerctl_group_max_runners",
         &["group"],
         GaugeReader::Group(|group| group.max_runners.into()),
-        "Greatest number of runners of all pools of a group together, as declared",
+        "Greatest number of runners of all pools of a group together, in all GARMs, as declared",
     ),
     gauge(
         "runnerctl_config_last_reload_successful",

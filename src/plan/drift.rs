@@ -152,7 +152,8 @@ mod tests {
     fn max_runners_is_drift_in_a_group_only_above_the_declared_one() {
         let shared = |desired: &mut DesiredPool| {
             let name = GroupName::new("rack-1");
-            desired.settings.scale.group = Some(GroupLimit { name, max_runners: 30 });
+            desired.settings.scale.group =
+                Some(GroupLimit { name, max_runners: 30, garms: Vec::new() });
         };
         check(
             |desired, pool| {

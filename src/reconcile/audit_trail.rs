@@ -81,6 +81,11 @@ impl AuditTrail {
         Ok(RecordedIntent { head, term })
     }
 
+    /// The term in which this process leads; absent if it does not, and without an election.
+    pub(super) fn term(&self) -> Option<u64> {
+        self.fence.as_ref().and_then(Fence::term)
+    }
+
     /// Whether this process still leads in the term of the intent.
     pub(super) fn is_in_force(&self, intent: &RecordedIntent) -> bool {
         self.fence.as_ref().is_none_or(|fence| fence.term() == intent.term)
@@ -140,7 +145,7 @@ impl AuditTrail {
     }
 }
 
-fn not_leading(act: &str) -> WriteError {
+pub(super) fn not_leading(act: &str) -> WriteError {
     let fault = TransportError::NotLeading;
     let (tried, got) = (act.to_owned(), fault.to_string());
     WriteError::Garm(GarmError { kind: ErrorKind::Transport(fault), tried, got, help: None })

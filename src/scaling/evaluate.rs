@@ -45,7 +45,7 @@ pub fn evaluate_fleet(
     let mut due: BTreeSet<EntityKey> = fleet_index.entities().keys().cloned().collect();
     for round in 0..ROUNDS_MAX + GROUP_ROUNDS {
         if round > 0 || fleet_index.lacks_shares() {
-            due.extend(fleet_index.share_groups(&state));
+            due.extend(fleet_index.share_groups(&state, None));
         }
         for entity in std::mem::take(&mut due) {
             let Some(index) = fleet_index.entity_mut(&entity) else { continue };

@@ -14,7 +14,7 @@ use crate::domain::name::PoolKind;
 
 /// What one pool of a group has and asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct GroupMember {
+pub struct GroupMember {
     /// All its rows in GARM: they occupy places, and are never removed for being too many.
     pub(super) live: u32,
     /// `max_runners` of its file.
@@ -54,7 +54,7 @@ pub struct GroupShare {
 impl GroupMember {
     /// The places that the pool occupies. A scale set has one at least: its `max_runners` is never
     /// 0, which would retire it, and with 0 GitHub would not tell GARM that a job waits.
-    fn base(&self) -> u32 {
+    pub(super) fn base(&self) -> u32 {
         match self.kind {
             PoolKind::Pool => self.live,
             PoolKind::ScaleSet => self.live.max(1),
@@ -64,6 +64,32 @@ impl GroupMember {
     /// The value that GARM has, within the file's.
     fn kept(&self) -> u32 {
         self.written.min(self.limit)
+    }
+
+    /// The places that GARM may fill by itself.
+    pub(super) fn held(&self) -> u32 {
+        self.written.max(self.base())
+    }
+
+    /// Its share if it keeps what it has.
+    pub(super) fn kept_share(&self) -> GroupShare {
+        let kept = self.kept().max(self.base());
+        GroupShare { max: kept.min(self.limit), write: kept, shed: 0 }
+    }
+
+    /// A pool to which nothing is written: it keeps what it has, and asks for nothing.
+    pub(super) fn at_rest(self) -> Self {
+        Self {
+            live: self.live.max(self.kept()),
+            floor: 0,
+            asking: 0,
+            oldest: None,
+            later: 0,
+            leaving: 0,
+            spare: 0,
+            takes_slack: false,
+            ..self
+        }
     }
 }
 
@@ -182,7 +208,7 @@ fn spread(members: &[GroupMember], mut among: Vec<usize>, (rows, slack): (&mut [
 /// values in GARM leave places. The sum of GARM's values therefore never rises above the cap, in
 /// whatever order the writes arrive.
 fn writable(cap: u64, members: &[GroupMember], max: &[u32]) -> Vec<u32> {
-    let held: Vec<u32> = members.iter().map(|member| member.written.max(member.base())).collect();
+    let held: Vec<u32> = members.iter().map(GroupMember::held).collect();
     let mut spare = cap.saturating_sub(sum(&held));
     let write = |(held, max): (&u32, &u32)| {
         let sure = (*held).min(*max);

@@ -2,7 +2,8 @@
 //!
 //! The demand of a pool follows from the last evaluation of its entity, and the shares from the
 //! demand of all pools of the group. A changed share is a reason to evaluate the entity again: jobs
-//! then go to the pools that have got places.
+//! then go to the pools that have got places. Of a group in several GARMs, the pools of the others
+//! are known from the [board](super::group_board).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,21 +11,20 @@ use super::circuit_breaker::RunnerProbe;
 use super::decision::Decision;
 use super::entity_index::EntityIndex;
 use super::fleet_index::FleetIndex;
-use super::group_shares::{GroupMember, shares};
+use super::group_board::{GroupPart, GroupView};
+use super::group_shares::GroupMember;
 use super::pool_index::PoolIndex;
 use super::routing::Routing;
 use super::state::{EntityState, ScalingState};
-use crate::domain::desired::GroupLimit;
 use crate::domain::entity::EntityKey;
-use crate::domain::name::{GroupName, PoolId, PoolKind};
+use crate::domain::name::{GroupName, PoolKind};
 
-/// The pools of one group: entity, index in its routing order, and what the pool asks for.
-#[derive(Debug, Default)]
+/// The pools of one group in one GARM.
+#[derive(Debug)]
 struct Group {
-    cap: u32,
-    /// Rows of pools that are not scaled: they occupy places.
-    others: u32,
-    pools: Vec<(PoolId, EntityKey, usize, GroupMember)>,
+    part: GroupPart,
+    /// The entity of each pool and its index in the entity's routing order.
+    places: Vec<(EntityKey, usize)>,
 }
 
 /// The runners and the limit of a group, for metrics and output.
@@ -36,19 +36,21 @@ pub struct GroupUsage {
 }
 
 impl FleetIndex {
-    /// Divides each group among its pools. Returns the entities whose pools have another share than
+    /// Divides each group among its pools. `view` shows the pools of other GARMs; it is absent if
+    /// nothing is known of other GARMs. Returns the entities whose pools have another share than
     /// before, and must be evaluated again.
-    pub fn share_groups(&mut self, state: &ScalingState) -> BTreeSet<EntityKey> {
+    pub fn share_groups(
+        &mut self,
+        state: &ScalingState,
+        view: Option<&GroupView>,
+    ) -> BTreeSet<EntityKey> {
         let mut changed = BTreeSet::new();
         if !self.has_groups() {
             return changed;
         }
         for group in self.groups(state).into_values() {
-            let Group { cap, others, mut pools } = group;
-            pools.sort_by(|a, b| a.0.cmp(&b.0));
-            let members: Vec<GroupMember> = pools.iter().map(|pool| pool.3.clone()).collect();
-            let shares = shares(cap.saturating_sub(others), &members);
-            for ((_, entity, place, _), share) in pools.into_iter().zip(shares) {
+            let shares = group.part.shares(view);
+            for ((entity, place), share) in group.places.into_iter().zip(shares) {
                 let index = self.entity_mut(&entity);
                 if index.is_some_and(|index| index.pools[place].take_share(share)) {
                     changed.insert(entity);
@@ -56,6 +58,15 @@ impl FleetIndex {
             }
         }
         changed
+    }
+
+    /// The parts of this GARM in the groups that have pools in several.
+    pub fn group_parts(&self, state: &ScalingState) -> BTreeMap<GroupName, GroupPart> {
+        let groups = self.groups(state).into_iter();
+        groups
+            .filter(|(_, group)| !group.part.limit.garms.is_empty())
+            .map(|(name, group)| (name, group.part))
+            .collect()
     }
 
     /// Whether a pool has no share yet: the groups are to be divided before jobs are assigned, since
@@ -84,17 +95,20 @@ impl FleetIndex {
         for (entity, index) in self.entities() {
             let before = state.get(entity);
             for (place, pool) in index.pools().iter().enumerate() {
-                let Some(GroupLimit { name, max_runners }) = pool.group() else { continue };
-                let group = groups.entry(name.clone()).or_default();
-                group.cap = *max_runners;
+                let Some(limit) = pool.group() else { continue };
+                let group = groups.entry(limit.name.clone()).or_insert_with(|| Group {
+                    part: GroupPart::new(limit.clone()),
+                    places: Vec::new(),
+                });
                 if !pool.is_scaled() {
-                    group.others += pool.counts.live;
+                    group.part.unscaled += pool.counts.live;
                     continue;
                 }
                 let raised = self.raising.get(pool.id()).copied();
                 let known = before.and_then(|state| evaluated(state, &index.reading, place));
                 let member = member(index, place, raised, known);
-                group.pools.push((pool.id().clone(), entity.clone(), place, member));
+                group.part.members.push((pool.id().clone(), member));
+                group.places.push((entity.clone(), place));
             }
         }
         groups

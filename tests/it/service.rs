@@ -6,6 +6,7 @@ mod disk;
 mod end;
 pub(crate) mod fleet_of_garms;
 mod garms;
+mod groups;
 mod guardrails;
 mod health;
 mod mtls;

@@ -2,6 +2,7 @@
 
 mod absence;
 mod equal_labels;
+mod group_garms;
 mod groups;
 mod handed_out;
 mod letting_go;

@@ -11,12 +11,13 @@ use super::alerting::receivers;
 use super::process::ProcessParts;
 use super::reload::{GarmReloader, ReloadNotes};
 use super::server_cert::ServerCertReloader;
-use super::setup::{ConfigError, DaemonConfig, digest, read};
+use super::setup::{ConfigError, DaemonConfig, digest, partial_group, read};
 use crate::cli::log::{LogFields, LogLine, spans};
 use crate::domain::name::GarmName;
 use crate::domain::poison::IgnorePoison;
 use crate::host::systemd::{self, SystemdNotice};
 use crate::metrics::ReloadResult;
+use crate::reconcile::watch::Writes;
 use crate::render::words::count;
 
 /// Why the files are checked.
@@ -188,6 +189,10 @@ impl FileReloader {
     }
 
     async fn take(&mut self, fresh: &[DaemonConfig], said: &str) -> Result<(), ConfigError> {
+        let partial = partial_group(fresh).filter(|_| self.process.writes == Writes::Sent);
+        if let Some(partial) = partial {
+            return Err(partial);
+        }
         let before = self.garms.names();
         self.take_beside(fresh, &before).await?;
         self.process.metrics.config(ReloadResult::Applied);

@@ -14,7 +14,7 @@ use tracing::Instrument;
 
 use super::alerting::Alerting;
 use super::audit_feed::AuditFeed;
-use super::setup::DaemonConfig;
+use super::setup::{DaemonConfig, joined_leases};
 use super::startup::DaemonParts;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -74,18 +74,19 @@ impl ElectionParts {
         });
         let stores = LeaseStores::open(settings, secret).map_err(|fault| unusable(&fault))?;
         let is_shared = first.garm.is_some() && course == RunMode::Steady;
-        let shares =
-            is_shared.then(|| LeaseShares::new(garms.len(), group(garms), BootClock::Real));
+        let shares = is_shared.then(|| LeaseShares::new(BootClock::Real));
         // The name of each lease is the common name and that of the GARM.
         let own = first.garm.as_ref().map(|garm| format!("-{garm}")).unwrap_or_default();
         let common = settings.name.strip_suffix(&own).unwrap_or(&settings.name);
-        Ok(Some(Self { stores, shares, members: format!("{common}.members") }))
+        let parts = Self { stores, shares, members: format!("{common}.members") };
+        parts.reload(garms);
+        Ok(Some(parts))
     }
 
     /// Takes the GARMs of reloaded files.
     pub(super) fn reload(&self, garms: &[DaemonConfig]) {
         if let Some(shares) = &self.shares {
-            shares.set_leases(garms.len(), group(garms));
+            shares.set_leases(garms.len(), joined_leases(garms), group(garms));
         }
     }
 
@@ -292,7 +293,13 @@ impl LeadershipFollower {
         report_fault(before.fault.as_ref(), state.fault.as_ref());
         let term = |state: &LeadershipState| state.leading.as_ref().map(|leading| leading.term);
         match &state.leading {
-            Some(leading) if term(&before) != Some(leading.term) => self.lead(leading).await,
+            Some(leading) if term(&before) != Some(leading.term) => {
+                if before.leading.is_some() {
+                    // Between the two terms, another process may have led.
+                    self.hold(&shown).await;
+                }
+                self.lead(leading).await;
+            }
             Some(_) => {}
             None => {
                 self.delivered.send_replace(None);
@@ -306,11 +313,15 @@ impl LeadershipFollower {
                 } else if before.leader != state.leader {
                     LogLine::info("leader", format!("a standby: {}", shown.sentence())).emit();
                 }
-                // The receiver is gone once the loop has ended; then there is nothing to hold.
-                let hold = WatchCommand::Hold(HoldReason::Standby, shown.sentence());
-                let _ = self.orders.send(hold).await;
+                self.hold(&shown).await;
             }
         }
+    }
+
+    async fn hold(&self, shown: &LeadershipJson) {
+        // The receiver is gone once the loop has ended; then there is nothing to hold.
+        let hold = WatchCommand::Hold(HoldReason::Standby, shown.sentence());
+        let _ = self.orders.send(hold).await;
     }
 
     async fn lead(&mut self, leading: &LedTerm) {

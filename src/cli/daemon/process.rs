@@ -57,6 +57,10 @@ pub(super) struct OpenedProcess {
 pub(super) async fn open(args: &WatchArgs, cx: Context<'_>) -> Result<OpenedProcess, Failure> {
     let digest = setup::digest(cx.settings);
     let garms = DaemonConfig::load(&args.garm.names, cx)?;
+    let keeps_groups = args.writes() == Writes::Sent && args.course() != RunMode::Release;
+    if let Some(partial) = setup::partial_group(&garms).filter(|_| keeps_groups) {
+        return Err(Failure::usage(partial.message).help(partial.help));
+    }
     let first = garms.first().expect("`load` returns at least one");
     let listener = listen(args, &first.watch).await?;
     let certificates = match &first.watch.tls {

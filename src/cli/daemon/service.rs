@@ -33,7 +33,9 @@ use crate::host::signals::Signal;
 use crate::host::state_dir;
 use crate::monitor::mtls_state::MtlsState;
 use crate::reconcile::audit_trail::AuditContext;
-use crate::reconcile::watch::{HoldReason, LoopIo, RunMode, WatchCommand, WatchEnd, watch};
+use crate::reconcile::watch::{
+    HoldReason, LoopIo, RunMode, SharedGroups, WatchCommand, WatchEnd, watch,
+};
 use crate::reconcile::writer::Writer;
 
 /// How long the loop may take to finish after the first signal. The rest of the 10 s that a stop
@@ -62,6 +64,7 @@ pub(super) struct ServiceControl {
     /// Requests a check of the files.
     pub(super) reload_triggers: mpsc::Sender<ReloadTrigger>,
     pub(super) garms: Arc<GarmRegistry>,
+    pub(super) groups: Option<SharedGroups>,
 }
 
 /// Runs until the loop ends, by itself or because it is told to stop.
@@ -89,6 +92,7 @@ pub(super) async fn serve(
         orders: taken,
         observer: &observer,
         clock: Clock::Real,
+        groups: control.groups.clone().zip(setup.garm.clone()).map(|(all, garm)| all.seat(garm)),
     };
     let running = RunningLoop { orders, refused };
     let ended = running.until_ended(watch(io, *settings, setup.declared_pools()), control).await;

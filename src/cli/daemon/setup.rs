@@ -1,6 +1,6 @@
 //! The configuration of the service from the files, and the settings that can change while it runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,6 +16,8 @@ use crate::config::{DeclaredPool, FleetFile, Problem, WatchSettings, has_error};
 use crate::domain::desired::Scope;
 use crate::domain::name::{FleetName, GarmName};
 use crate::domain::owners::AdoptedSets;
+use crate::domain::text::code;
+use crate::election::{JoinedLeases, join};
 use crate::host::files::{self, PoolFiles};
 use crate::reconcile::watch::{DeclaredPools, DeclaredScaling};
 use crate::render::problem;
@@ -128,6 +130,40 @@ impl DaemonConfig {
         ];
         rows.into_iter().filter(|row| row.1).map(|row| row.0).collect()
     }
+}
+
+/// The error for a group that also has pools of a GARM which `--garm` leaves out: its limit could not
+/// be kept.
+pub(super) fn partial_group(garms: &[DaemonConfig]) -> Option<ConfigError> {
+    let is_served = |name: &GarmName| garms.iter().any(|garm| garm.garm.as_ref() == Some(name));
+    let pools = garms.iter().flat_map(|garm| garm.pools.iter());
+    let mut groups = pools.filter_map(|pool| pool.scale.group.as_ref());
+    let (group, garm) = groups
+        .find_map(|group| Some((group, group.garms.iter().find(|garm| !is_served(garm))?)))?;
+    Some(ConfigError {
+        message: format!(
+            "group {} also has pools of GARM {}, which `--garm` leaves out: its limit could not be kept",
+            code(group.name.as_str()),
+            code(garm.as_str())
+        ),
+        report: String::new(),
+        help: "name all GARMs of the group, or none".to_owned(),
+    })
+}
+
+/// The leases of GARMs that have pools in a common group: only a process that leads at all of them
+/// may raise `max_runners` there.
+pub(super) fn joined_leases(garms: &[DaemonConfig]) -> JoinedLeases {
+    let lease = |name: &GarmName| {
+        let garm = garms.iter().find(|garm| garm.garm.as_ref() == Some(name))?;
+        garm.watch.leader.as_ref().map(|leader| leader.name.clone())
+    };
+    let pools = garms.iter().flat_map(|garm| garm.pools.iter());
+    let groups: BTreeSet<&[GarmName]> =
+        pools.filter_map(|pool| Some(pool.scale.group.as_ref()?.garms.as_slice())).collect();
+    let sets: Vec<_> =
+        groups.into_iter().map(|group| group.iter().filter_map(lease).collect()).collect();
+    join(&sets)
 }
 
 /// The digest of the files. Files with the same digest are not decoded again, which takes twenty

@@ -31,7 +31,7 @@ use crate::domain::text::{code, list};
 use crate::host::signals::{Hangups, Signal, Signals};
 use crate::host::systemd::{self, SystemdNotice};
 use crate::metrics::{MetricsServer, ProcessMetrics, serve as answer};
-use crate::reconcile::watch::RunMode;
+use crate::reconcile::watch::{Rivals, RunMode, SharedGroups};
 use crate::render::words::{count, span};
 
 /// The first pause before a service that could not start is tried again; it doubles each time.
@@ -81,6 +81,7 @@ pub(super) async fn supervise(opened: OpenedProcess, cx: Context<'_>) -> Result<
         first_read: Arc::new(Notify::new()),
         reload_triggers: reload_triggers.clone(),
         garms: Arc::new(GarmRegistry::default()),
+        groups: shared_groups(&parts),
     };
     control.garms.declare(&garms);
     let services = FuturesUnordered::new();
@@ -127,6 +128,12 @@ pub(super) async fn supervise(opened: OpenedProcess, cx: Context<'_>) -> Result<
     // Tasks that have not ended by then end with the process.
     let _ = tokio::time::timeout(PAGES_PATIENCE, tasks.wait()).await;
     all.result()
+}
+
+/// What the services share; absent with `--release`, which restores the `max_runners` of the files.
+fn shared_groups(parts: &ProcessParts) -> Option<SharedGroups> {
+    let rivals = if parts.election.is_some() { Rivals::Possible } else { Rivals::None };
+    (parts.course != RunMode::Release).then(|| SharedGroups::new(rivals))
 }
 
 fn no_signals(error: &std::io::Error) -> Failure {
@@ -192,6 +199,9 @@ impl<'a> Supervisor<'a> {
             self.ended.push(end);
         } else {
             self.process.metrics.remove(end.garm.as_ref());
+            if let (Some(groups), Some(garm)) = (&self.control.groups, &end.garm) {
+                groups.remove(garm);
+            }
         }
     }
 

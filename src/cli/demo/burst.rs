@@ -162,6 +162,7 @@ async fn with_loop(stage: &DemoStage<'_>, desired: &Desired) -> Result<[BurstFig
         orders: taken,
         observer: &teller,
         clock: ground.clock,
+        groups: None,
     };
     let settings = LoopSettings {
         resync: Duration::from_secs(30),

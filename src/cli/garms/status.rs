@@ -86,8 +86,8 @@ fn json(results: &[OfGarm<GarmStatus>], args: &StatusArgs) -> serde_json::Value 
 }
 
 fn text(results: &[OfGarm<GarmStatus>], args: &StatusArgs, cx: Context<'_>) -> String {
-    let read = results.iter().filter_map(|own| Some((&own.garm, own.result.as_ref().ok()?)));
-    let texts = read.map(|(garm, own)| {
+    let read = || results.iter().filter_map(|own| Some((&own.garm, own.result.as_ref().ok()?)));
+    let texts = read().map(|(garm, own)| {
         let late = own.waiting.map_or_else(String::new, |waiting| {
             format!(", no answer for {} to the next read", span(waiting))
         });
@@ -95,7 +95,9 @@ fn text(results: &[OfGarm<GarmStatus>], args: &StatusArgs, cx: Context<'_>) -> S
         let show = if args.follow { status::dated } else { status::text };
         format!("{heading}\n{}", show(&own.status, detail(args), cx.print.width()))
     });
-    texts.collect::<Vec<_>>().join("\n")
+    let statuses: Vec<_> = read().map(|(garm, own)| (garm, own.status.groups.as_slice())).collect();
+    let groups = status::across(&statuses, cx.print.width());
+    texts.chain((!groups.is_empty()).then_some(groups)).collect::<Vec<_>>().join("\n")
 }
 
 type Read<'a> = Pin<Box<dyn Future<Output = (usize, Result<FleetStatus, Failure>)> + 'a>>;

@@ -278,7 +278,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
-    use crate::election::{LINGER, RENEW_EVERY, StoredLease, SwapResult, WRITE_FOR};
+    use crate::election::{JoinedLeases, LINGER, RENEW_EVERY, StoredLease, SwapResult, WRITE_FOR};
     use crate::lease_store::StoreFuture;
 
     /// A store in memory that can cease to answer.
@@ -340,7 +340,9 @@ mod tests {
             let clock = BootClock::Virtual(tokio::time::Instant::now());
             let (store, fence) = (Arc::new(MemoryStore::default()), Fence::new(clock));
             let io = (fence.clone(), clock, Clock::starting_at(Timestamp::UNIX_EPOCH));
-            let shares = Some((LeaseShares::new(1, String::new(), clock), "lease".to_owned()));
+            let shares = LeaseShares::new(clock);
+            shares.set_leases(1, JoinedLeases::new(), String::new());
+            let shares = Some((shares, "lease".to_owned()));
             let lease = LeaseOfCampaign { store: Arc::clone(&store) as _, shares };
             let campaign = Campaign::new("host-a:1:ff".into(), lease, io);
             let (mut states, stop) = (campaign.states(), CancellationToken::new());

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::poison::IgnorePoison;
 use crate::election::{
-    LeaseOwner, MembersAnswer, MembersRequest, Membership, Share, StoreFault, Taking,
+    JoinedLeases, LeaseOwner, MembersAnswer, MembersRequest, Membership, Share, StoreFault, Taking,
 };
 use crate::host::boot_clock::BootClock;
 use crate::lease_store::MembersStore;
@@ -39,17 +39,18 @@ struct SharesState {
 }
 
 impl LeaseShares {
-    /// The shares of `leases` leases. `group` names them: only processes with the same ones share them
-    /// out.
-    pub fn new(leases: usize, group: String, clock: BootClock) -> Arc<Self> {
-        let state = SharesState { share: Share::new(leases), group, releases: BTreeMap::new() };
+    /// No leases.
+    pub fn new(clock: BootClock) -> Arc<Self> {
+        let (share, group) = (Share::new(0), String::new());
+        let state = SharesState { share, group, releases: BTreeMap::new() };
         Arc::new(Self { state: Mutex::new(state), live: watch::Sender::default(), clock })
     }
 
-    /// Changes the leases.
-    pub fn set_leases(&self, leases: usize, group: String) {
+    /// Sets the number of leases and which of them are joined. `group` names them: only processes with
+    /// the same ones share them out.
+    pub fn set_leases(&self, leases: usize, joined: JoinedLeases, group: String) {
         let mut state = self.state();
-        state.share.resize(leases);
+        state.share.set_leases(leases, joined);
         state.group = group;
     }
 

@@ -40,6 +40,9 @@ impl ScalingLoop<'_> {
             return effects;
         }
         let read = self.schedule.begin(now).map(|scope| Effect::Read(ReadRequest::Fleet(scope)));
+        if read.is_some() && !self.freeze.is_standby() {
+            self.groups.begin_read();
+        }
         effects.extend(read);
         if self.is_writing() {
             self.poll(&mut effects, now);
@@ -140,7 +143,7 @@ impl ScalingLoop<'_> {
         for (id, next) in due {
             if let Some(write) = self.begin(&id, next, now) {
                 self.writing += 1;
-                effects.push(Effect::Write(write));
+                effects.push(self.claimed(write));
             }
         }
         for write in released.iter().filter_map(|id| self.begin_release(id)).collect::<Vec<_>>() {
@@ -368,6 +371,7 @@ impl ScalingLoop<'_> {
         if !matches!(self.phase, LoopPhase::Stopping(_)) {
             at.push(self.schedule.deadline());
         }
+        at.push(self.groups.deadline());
         let stale_at = WriteFreeze::stale_at(&self.schedule);
         at.push(stale_at.filter(|at| *at > now));
         if let Some(clock) = self.clock {

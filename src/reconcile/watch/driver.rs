@@ -12,6 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use super::command::{LoopSettings, WatchCommand};
+use super::group_seat::GroupSeat;
 use super::input::{Answered, Effect, Input, PoolReading, PoolWrite, ReadRequest};
 use super::machine::ScalingLoop;
 use super::managed_pools::DeclaredPools;
@@ -26,7 +27,7 @@ use crate::reconcile::preconditions::Precondition;
 use crate::reconcile::read_fleet::resync::full_read;
 use crate::reconcile::write_outcome::WriteError;
 use crate::reconcile::writer::{LevelOrder, ResendLabels, Writer};
-use crate::scaling::Reason;
+use crate::scaling::{GroupView, LimitClaim, Reason};
 
 /// The clients and channels through which the loop reaches the outside.
 pub struct LoopIo<'a> {
@@ -42,6 +43,8 @@ pub struct LoopIo<'a> {
     pub observer: &'a dyn Observer,
     /// The clock of this machine.
     pub clock: Clock,
+    /// What other GARMs tell of groups with pools in several; absent if there is only one.
+    pub groups: Option<GroupSeat>,
 }
 
 /// The result of a loop that has ended.
@@ -62,19 +65,31 @@ pub async fn watch(
     settings: LoopSettings,
     declared: DeclaredPools,
 ) -> Result<WatchEnd, GarmError> {
-    let LoopIo { client, writer, mut feed, mut orders, observer, clock } = doors;
+    let LoopIo { client, writer, mut feed, mut orders, observer, clock, mut groups } = doors;
     let fleet = declared.fleet.clone();
     let mut machine = ScalingLoop::new(settings, declared, clock, observer, Instant::now());
+    if let Some(seat) = &mut groups {
+        machine.groups.join(seat);
+    }
     let mut works = FuturesUnordered::new();
     let (mut is_fed, mut is_ordered) = (true, true);
     // A command that was given before the start applies from the start.
     let mut input = orders.try_recv().map_or(Input::Tick, Input::Order);
     loop {
         for effect in machine.handle(input, Instant::now()) {
-            works.push(match effect {
-                Effect::Write(wanted) => write(writer, &fleet, wanted),
-                Effect::Read(wanted) => read(&client, wanted, &machine),
-            });
+            match effect {
+                Effect::Write(wanted) => works.push(write(writer, &fleet, wanted)),
+                Effect::Read(wanted) => works.push(read(&client, wanted, &machine)),
+                Effect::Claim(wanted) => {
+                    let granted = claimed(groups.as_ref(), wanted, &mut machine);
+                    works.extend(granted.map(|granted| write(writer, &fleet, granted)));
+                }
+                Effect::Report(report) => {
+                    if let Some(groups) = &groups {
+                        groups.report(report);
+                    }
+                }
+            }
         }
         // Writes are started before observers are notified, which takes longer than the decision in
         // a large fleet. The poll below picks up any wake-up that is missed here.
@@ -100,8 +115,38 @@ pub async fn watch(
                 Input::Signal(signal.unwrap_or_else(gone))
             }
             Some(done) = works.next(), if !works.is_empty() => done,
+            view = news(&mut groups) => Input::Groups(view),
             () = sleep_until(deadline) => Input::Tick,
         };
+    }
+}
+
+/// Waits until other GARMs have told something new.
+async fn news(groups: &mut Option<GroupSeat>) -> GroupView {
+    match groups {
+        Some(groups) => groups.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The write as far as the group has places for it.
+fn claimed(
+    groups: Option<&GroupSeat>,
+    mut write: PoolWrite,
+    machine: &mut ScalingLoop<'_>,
+) -> Option<PoolWrite> {
+    let WriteAction::Limit { to, group, .. } = &mut write.action else { return Some(write) };
+    let claim = LimitClaim { group, pool: &write.target.id, max_runners: *to };
+    match groups.and_then(|groups| groups.claim(claim)) {
+        Some(granted) => {
+            *to = granted;
+            machine.granted(&write.target.id, granted);
+            Some(write)
+        }
+        None => {
+            machine.refused(&write.target.id, Instant::now());
+            None
+        }
     }
 }
 

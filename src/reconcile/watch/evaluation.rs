@@ -28,7 +28,8 @@ impl ScalingLoop<'_> {
         let due = self.due.iter().filter(|entry| *entry.1 <= at).map(|entry| entry.0.clone());
         self.touched.extend(due);
         if let Some(fleet_index) = self.fleet_index.as_mut().filter(|index| index.lacks_shares()) {
-            self.touched.extend(fleet_index.share_groups(&self.scaling_state));
+            let view = self.groups.view.as_ref();
+            self.touched.extend(fleet_index.share_groups(&self.scaling_state, view));
         }
         let touched = std::mem::take(&mut self.touched);
         for entity in &touched {
@@ -40,7 +41,7 @@ impl ScalingLoop<'_> {
                 self.evaluate_entity(&entity, now);
             }
         }
-        if !touched.is_empty() {
+        if std::mem::take(&mut self.groups.is_news) || !touched.is_empty() {
             self.share_groups(now);
         }
         let is_writing = self.is_writing();
@@ -53,14 +54,18 @@ impl ScalingLoop<'_> {
             self.audit(now);
         }
         self.is_untold |= !touched.is_empty() || freeze_changed;
+        self.groups.is_untold |= !touched.is_empty() || freeze_changed;
     }
 
     /// Divides the groups, and evaluates the entities whose pools have got another share.
     fn share_groups(&mut self, now: Instant) {
         for _ in 0..scaling::GROUP_ROUNDS {
             let Some(fleet_index) = &mut self.fleet_index else { return };
-            let mut changed = fleet_index.share_groups(&self.scaling_state);
+            let view = self.groups.view.as_ref();
+            let mut changed = fleet_index.share_groups(&self.scaling_state, view);
             changed.append(&mut self.touched);
+            self.is_untold |= !changed.is_empty();
+            self.groups.is_untold |= !changed.is_empty();
             for entity in &changed {
                 self.evaluate_entity(entity, now);
             }

@@ -9,7 +9,7 @@ use crate::garm::events::StreamSignal;
 use crate::reconcile::read_fleet::resync::{FullRead, ReadScope};
 use crate::reconcile::write_outcome::{WriteError, WriteOutcome};
 use crate::reconcile::writer::PoolRef;
-use crate::scaling::Reason;
+use crate::scaling::{GroupReport, GroupView, Reason};
 
 use super::command::WatchCommand;
 use super::observer::WriteAction;
@@ -30,6 +30,8 @@ pub(super) enum Input {
     History(RunnerName, Result<Box<Runner>, GarmError>),
     /// A write to a pool has ended.
     Written(PoolWrite, Result<Answered, WriteError>),
+    /// The loops of other GARMs have told of groups with pools of several GARMs.
+    Groups(GroupView),
 }
 
 /// What a read of one pool has shown.
@@ -43,6 +45,10 @@ pub(super) struct PoolReading {
 pub(super) enum Effect {
     Read(ReadRequest),
     Write(PoolWrite),
+    /// A write of `max_runners`, as far as the group has places for it.
+    Claim(PoolWrite),
+    /// What the loops of other GARMs are to know.
+    Report(GroupReport),
 }
 
 /// What the driver has to read.

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::clock::GarmClock;
 use super::command::{HoldReason, LoopSettings, RunMode, WatchCommand, Writes};
+use super::group_exchange::GroupExchange;
 use super::input::{Effect, Input};
 use super::level_release::LevelRelease;
 use super::managed_pools::{DeclaredPools, ResolvedPools};
@@ -84,6 +85,7 @@ pub(super) struct ScalingLoop<'a> {
     pub(super) is_untold: bool,
     /// The pools that were reported as stalled.
     pub(super) stalled: BTreeMap<PoolId, PoolName>,
+    pub(super) groups: GroupExchange,
 }
 
 /// The phase of the loop.
@@ -113,11 +115,14 @@ impl<'a> ScalingLoop<'a> {
     ) -> Self {
         let auditor = IsolationAuditor::new(declared.fleet.clone(), settings.resync);
         let absent_until = (settings.course != RunMode::Steady).then(|| now + ABSENT_MAX);
+        let mut groups = GroupExchange::default();
+        groups.declare(&declared);
         Self {
             auditor,
             beat_at: now,
             is_untold: false,
             stalled: BTreeMap::new(),
+            groups,
             schedule: ResyncSchedule::new(settings.resync, now),
             settings,
             declared,
@@ -158,6 +163,10 @@ impl<'a> ScalingLoop<'a> {
             Input::Pool(pool, result) => self.pool_read(&pool, result, now),
             Input::History(runner, result) => self.history_read(runner, result, now),
             Input::Written(write, result) => self.written(write, result, now),
+            Input::Groups(view) => {
+                self.groups.view = Some(view);
+                self.groups.is_news = true;
+            }
         }
         if now >= self.beat_at {
             self.beat_at = now + BEAT;
@@ -166,7 +175,9 @@ impl<'a> ScalingLoop<'a> {
         self.evaluate(now);
         self.forget_releases();
         self.end_phase(now);
-        self.effects(now)
+        // Before new writes begin: what they claim is not granted yet.
+        let report = self.report_groups(now);
+        report.into_iter().chain(self.effects(now)).collect()
     }
 
     fn hear(&mut self, signal: StreamSignal, now: Instant) {
@@ -199,10 +210,16 @@ impl<'a> ScalingLoop<'a> {
         match order {
             WatchCommand::ReadNow => self.schedule.want_now(now),
             WatchCommand::Reload(declared) => {
+                self.groups.declare(&declared);
                 self.declared = declared;
                 self.find(now);
             }
-            WatchCommand::Hold(hold, why) => drop(self.freeze.held.insert(hold, why)),
+            WatchCommand::Hold(hold, why) => {
+                if hold == HoldReason::Standby {
+                    self.groups.lose();
+                }
+                self.freeze.held.insert(hold, why);
+            }
             WatchCommand::Go(hold) => {
                 if self.freeze.held.remove(&hold).is_some() && hold == HoldReason::Standby {
                     self.lead(now);

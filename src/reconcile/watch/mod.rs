@@ -14,6 +14,8 @@ mod driver;
 mod evaluation;
 mod explained;
 mod first_decisions;
+mod group_exchange;
+mod group_seat;
 mod input;
 mod level_lease;
 mod level_release;
@@ -34,6 +36,7 @@ pub use crate::reconcile::write_outcome::WriteOutcome;
 pub use command::{HoldReason, LoopSettings, RunMode, WatchCommand, Writes};
 pub use driver::{LoopIo, WatchEnd, watch};
 pub use first_decisions::{first_assignments, first_decisions};
+pub use group_seat::{GroupSeat, Rivals, SharedGroups};
 pub use managed_pools::{
     DeclaredPools, DeclaredScaling, ManagedPool, ResolvedPools, UnresolvedReason,
 };

@@ -91,6 +91,7 @@ impl ScalingLoop<'_> {
 
     /// Notes that a full read shows the outcome of all writes that have ended.
     fn settle(&mut self, now: Instant) {
+        self.groups.end_read();
         for controller in self.controllers.values_mut() {
             controller.settle(now);
             if let Some(index) = self.fleet_index.as_mut().filter(|_| !controller.is_writing()) {
@@ -110,6 +111,7 @@ impl ScalingLoop<'_> {
 
     /// Notes that this `max_runners` is being written to a pool, or that it has been answered.
     pub(super) fn note_raising(&mut self, id: &PoolId, max_runners: Option<u32>) {
+        self.groups.is_untold = true;
         if let Some(index) = &mut self.fleet_index {
             index.raising(id, max_runners);
         }

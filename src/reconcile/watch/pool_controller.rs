@@ -51,6 +51,8 @@ pub(super) struct PoolController {
     failures: u32,
     /// No write before this time, because the last one failed.
     not_before: Option<Instant>,
+    /// No write of `max_runners` before this time, because the group had no places for the last one.
+    no_limit_before: Option<Instant>,
     /// Since when a lower `max_runners` of a scale set is wanted without a break.
     lower_limit_since: Option<Instant>,
     /// It is not known whether the last write of the level is in force.
@@ -106,6 +108,7 @@ impl PoolController {
             row_seen_at: None,
             failures: 0,
             not_before: None,
+            no_limit_before: None,
             lower_limit_since: None,
             is_in_doubt: false,
             once,
@@ -219,7 +222,8 @@ impl PoolController {
         };
         let from = inputs.garm_max;
         let patience = self.lower_limit_since.filter(|_| to < from).map(|at| at + LOWERED_AFTER);
-        let at = self.write_at(now).max(patience.unwrap_or(now));
+        let waits = [patience, self.no_limit_before].into_iter().flatten().max();
+        let at = self.write_at(now).max(waits.unwrap_or(now));
         let action = WriteAction::Limit { from, to, group: group.name.clone() };
         (from != to).then_some((at, action))
     }
@@ -298,6 +302,12 @@ impl PoolController {
             }
             Some(_) => self.scale_down.failed(now),
         }
+    }
+
+    /// Notes that a write was not sent: the group has no places for it.
+    pub(super) fn withdrawn(&mut self, now: Instant) {
+        self.is_writing = false;
+        self.no_limit_before = Some(now + RETRY.0);
     }
 
     /// Delays writes, because GARM's state is not what was written and must be read first.

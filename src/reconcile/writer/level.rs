@@ -4,7 +4,7 @@ use crate::domain::name::RunnerName;
 use crate::domain::pool::{Pool, PoolChange};
 use crate::domain::runner::Runner;
 use crate::garm::ErrorKind;
-use crate::reconcile::audit_trail::WriteRecord;
+use crate::reconcile::audit_trail::{WriteRecord, not_leading};
 use crate::reconcile::preconditions::Precondition;
 use crate::reconcile::write_outcome::{WriteError, WriteOutcome};
 
@@ -85,7 +85,12 @@ impl Writer {
         precondition: &Precondition,
         (max_runners, decision): (u32, &str),
     ) -> Result<(WriteOutcome, Pool), WriteError> {
+        // The value was decided in this term. In a later one, other pools may have got the places.
+        let term = self.record.term();
         let (pool, runners) = self.checked(target, precondition).await?;
+        if self.record.term() != term {
+            return Err(not_leading("set limit"));
+        }
         let live = u32::try_from(runners.len()).unwrap_or(u32::MAX);
         let present = pool.spec.max_runners;
         let max_runners = max_runners.max(live.min(present));

@@ -89,7 +89,11 @@ pub(in crate::render) struct DecisionJson<'a> {
 #[derive(Serialize, JsonSchema)]
 struct GroupJson {
     name: String,
+    /// Of all its pools, in all GARMs.
     max_runners: u32,
+    /// The GARMs of its pools. Absent if there is only one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    garms: Vec<String>,
     share: Option<u32>,
     idle_given_up: u32,
 }
@@ -260,6 +264,7 @@ fn group(inputs: &DecisionInputs) -> Option<GroupJson> {
     Some(GroupJson {
         name: group.name.as_str().to_owned(),
         max_runners: group.max_runners,
+        garms: group.garms.iter().map(ToString::to_string).collect(),
         share: inputs.share.map(|share| share.max),
         idle_given_up: inputs.share.map_or(0, |share| share.shed),
     })

@@ -59,9 +59,13 @@ struct WatchJson<'a> {
 struct GroupUseJson<'a> {
     name: &'a str,
     max_runners: u32,
-    /// All runners of its pools in GARM.
+    /// All runners of its pools in this GARM.
     runners: u32,
+    /// Its pools in this GARM.
     pools: &'a [String],
+    /// The GARMs of its pools. Absent if there is only one.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    garms: &'a [String],
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -147,6 +151,7 @@ fn group(group: &GroupStatus) -> GroupUseJson<'_> {
         max_runners: group.max_runners,
         runners: group.runners,
         pools: &group.pools,
+        garms: &group.garms,
     }
 }
 

@@ -18,7 +18,7 @@ pub use fleet_status::{
     DecisionSource, FleetStatus, PoolDecisions, PoolStanding, PoolStatus, StatusInputs,
     fleet_status,
 };
-pub use groups::GroupStatus;
+pub use groups::{GroupStatus, across};
 pub use health::{Remark, RemarkSeverity};
 pub use jobs::{JobReason, QueuedJobRow, job_rows};
 pub use json::{json, schema};

@@ -7,7 +7,7 @@ use crate::domain::name::PoolKind;
 use crate::scaling::group_shares::{GroupMember, GroupShare, shares};
 use crate::scaling::testing::at;
 
-fn member(live: u32, written: u32, asking: u32) -> GroupMember {
+pub(super) fn member(live: u32, written: u32, asking: u32) -> GroupMember {
     GroupMember {
         live,
         limit: 20,

@@ -13,7 +13,7 @@ use crate::scaling::{
 };
 
 fn group(name: &str, max_runners: u32) -> Option<GroupLimit> {
-    Some(GroupLimit { name: GroupName::new(name), max_runners })
+    Some(GroupLimit { name: GroupName::new(name), max_runners, garms: Vec::new() })
 }
 
 /// Pools without a floor, each in the group of this name and limit.

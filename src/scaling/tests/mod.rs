@@ -1,6 +1,7 @@
 //! Each rule with the numbers of its definition, followed by properties that hold for every input.
 
 mod circuit;
+mod group_board;
 mod group_shares;
 mod groups;
 mod pressure;

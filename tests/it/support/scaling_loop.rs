@@ -25,8 +25,8 @@ use runnerctl::metrics::{HealthLimits, MetricsState, PoolGauges, Snapshot};
 use runnerctl::monitor::IsolationFinding;
 use runnerctl::reconcile::audit_trail::AuditContext;
 use runnerctl::reconcile::watch::{
-    DeclaredPools, DeclaredScaling, Incident, LoopIo, LoopSettings, LoopSnapshot, Observer,
-    RunMode, WatchCommand, WatchEnd, WriteAction, WriteReport, Writes, watch,
+    DeclaredPools, DeclaredScaling, GroupSeat, Incident, LoopIo, LoopSettings, LoopSnapshot,
+    Observer, RunMode, WatchCommand, WatchEnd, WriteAction, WriteReport, Writes, watch,
 };
 use runnerctl::reconcile::writer::Writer;
 use runnerctl::render::decision::{Mood, sentence};
@@ -186,7 +186,7 @@ impl LoopRig {
         let config = SimConfig::default();
         let login = GarmLogin::new(config.username, SecretString::from(config.password));
         let client = Arc::new(GarmClient::new(self.door(), login));
-        self.run(client, settings, self.clock(), roll)
+        self.run(client, (settings, roll), self.clock(), None)
     }
 
     pub(crate) fn start_with(
@@ -195,15 +195,23 @@ impl LoopRig {
         settings: LoopSettings,
         clock: Clock,
     ) -> RunningLoop {
-        self.run(client, settings, clock, self.roll())
+        self.run(client, (settings, self.roll()), clock, None)
+    }
+
+    /// Starts a loop that shares groups with those of other GARMs.
+    pub(crate) fn start_at(&self, door: Arc<dyn Transport>, seat: GroupSeat) -> RunningLoop {
+        let config = SimConfig::default();
+        let login = GarmLogin::new(config.username, SecretString::from(config.password));
+        let client = Arc::new(GarmClient::new(door, login));
+        self.run(client, (steady(), self.roll()), self.clock(), Some(seat))
     }
 
     fn run(
         &self,
         client: Arc<GarmClient>,
-        settings: LoopSettings,
+        (settings, roll): (LoopSettings, DeclaredPools),
         clock: Clock,
-        roll: DeclaredPools,
+        groups: Option<GroupSeat>,
     ) -> RunningLoop {
         let heard = Arc::new(Heard::default());
         let (orders, inbox) = mpsc::channel(8);
@@ -223,6 +231,7 @@ impl LoopRig {
                 orders: inbox,
                 observer: &*audience,
                 clock,
+                groups,
             };
             watch(doors, settings, roll).await
         });

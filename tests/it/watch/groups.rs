@@ -16,7 +16,10 @@ use crate::support::scaling_loop::{LoopRig, steady, wait};
 
 fn within(group: &str, max_runners: u32, policy: &ScalePolicy) -> ScalePolicy {
     let name = GroupName::new(group);
-    ScalePolicy { group: Some(GroupLimit { name, max_runners }), ..policy.clone() }
+    ScalePolicy {
+        group: Some(GroupLimit { name, max_runners, garms: Vec::new() }),
+        ..policy.clone()
+    }
 }
 
 fn up_to(max_runners: u32) -> ScalePolicy {
