@@ -11,7 +11,7 @@ pub const GRACE: Duration = Duration::from_secs(3);
 const TAKEN_WITHIN: Duration = Duration::from_secs(8);
 
 /// The pause after a useless release; it doubles each time.
-const PAUSE_MIN: Duration = Duration::from_secs(30);
+const PAUSE_MIN: Duration = Duration::from_secs(10);
 
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_mins(10);
@@ -35,6 +35,8 @@ pub struct Share {
     joined: JoinedLeases,
     /// Leases that are held or being taken.
     held: BTreeSet<String>,
+    /// Those of `held` that are being taken: they cannot be released yet.
+    taking: BTreeSet<String>,
     /// Leases that other processes hold.
     others: BTreeSet<String>,
     /// The lease that is being released or was released last, until another process has it.
@@ -42,6 +44,8 @@ pub struct Share {
     /// No lease is released before.
     resume_at: Duration,
     pause: Duration,
+    /// The number of processes at the last look.
+    live: usize,
     /// The last lease that was released: the next one is another.
     last: String,
 }
@@ -88,10 +92,12 @@ impl Share {
             leases,
             joined: JoinedLeases::new(),
             held: BTreeSet::new(),
+            taking: BTreeSet::new(),
             others: BTreeSet::new(),
             released: None,
             resume_at: Duration::ZERO,
             pause: PAUSE_MIN,
+            live: 0,
             last: String::new(),
         }
     }
@@ -116,11 +122,13 @@ impl Share {
             return false;
         }
         self.held.insert(lease.to_owned());
+        self.taking.insert(lease.to_owned());
         true
     }
 
     /// Notes who has a lease, as it was last read.
     pub fn note(&mut self, lease: &str, owner: LeaseOwner, now: Duration) {
+        self.taking.remove(lease);
         let is_released = self.released.as_ref().is_some_and(|release| release.lease == lease);
         for (leases, is_owner) in [
             (&mut self.held, owner == LeaseOwner::Own),
@@ -139,6 +147,13 @@ impl Share {
 
     /// The lease that is to be released now, if there is one.
     pub fn release(&mut self, now: Duration, live: Option<usize>) -> Option<String> {
+        if let Some(live) = live {
+            if live > self.live {
+                // A new process can take what the others did not.
+                (self.released, self.resume_at, self.pause) = (None, now, PAUSE_MIN);
+            }
+            self.live = live;
+        }
         if let Some(release) = &self.released {
             if now.saturating_sub(release.at) < TAKEN_WITHIN {
                 return None;
@@ -156,7 +171,7 @@ impl Share {
         if now < self.resume_at {
             return None;
         }
-        let mut candidates = self.held.iter().filter(may_go);
+        let mut candidates = self.held.difference(&self.taking).filter(may_go);
         let first = candidates.clone().next();
         let lease = candidates.find(|lease| **lease > self.last).or(first)?.clone();
         self.last.clone_from(&lease);
