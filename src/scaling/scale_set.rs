@@ -220,6 +220,8 @@ fn leaving(
         return 0;
     }
     let grace = seen.policy.boot_grace;
+    // What GARM's number covers beyond the running jobs can only be jobs that have just ended.
+    let mut still_assigned = set.assigned.saturating_sub(counts.active);
     let mut covered = 0;
     for runner in &seen.pool.runners {
         // GARM removes a deleted row before it compares.
@@ -230,7 +232,12 @@ fn leaving(
             runner.runner_status,
             RunnerStatus::Idle | RunnerStatus::Active | RunnerStatus::Terminated
         );
-        if is_leaving && (has_worked || !lacks) && !set.is_still_assigned(runner, clock) {
+        if !is_leaving || (!has_worked && lacks) {
+            continue;
+        }
+        if still_assigned > 0 && set.is_still_assigned(runner, clock) {
+            still_assigned -= 1;
+        } else {
             covered += 1;
         }
     }
