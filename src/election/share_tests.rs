@@ -223,7 +223,7 @@ proptest! {
         }
     }
 
-    /// Of two, three or four joined leases beside others, one process leads all, whoever took the first.
+    /// Of two, three or four joined leases beside others, one process leads all, whichever took the first.
     #[test]
     fn joined_leases_are_led_by_one_process(
         lives in lives(),
