@@ -43,4 +43,6 @@ pub use torn::Torn;
 pub use verify::{NamedFile, first_seq, verify};
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;

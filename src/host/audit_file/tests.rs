@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use secrecy::SecretString;
 
 use super::*;
-use crate::audit::{self, CheckCriteria, Key, RecordKind, Subject, verify};
+use crate::audit::{self, CheckCriteria, Key, RecordKind, testing, verify};
 
 fn writer() -> RecordWriter {
     let actor = Actor { user: "ada".into(), host: "box".into(), pid: 7, version: "0.1.0".into() };
@@ -15,20 +15,7 @@ fn writer() -> RecordWriter {
 }
 
 fn entry(detail: &str) -> Entry {
-    Entry {
-        time: Timestamp::UNIX_EPOCH,
-        actor: writer().actor,
-        kind: RecordKind::Intent,
-        act: "create pool".into(),
-        subject: Subject::Log,
-        before: None,
-        after: None,
-        cause: Cause::default(),
-        seen: None,
-        intent: None,
-        verdict: None,
-        detail: detail.into(),
-    }
+    testing::entry(writer().actor, RecordKind::Intent, "create pool", detail)
 }
 
 fn open(path: &Path) -> AuditFile {

@@ -3,29 +3,14 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
-
 use super::*;
-use crate::audit::{self, CheckCriteria, Keys, Report, Subject, verify};
+use crate::audit::{self, CheckCriteria, Keys, Report, testing, verify};
 use crate::host::audit_file::MissingFolders;
 use crate::host::clock::Clock;
 use crate::host::state_dir::actor;
 
 fn entry(act: &str) -> Entry {
-    Entry {
-        time: Timestamp::UNIX_EPOCH,
-        actor: actor(),
-        kind: RecordKind::Intent,
-        act: act.into(),
-        subject: Subject::Log,
-        before: None,
-        after: None,
-        cause: Cause::default(),
-        seen: None,
-        intent: None,
-        verdict: None,
-        detail: String::new(),
-    }
+    testing::entry(actor(), RecordKind::Intent, act, "")
 }
 
 /// A sink in a folder, and the events that it reports.

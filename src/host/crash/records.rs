@@ -1,7 +1,7 @@
 //! The audit file and power failures.
 
 use super::*;
-use crate::audit::{Cause, Check, CheckCriteria, Draft, Entry, Keys, RecordKind, Subject};
+use crate::audit::{Cause, Check, CheckCriteria, Draft, Entry, Keys, RecordKind, testing};
 use crate::host::audit_file::{AuditFile, MissingFolders, RecordWriter};
 use crate::host::clock::Clock;
 use crate::host::log_set::LogSet;
@@ -14,18 +14,9 @@ use std::time::Duration;
 fn entry(detail: &str) -> Entry {
     Entry {
         time: Clock::Real.now(),
-        actor: state_dir::actor(),
-        kind: RecordKind::Gap,
-        act: "test".into(),
-        subject: Subject::Log,
-        before: None,
         // Several records of this size span more than one sector.
         after: Some(serde_json::json!({ "filler": "x".repeat(700) })),
-        cause: Cause::default(),
-        seen: None,
-        intent: None,
-        verdict: None,
-        detail: detail.into(),
+        ..testing::entry(state_dir::actor(), RecordKind::Gap, "test", detail)
     }
 }
 

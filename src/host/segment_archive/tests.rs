@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::*;
-use crate::audit::{Actor, Check, CheckCriteria, Keys, RecordKind, Report, Subject};
+use crate::audit::{Actor, Check, CheckCriteria, Keys, RecordKind, Report, testing};
 use crate::host::clock::Clock;
 use crate::host::log_set::LogSet;
 
@@ -19,21 +19,10 @@ fn actor() -> Actor {
 }
 
 fn entry(detail: &str) -> Entry {
-    let note = LogNote { time: Timestamp::now(), actor: actor(), cause: Cause::default() };
-    let time = note.time;
     Entry {
-        time,
-        actor: note.actor,
-        kind: RecordKind::Event,
-        act: "test".into(),
-        subject: Subject::Log,
-        before: None,
+        time: Timestamp::now(),
         after: Some(serde_json::json!({ "filler": "x".repeat(700) })),
-        cause: Cause::default(),
-        seen: None,
-        intent: None,
-        verdict: None,
-        detail: detail.into(),
+        ..testing::entry(actor(), RecordKind::Event, "test", detail)
     }
 }
 
