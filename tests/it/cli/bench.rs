@@ -206,6 +206,13 @@ impl Bench {
         self.ask("POST", "/_lab/jobs", &body.to_string(), "");
     }
 
+    /// Queues a job for the pool of this label as soon as a runner is idle, and waits until it runs.
+    pub(crate) fn run_job(&self, label: &str) {
+        self.wait_for_runners(1, "runner_status", "idle");
+        self.queue(label, 600);
+        self.wait_for_runners(1, "runner_status", "active");
+    }
+
     fn ask(&self, method: &str, path: &str, body: &str, header: &str) -> Value {
         let fleet_file = self.read("rc.yaml");
         let address = fleet_file.lines().find_map(|it| it.strip_prefix("  url: http://")).unwrap();

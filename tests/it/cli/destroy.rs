@@ -106,9 +106,7 @@ fn busy_and_undeclared() -> Bench {
          instance_type: m5.large\n",
     );
     bench.apply();
-    bench.wait_for_runners(1, "runner_status", "idle");
-    bench.queue("busy", 600);
-    bench.wait_for_runners(1, "runner_status", "active");
+    bench.run_job("busy");
     bench.remove("pools/busy.yaml");
     bench
 }

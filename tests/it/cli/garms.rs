@@ -308,9 +308,7 @@ fn an_interrupted_apply_stops_at_every_garm_and_can_be_repeated() {
                 instance_type: m5.large\n    autoscale: false\n";
     fleet.files.write("pools/east/busy.yaml", busy);
     fleet.apply();
-    fleet.east.wait_for_runners(1, "runner_status", "idle");
-    fleet.east.queue("busy", 600);
-    fleet.east.wait_for_runners(1, "runner_status", "active");
+    fleet.east.run_job("busy");
     fleet.files.remove("pools/east/busy.yaml");
     fleet.files.write("pools/west/c.yaml", &pool("c"));
     let line = ["apply", "--auto-approve", "--allow-destroy"];

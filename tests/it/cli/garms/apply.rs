@@ -54,9 +54,7 @@ fn a_scale_set_that_is_not_deleted_is_not_created_elsewhere() {
     let busy = scale_set("set") + "    min_idle_runners: 1\n";
     fleet.files.write("pools/east/set.yaml", &busy);
     fleet.apply();
-    fleet.east.wait_for_runners(1, "runner_status", "idle");
-    fleet.east.queue("set", 600);
-    fleet.east.wait_for_runners(1, "runner_status", "active");
+    fleet.east.run_job("set");
     fleet.files.remove("pools/east/set.yaml");
     fleet.files.write("pools/west/set.yaml", &scale_set("set"));
     let line = ["apply", "--auto-approve", "--allow-destroy", "--drain-timeout", "1s"];
