@@ -147,13 +147,14 @@ impl Scalar<'_> {
 
     /// Whether the text matches its tag.
     pub(super) fn fits_its_tag(&self) -> bool {
-        match (self.tag, self.meaning()) {
-            (None | Some(CoreTag::Text), _)
-            | (Some(CoreTag::Int), Meaning::Int(_))
-            | (Some(CoreTag::Float), Meaning::Float(_) | Meaning::Int(_))
-            | (Some(CoreTag::Bool), Meaning::Bool(_))
-            | (Some(CoreTag::Null), Meaning::Null) => true,
-            (Some(CoreTag::Int | CoreTag::Float | CoreTag::Bool | CoreTag::Null), _) => false,
+        let Some(tag) = self.tag else { return true };
+        match (tag, self.meaning()) {
+            (CoreTag::Text, _)
+            | (CoreTag::Int, Meaning::Int(_))
+            | (CoreTag::Float, Meaning::Float(_) | Meaning::Int(_))
+            | (CoreTag::Bool, Meaning::Bool(_))
+            | (CoreTag::Null, Meaning::Null) => true,
+            (CoreTag::Int | CoreTag::Float | CoreTag::Bool | CoreTag::Null, _) => false,
         }
     }
 }
@@ -171,6 +172,11 @@ fn plain(text: &str) -> Meaning<'_> {
         "true" | "True" | "TRUE" => Meaning::Bool(true),
         "false" | "False" | "FALSE" => Meaning::Bool(false),
         ".nan" | ".NaN" | ".NAN" => Meaning::Float(text),
+        _ if !text.starts_with(['+', '-', '.'])
+            && !text.starts_with(|c: char| c.is_ascii_digit()) =>
+        {
+            Meaning::Text(text)
+        }
         _ if is_int(text) => Meaning::Int(text),
         _ if is_float(text) => Meaning::Float(text),
         _ => Meaning::Text(text),

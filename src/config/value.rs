@@ -55,17 +55,32 @@ impl Value {
     }
 }
 
+#[derive(Debug, Clone)]
+struct MappingEntry {
+    key: &'static str,
+    key_at: FileSpan,
+    item: LocatedValue,
+}
+
 #[derive(Debug, Clone, Default)]
 pub(super) struct Mapping {
-    /// Values by key, in alphabetical order.
-    entries: BTreeMap<&'static str, (FileSpan, LocatedValue)>,
+    /// In the alphabetical order of the keys. They are few, so each search goes through them.
+    entries: Vec<MappingEntry>,
     /// Unknown keys, which have been reported.
     unknown_keys: Vec<String>,
 }
 
 impl Mapping {
     pub(super) fn insert(&mut self, key: &'static str, key_at: FileSpan, item: LocatedValue) {
-        self.entries.insert(key, (key_at, item));
+        let entry = MappingEntry { key, key_at, item };
+        match self.entries.binary_search_by_key(&key, |entry| entry.key) {
+            Ok(at) => self.entries[at] = entry,
+            Err(at) => self.entries.insert(at, entry),
+        }
+    }
+
+    fn entry(&self, key: &str) -> Option<&MappingEntry> {
+        self.entries.iter().find(|entry| entry.key == key)
     }
 
     pub(super) fn insert_unknown(&mut self, key: &str) {
@@ -78,11 +93,11 @@ impl Mapping {
 
     /// Whether the key is present, valid or not.
     pub(super) fn has(&self, key: &str) -> bool {
-        self.entries.contains_key(key)
+        self.entry(key).is_some()
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&LocatedValue> {
-        self.entries.get(key).map(|entry| &entry.1)
+        self.entry(key).map(|entry| &entry.item)
     }
 
     pub(super) fn value(&self, key: &str) -> Option<&Value> {
@@ -91,17 +106,17 @@ impl Mapping {
 
     /// The location of the key itself.
     pub(super) fn key_at(&self, key: &str) -> Option<FileSpan> {
-        self.entries.get(key).map(|entry| entry.0)
+        self.entry(key).map(|entry| entry.key_at)
     }
 
     /// The location of the first known key.
     pub(super) fn first_key(&self) -> Option<SourceSpan> {
-        self.entries.values().map(|entry| entry.0.span).min()
+        self.entries.iter().map(|entry| entry.key_at.span).min()
     }
 
     /// All values with their keys, in the order of the keys.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&'static str, &LocatedValue)> {
-        self.entries.iter().map(|(key, (_, item))| (*key, item))
+        self.entries.iter().map(|entry| (entry.key, &entry.item))
     }
 
     pub(super) fn text(&self, key: &str) -> Option<String> {

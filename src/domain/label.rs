@@ -86,7 +86,7 @@ impl Labels {
 
 impl PartialEq for Labels {
     fn eq(&self, other: &Self) -> bool {
-        self.0.keys().eq(other.0.keys())
+        Arc::ptr_eq(&self.0, &other.0) || self.0.keys().eq(other.0.keys())
     }
 }
 
@@ -108,6 +108,9 @@ impl PartialOrd for Labels {
 
 impl Ord for Labels {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return std::cmp::Ordering::Equal;
+        }
         self.0.keys().cmp(other.0.keys())
     }
 }

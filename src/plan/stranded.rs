@@ -20,7 +20,7 @@ pub(super) fn add_consequences(steps: &mut [Step], fleet: &Fleet) {
     let losers: Vec<(usize, &Pool)> = steps
         .iter()
         .enumerate()
-        .filter_map(|(at, step)| Some((at, *by_id.get(loser(step)?)?)))
+        .filter_map(|(at, step)| Some((at, loser(step, &by_id)?)))
         .filter(|(_, pool)| pool.kind() == PoolKind::Pool)
         .collect();
     if losers.is_empty() {
@@ -45,16 +45,18 @@ pub(super) fn add_consequences(steps: &mut [Step], fleet: &Fleet) {
     }
 }
 
-/// The pool that a step disables, deletes or relabels.
-fn loser(step: &Step) -> Option<&PoolId> {
+/// The pool that a step disables, deletes or takes labels from.
+fn loser<'a>(step: &Step, by_id: &HashMap<&PoolId, &'a Pool>) -> Option<&'a Pool> {
     match &step.work {
-        Operation::Retire { id, .. } => Some(id),
-        Operation::Replace { old, .. } => Some(old),
-        Operation::Rebuild { .. } => None,
+        Operation::Retire { id, .. } | Operation::Replace { old: id, .. } => by_id.get(id).copied(),
         Operation::Change { id, change } => {
-            (change.labels.is_some() || change.enabled == Some(false)).then_some(id)
+            let pool = *by_id.get(id)?;
+            let keeps = |labels: &Labels| labels.covers(&pool.spec.labels);
+            let loses_labels = change.labels.as_ref().is_some_and(|labels| !keeps(labels));
+            (loses_labels || change.enabled == Some(false)).then_some(pool)
         }
-        Operation::Nothing
+        Operation::Rebuild { .. }
+        | Operation::Nothing
         | Operation::Shown(_)
         | Operation::Controller { .. }
         | Operation::Credential { .. }

@@ -128,20 +128,29 @@ fn push(text: &mut String, value: impl std::fmt::Display) {
 
 fn push_text(text: &mut String, value: &str) {
     text.push('"');
-    for c in value.chars() {
-        match c {
-            '"' => text.push_str("\\\""),
-            '\\' => text.push_str("\\\\"),
-            '\n' => text.push_str("\\n"),
-            '\r' => text.push_str("\\r"),
-            '\t' => text.push_str("\\t"),
-            '<' | '>' | '&' | '\u{0}'..='\u{1f}' | '\u{2028}' | '\u{2029}' => {
-                push(text, format_args!("\\u{:04x}", u32::from(c)));
-            }
-            _ => text.push(c),
+    let mut rest = value;
+    while let Some(at) = rest.find(is_escaped) {
+        let (plain, special) = rest.split_at(at);
+        text.push_str(plain);
+        let mut chars = special.chars();
+        match chars.next() {
+            Some('"') => text.push_str("\\\""),
+            Some('\\') => text.push_str("\\\\"),
+            Some('\n') => text.push_str("\\n"),
+            Some('\r') => text.push_str("\\r"),
+            Some('\t') => text.push_str("\\t"),
+            Some(c) => push(text, format_args!("\\u{:04x}", u32::from(c))),
+            None => {}
         }
+        rest = chars.as_str();
     }
+    text.push_str(rest);
     text.push('"');
+}
+
+/// Whether Go's encoder escapes the character.
+fn is_escaped(c: char) -> bool {
+    matches!(c, '"' | '\\' | '<' | '>' | '&' | '\u{0}'..='\u{1f}' | '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]

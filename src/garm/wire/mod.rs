@@ -164,6 +164,16 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_is_not_utf8_is_left_out() {
+        let mut reader = names();
+        reader.take(b"[{\"name\":\"a\"},{\"id\":7,\"name\":\"\xff\"},{\"name\":\"b\"}]").unwrap();
+        let why = "left out 1 entry that cannot be read: entry 2 of the list cannot be read: \
+                   invalid utf-8 sequence of 1 bytes from index 16";
+        assert_eq!(reader.remark().as_deref(), Some(why));
+        assert_eq!(reader.finish().unwrap(), ["a", "b"]);
+    }
+
+    #[test]
     fn a_vital_row_is_never_left_out() {
         let body = br#"[{"name":"a"},{"name":["mine"]}]"#;
         let mut reader = names().vital(|row| row.windows(4).any(|window| window == b"mine"));

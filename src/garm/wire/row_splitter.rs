@@ -274,7 +274,7 @@ impl JsonScan {
         while at < bytes.len() {
             if self.is_text {
                 if !self.is_escaped {
-                    at += bytes[at..].iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+                    at += quote_or_backslash(&bytes[at..])?;
                 }
                 self.text(bytes[at]);
             } else {
@@ -310,9 +310,46 @@ impl JsonScan {
     }
 }
 
+/// The position of the first quote or backslash. Eight bytes at a time: strings are too short for
+/// a call of a vectorized search to pay.
+fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // The lowest bit that is set belongs to the first zero byte; higher ones may be wrong.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found =
+            zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\')));
+        if found != 0 {
+            return Some(at * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let is_end = |byte: &u8| matches!(byte, b'"' | b'\\');
+    rest.iter().position(is_end).map(|at| words.len() * 8 + at)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_quote_or_backslash_is_found_anywhere() {
+        let other = [0x00, 0x01, b'!', b'#', b'[', b']', 0x7f, 0x80, 0xa2, 0xdc, 0xff];
+        for len in 0..40 {
+            let plain: Vec<u8> = other.iter().copied().cycle().take(len).collect();
+            assert_eq!(quote_or_backslash(&plain), None, "{len}");
+            for at in 0..len {
+                for end in [b'"', b'\\'] {
+                    let mut bytes = plain.clone();
+                    bytes[at] = end;
+                    assert_eq!(quote_or_backslash(&bytes), Some(at), "{at} of {len}");
+                    bytes[at + 1..].fill(b'"');
+                    assert_eq!(quote_or_backslash(&bytes), Some(at), "{at} of {len}");
+                }
+            }
+        }
+    }
 
     /// Checks the rows and what is around them, with the bytes arriving in various pieces.
     fn check(key: Option<&'static str>, text: &str, expected: Result<(&[&str], &str), &str>) {
