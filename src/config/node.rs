@@ -172,9 +172,7 @@ fn plain(text: &str) -> Meaning<'_> {
         "true" | "True" | "TRUE" => Meaning::Bool(true),
         "false" | "False" | "FALSE" => Meaning::Bool(false),
         ".nan" | ".NaN" | ".NAN" => Meaning::Float(text),
-        _ if !text.starts_with(['+', '-', '.'])
-            && !text.starts_with(|c: char| c.is_ascii_digit()) =>
-        {
+        _ if !text.starts_with(|c: char| matches!(c, '+' | '-' | '.' | '0'..='9')) => {
             Meaning::Text(text)
         }
         _ if is_int(text) => Meaning::Int(text),

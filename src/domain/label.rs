@@ -86,7 +86,7 @@ impl Labels {
 
 impl PartialEq for Labels {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0.keys().eq(other.0.keys())
+        self.cmp(other).is_eq()
     }
 }
 

@@ -128,23 +128,20 @@ fn push(text: &mut String, value: impl std::fmt::Display) {
 
 fn push_text(text: &mut String, value: &str) {
     text.push('"');
-    let mut rest = value;
-    while let Some(at) = rest.find(is_escaped) {
-        let (plain, special) = rest.split_at(at);
-        text.push_str(plain);
-        let mut chars = special.chars();
-        match chars.next() {
-            Some('"') => text.push_str("\\\""),
-            Some('\\') => text.push_str("\\\\"),
-            Some('\n') => text.push_str("\\n"),
-            Some('\r') => text.push_str("\\r"),
-            Some('\t') => text.push_str("\\t"),
-            Some(c) => push(text, format_args!("\\u{:04x}", u32::from(c))),
-            None => {}
+    let mut done = 0;
+    for (at, special) in value.match_indices(is_escaped) {
+        text.push_str(&value[done..at]);
+        done = at + special.len();
+        match special {
+            "\"" => text.push_str("\\\""),
+            "\\" => text.push_str("\\\\"),
+            "\n" => text.push_str("\\n"),
+            "\r" => text.push_str("\\r"),
+            "\t" => text.push_str("\\t"),
+            _ => special.chars().for_each(|c| push(text, format_args!("\\u{:04x}", u32::from(c)))),
         }
-        rest = chars.as_str();
     }
-    text.push_str(rest);
+    text.push_str(&value[done..]);
     text.push('"');
 }
 

@@ -223,7 +223,7 @@ where
             return Ok(());
         }
         let (row, why) = match piece {
-            RawRow::Whole(row) => match decode::<T>(row) {
+            RawRow::Whole(row) => match decode_row::<T>(row) {
                 Ok(wire) => {
                     self.made.extend((self.make)(wire)?);
                     return Ok(());
@@ -255,7 +255,7 @@ where
 }
 
 /// Decodes a row. UTF-8 is checked once for the whole row, which is quicker than in each string.
-fn decode<T: DeserializeOwned>(row: &[u8]) -> serde_json::Result<T> {
+fn decode_row<T: DeserializeOwned>(row: &[u8]) -> serde_json::Result<T> {
     let text = std::str::from_utf8(row).map_err(serde::de::Error::custom)?;
     serde_json::from_str(text)
 }
