@@ -1,7 +1,7 @@
 //! `status`: reads the fleet and shows it, once or, with `--follow`, repeatedly.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,9 +9,9 @@ use serde_json::Value;
 use tracing::trace;
 
 use crate::config::{DeclaredPool, FleetFile};
-use crate::domain::entity::{EntityKey, PoolManager};
+use crate::domain::entity::{Entity, EntityKey, PoolManager};
 use crate::domain::fleet::Fleet;
-use crate::domain::name::{FleetName, PoolKind, PoolName};
+use crate::domain::name::{FleetName, PoolId, PoolKind, PoolName};
 use crate::domain::text::code;
 use crate::garm::GarmClient;
 use crate::host::clock::Clock;
@@ -228,17 +228,18 @@ pub(super) fn first(
     fleet: &Fleet,
 ) -> BTreeMap<PoolName, DecisionView> {
     let declared_pools = declared_pools(owner, declared);
-    let stopped = |entity_key: &EntityKey| {
-        let entity = fleet.entities.iter().find(|entity| entity.key == *entity_key)?;
-        match &entity.manager {
-            PoolManager::Running => None,
-            PoolManager::Stopped { reason } => Some(Freeze::ManagerStopped(reason.clone())),
-        }
+    let entity_of: HashMap<&PoolId, &EntityKey> =
+        fleet.pools.iter().map(|pool| (&pool.id, &pool.entity)).collect();
+    let stopped = |entity: &Entity| match &entity.manager {
+        PoolManager::Running => None,
+        PoolManager::Stopped { reason } => Some(Freeze::ManagerStopped(reason.clone())),
     };
+    let freezes: HashMap<&EntityKey, Freeze> = (fleet.entities.iter())
+        .filter_map(|entity| Some((&entity.key, stopped(entity)?)))
+        .collect();
     let tell = |(name, decision): (PoolName, Arc<Decision>)| {
-        let pool = fleet.pools.iter().find(|pool| pool.id == decision.pool);
-        let freeze = pool.and_then(|pool| stopped(&pool.entity));
-        let fate = freeze.as_ref().map_or(DecisionEffect::NotWritten, DecisionEffect::Frozen);
+        let freeze = entity_of.get(&decision.pool).and_then(|entity| freezes.get(entity));
+        let fate = freeze.map_or(DecisionEffect::NotWritten, DecisionEffect::Frozen);
         trace!(event = "decision", pool = name.as_str(), "{}", sentence(&decision, Mood::Would));
         let told = DecisionView::of(&name, &decision, fate);
         (name, told)

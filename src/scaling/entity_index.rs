@@ -199,9 +199,9 @@ impl EntityIndex {
         started: Option<u64>,
     ) -> KnownJob {
         let is_other = |key: &&EntityKey| self.entity.as_ref() != Some(*key);
-        let others: Arc<[EntityKey]> = job.entities.iter().filter(is_other).cloned().collect();
+        let others = || job.entities.iter().filter(is_other);
         KnownJob {
-            others: Some(others).filter(|others| !others.is_empty()),
+            others: others().next().is_some().then(|| others().cloned().collect()),
             created_at: job.created_at,
             updated_at: job.updated_at,
             id: job.id,

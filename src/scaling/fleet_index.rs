@@ -54,7 +54,22 @@ pub struct FleetIndex {
 impl FleetIndex {
     /// Builds the index from a full read and the policies of this fleet's pools.
     pub fn new(fleet: Fleet, policies: ScalePolicies) -> Self {
-        let mut fleet_index = Self {
+        let mut fleet_index = Self::empty(&fleet, policies);
+        fleet_index.read(fleet);
+        fleet_index
+    }
+
+    /// Builds the index of one read without keeping its rows: it can be evaluated, but must not be
+    /// given changes.
+    pub(super) fn of_one_read(fleet: &Fleet, policies: ScalePolicies) -> Self {
+        let mut fleet_index = Self::empty(fleet, policies);
+        let rows = EntityRows::by_entity(&fleet.pools, &fleet.runners, &fleet.jobs);
+        fleet_index.entities = fleet_index.read_entities(rows, &BTreeMap::new());
+        fleet_index
+    }
+
+    fn empty(fleet: &Fleet, policies: ScalePolicies) -> Self {
+        Self {
             read_at: fleet.observed_at,
             backoff: fleet.controller.backoff,
             policies,
@@ -66,9 +81,7 @@ impl FleetIndex {
             gone_pools: HashSet::new(),
             entities: BTreeMap::new(),
             raising: BTreeMap::new(),
-        };
-        fleet_index.read(fleet);
-        fleet_index
+        }
     }
 
     /// Replaces all rows by those of a new full read. Keeps what was observed of runners and jobs
@@ -86,10 +99,19 @@ impl FleetIndex {
         let before = std::mem::take(&mut self.entities);
         let rows =
             EntityRows::by_entity(self.pools.values(), self.runners.values(), self.jobs.values());
-        for (entity, rows) in rows {
+        self.entities = self.read_entities(rows, &before);
+    }
+
+    fn read_entities(
+        &self,
+        rows: BTreeMap<&EntityKey, EntityRows<'_>>,
+        before: &BTreeMap<EntityKey, EntityIndex>,
+    ) -> BTreeMap<EntityKey, EntityIndex> {
+        let read = |(entity, rows): (&EntityKey, EntityRows<'_>)| {
             let index = EntityIndex::read(&rows, &self.policies, before.get(entity), self.read_at);
-            self.entities.insert(entity.clone(), index);
-        }
+            (entity.clone(), index)
+        };
+        rows.into_iter().map(read).collect()
     }
 
     /// Moves known `extra_specs` to the pools of a new read, whose list omits them, if the pool has
@@ -274,6 +296,11 @@ impl FleetIndex {
     /// Every entity that has a pool.
     pub fn entities(&self) -> &BTreeMap<EntityKey, EntityIndex> {
         &self.entities
+    }
+
+    /// Every entity that has a pool, to be evaluated.
+    pub(super) fn entities_mut(&mut self) -> impl Iterator<Item = (&EntityKey, &mut EntityIndex)> {
+        self.entities.iter_mut()
     }
 
     /// One entity, to be evaluated.

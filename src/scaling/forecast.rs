@@ -18,7 +18,7 @@ use crate::domain::name::PoolId;
 pub fn forecast(fleet: &Fleet, managed: &[ScaledPool<'_>]) -> BTreeMap<PoolId, Arc<Decision>> {
     let policies: ScalePolicies =
         managed.iter().map(|scaled| (scaled.pool.id.clone(), scaled.policy.clone())).collect();
-    let mut fleet_index = FleetIndex::new(fleet.clone(), policies);
+    let mut fleet_index = FleetIndex::of_one_read(fleet, policies);
     let (turn, _) = evaluate_fleet(&mut fleet_index, ScalingState::new(), fleet.observed_at);
     turn.decisions.into_iter().map(|decision| (decision.pool.clone(), decision)).collect()
 }

@@ -1,17 +1,17 @@
 //! Snapshots of pools from one read and without remembered state, for `plan` and `status`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::deadline::EvaluationClock;
-use super::entity_index::{EntityIndex, EntityRows, ScalePolicies};
+use super::entity_index::ScalePolicies;
+use super::fleet_index::FleetIndex;
 use super::pool_index::PoolIndex;
 use super::route::{RoutingContext, route};
 use super::state::{EntityState, ScalingState};
 use crate::domain::desired::ScalePolicy;
-use crate::domain::entity::EntityKey;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolId;
 use crate::domain::pool::Pool;
@@ -79,18 +79,12 @@ impl PoolSnapshot {
 pub fn snapshot(fleet: &Fleet, managed: &[ScaledPool<'_>]) -> Vec<PoolSnapshot> {
     let policies: ScalePolicies =
         managed.iter().map(|scaled| (scaled.pool.id.clone(), scaled.policy.clone())).collect();
-    let now = fleet.observed_at;
-    let rows = EntityRows::by_entity(&fleet.pools, &fleet.runners, &fleet.jobs);
-    let read = |(entity, rows): (&EntityKey, &EntityRows<'_>)| {
-        (entity.clone(), EntityIndex::read(rows, &policies, None, now))
-    };
-    let mut entities: BTreeMap<EntityKey, EntityIndex> =
-        rows.iter().map(|(entity, rows)| read((entity, rows))).collect();
+    let mut fleet_index = FleetIndex::of_one_read(fleet, policies);
     let mut state = ScalingState::new();
     let mut seen = HashMap::new();
-    glance_at(&mut entities, &mut state, &mut seen, fleet);
+    glance_at(&mut fleet_index, &mut state, &mut seen, fleet);
     if state.values().any(EntityState::has_shared_jobs) {
-        glance_at(&mut entities, &mut state, &mut seen, fleet);
+        glance_at(&mut fleet_index, &mut state, &mut seen, fleet);
     }
     let of = |scaled: &ScaledPool<'_>| {
         seen.get(&scaled.pool.id).cloned().unwrap_or_else(|| absent(*scaled))
@@ -101,12 +95,12 @@ pub fn snapshot(fleet: &Fleet, managed: &[ScaledPool<'_>]) -> Vec<PoolSnapshot> 
 /// Assigns the jobs of every entity, and takes a snapshot of each managed pool. An entity sees what
 /// the entities after it take of shared jobs only in a second run.
 fn glance_at(
-    entities: &mut BTreeMap<EntityKey, EntityIndex>,
+    fleet_index: &mut FleetIndex,
     state: &mut ScalingState,
     seen: &mut HashMap<PoolId, PoolSnapshot>,
     fleet: &Fleet,
 ) {
-    for (entity, index) in entities {
+    for (entity, index) in fleet_index.entities_mut() {
         let before = state.remove(entity).unwrap_or_default();
         let around = RoutingContext { backoff: fleet.controller.backoff, others: state };
         let (routing, after) = route(index, before, around, fleet.observed_at);

@@ -69,7 +69,7 @@ pub enum JobWait {
 pub fn queued_jobs<'a>(fleet: &'a Fleet, managed: &[ScaledPool<'_>]) -> Vec<QueuedJob<'a>> {
     let policies: ScalePolicies =
         managed.iter().map(|scaled| (scaled.pool.id.clone(), scaled.policy.clone())).collect();
-    let mut index = FleetIndex::new(fleet.clone(), policies);
+    let mut index = FleetIndex::of_one_read(fleet, policies);
     let now = fleet.observed_at;
     let (_, state) = evaluate_fleet(&mut index, ScalingState::new(), now);
     let mut assigned = assigned(index.entities(), &state, now);

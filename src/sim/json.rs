@@ -14,7 +14,10 @@ pub(crate) struct Object {
 
 impl Object {
     pub(crate) fn new() -> Self {
-        Self { text: "{".into() }
+        // Most rows fit.
+        let mut text = String::with_capacity(1_024);
+        text.push('{');
+        Self { text }
     }
 
     fn key(&mut self, key: &str) {

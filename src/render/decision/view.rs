@@ -3,6 +3,8 @@
 //! Both are parsed from an object of `/decisions`, so that `status` describes the same decision in
 //! the same words.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -38,7 +40,7 @@ pub struct DecisionView {
     /// When the first of the deleting runners entered that state.
     pub leaving_since: Option<Timestamp>,
     /// The complete object in `/decisions`.
-    pub value: Value,
+    pub value: Arc<Value>,
 }
 
 impl DecisionView {
@@ -77,7 +79,7 @@ impl DecisionView {
             stuck: number("stuck")?,
             oldest: oldest.into_iter().filter_map(time).min(),
             leaving_since: time(&value["inputs"]["runners"]["deleting_since"]),
-            value,
+            value: Arc::new(value),
         })
     }
 }

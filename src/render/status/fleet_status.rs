@@ -1,13 +1,14 @@
 //! The data of `status`: one line per pool, combined from the files, the fleet in GARM and the
 //! plan.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::groups::{GroupStatus, groups};
 use super::health::{self, Remark};
+use super::index::StatusIndex;
 use super::jobs::QueuedJobRow;
 use super::runners::{RunnerRow, runner_lines};
 use super::scale_sets::{SetQueue, SetQueues};
@@ -176,25 +177,27 @@ pub fn fleet_status(inputs: StatusInputs<'_>) -> FleetStatus {
     let StatusInputs { owner, declared, fleet, .. } = inputs;
     let sets = AdoptedSets::of(declared.iter().map(|pool| &pool.settings));
     let owners = Owners::with_adopted(&fleet.pools, owner, &sets);
-    let runners = |id: &PoolId| fleet.runners_of(id).count();
+    let index = StatusIndex::new(inputs);
+    let runners = |id: &PoolId| index.runners_of(id).len();
     let holders =
         owners.named.iter().map(|named| (named.0.as_str(), named.1.holder(runners))).collect();
     let ours: Vec<OwnedPool<'_>> = (fleet.pools.iter())
-        .filter_map(|pool| recognise(pool, (owner, &sets), declared, &holders))
+        .filter_map(|pool| recognise(pool, (owner, &sets), &index, &holders))
         .collect();
     let managed: Vec<ScaledPool<'_>> =
         ours.iter().map(|pool| ScaledPool { pool: pool.pool, policy: &pool.policy }).collect();
     let glances = snapshot(fleet, &managed);
     let queues = SetQueues::of(fleet).by_set;
     let present = (ours.iter().zip(glances))
-        .map(|(ours, snapshot)| line(ours, snapshot, queues.get(&ours.pool.id), inputs));
-    let is_there = |name: &str| {
-        ours.iter().any(|pool| pool.standing == PoolStanding::Declared && pool.name == name)
-    };
+        .map(|(ours, snapshot)| line(ours, snapshot, queues.get(&ours.pool.id), &index));
+    let there: HashSet<&str> = (ours.iter())
+        .filter(|pool| pool.standing == PoolStanding::Declared)
+        .map(|pool| pool.name.as_str())
+        .collect();
     let absent = declared
         .iter()
-        .filter(|pool| !is_there(pool.name.as_str()))
-        .map(|pool| absent(pool, inputs));
+        .filter(|pool| !there.contains(pool.name.as_str()))
+        .map(|pool| absent(pool, &index));
     let mut pools: Vec<PoolStatus> = present.chain(absent).collect();
     pools.sort_by(|a, b| (&a.name, a.standing, &a.pool_id).cmp(&(&b.name, b.standing, &b.pool_id)));
     let is_scaled = |pool: &DeclaredPool| pool.may_be_enabled() && pool.scale.autoscale;
@@ -222,7 +225,7 @@ impl FleetStatus {
 fn recognise<'a>(
     pool: &'a Pool,
     (owner, sets): (&FleetName, &AdoptedSets),
-    declared: &[DeclaredPool],
+    index: &StatusIndex<'_>,
     holders: &HashMap<&str, NameResolution<'_>>,
 ) -> Option<OwnedPool<'a>> {
     let mut marks = pool.marks();
@@ -234,7 +237,7 @@ fn recognise<'a>(
     }
     let mark = marks.iter().find(|mark| mark.fleet() == owner.as_str())?;
     let name = mark.pool().to_owned();
-    let file = declared.iter().find(|pool| pool.name.as_str() == name);
+    let file = index.declared(&name);
     let holder = holders.get(name.as_str());
     let is_left = |resolution: &&NameResolution<'_>| match resolution {
         NameResolution::Pool { leftovers, .. } => {
@@ -286,8 +289,9 @@ fn line(
     ours: &OwnedPool<'_>,
     mut snapshot: PoolSnapshot,
     queue: Option<&SetQueue<'_>>,
-    inputs: StatusInputs<'_>,
+    index: &StatusIndex<'_>,
 ) -> PoolStatus {
+    let inputs = index.inputs;
     let pool = ours.pool;
     let decision = decision(ours, inputs).cloned();
     if let Some(told) = &decision {
@@ -305,7 +309,7 @@ fn line(
         snapshot.oldest_wait = snapshot.oldest_wait.max(oldest);
     }
     let suspects = decision.as_ref().map_or(&[][..], |decision| &decision.suspects);
-    let runners = runner_lines(pool, ours.policy.boot_grace, suspects, inputs.fleet);
+    let runners = runner_lines(pool, ours.policy.boot_grace, suspects, index);
     let in_class = |class| runners.iter().map(|runner| u32::from(runner.class == class)).sum();
     // Only the decision knows which of the idle runners are suspect.
     (snapshot.idle, snapshot.suspect) =
@@ -325,7 +329,7 @@ fn line(
         remarks: Vec::new(),
         runners,
     };
-    line.remarks = health::present(&line, pool, &ours.policy, inputs);
+    line.remarks = health::present(&line, pool, &ours.policy, index);
     line
 }
 
@@ -336,7 +340,7 @@ fn decision<'a>(ours: &OwnedPool<'_>, inputs: StatusInputs<'a>) -> Option<&'a De
     inputs.decisions.by_pool.get(&name).filter(|decision| decision.pool_id == ours.pool.id.as_str())
 }
 
-fn absent(declared: &DeclaredPool, inputs: StatusInputs<'_>) -> PoolStatus {
+fn absent(declared: &DeclaredPool, index: &StatusIndex<'_>) -> PoolStatus {
     let snapshot = PoolSnapshot::empty(PoolId::new(""));
     PoolStatus {
         name: declared.name.to_string(),
@@ -350,7 +354,7 @@ fn absent(declared: &DeclaredPool, inputs: StatusInputs<'_>) -> PoolStatus {
         unlisted_jobs: 0,
         level: None,
         decision: None,
-        remarks: health::absent(declared, inputs),
+        remarks: health::absent(declared, index),
         runners: Vec::new(),
     }
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::fleet_status::{PoolStanding, PoolStatus, StatusInputs};
+use super::fleet_status::{PoolStanding, PoolStatus};
+use super::index::StatusIndex;
 use super::runners::RunnerRow;
 use crate::config::DeclaredPool;
 use crate::domain::desired::{ScalePolicy, leaves_scaling_to_us};
@@ -12,7 +13,7 @@ use crate::domain::entity::{EntityRef, PoolManager};
 use crate::domain::name::PoolKind;
 use crate::domain::pool::Pool;
 use crate::domain::text;
-use crate::plan::{Action, Plan};
+use crate::plan::Action;
 use crate::render::decision::{NO_CAPACITY, Occupancy, occupied};
 use crate::render::words::{count, span};
 use crate::scaling::RunnerClass;
@@ -47,21 +48,21 @@ pub(super) fn present(
     line: &PoolStatus,
     pool: &Pool,
     policy: &ScalePolicy,
-    inputs: StatusInputs<'_>,
+    index: &StatusIndex<'_>,
 ) -> Vec<Remark> {
     let mut remarks: Vec<Remark> = [
-        manager(pool, inputs),
+        manager(pool, index),
         stalled(line),
         retrying(line),
         below_minimum(line),
         waiting(line, policy),
         not_handed_out(line),
         suspect(line),
-        full(line, inputs.fleet.observed_at),
+        full(line, index.inputs.fleet.observed_at),
         stuck(line),
-        left_to_garm(line, policy, inputs),
+        left_to_garm(line, policy, index.inputs.fleet.controller.backoff),
         standing(line),
-        drift(line, inputs.plan),
+        drift(line, index),
         switched_off(line),
         outdated(line),
     ]
@@ -75,21 +76,21 @@ pub(super) fn present(
 }
 
 /// Remarks on a pool that is only declared.
-pub(super) fn absent(declared: &DeclaredPool, inputs: StatusInputs<'_>) -> Vec<Remark> {
-    let stopped = declared.entity.as_ref().and_then(|entity| stopped(entity, inputs));
+pub(super) fn absent(declared: &DeclaredPool, index: &StatusIndex<'_>) -> Vec<Remark> {
+    let stopped = declared.entity.as_ref().and_then(|entity| stopped(entity, index));
     let missing =
         remark(RemarkSeverity::Warning, "not in GARM", "not in GARM yet: `apply` creates it");
-    let blocked = inputs.plan.and_then(|plan| blocked(declared.name.as_str(), plan));
+    let blocked = blocked(declared.name.as_str(), index);
     stopped.into_iter().chain([blocked.unwrap_or(missing)]).collect()
 }
 
-fn manager(pool: &Pool, inputs: StatusInputs<'_>) -> Option<Remark> {
-    let entity = inputs.fleet.entities.iter().find(|entity| entity.key == pool.entity)?;
+fn manager(pool: &Pool, index: &StatusIndex<'_>) -> Option<Remark> {
+    let entity = index.entity(&pool.entity)?;
     stop_remark(&entity.manager, &format!("{} {}", entity.key.kind.word(), entity.name))
 }
 
-fn stopped(wanted: &EntityRef, inputs: StatusInputs<'_>) -> Option<Remark> {
-    match inputs.fleet.entities_named(wanted).as_slice() {
+fn stopped(wanted: &EntityRef, index: &StatusIndex<'_>) -> Option<Remark> {
+    match index.inputs.fleet.entities_named(wanted).as_slice() {
         [entity] => stop_remark(&entity.manager, &wanted.to_string()),
         _ => None,
     }
@@ -233,12 +234,7 @@ fn suspect(line: &PoolStatus) -> Option<Remark> {
 }
 
 /// Set if only GARM starts runners for the pool, after a long backoff.
-fn left_to_garm(
-    line: &PoolStatus,
-    policy: &ScalePolicy,
-    inputs: StatusInputs<'_>,
-) -> Option<Remark> {
-    let backoff = inputs.fleet.controller.backoff;
+fn left_to_garm(line: &PoolStatus, policy: &ScalePolicy, backoff: Duration) -> Option<Remark> {
     let is_left = line.kind == PoolKind::Pool
         && line.enabled
         && line.standing == PoolStanding::Declared
@@ -315,15 +311,14 @@ fn standing(line: &PoolStatus) -> Option<Remark> {
 }
 
 /// Changes that `plan` would make to a declared pool.
-fn drift(line: &PoolStatus, plan: Option<&Plan>) -> Option<Remark> {
+fn drift(line: &PoolStatus, index: &StatusIndex<'_>) -> Option<Remark> {
     if line.standing != PoolStanding::Declared {
         return None;
     }
-    let plan = plan?;
-    if let Some(blocked) = blocked(&line.name, plan) {
+    if let Some(blocked) = blocked(&line.name, index) {
         return Some(blocked);
     }
-    let steps = plan.steps.iter().filter(|step| is_about(step.about.pool(), &line.name));
+    let steps = index.steps_about(&line.name).iter();
     let fields: Vec<String> = steps
         .flat_map(|step| &step.changes)
         .map(|step| format!("`{}`", text::quote(&step.field)))
@@ -334,16 +329,9 @@ fn drift(line: &PoolStatus, plan: Option<&Plan>) -> Option<Remark> {
     })
 }
 
-fn blocked(pool: &str, plan: &Plan) -> Option<Remark> {
-    let step = plan
-        .steps
-        .iter()
-        .find(|step| step.action == Action::Blocked && is_about(step.about.pool(), pool))?;
+fn blocked(pool: &str, index: &StatusIndex<'_>) -> Option<Remark> {
+    let step = index.steps_about(pool).iter().find(|step| step.action == Action::Blocked)?;
     Some(remark(RemarkSeverity::Warning, "blocked", step.reason.clone()))
-}
-
-fn is_about(pool: Option<&crate::domain::name::PoolName>, name: &str) -> bool {
-    pool.is_some_and(|pool| pool.as_str() == name)
 }
 
 fn switched_off(line: &PoolStatus) -> Option<Remark> {

@@ -13,6 +13,7 @@ use crate::domain::fleet::Fleet;
 use crate::domain::job::Job;
 use crate::domain::label::OwnerMark;
 use crate::domain::name::PoolId;
+use crate::domain::pool::Pool;
 use crate::domain::text;
 use crate::render::decision::{DecisionView, LACKED, NO_CAPACITY};
 use crate::render::style::{NAME, QUIET, WARNING, paint};
@@ -159,24 +160,25 @@ pub(super) fn bare_row(
     }
 }
 
-/// The pools of this fleet by GARM's id, and the rest of GARM.
+/// The pools by GARM's id.
 struct PoolLookup<'a> {
     ours: HashMap<&'a PoolId, &'a PoolStatus>,
+    all: HashMap<&'a PoolId, &'a Pool>,
     fleet: &'a Fleet,
 }
 
 impl<'a> PoolLookup<'a> {
     fn new(status: &'a FleetStatus, fleet: &'a Fleet) -> Self {
         let ours = status.pools.iter().filter_map(|pool| Some((pool.pool_id.as_ref()?, pool)));
-        Self { ours: ours.collect(), fleet }
+        let all = fleet.pools.iter().map(|pool| (&pool.id, pool));
+        Self { ours: ours.collect(), all: all.collect(), fleet }
     }
 
     fn name(&self, id: &PoolId) -> String {
         if let Some(pool) = self.ours.get(id) {
             return text::quote(&pool.name);
         }
-        let pool = self.fleet.pools.iter().find(|pool| pool.id == *id);
-        let mark = pool.and_then(|pool| pool.spec.labels.marks().into_iter().next());
+        let mark = self.all.get(id).and_then(|pool| pool.spec.labels.marks().into_iter().next());
         let owner = |mark: OwnerMark| format!("{}/{}", mark.fleet(), mark.pool());
         text::quote(&mark.map_or_else(|| id.to_string(), owner))
     }

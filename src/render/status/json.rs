@@ -174,7 +174,7 @@ fn pool(pool: &PoolStatus, detail: StatusDetail) -> PoolJson<'_> {
         queue_depth: snapshot.queue_depth,
         oldest_wait_seconds: snapshot.oldest_wait.map(|wait| wait.as_secs()),
         stuck_jobs: pool.decision.as_ref().map(|decision| decision.stuck),
-        decision: pool.decision.as_ref().map(|decision| &decision.value),
+        decision: pool.decision.as_ref().map(|decision| &*decision.value),
         remarks: pool.remarks.iter().map(|remark| remark.text.as_str()).collect(),
         runners: (detail == StatusDetail::Runners)
             .then(|| pool.runners.iter().map(runner).collect()),

@@ -3,6 +3,7 @@
 mod fleet_status;
 mod groups;
 mod health;
+mod index;
 mod jobs;
 mod json;
 mod runners;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::fleet::Fleet;
+use super::index::StatusIndex;
 use crate::domain::name::RunnerName;
 use crate::domain::pool::Pool;
 use crate::domain::runner::Runner;
@@ -36,16 +36,18 @@ pub(super) fn runner_lines(
     pool: &Pool,
     boot_grace: Duration,
     suspects: &[RunnerName],
-    fleet: &Fleet,
+    index: &StatusIndex<'_>,
 ) -> Vec<RunnerRow> {
-    let mut moment = EvaluationClock::new(fleet.observed_at);
+    let observed_at = index.inputs.fleet.observed_at;
+    let mut moment = EvaluationClock::new(observed_at);
     let mut class = |runner: &Runner| match suspects.contains(&runner.name) {
         true => RunnerClass::Suspect,
         false => classify(runner, boot_grace, &mut moment),
     };
-    let now = EvaluationClock::new(fleet.observed_at);
-    let mut lines: Vec<RunnerRow> = fleet
+    let now = EvaluationClock::new(observed_at);
+    let mut lines: Vec<RunnerRow> = index
         .runners_of(&pool.id)
+        .iter()
         .map(|runner| (runner, class(runner)))
         .map(|(runner, class)| RunnerRow {
             name: runner.name.to_string(),
@@ -54,7 +56,7 @@ pub(super) fn runner_lines(
             status: runner.status.word().to_owned(),
             runner_status: runner.runner_status.word().to_owned(),
             age: now.age(runner.created_at),
-            job: job(runner, fleet),
+            job: job(runner, index),
             is_outdated: runner.is_outdated(pool.generation),
             fault: runner.provider_fault.as_deref().map(text::said),
             lacks_capacity: runner.lacks_capacity(),
@@ -64,10 +66,9 @@ pub(super) fn runner_lines(
     lines
 }
 
-fn job(runner: &Runner, fleet: &Fleet) -> Option<String> {
+fn job(runner: &Runner, index: &StatusIndex<'_>) -> Option<String> {
     let number = runner.job?;
-    let listed = fleet.jobs.iter().find(|job| job.workflow_job_id == number);
-    Some(match listed {
+    Some(match index.job(number) {
         Some(job) => text::quote(&format!("{} ({})", job.name, job.repository)),
         None => number.to_string(),
     })

@@ -6,7 +6,7 @@ mod scale_sets;
 use std::collections::BTreeMap;
 
 use anstream::adapter::strip_str;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::config::DeclaredPool;
@@ -275,7 +275,8 @@ fn the_numbers_of_a_pool_are_those_of_the_running_watch() {
     let managed = ScaledPool { pool: &fleet.pools[0], policy: &scale };
     let decision = forecast(&fleet, &[managed]).into_values().next().unwrap();
     let name = PoolName::new("default").unwrap();
-    let mut value = DecisionView::of(&name, &decision, DecisionEffect::Applied).value;
+    let decision = DecisionView::of(&name, &decision, DecisionEffect::Applied);
+    let mut value = Value::clone(&decision.value);
     value["inputs"]["jobs"] = json!({
         "queued": 3, "stuck": 5,
         "oldest_queued_at": "2026-09-21T14:13:00Z", "oldest_stuck_at": "2026-09-21T14:03:20Z",
@@ -326,7 +327,7 @@ fn a_watch_that_gives_no_decisions_is_reported_as_unknown() {
     let text = strip_str(&text(&status, StatusDetail::Pools, 120)).to_string();
     let expected = "whether a `watch` is running at https://[::1]:9477 is not known: no\n";
     assert!(text.ends_with(expected), "{text}");
-    assert_eq!(json(&status, StatusDetail::Pools)["watch"]["running"], serde_json::Value::Null);
+    assert_eq!(json(&status, StatusDetail::Pools)["watch"]["running"], Value::Null);
 }
 
 #[test]
@@ -335,7 +336,7 @@ fn suspect_runners_are_not_counted_as_idle() {
         vec![runner("default", "a", "running/idle", 0), runner("default", "b", "running/idle", 0)];
     let fleet = fleet(0, vec![pool("default", &["x"])], runners, vec![]);
     let mut status = look(&[declared("default")], &fleet);
-    let mut value = status.pools.remove(0).decision.unwrap().value;
+    let mut value = Value::clone(&status.pools.remove(0).decision.unwrap().value);
     value["suspect_runners"] = json!(["b"]);
     let told = DecisionView::read(value).unwrap();
     let by_pool = [(PoolName::new("default").unwrap(), told)].into();
