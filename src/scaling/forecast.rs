@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::decision::Decision;
-use super::entity_index::ScalePolicies;
 use super::evaluate::evaluate_fleet;
-use super::fleet_index::FleetIndex;
-use super::one_shot::ScaledPool;
+use super::one_shot::{self, ScaledPool};
 use super::state::ScalingState;
 use crate::domain::fleet::Fleet;
 use crate::domain::name::PoolId;
@@ -16,9 +14,7 @@ use crate::domain::name::PoolId;
 /// `fleet.observed_at`. There is no earlier state, so a rule that needs to observe a condition for
 /// some time does not apply yet; the age of jobs does count.
 pub fn forecast(fleet: &Fleet, managed: &[ScaledPool<'_>]) -> BTreeMap<PoolId, Arc<Decision>> {
-    let policies: ScalePolicies =
-        managed.iter().map(|scaled| (scaled.pool.id.clone(), scaled.policy.clone())).collect();
-    let mut fleet_index = FleetIndex::of_one_read(fleet, policies);
+    let mut fleet_index = one_shot::index(fleet, managed);
     let (turn, _) = evaluate_fleet(&mut fleet_index, ScalingState::new(), fleet.observed_at);
     turn.decisions.into_iter().map(|decision| (decision.pool.clone(), decision)).collect()
 }

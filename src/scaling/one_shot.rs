@@ -74,12 +74,17 @@ impl PoolSnapshot {
     }
 }
 
+/// The index of one read, with the policies of `managed`.
+pub(super) fn index(fleet: &Fleet, managed: &[ScaledPool<'_>]) -> FleetIndex {
+    let policies: ScalePolicies =
+        managed.iter().map(|scaled| (scaled.pool.id.clone(), scaled.policy.clone())).collect();
+    FleetIndex::of_one_read(fleet, policies)
+}
+
 /// The state of each of `managed`, in the given order, for the fleet at `fleet.observed_at`. Jobs
 /// are assigned without any remembered state.
 pub fn snapshot(fleet: &Fleet, managed: &[ScaledPool<'_>]) -> Vec<PoolSnapshot> {
-    let policies: ScalePolicies =
-        managed.iter().map(|scaled| (scaled.pool.id.clone(), scaled.policy.clone())).collect();
-    let mut fleet_index = FleetIndex::of_one_read(fleet, policies);
+    let mut fleet_index = index(fleet, managed);
     let mut state = ScalingState::new();
     let mut seen = HashMap::new();
     glance_at(&mut fleet_index, &mut state, &mut seen, fleet);

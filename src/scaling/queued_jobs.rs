@@ -6,10 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::deadline::EvaluationClock;
-use super::entity_index::{EntityIndex, ScalePolicies};
+use super::entity_index::EntityIndex;
 use super::evaluate::evaluate_fleet;
-use super::fleet_index::FleetIndex;
-use super::one_shot::ScaledPool;
+use super::one_shot::{self, ScaledPool};
 use super::pool_index::PoolIndex;
 use super::state::ScalingState;
 use crate::domain::entity::EntityKey;
@@ -67,9 +66,7 @@ pub enum JobWait {
 /// [`forecast`](super::forecast). Jobs of scale sets and those that a runner already has are left
 /// out.
 pub fn queued_jobs<'a>(fleet: &'a Fleet, managed: &[ScaledPool<'_>]) -> Vec<QueuedJob<'a>> {
-    let policies: ScalePolicies =
-        managed.iter().map(|scaled| (scaled.pool.id.clone(), scaled.policy.clone())).collect();
-    let mut index = FleetIndex::of_one_read(fleet, policies);
+    let mut index = one_shot::index(fleet, managed);
     let now = fleet.observed_at;
     let (_, state) = evaluate_fleet(&mut index, ScalingState::new(), now);
     let mut assigned = assigned(index.entities(), &state, now);
