@@ -52,6 +52,8 @@ pub struct IsolationAuditor {
     /// All existing runners by their names, which are unique in GARM.
     tracks: HashMap<RunnerName, RunnerTrack>,
     names: HashMap<String, RunnerName>,
+    /// The runners that were reported as outliving their job, and still exist.
+    outlived: BTreeSet<RunnerName>,
     /// Jobs of runners whose rows have not arrived yet.
     strays: Vec<(RunnerName, Job)>,
     vms: VmHistory,
@@ -83,6 +85,7 @@ impl IsolationAuditor {
             pools: HashMap::new(),
             tracks: HashMap::new(),
             names: HashMap::new(),
+            outlived: BTreeSet::new(),
             strays: Vec::new(),
             vms: VmHistory::default(),
             floors: BelowMinTracker::default(),
@@ -171,14 +174,12 @@ impl IsolationAuditor {
     /// The runners to remove now: each has outlived its job, is not busy, and is not being deleted
     /// by GARM. A runner is returned until it is gone, so that a failed removal is repeated.
     pub fn to_remove(&self) -> Vec<(PoolId, RunnerName)> {
-        let doomed = self.tracks.iter().filter(|track| track.1.is_to_go());
-        let named = doomed.filter_map(|(name, track)| {
+        let doomed = self.outlived.iter().filter_map(|name| {
+            let track = self.tracks.get(name).filter(|track| track.is_removable())?;
             let pool = track.pool.as_ref().filter(|pool| self.ours(pool).is_some())?;
             Some((pool.clone(), name.clone()))
         });
-        let mut all: Vec<_> = named.collect();
-        all.sort();
-        all
+        doomed.collect()
     }
 
     pub fn watched(&self) -> &IsolationSummary {
@@ -355,6 +356,7 @@ impl IsolationAuditor {
         if Duration::try_from(lived).is_ok_and(|lived| lived >= max) {
             let evidence = track.afterlife(ended);
             if self.tell(name, FindingKind::OutlivedJob) {
+                self.outlived.insert(name.clone());
                 self.find((FindingKind::OutlivedJob, remedy), (&pool, Some(name)), evidence, now);
             }
         }
@@ -363,6 +365,7 @@ impl IsolationAuditor {
     fn lose(&mut self, name: &RunnerName) {
         let Some(track) = self.tracks.remove(name) else { return };
         self.names.remove(&track.id);
+        self.outlived.remove(name);
         let is_ours = track.pool.as_ref().is_some_and(|pool| self.ours(pool).is_some());
         self.watched.jobs += u64::from(is_ours && !track.jobs.is_empty());
         if let Some((provider, vm)) = track.vm {

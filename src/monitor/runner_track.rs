@@ -79,10 +79,9 @@ impl RunnerTrack {
         }
     }
 
-    /// Whether the runner was reported as outliving its job, is not busy, and is not being deleted
-    /// by GARM.
-    pub(super) fn is_to_go(&self) -> bool {
-        self.told.contains(&FindingKind::OutlivedJob) && !self.is_busy && !self.is_leaving
+    /// Whether the runner is neither busy nor being deleted by GARM.
+    pub(super) fn is_removable(&self) -> bool {
+        !self.is_busy && !self.is_leaving
     }
 
     /// The evidence that the runner outlived its job, which had ended by `ended`.

@@ -10,6 +10,7 @@ mod level_lease;
 mod modes;
 mod no_capacity;
 mod not_connected;
+mod reports;
 mod retiring;
 mod scale_sets;
 mod scaling;

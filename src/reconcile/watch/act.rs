@@ -177,7 +177,7 @@ impl ScalingLoop<'_> {
                         // A GARM that creates no runners may have lost its credentials.
                         self.schedule.want_health(now);
                         // This may be the resend after which the pool counts as stalled.
-                        self.is_untold = true;
+                        self.throttle.want();
                     }
                 }
                 controller.stale_cache.answered();
@@ -187,7 +187,7 @@ impl ScalingLoop<'_> {
                 // A GARM that creates no runners may have lost its credentials.
                 self.schedule.want_health(now);
                 // This may be the rescue after which the scale set counts as stalled.
-                self.is_untold = true;
+                self.throttle.want();
                 controller.rescue.begin();
                 (next, None)
             }
@@ -371,7 +371,7 @@ impl ScalingLoop<'_> {
         if !matches!(self.phase, LoopPhase::Stopping(_)) {
             at.push(self.schedule.deadline());
         }
-        at.push(self.groups.deadline());
+        at.extend([self.groups.deadline(), self.throttle.deadline()]);
         let stale_at = WriteFreeze::stale_at(&self.schedule);
         at.push(stale_at.filter(|at| *at > now));
         if let Some(clock) = self.clock {

@@ -53,8 +53,9 @@ impl ScalingLoop<'_> {
         if !touched.is_empty() {
             self.audit(now);
         }
-        self.is_untold |= !touched.is_empty() || freeze_changed;
-        self.groups.is_untold |= !touched.is_empty() || freeze_changed;
+        if !touched.is_empty() || freeze_changed {
+            self.want_reports();
+        }
     }
 
     /// Divides the groups, and evaluates the entities whose pools have got another share.
@@ -64,15 +65,19 @@ impl ScalingLoop<'_> {
             let view = self.groups.view.as_ref();
             let mut changed = fleet_index.share_groups(&self.scaling_state, view);
             changed.append(&mut self.touched);
-            self.is_untold |= !changed.is_empty();
-            self.groups.is_untold |= !changed.is_empty();
-            for entity in &changed {
-                self.evaluate_entity(entity, now);
-            }
             if changed.is_empty() {
                 return;
             }
+            self.want_reports();
+            for entity in &changed {
+                self.evaluate_entity(entity, now);
+            }
         }
+    }
+
+    fn want_reports(&mut self) {
+        self.throttle.want();
+        self.groups.throttle.want();
     }
 
     /// Runs the isolation auditor and passes on which runners it wants removed.
@@ -167,11 +172,16 @@ impl ScalingLoop<'_> {
         controller.follow(Arc::clone(decision), admission, now);
     }
 
-    /// Reports the state of the loop to the observer if it has changed.
+    /// Reports the state of the loop to the observer if it has changed and a report is due. The end
+    /// of the loop is always reported.
     pub(super) fn tell(&mut self, now: Instant) {
-        if !std::mem::take(&mut self.is_untold) {
+        if self.ended().is_some() {
+            self.throttle.hurry();
+        }
+        if !self.throttle.take_due(now) {
             return;
         }
+        self.throttle.reported(now);
         let stalls = self.stalls(now);
         self.tell_stalls(&stalls);
         let (Some(fleet_index), Some(clock)) = (&self.fleet_index, &self.clock) else { return };

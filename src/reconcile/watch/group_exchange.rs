@@ -2,7 +2,6 @@
 //! has to ask before it raises `max_runners`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -12,11 +11,9 @@ use super::input::{Effect, PoolWrite};
 use super::machine::ScalingLoop;
 use super::managed_pools::DeclaredPools;
 use super::observer::WriteAction;
+use super::report_throttle::ReportThrottle;
 use crate::domain::name::PoolId;
 use crate::scaling::{Freeze, GroupReport, GroupView, LimitCertainty};
-
-/// The shortest time between two reports. It bounds how often the loops react to each other.
-const REPORT_GAP: Duration = Duration::from_millis(200);
 
 /// What the loop has told and heard of the groups that it shares with other GARMs.
 #[derive(Debug, Default)]
@@ -29,11 +26,10 @@ pub(super) struct GroupExchange {
     is_member: bool,
     /// The board has a report of this GARM.
     is_known: bool,
-    /// Something may have changed since the last report.
-    pub(super) is_untold: bool,
+    /// When the next report is due.
+    pub(super) throttle: ReportThrottle,
     /// The last report; absent as well if it does not say what the board has.
     told: Option<GroupReport>,
-    told_at: Option<Instant>,
     read: LeadingRead,
     rivals: Option<Rivals>,
 }
@@ -56,14 +52,15 @@ impl GroupExchange {
     pub(super) fn declare(&mut self, declared: &DeclaredPools) {
         let mut groups = declared.pools.values().filter_map(|pool| pool.policy.group.as_ref());
         self.is_member = groups.any(|limit| !limit.garms.is_empty());
-        self.is_untold = true;
+        self.throttle.want();
     }
 
     /// Another process may write from now on.
     pub(super) fn lose(&mut self) {
         self.read = LeadingRead::None;
         // Told at once: the board must not grant anything for what was known before.
-        (self.is_untold, self.told_at) = (true, None);
+        self.throttle.want();
+        self.throttle.hurry();
     }
 
     /// A full read begins while this process may write.
@@ -90,7 +87,7 @@ impl GroupExchange {
 
     /// When the next report is due, if there is one.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.told_at.filter(|_| self.is_untold && self.takes_part()).map(|at| at + REPORT_GAP)
+        self.throttle.deadline().filter(|_| self.takes_part())
     }
 
     fn takes_part(&self) -> bool {
@@ -102,8 +99,7 @@ impl ScalingLoop<'_> {
     /// The report to the other GARMs, if there is something new to tell.
     pub(super) fn report_groups(&mut self, now: Instant) -> Option<Effect> {
         let fleet_index = self.fleet_index.as_ref()?;
-        let is_due = self.groups.deadline().is_none_or(|at| at <= now);
-        if !self.groups.is_untold || !self.groups.takes_part() || !is_due {
+        if !self.groups.takes_part() || !self.groups.throttle.take_due(now) {
             return None;
         }
         let is_at_rest = match &self.freeze.all {
@@ -116,12 +112,11 @@ impl ScalingLoop<'_> {
             .map(|(name, part)| (name, Arc::new(if is_at_rest { part.at_rest() } else { part })))
             .collect();
         let report = GroupReport { certainty: self.groups.certainty(), groups };
-        self.groups.is_untold = false;
         if self.groups.told.as_ref() == Some(&report) {
             return None;
         }
         self.groups.is_known = true;
-        self.groups.told_at = Some(now);
+        self.groups.throttle.reported(now);
         self.groups.told = Some(report.clone());
         Some(Effect::Report(report))
     }
@@ -138,7 +133,7 @@ impl ScalingLoop<'_> {
             {
                 // A refused or failed write leaves the last report as it was, unlike the board.
                 self.groups.told = None;
-                self.groups.is_untold = true;
+                self.groups.throttle.want();
                 Effect::Claim(write)
             }
             _ => Effect::Write(write),

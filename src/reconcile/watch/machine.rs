@@ -14,6 +14,7 @@ use super::level_release::LevelRelease;
 use super::managed_pools::{DeclaredPools, ResolvedPools};
 use super::observer::{Incident, Observer, StreamStatus};
 use super::pool_controller::PoolController;
+use super::report_throttle::ReportThrottle;
 use super::resync_schedule::{ResyncSchedule, is_final_at_start};
 use super::write_freeze::WriteFreeze;
 use crate::domain::entity::EntityKey;
@@ -81,8 +82,8 @@ pub(super) struct ScalingLoop<'a> {
     pub(super) writing: usize,
     pub(super) auditor: IsolationAuditor,
     pub(super) beat_at: Instant,
-    /// The observer has not been notified of the last evaluation yet.
-    pub(super) is_untold: bool,
+    /// When the observer is to be notified of the last evaluation.
+    pub(super) throttle: ReportThrottle,
     /// The pools that were reported as stalled.
     pub(super) stalled: BTreeMap<PoolId, PoolName>,
     pub(super) groups: GroupExchange,
@@ -120,7 +121,7 @@ impl<'a> ScalingLoop<'a> {
         Self {
             auditor,
             beat_at: now,
-            is_untold: false,
+            throttle: ReportThrottle::default(),
             stalled: BTreeMap::new(),
             groups,
             schedule: ResyncSchedule::new(settings.resync, now),

@@ -25,6 +25,7 @@ mod observe;
 mod observer;
 mod pool_controller;
 mod release;
+mod report_throttle;
 mod rescue;
 mod resync_schedule;
 mod scale_down;

@@ -111,7 +111,7 @@ impl ScalingLoop<'_> {
 
     /// Notes that this `max_runners` is being written to a pool, or that it has been answered.
     pub(super) fn note_raising(&mut self, id: &PoolId, max_runners: Option<u32>) {
-        self.groups.is_untold = true;
+        self.groups.throttle.want();
         if let Some(index) = &mut self.fleet_index {
             index.raising(id, max_runners);
         }
@@ -186,6 +186,8 @@ impl ScalingLoop<'_> {
         self.let_go_unless(is_named, now);
         self.names = names;
         self.found = found;
+        // The observer needs the names of new pools for the events about them.
+        self.throttle.hurry();
     }
 
     /// Applies one changed row, from an event or a poll.

@@ -38,8 +38,9 @@ pub trait Observer: Send + Sync {
     /// are older than what is known are not reported.
     fn changed(&self, change: &RowChange, now: Timestamp);
 
-    /// An evaluation has ended: the state of the whole loop. Also called when a freeze begins or
-    /// ends, and when a level is sent again because GARM does not follow it.
+    /// The state of the whole loop after an evaluation, at most five times a second unless pools were
+    /// resolved anew. Also called when a freeze begins or ends, when a level is sent again because
+    /// GARM does not follow it, and at the end of the loop.
     fn evaluated(&self, sight: &LoopSnapshot<'_>);
 
     /// A decision about a pool differs from the previous one in direction, reason or level.

@@ -100,6 +100,9 @@ impl ScaleDownQueue {
     /// Replaces the set of runners that still exist after their job, as found by the isolation
     /// auditor.
     pub(super) fn outlive(&mut self, names: Vec<RunnerName>, now: Instant) {
+        if names.is_empty() && self.outlived.is_empty() {
+            return;
+        }
         self.due.retain(|name, entry| entry.1 != RemovalReason::Outlived || names.contains(name));
         for name in &names {
             self.due.entry(name.clone()).or_insert((now, RemovalReason::Outlived));
@@ -288,7 +291,14 @@ mod tests {
             scale_down.next(&none),
             Some((start + secs(2), name("a9"), RemovalReason::Outlived))
         );
-        scale_down.outlive(Vec::new(), start + secs(3));
+        // The auditor still wants it, so it is removed again later.
+        scale_down.asked(&name("a9"), WriteOutcome::Done, &none, start + secs(2));
+        scale_down.outlive(vec![name("a9")], start + secs(3));
+        assert_eq!(
+            scale_down.next(&none),
+            Some((start + secs(62), name("a9"), RemovalReason::Outlived))
+        );
+        scale_down.outlive(Vec::new(), start + secs(4));
         assert_eq!((scale_down.next(&none), scale_down.is_empty()), (None, true));
     }
 }

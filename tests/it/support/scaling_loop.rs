@@ -438,6 +438,8 @@ struct Told {
     reasons: BTreeSet<Reason>,
     /// The decisions that change a pool or hold runners, in words, without repetitions.
     sentences: Vec<(Timestamp, String)>,
+    /// How often the loop has reported its state.
+    reports: usize,
     /// Jobs that wait for all pools together, in the last evaluation.
     queued: usize,
     /// For each pool, after the last evaluation.
@@ -501,6 +503,11 @@ impl Heard {
         self.0.lock().unwrap().queued
     }
 
+    /// How often the loop has reported its state.
+    pub(crate) fn reports(&self) -> usize {
+        self.0.lock().unwrap().reports
+    }
+
     /// The suspect runners that were reported.
     pub(crate) fn suspects(&self) -> Vec<String> {
         let name = |it: &Incident| match it {
@@ -546,6 +553,7 @@ impl Observer for Heard {
     fn evaluated(&self, sight: &LoopSnapshot<'_>) {
         let mut told = self.0.lock().unwrap();
         let waiting = || sight.memory.values().flat_map(EntityState::waiting);
+        told.reports += 1;
         told.stuck = waiting().map(|it| it.2.stuck).sum::<u32>().max(told.stuck);
         told.queued = waiting().map(|it| it.1.len()).sum();
         let decisions = sight.decisions;
