@@ -174,12 +174,12 @@ impl IsolationAuditor {
     /// The runners to remove now: each has outlived its job, is not busy, and is not being deleted
     /// by GARM. A runner is returned until it is gone, so that a failed removal is repeated.
     pub fn to_remove(&self) -> Vec<(PoolId, RunnerName)> {
-        let doomed = self.outlived.iter().filter_map(|name| {
+        let removable = |name: &RunnerName| {
             let track = self.tracks.get(name).filter(|track| track.is_removable())?;
             let pool = track.pool.as_ref().filter(|pool| self.ours(pool).is_some())?;
             Some((pool.clone(), name.clone()))
-        });
-        doomed.collect()
+        };
+        self.outlived.iter().filter_map(removable).collect()
     }
 
     pub fn watched(&self) -> &IsolationSummary {
@@ -343,10 +343,8 @@ impl IsolationAuditor {
         let (Some(track), Some(steady)) = (self.tracks.get(name), self.steady_since) else {
             return;
         };
-        let Some(pool) = track.pool.clone().filter(|pool| self.ours(pool).is_some()) else {
-            return;
-        };
-        let Some(ended) = track.ended_at else { return };
+        let pool = track.pool.clone().filter(|pool| self.ours(pool).is_some());
+        let (Some(pool), Some(ended)) = (pool, track.ended_at) else { return };
         let (max, remedy) = match (track.is_leaving, track.is_busy) {
             (true, _) => (DELETING_MAX, Remedy::Inspect),
             (false, true) => (AFTERLIFE_MAX, Remedy::Inspect),
@@ -355,8 +353,7 @@ impl IsolationAuditor {
         let lived = track.seen_at.duration_since(ended.max(steady));
         if Duration::try_from(lived).is_ok_and(|lived| lived >= max) {
             let evidence = track.afterlife(ended);
-            if self.tell(name, FindingKind::OutlivedJob) {
-                self.outlived.insert(name.clone());
+            if self.outlived.insert(name.clone()) {
                 self.find((FindingKind::OutlivedJob, remedy), (&pool, Some(name)), evidence, now);
             }
         }

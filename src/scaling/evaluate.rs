@@ -39,6 +39,7 @@ pub fn evaluate_fleet(
     mut state: ScalingState,
     now: Timestamp,
 ) -> (Evaluation, ScalingState) {
+    fleet_index.rebuild_entities(now);
     let backoff = fleet_index.backoff();
     state.retain(|entity, _| fleet_index.entities().contains_key(entity));
     let mut all = Evaluation::default();

@@ -1,6 +1,6 @@
 //! The known state of the fleet: the last full read and every event since.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -47,6 +47,8 @@ pub struct FleetIndex {
     gone_jobs: HashSet<i64>,
     gone_pools: HashSet<PoolId>,
     entities: BTreeMap<EntityKey, EntityIndex>,
+    /// Entities whose index no longer matches their pools.
+    to_rebuild: BTreeSet<EntityKey>,
     /// The higher `max_runners` that are being written: GARM may have them in force already.
     pub(super) raising: BTreeMap<PoolId, u32>,
 }
@@ -80,6 +82,7 @@ impl FleetIndex {
             gone_jobs: HashSet::new(),
             gone_pools: HashSet::new(),
             entities: BTreeMap::new(),
+            to_rebuild: BTreeSet::new(),
             raising: BTreeMap::new(),
         }
     }
@@ -96,6 +99,7 @@ impl FleetIndex {
         self.gone_runners.clear();
         self.gone_jobs.clear();
         self.gone_pools.clear();
+        self.to_rebuild.clear();
         let before = std::mem::take(&mut self.entities);
         let rows =
             EntityRows::by_entity(self.pools.values(), self.runners.values(), self.jobs.values());
@@ -131,7 +135,6 @@ impl FleetIndex {
     /// Applies a changed set of managed pools or changed policies.
     pub fn manage(&mut self, policies: ScalePolicies, now: Timestamp) {
         self.policies = policies;
-        let mut reordered = Vec::new();
         for (entity, index) in &mut self.entities {
             let before: Vec<_> = index.pools.iter().map(PoolIndex::price).collect();
             for pool in &mut index.pools {
@@ -139,12 +142,10 @@ impl FleetIndex {
                 pool.recount(now);
             }
             if !index.pools.iter().map(PoolIndex::price).eq(before) {
-                reordered.push(entity.clone());
+                self.to_rebuild.insert(entity.clone());
             }
         }
-        for entity in reordered {
-            self.rebuild(&entity, now);
-        }
+        self.rebuild_entities(now);
     }
 
     /// Completes the row of a scale set: the events of GARM's worker for it have neither its labels,
@@ -161,7 +162,8 @@ impl FleetIndex {
     }
 
     /// Applies one change at `now`; returns the entities to evaluate again: none if the change is
-    /// old or concerns no known entity, several for a job that names several.
+    /// old or concerns no known entity, several for a job that names several. After the last of
+    /// several changes, [`Self::rebuild_entities`] completes them.
     pub fn apply(&mut self, change: RowChange, now: Timestamp) -> Vec<EntityKey> {
         let one = |entity: Option<EntityKey>| entity.into_iter().collect();
         match change {
@@ -170,7 +172,7 @@ impl FleetIndex {
             RowChange::Job(job) => self.see_job(job, now),
             RowChange::JobGone(id) => self.lose_job(id, now),
             RowChange::Pool(pool) => one(self.see_pool(pool, now)),
-            RowChange::PoolGone(id) => one(self.lose_pool(id, now)),
+            RowChange::PoolGone(id) => one(self.lose_pool(id)),
         }
     }
 
@@ -244,29 +246,37 @@ impl FleetIndex {
         let pool = self.entities.get_mut(&entity).and_then(|index| index.pool_mut(&id));
         match pool.filter(|old| old.routes_like(&fresh)) {
             Some(pool) => pool.take_numbers(&fresh, now),
-            None => self.rebuild(&entity, now),
+            None => drop(self.to_rebuild.insert(entity.clone())),
         }
         Some(entity)
     }
 
-    fn lose_pool(&mut self, id: PoolId, now: Timestamp) -> Option<EntityKey> {
+    fn lose_pool(&mut self, id: PoolId) -> Option<EntityKey> {
         let lost = self.pools.remove(&id);
         self.gone_pools.insert(id);
         let entity = lost?.entity;
-        self.rebuild(&entity, now);
+        self.to_rebuild.insert(entity.clone());
         Some(entity)
     }
 
-    /// Builds the index of one entity again: a new pool, or one that fits other jobs, affects all
-    /// of them.
-    fn rebuild(&mut self, entity: &EntityKey, now: Timestamp) {
-        let before = self.entities.remove(entity);
-        let pools = self.pools.values().filter(|pool| pool.entity == *entity);
-        let mut rows = EntityRows::by_entity(pools, self.runners.values(), self.jobs.values());
-        if let Some(rows) = rows.remove(entity) {
-            let index = EntityIndex::read(&rows, &self.policies, before.as_ref(), now);
-            self.entities.insert(entity.clone(), index);
+    /// Builds the index of each entity again in which a pool has appeared, gone or fits other jobs
+    /// than before, which affects all its jobs. Required before an evaluation.
+    pub fn rebuild_entities(&mut self, now: Timestamp) {
+        let entities = std::mem::take(&mut self.to_rebuild);
+        if entities.is_empty() {
+            return;
         }
+        let pools = self.pools.values().filter(|pool| entities.contains(&pool.entity));
+        let mut rows = EntityRows::by_entity(pools, self.runners.values(), self.jobs.values());
+        let mut rebuilt = Vec::new();
+        for entity in entities {
+            let before = self.entities.remove(&entity);
+            if let Some(rows) = rows.remove(&entity) {
+                let index = EntityIndex::read(&rows, &self.policies, before.as_ref(), now);
+                rebuilt.push((entity, index));
+            }
+        }
+        self.entities.extend(rebuilt);
     }
 
     /// Whether any pool of this fleet shares a limit with others.

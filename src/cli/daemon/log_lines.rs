@@ -223,7 +223,8 @@ pub(in crate::cli) fn incident(incident: &Incident, names: &EntityNames) -> LogL
         Incident::StreamUp => line(Level::INFO, "connected to GARM's event stream".into()),
         Incident::Overflow => line(
             Level::INFO,
-            "events arrived faster than they could be processed: reading the fleet again".into(),
+            "GARM sends more events than are accepted at once: dropping some and reading the fleet again"
+                .into(),
         ),
         Incident::Skewed(skew) => skewed(skew.unsigned_abs()),
         Incident::InStep => line(Level::INFO, "this machine's clock and GARM's agree again".into()),

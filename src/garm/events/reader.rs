@@ -69,7 +69,7 @@ async fn drain(
                 Ok(Some(EventContent::Settings)) => queue.settings(),
                 Ok(Some(EventContent::Row(change))) => {
                     let weight = weight(&change);
-                    match meter.judge(weight, Instant::now()) {
+                    match meter.judge(&change, weight, Instant::now()) {
                         _ if weight > ROW_MAX => queue.pass_over(),
                         Admission::Accepted => queue.change(*change, weight),
                         Admission::AcceptedAfterDrop => {

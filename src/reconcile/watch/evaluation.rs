@@ -25,6 +25,12 @@ impl ScalingLoop<'_> {
         let freeze_changed = self.freeze.judge(&self.schedule, (now, self.observer));
         let Some(clock) = self.clock else { return };
         let at = clock.now(now);
+        if self.is_find_due {
+            self.find(now);
+        }
+        if let Some(fleet_index) = &mut self.fleet_index {
+            fleet_index.rebuild_entities(at);
+        }
         let due = self.due.iter().filter(|entry| *entry.1 <= at).map(|entry| entry.0.clone());
         self.touched.extend(due);
         if let Some(fleet_index) = self.fleet_index.as_mut().filter(|index| index.lacks_shares()) {

@@ -15,13 +15,13 @@ use super::managed_pools::{DeclaredPools, ResolvedPools};
 use super::observer::{Incident, Observer, StreamStatus};
 use super::pool_controller::PoolController;
 use super::report_throttle::ReportThrottle;
-use super::resync_schedule::{ResyncSchedule, is_final_at_start};
+use super::resync_schedule::{ResyncSchedule, is_final_at_start, no_answer};
 use super::write_freeze::WriteFreeze;
 use crate::domain::entity::EntityKey;
 use crate::domain::name::{PoolId, PoolName, RunnerName};
 use crate::domain::pool::PoolDetail;
+use crate::garm::GarmError;
 use crate::garm::events::StreamSignal;
-use crate::garm::{ErrorKind, GarmError, TransportError};
 use crate::host::clock::Clock;
 use crate::monitor::IsolationAuditor;
 use crate::reconcile::read_fleet::resync::{Health, KnownState, RateLimitRead, ReadScope};
@@ -70,6 +70,8 @@ pub(super) struct ScalingLoop<'a> {
     pub(super) releases: BTreeMap<PoolId, LevelRelease>,
     /// When the next evaluation of each entity is due.
     pub(super) due: BTreeMap<EntityKey, Timestamp>,
+    /// Marks of pools have changed: the declared pools are to be resolved again.
+    pub(super) is_find_due: bool,
     /// Entities in which something has changed.
     pub(super) touched: BTreeSet<EntityKey>,
     /// For each pool whose runners are being read, the runners that were known before.
@@ -144,6 +146,7 @@ impl<'a> ScalingLoop<'a> {
             controllers: BTreeMap::new(),
             releases: BTreeMap::new(),
             due: BTreeMap::new(),
+            is_find_due: false,
             touched: BTreeSet::new(),
             polls: HashMap::new(),
             poll_now: BTreeSet::new(),
@@ -310,7 +313,11 @@ impl<'a> ScalingLoop<'a> {
             }
             LoopPhase::Stopping(until) if now >= *until => LoopPhase::Over(Ok(())),
             LoopPhase::Starting if self.absent_until.is_some_and(|until| now >= until) => {
-                LoopPhase::Over(Err(self.schedule.fault().cloned().unwrap_or_else(no_answer)))
+                LoopPhase::Over(Err(self
+                    .schedule
+                    .fault()
+                    .cloned()
+                    .unwrap_or_else(|| no_answer(ABSENT_MAX))))
             }
             LoopPhase::Starting
             | LoopPhase::Running
@@ -385,16 +392,5 @@ impl<'a> ScalingLoop<'a> {
             .values()
             .filter(|controller| controller.live() > controller.decision.resting_level);
         raised.map(|controller| &controller.target.name).chain(self.unreleased()).cloned().collect()
-    }
-}
-
-/// The error for a first full read that got no answer, not even a failure, in time.
-fn no_answer() -> GarmError {
-    let fault = TransportError::Timeout(ABSENT_MAX);
-    GarmError {
-        tried: "read GARM".into(),
-        got: fault.to_string(),
-        kind: ErrorKind::Transport(fault),
-        help: Some("check whether GARM is overloaded; its log shows what it is doing".into()),
     }
 }

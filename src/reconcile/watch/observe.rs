@@ -153,6 +153,7 @@ impl ScalingLoop<'_> {
 
     /// Resolves the declared pools again among the known ones.
     pub(super) fn find(&mut self, now: Instant) {
+        self.is_find_due = false;
         let (Some(fleet_index), Some(clock)) = (&mut self.fleet_index, &self.clock) else { return };
         let runners = |id: &PoolId| {
             fleet_index.runners().filter(|runner| runner.pool.as_ref() == Some(id)).count()
@@ -234,9 +235,7 @@ impl ScalingLoop<'_> {
             findings.iter().for_each(|finding| self.observer.found(finding));
         }
         self.touched.extend(touched);
-        if moves_marks && is_news {
-            self.find(now);
-        }
+        self.is_find_due |= moves_marks && is_news;
     }
 
     /// Handles a read of one pool. Only runners that were known before the read and are missing from

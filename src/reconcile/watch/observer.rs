@@ -297,8 +297,7 @@ pub enum Incident {
     StreamLost(String),
     /// The event stream is connected.
     StreamUp,
-    /// Events were lost because they arrived faster than they were handled. The fleet is read
-    /// again.
+    /// Events were dropped because there were more than the limits allow. The fleet is read again.
     Overflow,
     /// This machine's clock and GARM's are more than 30 s apart.
     Skewed(SignedDuration),

@@ -249,6 +249,17 @@ pub(super) fn is_final_at_start(error: &GarmError) -> bool {
     }
 }
 
+/// The error for a first full read that got no answer, not even a failure, in this time.
+pub(super) fn no_answer(waited: Duration) -> GarmError {
+    let fault = TransportError::Timeout(waited);
+    GarmError {
+        tried: "read GARM".into(),
+        got: fault.to_string(),
+        kind: ErrorKind::Transport(fault),
+        help: Some("check whether GARM is overloaded; its log shows what it is doing".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
