@@ -5,22 +5,18 @@ use std::collections::HashSet;
 use tokio::time::Instant;
 
 use super::command::Writes;
-use super::explained::{fault, is_explained, is_of_pick_ups};
+use super::due_writes::WRITES_MAX;
 use super::input::{Answered, Effect, PoolWrite, ReadRequest};
 use super::machine::{LoopPhase, ScalingLoop};
 use super::observer::{WriteAction, WriteReport};
 use super::pool_controller::{LevelTarget, PoolController, WriteCertainty, WriteGate};
-use super::stale_cache::StaleCacheSign;
 use super::write_freeze::WriteFreeze;
 use crate::domain::entity::EntityKey;
 use crate::domain::name::{PoolId, RunnerName};
 use crate::domain::pool::Pool;
 use crate::garm::ErrorKind;
 use crate::reconcile::write_outcome::{WriteError, WriteOutcome};
-use crate::scaling::{Decision, Freeze, Reason, RowChange};
-
-/// The largest number of concurrent writes over all pools.
-const WRITES_MAX: usize = 16;
+use crate::scaling::{Decision, Freeze, RowChange};
 
 /// The largest number of concurrent reads of single pools.
 const POLLS_MAX: usize = 8;
@@ -120,92 +116,6 @@ impl ScalingLoop<'_> {
                 | Freeze::Standby(_),
             ) => WriteGate::Shut,
         }
-    }
-
-    fn write(&mut self, effects: &mut Vec<Effect>, now: Instant) {
-        let Some(aim) = self.aim() else { return };
-        let mut due: Vec<(PoolId, WriteAction)> = Vec::new();
-        for (id, controller) in &self.controllers {
-            if self.writing + due.len() >= WRITES_MAX {
-                break;
-            }
-            let next = controller.next(aim, self.gate(controller, now), now);
-            if let Some((_, next)) = next.filter(|next| next.0 <= now) {
-                due.push((id.clone(), next));
-            }
-        }
-        let room = WRITES_MAX.saturating_sub(self.writing + due.len());
-        let released: Vec<PoolId> = (self.due_releases())
-            .filter(|release| release.1 <= now)
-            .map(|release| release.0.clone())
-            .take(room)
-            .collect();
-        for (id, next) in due {
-            if let Some(write) = self.begin(&id, next, now) {
-                self.writing += 1;
-                effects.push(self.claimed(write));
-            }
-        }
-        for write in released.iter().filter_map(|id| self.begin_release(id)).collect::<Vec<_>>() {
-            self.writing += 1;
-            effects.push(Effect::Write(write));
-        }
-    }
-
-    /// Prepares one write; returns nothing if the write turns out not to be needed.
-    fn begin(&mut self, id: &PoolId, next: WriteAction, now: Instant) -> Option<PoolWrite> {
-        let fleet_index = self.fleet_index.as_ref()?;
-        let clock = self.clock?;
-        let controller = self.controllers.get_mut(id)?;
-        let is_decided = matches!(self.phase, LoopPhase::Running | LoopPhase::Settling(_))
-            && self.freeze.held.is_empty();
-        let reason = Some(controller.decision.reason).filter(|_| is_decided);
-        let (action, reason) = match next {
-            WriteAction::Raise { .. } | WriteAction::Lower { .. } => (next, reason),
-            WriteAction::Limit { .. } => (next, None),
-            WriteAction::Resend { .. } => {
-                match controller.stale_cache.due()?.1 {
-                    StaleCacheSign::Busy
-                        if is_explained(fleet_index, &controller.entity, clock.now(now))
-                            || is_of_pick_ups(fleet_index, id) =>
-                    {
-                        controller.stale_cache.explain();
-                        return None;
-                    }
-                    StaleCacheSign::Busy => {}
-                    StaleCacheSign::Idle => {
-                        // A GARM that creates no runners may have lost its credentials.
-                        self.schedule.want_health(now);
-                        // This may be the resend after which the pool counts as stalled.
-                        self.throttle.want();
-                    }
-                }
-                controller.stale_cache.answered();
-                (next, None)
-            }
-            WriteAction::Rescue { .. } => {
-                // A GARM that creates no runners may have lost its credentials.
-                self.schedule.want_health(now);
-                // This may be the rescue after which the scale set counts as stalled.
-                self.throttle.want();
-                controller.rescue.begin();
-                (next, None)
-            }
-            WriteAction::Retire { .. } => (next, Some(Reason::Idle)),
-            WriteAction::Dismiss { .. } => (next, Some(Reason::Suspect)),
-            WriteAction::Clear { .. } => (next, None),
-            WriteAction::Remove { runner, .. } => {
-                let fault = fault(fleet_index, id, &runner);
-                (WriteAction::Remove { runner, fault }, Some(Reason::Failed))
-            }
-        };
-        controller.begin();
-        let target = controller.target.clone();
-        if let WriteAction::Limit { to, .. } = action {
-            // Until GARM answers, other pools must not get the same places.
-            self.note_raising(id, Some(to));
-        }
-        Some(PoolWrite { target, action, is_scaled: true, reason })
     }
 
     fn poll(&mut self, effects: &mut Vec<Effect>, now: Instant) {

@@ -11,6 +11,7 @@ mod act;
 mod clock;
 mod command;
 mod driver;
+mod due_writes;
 mod evaluation;
 mod explained;
 mod first_decisions;

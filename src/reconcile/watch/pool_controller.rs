@@ -235,6 +235,11 @@ impl PoolController {
         [paced, settled, self.not_before].into_iter().flatten().max().unwrap_or(now)
     }
 
+    /// When GARM last answered a write to the pool's settings.
+    pub(super) fn written_at(&self) -> Option<Instant> {
+        self.put_at
+    }
+
     /// Notes that a write begins.
     pub(super) fn begin(&mut self) {
         self.is_writing = true;

@@ -1,11 +1,12 @@
 //! Bursts, raised levels and what remains after them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use runnerctl::domain::desired::ScalePolicy;
-use runnerctl::domain::pool::PoolChange;
+use runnerctl::domain::pool::{PoolChange, PoolSpec};
 use runnerctl::reconcile::watch::Incident;
-use runnerctl::sim::{Knobs, SimConfig};
+use runnerctl::sim::{Fault, FaultRule, JobBatch as Jobs, Knobs, SimConfig};
 
 use crate::support::scaling_loop::{LoopRig, RunningLoop, Tally, policy, steady, wait};
 
@@ -193,4 +194,28 @@ async fn a_pool_is_left_alone_while_a_twin_bears_its_label() {
     rig.set_level(3).await;
     wait(1).await;
     assert_eq!(rig.level().await, 0, "it is scaled again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn levels_are_raised_for_jobs_before_many_others_are_lowered() {
+    let mut rig = LoopRig::new(policy()).await;
+    let names =
+        |kind: &str, count: u32| (0..count).map(|number| format!("{kind}-{number}")).collect();
+    let (idle, busy): (Vec<String>, Vec<String>) = (names("idle", 60), names("busy", 5));
+    let policy = ScalePolicy { scale_up_threshold: 1, scale_up_delay: Duration::ZERO, ..policy() };
+    for pool in &busy {
+        rig.make(pool, &policy).await;
+        rig.memory.with(|world| world.queue_jobs(&Jobs::new(3, &[pool])));
+    }
+    wait(40).await;
+    for pool in &idle {
+        rig.make_as(pool, &policy, |spec| PoolSpec { min_idle_runners: 3, ..spec }).await;
+    }
+    rig.fault(FaultRule::always("PUT", "/pools/", Fault::Slow(Duration::from_secs(1))));
+    let watch = rig.start(steady());
+    wait(60).await;
+    let acts = watch.heard.acts();
+    let first: BTreeSet<&str> = acts.iter().take(16).map(|act| act.pool.as_str()).collect();
+    assert!(acts.len() >= 65, "{:?}", watch.heard.deeds());
+    assert!(busy.iter().all(|pool| first.contains(pool.as_str())), "{first:?}");
 }
