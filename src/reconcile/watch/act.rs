@@ -123,19 +123,18 @@ impl ScalingLoop<'_> {
             let at = [controller.lease.poll_at(), controller.rescue.read_at()];
             at.into_iter().flatten().any(|at| at <= now)
         };
-        let due: Vec<PoolId> = self
-            .controllers
-            .values()
-            .filter(is_due)
-            .map(|controller| controller.target.id.clone())
-            .collect();
-        self.poll_now.extend(due);
+        let due = self.controllers.values().filter(is_due);
+        self.poll_now.extend(due.map(|controller| controller.target.id.clone()));
         let Some(fleet_index) = &self.fleet_index else { return };
-        let mut later = std::collections::BTreeSet::new();
-        for id in std::mem::take(&mut self.poll_now) {
+        let seen_at = |id| Some((self.controllers.get(&id)?.lease.seen_at(), id));
+        let mut wanted: Vec<_> =
+            std::mem::take(&mut self.poll_now).into_iter().filter_map(seen_at).collect();
+        // Each pool has its turn before its lease expires.
+        wanted.sort();
+        for (_, id) in wanted {
             let Some(controller) = self.controllers.get_mut(&id) else { continue };
             if self.polls.len() >= POLLS_MAX || self.polls.contains_key(&id) {
-                later.insert(id);
+                self.poll_now.insert(id);
                 continue;
             }
             let runners = fleet_index.runners().filter(|runner| runner.pool.as_ref() == Some(&id));
@@ -145,7 +144,6 @@ impl ScalingLoop<'_> {
             controller.rescue.begin_read(now);
             effects.push(Effect::Read(ReadRequest::Pool(id)));
         }
-        self.poll_now = later;
     }
 
     fn read_histories(&mut self, effects: &mut Vec<Effect>) {

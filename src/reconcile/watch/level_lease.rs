@@ -105,6 +105,11 @@ impl LevelLease {
         }
     }
 
+    /// When the pool was last observed, or its level was raised; absent if it is not raised.
+    pub(super) fn seen_at(&self) -> Option<Instant> {
+        self.active.as_ref().map(|lease| lease.seen)
+    }
+
     /// When the lease expires if the pool is not observed.
     pub(super) fn expires_at(&self) -> Option<Instant> {
         self.active

@@ -1,7 +1,9 @@
 //! The lease on a raised level.
 
+use std::time::Duration;
+
 use runnerctl::reconcile::watch::Incident;
-use runnerctl::sim::{Exchange, Fault, FaultRule};
+use runnerctl::sim::{Exchange, Fault, FaultRule, JobBatch as Jobs};
 
 use crate::support::scaling_loop::{LoopRig, policy, steady, wait};
 
@@ -41,7 +43,7 @@ async fn the_runners_of_a_pulsing_pool_are_read_every_two_seconds_and_of_no_othe
 #[tokio::test(start_paused = true)]
 async fn a_raised_level_unobserved_for_ten_seconds_is_lowered_by_the_first_write() {
     let (rig, watch) = standing_pulse().await;
-    rig.fault(FaultRule::always("GET", "/", Fault::Slow(std::time::Duration::from_secs(20))));
+    rig.fault(FaultRule::always("GET", "/", Fault::Slow(Duration::from_secs(20))));
     wait(2).await;
     rig.memory.with(|it| it.faults.clear());
     rig.go_away();
@@ -90,4 +92,26 @@ async fn after_a_kill_a_new_loop_keeps_a_raised_level_that_is_still_needed() {
     let tally = rig.tally();
     assert_eq!((tally.vms, tally.done, tally.killed), (12, 12, 0));
     assert_eq!(rig.level().await, 0);
+}
+
+/// Reads in a fixed order of the pools would leave out those at its end.
+#[tokio::test(start_paused = true)]
+async fn slow_reads_of_many_raised_pools_let_none_expire() {
+    let mut rig = LoopRig::new(policy()).await;
+    for number in 0..50 {
+        let pool = format!("pool-{number}");
+        rig.make(&pool, &policy()).await;
+        rig.memory.with(|world| world.queue_jobs(&Jobs::new(12, &[&pool])));
+    }
+    rig.mute();
+    rig.turn(|knobs| knobs.api_fail_rate = 1.0);
+    let watch = rig.start(steady());
+    wait(60).await;
+    let raised = watch.heard.deeds().iter().filter(|deed| deed.starts_with("raise")).count();
+    assert_eq!(raised, 50);
+    // Eight at a time, so each pool has its turn within seven seconds.
+    rig.fault(FaultRule::always("GET", "/instances", Fault::Slow(Duration::from_secs(1))));
+    wait(60).await;
+    assert!(!watch.heard.has(|it| matches!(it, Incident::LeaseExpired(_))));
+    watch.kill().await;
 }
