@@ -29,7 +29,7 @@ struct DueWrite {
 enum WriteUrgency {
     /// Jobs wait for it.
     JobsWait,
-    None,
+    Routine,
 }
 
 impl WriteUrgency {
@@ -46,7 +46,7 @@ impl WriteUrgency {
             | WriteAction::Retire { .. }
             | WriteAction::Remove { .. }
             | WriteAction::Dismiss { .. }
-            | WriteAction::Clear { .. } => Self::None,
+            | WriteAction::Clear { .. } => Self::Routine,
         }
     }
 }
@@ -178,7 +178,7 @@ mod tests {
         };
         let (raise, lower) =
             (WriteAction::Raise { from: 0, to: 1 }, WriteAction::Lower { from: 1, to: 0 });
-        let all = vec![
+        let all = [
             due("a", lower.clone(), Reason::Served, Some(3)),
             due("b", raise.clone(), Reason::HandOutProbe, None),
             due("c", lower.clone(), Reason::Served, Some(1)),
