@@ -30,7 +30,7 @@ pub(super) struct RunnerTrack {
     state: String,
     /// The number of the last full read that listed the runner.
     pub(super) reading: u64,
-    /// The findings that were reported for it.
+    /// The findings that were reported for it, except that it outlived its job.
     pub(super) told: BTreeSet<FindingKind>,
 }
 
